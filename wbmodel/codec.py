@@ -1,0 +1,104 @@
+"""JSON text and datetime text, as the W&B protocol writes them. Pure functions, no settings.
+
+JSON is decoded by msgspec, which keeps integers of any size exact (orjson turns those beyond 64 bits
+into floats), and by the standard library where msgspec refuses: bare ``NaN`` and ``Infinity``,
+numbers beyond the range of a double, lone surrogates, nesting deeper than its limit.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any
+
+__all__ = ["dumps", "floats_from_tokens", "format_datetime", "loads", "loads_numbers", "parse_datetime"]
+
+UTC = timezone.utc
+_TOKENS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+_fast: Callable[[str | bytes], Any] | None = None
+
+
+def loads(text: str | bytes) -> Any:
+    """Decode JSON text; bare NaN and Infinity are accepted. Raises ``ValueError`` for what is not JSON."""
+    global _fast
+    if _fast is None:
+        import msgspec
+
+        _fast = msgspec.json.Decoder().decode
+    try:
+        return _fast(text)
+    except (ValueError, RecursionError):
+        try:
+            return json.loads(text)
+        except RecursionError:
+            raise ValueError("JSON is nested too deeply to be read") from None
+
+
+def loads_numbers(text: str) -> Any:
+    """Decode JSON text in which ``"NaN"``, ``"Infinity"`` and ``"-Infinity"`` as strings stand for floats.
+
+    Summaries and histories are written so by W&B; configs are not.
+    """
+    value = loads(text)
+    if ("N" in text and '"NaN"' in text) or ("I" in text and 'Infinity"' in text):
+        return floats_from_tokens(value)
+    return value
+
+
+def floats_from_tokens(value: Any) -> Any:
+    """``value`` with the three text tokens for non-finite numbers replaced by floats, at any depth."""
+    if isinstance(value, str):
+        return _TOKENS.get(value, value)
+    if isinstance(value, dict):
+        return {key: floats_from_tokens(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [floats_from_tokens(item) for item in value]
+    return value
+
+
+def dumps(value: Any) -> str:
+    """Encode as compact JSON text. NaN and Infinity are written as bare tokens: for text *fields* only,
+    never for a whole HTTP reply. Key order is kept."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=True)
+
+
+def parse_datetime(text: str) -> datetime:
+    """An aware datetime from RFC 3339 text. Text without a zone is UTC, as servers of 2021 sent it."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = _parse_slowly(text)
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def _parse_slowly(text: str) -> datetime:
+    # Python 3.10 knows neither "Z" nor fractions that are not 3 or 6 digits long.
+    body, zone = text.strip(), ""
+    if body[-1:] in "Zz":
+        body, zone = body[:-1], "+00:00"
+    else:
+        for sign in "+-":
+            cut = body.rfind(sign)
+            if cut > 10:
+                body, zone = body[:cut], body[cut:]
+                break
+    head, dot, fraction = body.partition(".")
+    if dot and fraction.isdigit():
+        body = f"{head}.{fraction[:6]:0<6}"
+    try:
+        return datetime.fromisoformat(body + zone)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a date and time in RFC 3339 form, such as 2021-04-23T10:00:00Z") from None
+
+
+def format_datetime(moment: datetime) -> str:
+    """RFC 3339 text in UTC, with a ``Z``; microseconds only where there are any. Naive input is refused."""
+    if moment.tzinfo is None:
+        raise ValueError("a datetime needs a time zone: datetime(..., tzinfo=timezone.utc)")
+    moment = moment.astimezone(UTC)
+    spec = "microseconds" if moment.microsecond else "seconds"
+    return moment.replace(tzinfo=None).isoformat(timespec=spec) + "Z"
+
+

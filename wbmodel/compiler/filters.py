@@ -1,0 +1,149 @@
+"""Conditions -> the server's filter, leaf by leaf, with what the server cannot be trusted with kept for here.
+
+What is known of the real server's language is little (its own clients use ``$and $or $ne $gt $gte $lt $lte $in $nin
+$regex`` and bare values), so each leaf is graded by what the backend promises, and only an ``exact`` tree needs no
+second look at the rows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from wbmodel.meta import Kind
+from wbmodel.query.paths import Path
+from wbmodel.query.where import Leaf, Node
+from wbmodel.query.wires import Grade, Promises
+
+__all__ = ["Compiled", "Note", "compile_filter", "order_path", "server_path"]
+
+_WORST: dict[Grade, int] = {"exact": 0, "superset": 1, "local": 2}
+
+
+@attrs.frozen(slots=True)
+class Note:
+    """What becomes of one leaf, for ``explain()``."""
+
+    leaf: Leaf
+    grade: Grade
+    wire: dict[str, Any] | None
+
+
+@attrs.frozen(slots=True)
+class Compiled:
+    """A filter for the server (None: nothing to send), how far it reaches, and what became of each leaf."""
+
+    wire: dict[str, Any] | None
+    grade: Grade
+    notes: tuple[Note, ...]
+
+
+def compile_filter(node: Node | None, promises: Promises, pushed: bool = True) -> Compiled:
+    """Compile a condition. ``pushed`` False: the connection takes no filters, so everything is done here."""
+    if node is None:
+        return Compiled(None, "exact", ())
+    notes: list[Note] = []
+    wire, grade = _compile(node, promises, pushed, notes)
+    return Compiled(wire, grade, tuple(notes))
+
+
+def _compile(node: Node, promises: Promises, pushed: bool, notes: list[Note]) -> tuple[dict[str, Any] | None, Grade]:
+    if isinstance(node, Leaf):
+        wire, grade = _leaf(node, promises) if pushed else (None, "local")
+        notes.append(Note(node, grade, wire))
+        return wire, grade
+    first = len(notes)
+    parts = [_compile(child, promises, pushed, notes) for child in node.children]
+    worst = max((grade for _, grade in parts), key=_WORST.__getitem__)
+    wires = [wire for wire, _ in parts if wire is not None]
+    if node.connector == "AND":
+        if worst == "local":
+            worst = "superset" if wires else "local"
+        return _and(wires), worst
+    if worst == "local":
+        # One part of an OR that the server cannot answer makes all of it unanswerable there.
+        notes[first:] = [Note(note.leaf, "local", None) for note in notes[first:]]
+        return None, "local"
+    return {"$or": wires}, worst
+
+
+def _and(wires: list[dict[str, Any]]) -> dict[str, Any] | None:
+    if not wires:
+        return None
+    merged: dict[str, Any] = {}
+    for wire in wires:
+        if len(wire) != 1 or next(iter(wire)) in merged or next(iter(wire)).startswith("$"):
+            return wires[0] if len(wires) == 1 else {"$and": wires}
+        merged.update(wire)
+    return merged
+
+
+def _leaf(leaf: Leaf, promises: Promises) -> tuple[dict[str, Any] | None, Grade]:
+    key = server_path(leaf.path, promises)
+    if key is None:
+        return None, "local"
+    kind, lookup, operand = leaf.path.kind, leaf.lookup, leaf.operand
+    grade = lookup.grade(operand, kind, promises)
+    wire = lookup.wire(key, operand, kind, promises)
+    if wire is None or grade == "local":
+        return None, "local"
+    if len(leaf.path.keys) > 1 and not promises.literal_keys and grade == "exact":
+        # Whether "a.b" also finds a key that is literally called so is not known.
+        grade = "superset"
+    if not leaf.negated:
+        return wire, grade
+    return _negated(key, leaf, wire, grade)
+
+
+def _negated(key: str, leaf: Leaf, wire: dict[str, Any], grade: Grade) -> tuple[dict[str, Any] | None, Grade]:
+    if leaf.lookup.name == "isnull":
+        return ({key: {"$ne": None}} if leaf.operand else {key: None}), "exact"
+    if grade != "exact":
+        # The opposite of more than was meant is less than is meant.
+        return None, "local"
+    if leaf.lookup.name == "exact" and leaf.operand is not None:
+        # The server's own $ne may drop rows that lack the key; here they stay.
+        return {"$or": [{key: None}, {key: {"$ne": wire[key]}}]}, "exact"
+    if leaf.lookup.name == "in" and None not in leaf.operand:
+        return {"$or": [{key: None}, {key: {"$nin": wire[key]["$in"]}}]}, "exact"
+    return {"$nor": [wire]}, "exact"
+
+
+# -- paths -----------------------------------------------------------------------------------------
+
+
+def server_path(path: Path, promises: Promises) -> str | None:
+    """The server's name of a path in a filter, or None when it has none."""
+    if path.related is not None:
+        return path.field.filters.get(path.related.name)
+    base = path.field.filter_path
+    if base is None:
+        return None
+    keys = _keys(path.keys, promises)
+    if keys is None or (path.kind is Kind.CONFIG and "value" in path.keys[1:2]):
+        # config.k.value is the server's own spelling of config.k, so a nested key "value" cannot be said.
+        return None
+    return ".".join([base, *keys])
+
+
+def order_path(path: Path, promises: Promises) -> str | None:
+    """The server's name of a path in an order, or None when it has none. Orders want ``config.k.value``."""
+    if path.related is not None or path.field.order_key is None:
+        return None
+    keys = _keys(path.keys, promises)
+    if keys is None or (path.keys and "," in "".join(path.keys) and not promises.literal_keys):
+        return None
+    if promises.literal_keys:
+        keys = [key.replace(",", "\\,") for key in keys]
+    if path.kind is Kind.CONFIG:
+        if "value" in path.keys[1:2]:
+            return None
+        keys = [keys[0], "value", *keys[1:]]
+    return ".".join([path.field.order_key, *keys])
+
+
+def _keys(keys: tuple[str, ...], promises: Promises) -> list[str] | None:
+    if promises.literal_keys:
+        return None if "" in keys else [key.replace("\\", "\\\\").replace(".", "\\.") for key in keys]
+    return None if any("." in key or not key for key in keys) else list(keys)

@@ -1,0 +1,218 @@
+"""What a queryset does, as I/O-free generators over the verbs: fetch, count, exists, prefetch.
+
+Written once; the two drivers in ``session/drive.py`` are the only code with a colour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+
+from wbmodel.compiler.lanes import Lane, Sorted, ordered, plain
+from wbmodel.compiler.pages import Operation, answer, send, walk
+from wbmodel.compiler.query import CompiledQuery, Terms, compile_plan
+from wbmodel.compiler.routes import Slot, Way, choose
+from wbmodel.meta import Expansion, Route, entity_meta
+from wbmodel.query.order import sort_key
+from wbmodel.query.plan import Plan
+from wbmodel.request import Batch, Emit, Send
+
+__all__ = ["Rows", "at_point", "collect", "count", "exists", "fetch", "settle"]
+
+
+def fetch(plan: Plan, terms: Terms, owner: Any, *, in_order: bool = True) -> Operation[None]:
+    """Emit the rows of a plan, page by page, each once. ``owner`` is the session that the entities will keep."""
+    rows = Rows(plan, terms, owner, in_order)
+    while True:
+        chosen = yield from rows.pull()
+        if chosen is None:
+            return
+        if chosen:
+            yield Emit(chosen)
+
+
+def collect(plan: Plan, terms: Terms, owner: Any, *, in_order: bool = True) -> Operation[list[Any]]:
+    """All rows of a plan as a list, for use inside another operation."""
+    found: list[Any] = []
+    rows = Rows(plan, terms, owner, in_order)
+    while True:
+        chosen = yield from rows.pull()
+        if chosen is None:
+            return found
+        found += chosen
+
+
+class Rows:
+    """The rows of a plan as a lane: each once, cut to the plan's slice."""
+
+    def __init__(self, plan: Plan, terms: Terms, owner: Any, in_order: bool) -> None:
+        self.plan, self.terms, self.owner, self.in_order = plan, terms, owner, in_order
+        self.lane: Lane | None = None
+        self.position = 0
+        self.seen: set[str] = set()
+        self.done = plan.is_empty
+
+    def pull(self) -> Operation[list[Any] | None]:
+        """The next rows; None at the end, or as soon as the slice is filled."""
+        if self.done:
+            return None
+        if self.lane is None:
+            self.lane = yield from _lane(compile_plan(self.plan, self.terms), self.owner, self.in_order)
+        rows = yield from self.lane.pull()
+        if rows is None:
+            self.done = True
+            return None
+        fresh = []
+        for row in rows:
+            if row.node_id not in self.seen:
+                self.seen.add(row.node_id)
+                fresh.append(row)
+        start, stop = self.plan.start, self.plan.stop
+        begin = max(start - self.position, 0)
+        end = None if stop is None else max(stop - self.position, 0)
+        self.position += len(fresh)
+        self.done = stop is not None and self.position >= stop
+        return fresh[begin:end]
+
+
+def _lane(query: CompiledQuery, owner: Any, in_order: bool) -> Operation[Lane]:
+    if query.way.point is not None:
+        nodes = [Node(query, slot, owner) for slot in query.way.slots]
+        return nodes[0] if len(nodes) == 1 else Sorted(Concatenated(nodes), sort_key(query.keys))
+    ways = yield from settle(query, owner)
+    limit = query.plan.stop
+    if in_order:
+        return ordered(query, ways, owner, limit) if ways else Concatenated([])
+    return Concatenated([plain(query, route, slot, owner, limit) for route, slot in ways])
+
+
+def settle(query: CompiledQuery, owner: Any) -> Operation[list[tuple[Route, Slot]]]:
+    """The routes and slots of a query; scopes that it does not name are fetched first (every project, say)."""
+    pending: list[Way] = [query.way]
+    ways: list[tuple[Route, Slot]] = []
+    while pending:
+        way = pending.pop(0)
+        if way.through is None:
+            assert way.route is not None
+            ways += [(way.route, slot) for slot in way.slots]
+            continue
+        found = yield from _expand(query, way, way.through, owner)
+        pending += [choose(attrs.evolve(query.plan, scopes=scopes), query.terms.defaults) for scopes in found]
+    return ways
+
+
+def _expand(query: CompiledQuery, way: Way, expansion: Expansion, owner: Any) -> Operation[list[dict[str, tuple[Any, ...]]]]:
+    via = entity_meta(expansion.via)
+    fields = tuple(dict.fromkeys(path.partition(".")[0] for path in expansion.gives.values() if path.partition(".")[0] in via.fields))
+    scopes = {name: way.scopes[name] for name in expansion.takes if name in way.scopes}
+    rows = yield from collect(Plan(meta=via, scopes=scopes, only=fields), query.terms, owner)
+    found = []
+    for row in rows:
+        merged = dict(way.scopes)
+        for name, path in expansion.gives.items():
+            value = row
+            for part in path.split("."):
+                value = getattr(value, part)
+            merged[name] = (value,)
+        found.append(merged)
+    return found
+
+
+class Node:
+    """One node by its key, as a lane of at most one row."""
+
+    def __init__(self, query: CompiledQuery, slot: Slot, owner: Any) -> None:
+        self.query, self.slot, self.owner = query, slot, owner
+        self.done = False
+
+    def pull(self) -> Operation[list[Any] | None]:
+        """The node, checked against the rest of the condition."""
+        if self.done:
+            return None
+        self.done = True
+        query, slot = self.query, self.slot
+        data = yield from send(query.point_request([slot], [query.way.key]))
+        row = at_point(query, data, None, slot, self.owner)
+        return None if row is None or (query.check is not None and not query.check(row)) else [row]
+
+
+def at_point(query: CompiledQuery, data: dict[str, Any], alias: str | None, slot: Slot, owner: Any) -> Any:
+    """The entity at a query's point in an answer, or None."""
+    point = query.way.point
+    assert point is not None
+    node, context = walk(query, point, data, alias, slot)
+    if node is None:
+        return None
+    make = query.context_hydrator(point)
+    around = make([context], owner, None)[0] if make is not None and context is not None else None
+    return query.hydrate(point)([node], owner, around)[0]
+
+
+class Concatenated:
+    """Lanes one after the other."""
+
+    def __init__(self, lanes: Sequence[Lane]) -> None:
+        self.lanes = list(lanes)
+
+    def pull(self) -> Operation[list[Any] | None]:
+        """The next rows of the first lane that has any."""
+        while self.lanes:
+            rows = yield from self.lanes[0].pull()
+            if rows is not None:
+                return rows
+            del self.lanes[0]
+        return None
+
+
+def count(plan: Plan, terms: Terms, owner: Any) -> Operation[int]:
+    """How many rows a plan has: the server's count when its filter says just what is meant, else by reading them."""
+    if plan.is_empty:
+        return 0
+    unsliced = attrs.evolve(plan, start=0, stop=None)
+    query = compile_plan(unsliced, terms)
+    total: int | None = None
+    if query.filter.grade == "exact" and query.way.point is None:
+        total = yield from _server_count(query, owner)
+    if total is None:
+        # Only what the condition looks at is needed of each row.
+        bare = attrs.evolve(unsliced, only=(), related=(), prefetch=(), extra=(), order=())
+        total = len((yield from collect(bare, terms, owner, in_order=False)))
+    rows = max(total - plan.start, 0)
+    return rows if plan.stop is None else min(rows, plan.stop - plan.start)
+
+
+def _server_count(query: CompiledQuery, owner: Any) -> Operation[int | None]:
+    can = query.terms.abilities
+    ways = yield from settle(query, owner)
+    routes = {id(route): route for route, _ in ways}
+    for route in routes.values():
+        honours = route.count is not None and ("(filters)" in route.count or (route.count.startswith("connection:") and query.can_filter(route)))
+        if route.count is None or (query.filter.wire is not None and not (honours and can.count and query.can_filter(route))):
+            return None
+    total = 0
+    for key, route in routes.items():
+        slots = [slot for other, slot in ways if id(other) == key]
+        chunks = [slots[at : at + can.max_aliases] for at in range(0, len(slots), can.max_aliases)]
+        requests = [query.request(route, chunk, [query.filter.wire] * len(chunk), mode="count") for chunk in chunks]
+        responses = [(yield Send(requests[0]))] if len(requests) == 1 else (yield Batch(requests))
+        assert route.count is not None
+        place, _, field = route.count.partition(":")
+        field = field.partition("(")[0]
+        for chunk, request, response in zip(chunks, requests, responses):
+            data = answer(request, response)
+            for index, slot in enumerate(chunk):
+                parent, _ = walk(query, route, data, f"s{index}" if len(chunk) > 1 else None, slot)
+                number = parent[field] if place == "parent" else parent[route.connection][field]
+                if number is None:
+                    return None
+                total += number
+    return total
+
+
+def exists(plan: Plan, terms: Terms, owner: Any) -> Operation[bool]:
+    """Whether a plan has any row: one row is asked for, with no more fields than the condition needs."""
+    stop = plan.start + 1 if plan.stop is None else min(plan.stop, plan.start + 1)
+    bare = attrs.evolve(plan, only=(), related=(), prefetch=(), extra=(), order=(), stop=stop)
+    return bool((yield from collect(bare, terms, owner, in_order=False)))

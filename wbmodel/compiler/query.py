@@ -1,0 +1,234 @@
+"""A plan, compiled for one backend: the way, the filter, the order and the shape of its documents. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, cast
+
+import attrs
+
+from wbmodel.codec import dumps
+from wbmodel.compiler.document import Shape, build, freeze
+from wbmodel.compiler.filters import Compiled, compile_filter, order_path
+from wbmodel.compiler.routes import Defaults, Slot, Way, choose
+from wbmodel.compiler.selection import node_selection, related_fields
+from wbmodel.convert import Hydrator, hydrator
+from wbmodel.meta import EntityMeta, Kind, Point, Route, entity_meta
+from wbmodel.query.match import predicate
+from wbmodel.query.order import OrderKey, tie_break
+from wbmodel.query.plan import Plan
+from wbmodel.query.where import fields_of
+from wbmodel.query.wires import Promises
+from wbmodel.request import Request
+
+__all__ = ["Abilities", "CompiledQuery", "Terms", "compile_plan"]
+
+
+class Abilities(Protocol):
+    """The part of ``backend.Capabilities`` that the compiler reads; each flag is documented there."""
+
+    @property
+    def strict_values(self) -> bool: ...
+    @property
+    def literal_keys(self) -> bool: ...
+    @property
+    def regex(self) -> bool: ...
+    @property
+    def exists(self) -> bool: ...
+    @property
+    def multi_order(self) -> bool: ...
+    @property
+    def nulls_last(self) -> bool: ...
+    @property
+    def count(self) -> bool: ...
+    @property
+    def all_projects(self) -> bool: ...
+    @property
+    def filtered(self) -> frozenset[str]: ...
+    @property
+    def page_size(self) -> int: ...
+    @property
+    def max_page_size(self) -> int: ...
+    @property
+    def max_aliases(self) -> int: ...
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Terms:
+    """For whom a plan is compiled: what the backend can do, what the session adds, and what to call the place."""
+
+    abilities: Abilities
+    project: str | None = None
+    entity: str | None = None
+    place: str = "this backend"
+
+    @property
+    def promises(self) -> Promises:
+        """What the backend promises of its filters."""
+        can = self.abilities
+        return Promises(can.strict_values, can.literal_keys, can.regex, can.exists)
+
+    @property
+    def defaults(self) -> Defaults:
+        """What the session adds to a query that does not say it."""
+        return Defaults(self.project, self.entity, self.abilities.all_projects)
+
+
+@attrs.frozen(slots=True, kw_only=True, eq=False)
+class CompiledQuery:
+    """A compiled plan. ``check`` is what is still to be asked of each row, None when the server's answer is exact."""
+
+    plan: Plan
+    terms: Terms
+    way: Way
+    filter: Compiled
+    fields: tuple[str, ...]
+    check: Callable[[Any], bool] | None
+
+    @property
+    def meta(self) -> EntityMeta:
+        """The entity that is asked for."""
+        return self.plan.meta
+
+    @property
+    def keys(self) -> tuple[OrderKey, ...]:
+        """The complete order: the plan's keys, then what orders ties."""
+        asked = self.plan.order_keys
+        known = {(key.path.dotted) for key in asked}
+        return (*asked, *(key for key in tie_break(self.meta) if key.path.dotted not in known))
+
+    def can_filter(self, route: Route) -> bool:
+        """Whether this route's connection takes filters here."""
+        return route.filters and self.meta.name in self.terms.abilities.filtered
+
+    def can_order(self, route: Route) -> bool:
+        """Whether this route's connection takes an order here."""
+        return route.order and self.meta.name in self.terms.abilities.filtered
+
+    def server_order(self, route: Route, keys: Sequence[OrderKey]) -> str | None:
+        """The order text when the server can do all of ``keys`` just as it is meant; else None."""
+        can = self.terms.abilities
+        if not (self.can_order(route) and can.nulls_last and (can.multi_order or len(keys) == 1)):
+            return None
+        texts = [self.order_text(key) for key in keys]
+        return None if None in texts else ",".join(text for text in texts if text is not None)
+
+    def order_text(self, key: OrderKey) -> str | None:
+        """One key as the server writes it, None when it has no name for it."""
+        path = order_path(key.path, self.terms.promises)
+        return None if path is None else ("-" if key.descending else "+") + path
+
+    def hydrate(self, route: Route | Point) -> Hydrator:
+        """The function that makes entities of this query's nodes."""
+        return hydrator(self.meta, self.fields, self.plan.related, route.context, self.plan.cls)
+
+    def shape(self, route: Route | Point, mode: str, *, slots: int = 1, filters: bool = False, order: bool = False) -> Shape:
+        """The shape of a document along ``route``."""
+        if isinstance(route, Point):
+            route = Route(needs=route.needs, steps=route.steps, connection="", context=route.context)
+        return Shape(
+            name=self.meta.plural + ("Count" if mode == "count" else "") if mode != "point" else self.meta.name,
+            mode=mode,
+            route=route,
+            graphql=self.meta.graphql,
+            node=() if mode == "count" else self._node(route),
+            context=() if mode == "count" else self._context(route),
+            filters=filters,
+            order=order,
+            slots=slots,
+        )
+
+    def _node(self, route: Route) -> tuple[Any, ...]:
+        key = ("node", self.fields, self.plan.related, route.context)
+        found = self.meta.caches.get(key)
+        if found is None:
+            found = freeze(node_selection(self.meta, self.fields, self.plan.related, route.context))
+            self.meta.caches[key] = found
+        return cast("tuple[Any, ...]", found)
+
+    def _context(self, route: Route) -> tuple[Any, ...]:
+        if route.context is None:
+            return ()
+        key = ("context", route.context, self.plan.related)
+        found = self.meta.caches.get(key)
+        if found is None:
+            field = self.meta.fields[route.context]
+            assert field.target is not None
+            target = entity_meta(field.target)
+            inner = related_fields(field.name, self.plan.related, target, field.identity)
+            found = self.meta.caches[key] = freeze(node_selection(target, *inner))
+        return cast("tuple[Any, ...]", found)
+
+    def context_hydrator(self, route: Route | Point) -> Hydrator | None:
+        """What makes the object of the route's context step."""
+        if route.context is None:
+            return None
+        field = self.meta.fields[route.context]
+        assert field.target is not None
+        target = entity_meta(field.target)
+        return hydrator(target, *related_fields(field.name, self.plan.related, target, field.identity))
+
+    def request(
+        self,
+        route: Route,
+        slots: Sequence[Slot],
+        filters: Sequence[dict[str, Any] | None],
+        order: str | None = None,
+        first: int | None = None,
+        after: Sequence[str | None] = (),
+        mode: str = "list",
+    ) -> Request:
+        """The request for one page of each slot (or for the count of each)."""
+        filtering = any(item is not None for item in filters)
+        shape = self.shape(route, mode, slots=len(slots), filters=filtering, order=order is not None)
+        variables: dict[str, Any] = {}
+        many = len(slots) > 1
+        for index, slot in enumerate(slots):
+            suffix = f"_{index}" if many else ""
+            for name in _variables(route):
+                variables[name + suffix] = slot.get(name)
+            if filtering:
+                variables["filters" + suffix] = dumps(filters[index] or {})
+            if mode == "list" and route.paged:
+                variables["after" + suffix] = after[index] if after else None
+        if order is not None:
+            variables["order"] = order
+        if mode == "list" and route.paged:
+            variables["first"] = first
+        return Request(build(shape), variables, shape.name)
+
+    def point_request(self, slots: Sequence[Slot], keys: Sequence[Any]) -> Request:
+        """The request for one node of each slot, by its key."""
+        assert self.way.point is not None
+        shape = self.shape(self.way.point, "point", slots=len(slots))
+        variables: dict[str, Any] = {}
+        for index, (slot, key) in enumerate(zip(slots, keys)):
+            values = {**slot, "key": key}
+            for name in _variables(shape.route):
+                variables[f"{name}_{index}" if len(slots) > 1 else name] = values.get(name)
+        return Request(build(shape), variables, shape.name)
+
+
+def _variables(route: Route) -> list[str]:
+    return [arg.variable for step in route.steps for arg in step.args] + [arg.variable for arg in route.args]
+
+
+def compile_plan(plan: Plan, terms: Terms) -> CompiledQuery:
+    """Compile a plan. Raises :class:`~wbmodel.errors.FieldError` when the query does not say where to look."""
+    way = choose(plan, terms.defaults)
+    meta = plan.meta
+    routes = [way.route] if way.route is not None else list(meta.options.routes)
+    pushed = way.point is None and meta.name in terms.abilities.filtered and any(route.filters for route in routes)
+    compiled = compile_filter(plan.where, terms.promises, pushed)
+    asked = CompiledQuery(plan=plan, terms=terms, way=way, filter=compiled, fields=(), check=None)
+    exact = compiled.grade == "exact"
+    needed = {key.path.field.name for key in asked.keys}
+    if not exact:
+        needed |= set(fields_of(plan.where))
+    fields = attrs.evolve(plan, extra=(*plan.extra, *sorted(needed))).fields()
+    return attrs.evolve(asked, fields=fields, check=None if exact else predicate(plan.where))
+
+
+def is_nullable(key: OrderKey) -> bool:
+    """Whether rows may lack this key, so that the order has two parts: those that have it, then the rest."""
+    return bool(key.path.keys) or (key.path.leaf.nullable and key.path.kind is not Kind.ID)

@@ -1,0 +1,155 @@
+"""Which way a query takes to its rows: a route to a connection, a point to one node, or through another entity first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import product
+from typing import Any
+
+import attrs
+
+from wbmodel.errors import FieldError
+from wbmodel.meta import EntityMeta, Expansion, Point, Route
+from wbmodel.query.plan import Plan
+from wbmodel.query.scopes import split_project, split_run
+from wbmodel.query.where import Leaf, Node
+
+__all__ = ["Defaults", "Slot", "Way", "choose", "slot_variables"]
+
+
+@attrs.frozen(slots=True)
+class Defaults:
+    """What a session adds to a query that does not say it: the default project and entity, and whether "no project"
+    means all of them."""
+
+    project: str | None = None
+    entity: str | None = None
+    all_projects: bool = False
+
+
+Slot = Mapping[str, Any]
+"""One parent: the variables of the steps (``project``, ``entity``, ``run`` ...)."""
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Way:
+    """The way to take: ``route`` to a connection or ``point`` to one node (by ``key`` where it has one), for each of
+    ``slots``; or ``through`` another entity, whose rows give the values of a missing scope."""
+
+    route: Route | None = None
+    point: Point | None = None
+    key: str | None = None
+    slots: tuple[Slot, ...] = ()
+    through: Expansion | None = None
+    scopes: Mapping[str, tuple[Any, ...]] = attrs.field(factory=dict)
+
+
+_PLACES = frozenset({"project", "run", "artifact", "entity"})
+
+
+def choose(plan: Plan, defaults: Defaults) -> Way:
+    """The way for a plan. Raises :class:`FieldError` when a scope that is needed is missing."""
+    meta = plan.meta
+    known = meta.options.scopes
+    scopes = dict(plan.scopes)
+    if "project" in known and not {known[name] for name in scopes} & _PLACES and defaults.project is not None:
+        scopes["project"] = (defaults.project,)
+    elif known.get("entity") and "project" not in known and not scopes and (defaults.entity or not defaults.all_projects):
+        # Projects of nobody in particular: those of the session's entity, else all there are, else the viewer's own.
+        scopes["entity"] = (defaults.entity,)
+    pointed = _point(plan, scopes, defaults)
+    if pointed is not None:
+        return pointed
+    route = _route(meta, scopes)
+    if route is not None:
+        return Way(route=route, slots=_slots(meta, scopes, defaults), scopes=scopes)
+    for expansion in meta.options.expand:
+        if expansion.gives.keys() <= scopes.keys() or not _covers(meta, scopes, expansion):
+            continue
+        if not {"project", "entity"} & (expansion.gives.keys() - scopes.keys()) or "entity" in scopes or defaults.all_projects:
+            return Way(through=expansion, scopes=scopes)
+    if "project" in known and "project" not in scopes:
+        raise FieldError(
+            f"{meta.name}: which project? Give project='entity/project' in filter() or in connect(), or entity='...' for "
+            "all projects of one entity; this backend does not list every project there is"
+        )
+    needs = sorted({name for item in meta.options.routes for name in item.needs if name not in scopes})
+    raise FieldError(f"{meta.name}: the query does not say {' or '.join(needs)}; give it in filter()")
+
+
+def _point(plan: Plan, scopes: Mapping[str, tuple[Any, ...]], defaults: Defaults) -> Way | None:
+    """The way to one node, when the condition or the scopes fix its key. The rest of the condition is asked of the node
+    here, so nothing is lost by taking it."""
+    for point in plan.meta.options.points:
+        if not set(point.needs) <= scopes.keys() or not plan.scopes.keys() <= {*point.needs, "entity"}:
+            continue
+        slots = _slots(plan.meta, {name: scopes[name] for name in scopes if name in point.needs or name == "entity"}, defaults)
+        if point.key is None:
+            return Way(point=point, slots=slots, scopes=scopes)
+        for leaf in _top(plan.where):
+            path = leaf.path
+            same = path.field.name == point.key and path.related is None and not path.keys
+            fixed = same and leaf.lookup.name == "exact" and not leaf.negated
+            if fixed and isinstance(leaf.operand, str) and leaf.operand and len(slots) == 1:
+                return Way(point=point, key=leaf.operand, slots=slots, scopes=scopes)
+    return None
+
+
+def _covers(meta: EntityMeta, scopes: Mapping[str, Any], expansion: Expansion) -> bool:
+    """Whether some route can be taken once the expansion has given its scopes, or has been followed by another."""
+    if "project" in expansion.gives and len(expansion.gives) == 1:
+        return True
+    known = scopes.keys() | expansion.gives.keys()
+    return any(set(route.needs) <= known for route in meta.options.routes)
+
+
+def _route(meta: EntityMeta, scopes: Mapping[str, Any]) -> Route | None:
+    fitting = [route for route in meta.options.routes if set(route.needs) <= scopes.keys()]
+    return max(fitting, key=lambda route: len(route.needs)) if fitting else None
+
+
+def _slots(meta: EntityMeta, scopes: Mapping[str, tuple[Any, ...]], defaults: Defaults) -> tuple[Slot, ...]:
+    with_project = "project" in scopes
+    names = [name for name in scopes if not (name == "entity" and with_project)]
+    entities = scopes.get("entity", (None,)) if with_project else (None,)
+    slots: list[Slot] = []
+    for entity in entities:
+        for values in product(*(scopes[name] for name in names)):
+            slot = slot_variables(meta, dict(zip(names, values)), entity, defaults)
+            if slot not in slots:
+                slots.append(slot)
+    return tuple(slots)
+
+
+def slot_variables(
+    meta: EntityMeta, values: Mapping[str, Any], entity: str | None, defaults: Defaults
+) -> dict[str, Any]:
+    """The variables of one slot, for one value of each scope."""
+    slot: dict[str, Any] = {}
+    for name, value in values.items():
+        kind = meta.options.scopes[name]
+        if kind == "project":
+            owner, slot["project"] = split_project(value)
+            if owner is not None and entity is not None and owner != entity:
+                raise FieldError(f"project={value!r} is not a project of entity={entity!r}; say one of the two")
+            slot["entity"] = owner or entity or defaults.entity
+        elif kind == "run":
+            owner, project, slot["run"] = split_run(value)
+            if project is None and defaults.project is not None:
+                home, project = split_project(defaults.project)
+                owner = owner or home
+            if project is None:
+                raise FieldError(f"{name}={value!r} does not say the project; write entity/project/run_id")
+            slot["project"] = project
+            slot["entity"] = owner or defaults.entity
+        else:
+            slot[name] = value
+    return slot
+
+
+def _top(node: Node | None) -> list[Leaf]:
+    if node is None:
+        return []
+    if isinstance(node, Leaf):
+        return [node]
+    return [item for item in node.children if isinstance(item, Leaf)] if node.connector == "AND" else []

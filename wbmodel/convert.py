@@ -1,0 +1,146 @@
+"""Wire objects to entities: one function generated per entity and selection, which only assigns.
+
+JSON texts are kept as they came and decoded by :func:`decode` at first access.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from wbmodel.codec import loads, loads_numbers, parse_datetime
+from wbmodel.compiler.selection import related_fields
+from wbmodel.meta import EntityMeta, FieldMeta, Kind, entity_meta
+
+__all__ = ["Hydrator", "decode", "hydrator", "unwrap_config"]
+
+Hydrator = Callable[[list[Any], Any, Any], list[Any]]
+"""Takes nodes, their owner (a session) and the object of the route's context step; gives entities."""
+
+_HOUSEKEEPING = ("_wandb", "wandb_version")
+
+
+def unwrap_config(raw: Any) -> dict[str, Any]:
+    """A config without its wrapping: ``{"lr": {"value": 0.1, "desc": null}}`` becomes ``{"lr": 0.1}``. W&B's own
+    keys (``_wandb``, ``wandb_version``) are left out; a value that is not wrapped is kept as it is."""
+    if not isinstance(raw, dict):
+        return {}
+    for key in _HOUSEKEEPING:
+        if key in raw:
+            raw = {name: item for name, item in raw.items() if name not in _HOUSEKEEPING}
+            break
+    try:
+        # The usual case, in C: every value is a dict that has "value".
+        return {key: item["value"] for key, item in raw.items()}
+    except (KeyError, TypeError, IndexError):
+        return {key: _unwrap(item) for key, item in raw.items()}
+
+
+def _unwrap(item: Any) -> Any:
+    if isinstance(item, dict) and "value" in item and item.keys() <= {"value", "desc"}:
+        return item["value"]
+    return item
+
+
+def decode(field: FieldMeta, text: str | None) -> Any:
+    """The Python value of a field whose text was kept. Null is an empty dict for config and summary, else None."""
+    if field.kind is Kind.CONFIG:
+        return unwrap_config(loads(text)) if text else {}
+    if field.kind is Kind.SUMMARY:
+        return loads_numbers(text) if text else {}
+    if text is None:
+        return None
+    if field.kind is Kind.YAML:
+        import yaml
+
+        return yaml.safe_load(text)
+    return loads(text)
+
+
+def hydrator(
+    meta: EntityMeta, fields: tuple[str, ...], related: tuple[str, ...] = (), context: str | None = None, cls: type[Any] | None = None
+) -> Hydrator:
+    """The function that makes entities of nodes that hold ``fields``. ``related`` are relations that were widened;
+    ``context`` names the relation that the route itself answers; ``cls`` is a subclass to make instead."""
+    key = (fields, related, context, cls)
+    made: Hydrator | None = meta.caches.get(key)
+    if made is None:
+        made = meta.caches[key] = _generate(meta, fields, related, context, cls or meta.cls)
+    return made
+
+
+def _generate(
+    meta: EntityMeta, fields: tuple[str, ...], related: tuple[str, ...], context: str | None, cls: type[Any]
+) -> Hydrator:
+    names: dict[str, Any] = {"new": object.__new__, "cls": cls, "parse": parse_datetime, "one_of": _one_of}
+    lines = ["def hydrate(nodes, owner, context):", "    rows = []", "    memo = {}", "    for n in nodes:", "        o = new(cls)"]
+    lines.append("        o._owner = owner")
+    for name in fields:
+        field = meta.fields[name]
+        if name == context:
+            lines.append(f"        o.{name} = context")
+            continue
+        value = f"n[{field.wire!r}]"
+        if field.kind is Kind.REF:
+            lines += _reference(meta, field, names, related, value)
+        elif field.kind.is_lazy and not field.sub:
+            lines.append(f"        o.{meta.slots[name]} = {value}")
+        elif field.kind is Kind.TIME:
+            lines += [f"        v = {value}", f"        o.{name} = None if v is None else parse(v)"]
+        elif field.kind is Kind.TEXTS:
+            inner = "".join(f"[{part!r}]" for part in field.sub)
+            lines.append(f"        o.{name} = {f'[i{inner} for i in {value} or ()]' if field.sub else f'{value} or []'}")
+        elif field.sub:
+            lines.append(f"        v = {value}")
+            for part in field.sub:
+                lines.append(f"        v = None if v is None else v[{part!r}]")
+            lines.append(f"        o.{name} = v")
+        else:
+            lines.append(f"        o.{name} = {value}")
+    lines += ["        rows.append(o)", "    return rows"]
+    exec(compile("\n".join(lines), f"<hydrate {meta.name}>", "exec"), names)  # noqa: S102 - source is made of declarations
+    made: Hydrator = names["hydrate"]
+    return made
+
+
+def _reference(meta: EntityMeta, field: FieldMeta, names: dict[str, Any], related: tuple[str, ...], value: str) -> list[str]:
+    assert field.target is not None
+    target = entity_meta(field.target)
+    name = field.name
+    if field.by_key:
+        names[f"key_{name}"] = _by_key(target)
+        make = f"key_{name}(v, owner, o, memo)"
+    else:
+        picked, inner = related_fields(name, related, target, field.identity)
+        names[f"make_{name}"] = hydrator(target, picked, inner)
+        # Rows of one page share the objects that they refer to.
+        make = f"one_of(memo, {name!r}, v, make_{name}, owner)"
+    # Of a union, only one member is meant; another is as good as none.
+    absent = "v is None" if field.on is None else f"v is None or v['__typename'] != {field.on!r}"
+    return [f"        v = {value}", f"        o.{name} = None if {absent} else {make}"]
+
+
+def _one_of(memo: dict[Any, Any], name: str, node: dict[str, Any], make: Hydrator, owner: Any) -> Any:
+    key = (name, node.get("id"))
+    found = memo.get(key)
+    if found is None:
+        found = memo[key] = make([node], owner, None)[0]
+    return found
+
+
+def _by_key(target: EntityMeta) -> Callable[[str, Any, Any, dict[Any, Any]], Any]:
+    """A reference from the target's key alone; it stands in the same project as the row that refers to it."""
+
+    def make(key: str, owner: Any, row: Any, memo: dict[Any, Any]) -> Any:
+        project = getattr(row, "project", None)
+        found = memo.get((target.name, key, id(project)))
+        if found is None:
+            found = object.__new__(target.cls)
+            found._owner = owner
+            setattr(found, target.key, key)
+            if "project" in target.fields and project is not None:
+                found.project = project
+            memo[target.name, key, id(project)] = found
+        return found
+
+    return make

@@ -1,0 +1,221 @@
+"""What every entity shares: identity, lazy decoding of JSON fields, pickling, and registration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+import attrs
+
+from wbmodel import errors
+from wbmodel.convert import decode
+from wbmodel.errors import ConfigurationError, FieldNotLoaded, nearest
+from wbmodel.meta import EntityMeta, Kind, Options, register
+from wbmodel.objects.relations import ToMany
+
+if TYPE_CHECKING:
+    from wbmodel.objects.manager import Manager
+    from wbmodel.objects.queryset import QuerySet
+    from wbmodel.session.session import Session
+
+__all__ = ["Model", "entity"]
+
+T = TypeVar("T")
+
+
+def _with_texts(cls: type[Any], fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
+    """Give each field that is decoded at first access a slot for its text, which is also the baseline of changes."""
+    texts = []
+    for item in fields:
+        info = item.metadata.get("wbmodel")
+        if info is not None and info["kind"].is_lazy:
+            texts.append(item.evolve(name=f"_{item.name}_text", alias=f"{item.name}_text", metadata={}))
+    return [*fields, *texts]
+
+
+def entity(cls: type[T]) -> type[T]:
+    """Class decorator that makes an attrs class of an entity's declarations.
+
+    A field that was not selected is an unset slot; there is no ``__init__``, equality is identity on the server, and
+    the state for pickling is the entity's own.
+    """
+    make: Callable[[type[T]], type[T]] = attrs.define(
+        slots=True, eq=False, init=False, repr=False, getstate_setstate=False, field_transformer=_with_texts
+    )
+    return make(cls)
+
+
+@attrs.define(slots=True, eq=False, init=False, repr=False, getstate_setstate=False)
+class Model:
+    """The base of Project, Run and the others. Objects come from queries; attribute access never asks a backend."""
+
+    __wbmodel__: ClassVar[Options]
+    __wbmodel_meta__: ClassVar[EntityMeta]
+    objects: ClassVar[Manager[QuerySet[Any]]]
+    DoesNotExist: ClassVar[type[errors.DoesNotExist]]
+    MultipleObjectsReturned: ClassVar[type[errors.MultipleObjectsReturned]]
+
+    node_id: str
+    _owner: Any = attrs.field(init=False)
+    _prefetched: dict[str, list[Any]] | None = attrs.field(init=False)
+
+    def __init__(self) -> None:
+        name = type(self).__name__
+        raise TypeError(f"a {name} comes from a query, as in {name}.objects.get(...); it is not made by hand")
+
+    @classmethod
+    def __attrs_init_subclass__(cls) -> None:
+        if "__wbmodel__" not in cls.__dict__:
+            return
+        many = {name: item.meta for name, item in vars(cls).items() if isinstance(item, ToMany)}
+        cls.__wbmodel_meta__ = EntityMeta(cls, cls.__wbmodel__, many)
+        for base in (errors.DoesNotExist, errors.MultipleObjectsReturned):
+            body = {"__module__": cls.__module__, "__qualname__": f"{cls.__qualname__}.{base.__name__}", "__doc__": base.__doc__}
+            setattr(cls, base.__name__, type(base.__name__, (base,), body))
+        register(cls.__wbmodel_meta__)
+
+    # -- reading --
+
+    if not TYPE_CHECKING:
+        # Hidden from type checkers, so that a misspelt attribute stays an error there.
+        def __getattr__(self, name: str) -> Any:
+            if name == "_prefetched":
+                return None
+            meta = type(self).__wbmodel_meta__
+            field = meta.find(name)
+            if field is None:
+                hits = nearest(name, [*meta.names, *meta.to_many, *_properties(type(self))])
+                hint = f"; did you mean {' or '.join(map(repr, hits))}?" if hits else ""
+                raise AttributeError(f"{meta.name} has no attribute {name!r}{hint}")
+            if field.name != name:
+                return getattr(self, field.name)
+            slot = meta.slots.get(name)
+            if slot is not None:
+                try:
+                    text = object.__getattribute__(self, slot)
+                except AttributeError:
+                    pass
+                else:
+                    value = decode(field, text)
+                    setattr(self, name, value)
+                    return value
+            raise FieldNotLoaded(_how_to_load(meta, name))
+
+    @property
+    def session(self) -> Session:
+        """The session this object came from; after unpickling, an open one of the same origin (never another host)."""
+        from wbmodel.session.current import session_for_origin
+
+        owner = self._owner
+        if isinstance(owner, str):
+            found = session_for_origin(owner)
+            if found is None:
+                raise ConfigurationError(f"{self!r} came from {owner}, and no session to it is open; connect() to it first")
+            self._owner = owner = found
+        session: Session = owner
+        return session
+
+    def loaded_fields(self) -> tuple[str, ...]:
+        """The names of the fields that this object was fetched with."""
+        meta = type(self).__wbmodel_meta__
+        return tuple(name for name in meta.fields if self._is_loaded(name))
+
+    def _is_loaded(self, name: str) -> bool:
+        slot = type(self).__wbmodel_meta__.slots.get(name, name)
+        for candidate in {slot, name}:
+            try:
+                object.__getattribute__(self, candidate)
+            except AttributeError:
+                continue
+            return True
+        return False
+
+    def _home(self) -> str | None:
+        """The path of the project that this object belongs to, when it is known."""
+        try:
+            project = self.project  # type: ignore[attr-defined]
+            path = None if project is None else project.path
+        except AttributeError:
+            return None
+        return path if isinstance(path, str) else None
+
+    # -- identity --
+
+    def _identity(self) -> tuple[Any, ...]:
+        owner = self._owner
+        origin = owner if isinstance(owner, str) else owner.origin if owner is not None else ""
+        meta = type(self).__wbmodel_meta__
+        if self._is_loaded("node_id"):
+            return (meta.name, origin, self.node_id)
+        # A reference by key: it has no node id, so its place stands for it.
+        return (meta.name, origin, self._home(), getattr(self, meta.key))
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, Model):
+            return NotImplemented
+        return self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        return hash(self._identity())
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        try:
+            return f"<{name} {self._label()}>"
+        except AttributeError:
+            return f"<{name} (not loaded)>"
+
+    def _label(self) -> str:
+        meta = type(self).__wbmodel_meta__
+        key = str(getattr(self, meta.key))
+        home = self._home()
+        return f"{home}/{key}" if home else key
+
+    # -- pickling: no session, no socket, no credentials --
+
+    def __getstate__(self) -> dict[str, Any]:
+        state: dict[str, Any] = {}
+        for item in attrs.fields(type(self)):
+            if item.name == "_owner":
+                continue
+            try:
+                state[item.name] = object.__getattribute__(self, item.name)
+            except AttributeError:
+                continue
+        owner = self._owner
+        state["_owner"] = owner if isinstance(owner, str) or owner is None else owner.origin
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_blank, (type(self),), self.__getstate__())
+
+    def __copy__(self) -> Model:
+        made = object.__new__(type(self))
+        for item in attrs.fields(type(self)):
+            try:
+                setattr(made, item.name, object.__getattribute__(self, item.name))
+            except AttributeError:
+                continue
+        return made
+
+
+def _blank(cls: type[Model]) -> Model:
+    return object.__new__(cls)
+
+
+def _properties(cls: type[Any]) -> Sequence[str]:
+    return [name for name in dir(cls) if not name.startswith("_") and isinstance(getattr(cls, name, None), property)]
+
+
+def _how_to_load(meta: EntityMeta, name: str) -> str:
+    field = meta.fields[name]
+    ask = f"{meta.name}.objects.only({name!r})" if not field.selected else f"a query without defer({name!r}) or with only(..., {name!r})"
+    if field.kind is Kind.REF:
+        ask = f"{meta.name}.objects.select_related({name!r})" if not field.by_key else ask
+    return f"{meta.name}.{name} was not loaded; {ask} loads it (attribute access never asks a backend)"

@@ -1,0 +1,51 @@
+"""Files of runs and of artifacts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar
+
+from wbmodel.entities.base import Model, entity
+from wbmodel.entities.project import PROJECT_STEP
+from wbmodel.meta import Arg, Kind, Options, Route, Step, field
+from wbmodel.objects.manager import Manager
+
+if TYPE_CHECKING:
+    from wbmodel.objects.queryset import QuerySet
+
+__all__ = ["File"]
+
+
+@entity
+class File(Model):
+    """One file of a run (``run.files``) or of an artifact version (``artifact.files``)."""
+
+    __wbmodel__: ClassVar[Options] = Options(
+        graphql="File",
+        plural="Files",
+        key="name",
+        scopes={"run": "run", "artifact": "artifact"},
+        routes=(
+            Route(
+                needs=("run",),
+                steps=(PROJECT_STEP, Step("run", (Arg("name", "run"),), entity="Run")),
+                connection="files",
+                count="parent:fileCount",
+            ),
+            Route(
+                needs=("artifact",), steps=(Step("artifact", (Arg("id", "artifact", "ID!"),), entity="Artifact"),), connection="files"
+            ),
+        ),
+        order=("name",),
+    )
+    objects: ClassVar[Manager[QuerySet[File]]] = Manager()
+
+    node_id: str = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False)
+    name: str = field("name", Kind.TEXT, "The path inside the run or artifact, with slashes.", nullable=False)
+    size: int = field("sizeBytes", Kind.INT, "The size in bytes.", nullable=False, aliases=("size_bytes", "sizeBytes"))
+    md5: str | None = field("md5", Kind.TEXT, "The MD5 of the content, base64.")
+    digest: str | None = field("digest", Kind.TEXT, "The digest in the artifact's manifest.", selected=False)
+    mimetype: str | None = field("mimetype", Kind.TEXT, "The media type.")
+    updated_at: datetime | None = field("updatedAt", Kind.TIME, "When it last changed.", aliases=("updatedAt",))
+    url: str | None = field("url", Kind.TEXT, "Where its bytes are.")
+    direct_url: str = field("directUrl", Kind.TEXT, "Where its bytes are, without credentials.", nullable=False, selected=False, aliases=("directUrl",))

@@ -1,0 +1,95 @@
+"""Projects."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, ClassVar
+
+from wbmodel.entities.base import Model, entity
+from wbmodel.meta import Arg, Expansion, Kind, Options, Point, Route, Step, field
+from wbmodel.objects.manager import Manager
+from wbmodel.objects.relations import ToMany
+
+if TYPE_CHECKING:
+    from wbmodel.entities.artifact import ArtifactCollection, ArtifactType
+    from wbmodel.entities.report import Report
+    from wbmodel.entities.run import Run
+    from wbmodel.entities.sweep import Sweep
+    from wbmodel.objects.queryset import QuerySet
+
+__all__ = ["PROJECT_STEP", "Project"]
+
+PROJECT_STEP = Step(
+    "project", (Arg("name", "project", "String"), Arg("entityName", "entity", "String")), entity="Project"
+)
+"""The step from the root to one project, which most routes begin with."""
+
+_NAMED = Step("project", (Arg("name", "key", "String"), Arg("entityName", "entity", "String")), entity="Project")
+
+
+@entity
+class Project(Model):
+    """A project: runs, sweeps, artifacts and reports under one name of an entity."""
+
+    __wbmodel__: ClassVar[Options] = Options(
+        graphql="Project",
+        plural="Projects",
+        key="name",
+        scopes={"entity": "entity", "path": "project"},
+        routes=(
+            Route(
+                needs=("entity",),
+                steps=(),
+                connection="models",
+                args=(Arg("entityName", "entity", "String"),),
+                filters=True,
+                order=True,
+                count="connection:totalCount",
+            ),
+        ),
+        points=(
+            Point(key=None, needs=("path",), steps=(PROJECT_STEP,)),
+            Point(key="name", needs=("entity",), steps=(_NAMED,)),
+        ),
+        expand=(Expansion(via="Entity", gives={"entity": "name"}),),
+        node_context=("entity",),
+    )
+    objects: ClassVar[Manager[QuerySet[Project]]] = Manager()
+
+    node_id: str = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False)
+    name: str = field("name", Kind.TEXT, "The project's name, the last part of its path.", nullable=False, filter="name", order="name")
+    entity: str = field(
+        "entityName", Kind.TEXT, "The user or team that owns it.", nullable=False, aliases=("entity_name", "entityName")
+    )
+    created_at: datetime = field(
+        "createdAt", Kind.TIME, "When it was made.", nullable=False, filter="created_at", order="created_at", aliases=("createdAt",)
+    )
+    description: str | None = field("description", Kind.TEXT, "What it is about.", editable=True, filter="description")
+    updated_at: datetime | None = field("updatedAt", Kind.TIME, "When it last changed.", selected=False, aliases=("updatedAt",))
+    access: str | None = field("access", Kind.TEXT, "Who may see it, in the server's words.", selected=False)
+    read_only: bool | None = field(
+        "readOnly", Kind.BOOL, "Whether this account may not write to it.", selected=False, aliases=("readOnly",)
+    )
+    is_benchmark: bool = field(
+        "isBenchmark", Kind.BOOL, "Whether it is a benchmark project.", nullable=False, selected=False, aliases=("isBenchmark",)
+    )
+    run_count: int | None = field("runCount", Kind.INT, "How many runs it has.", selected=False, aliases=("runCount",))
+
+    runs: ToMany[Run] = ToMany("Run", "project", "The project's runs.")
+    sweeps: ToMany[Sweep] = ToMany("Sweep", "project", "The project's sweeps.")
+    reports: ToMany[Report] = ToMany("Report", "project", "The project's reports.")
+    artifact_types: ToMany[ArtifactType] = ToMany("ArtifactType", "project", "The types of artifact in the project.")
+    artifact_collections: ToMany[ArtifactCollection] = ToMany(
+        "ArtifactCollection", "project", "The collections of artifacts in the project."
+    )
+
+    @property
+    def path(self) -> str:
+        """``"entity/project"``."""
+        return f"{self.entity}/{self.name}"
+
+    def _home(self) -> str | None:
+        return self.path
+
+    def _label(self) -> str:
+        return self.path

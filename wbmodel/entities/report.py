@@ -1,0 +1,90 @@
+"""Reports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from wbmodel.entities.base import Model, entity
+from wbmodel.entities.project import PROJECT_STEP
+from wbmodel.entities.report_filters import run_set, run_set_query, sections_of
+from wbmodel.meta import Expansion, Kind, Options, Route, field, relation
+from wbmodel.objects.manager import Manager
+
+if TYPE_CHECKING:
+    from wbmodel.entities.project import Project
+    from wbmodel.entities.run import Run
+    from wbmodel.entities.user import User
+    from wbmodel.objects.queryset import QuerySet
+
+__all__ = ["Report"]
+
+
+@entity
+class Report(Model):
+    """A report: a page of text and panels over the runs of a project."""
+
+    __wbmodel__: ClassVar[Options] = Options(
+        graphql="View",
+        plural="Reports",
+        key="id",
+        scopes={"project": "project", "entity": "entity"},
+        routes=(
+            Route(
+                needs=("project",),
+                steps=(PROJECT_STEP,),
+                connection="allViews",
+                fixed=(("viewType", "runs"),),
+                filters=True,
+                order=True,
+                context="project",
+            ),
+        ),
+        expand=(Expansion(via="Project", gives={"project": "path"}, takes=("entity",)),),
+        node_context=("project",),
+    )
+    objects: ClassVar[Manager[QuerySet[Report]]] = Manager()
+
+    node_id: str = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False)
+    id: str = field("name", Kind.TEXT, "The short name, unique in its project.", filter="name", order="name")
+    name: str = field(
+        "displayName",
+        Kind.TEXT,
+        "The title.",
+        nullable=False,
+        filter="display_name",
+        order="display_name",
+        aliases=("title", "display_name", "displayName"),
+        editable=True,
+    )
+    description: str = field("description", Kind.TEXT, "What it is about.", nullable=False, editable=True)
+    spec: dict[str, Any] = field("spec", Kind.JSON, "The whole content.", nullable=False, editable=True)
+    created_at: datetime = field(
+        "createdAt", Kind.TIME, "When it was made.", nullable=False, filter="created_at", order="created_at", aliases=("createdAt",)
+    )
+    updated_at: datetime | None = field(
+        "updatedAt", Kind.TIME, "When it last changed.", filter="updated_at", order="updated_at", aliases=("updatedAt",)
+    )
+    project: Project = relation("Project", "project", "The project it belongs to.", identity=("name", "entity"))
+    user: User | None = relation("User", "user", "Who made it.", identity=("username", "name"))
+
+    @property
+    def sections(self) -> list[dict[str, Any]]:
+        """The parts that show runs: ``panelGroups`` of older reports, the ``panel-grid`` blocks of newer ones."""
+        return sections_of(self.spec)
+
+    def runs(self, section: int | Mapping[str, Any] = 0, *, only_selected: bool = True) -> QuerySet[Run]:
+        """The runs that a section shows: its open run set's filters and order as a queryset. ``only_selected`` leaves out
+        the runs that were hidden in it. Raises ``FieldError`` for a section or filter that cannot be read."""
+        from wbmodel.entities.run import Run
+
+        chosen = run_set(self.sections, section, self.path)
+        condition, order = run_set_query(chosen, only_selected, self.path)
+        rows = Run.objects.using(self.session).filter(condition, project=self.project)
+        return rows.order_by(*order) if order else rows
+
+    @property
+    def path(self) -> str:
+        """``"entity/project/reports/id"``."""
+        return f"{self.project.path}/reports/{self.id}"

@@ -1,0 +1,164 @@
+"""Runs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from wbmodel.codec import loads
+from wbmodel.entities.base import Model, entity
+from wbmodel.entities.project import PROJECT_STEP
+from wbmodel.errors import FieldNotLoaded
+from wbmodel.meta import Arg, Expansion, Kind, Options, Point, Route, Step, field, relation
+from wbmodel.objects.manager import Manager
+from wbmodel.objects.relations import ToMany
+
+if TYPE_CHECKING:
+    from wbmodel.entities.artifact import Artifact
+    from wbmodel.entities.file import File
+    from wbmodel.entities.project import Project
+    from wbmodel.entities.sweep import Sweep
+    from wbmodel.entities.user import User
+    from wbmodel.objects.queryset import QuerySet
+
+__all__ = ["Run"]
+
+
+@entity
+class Run(Model):
+    """One run of a script: its settings (``config``), its results (``summary``), and what hangs off it."""
+
+    __wbmodel__: ClassVar[Options] = Options(
+        graphql="Run",
+        plural="Runs",
+        key="id",
+        scopes={"project": "project", "entity": "entity", "used_artifact": "artifact", "path": "run"},
+        routes=(
+            Route(
+                needs=("project",),
+                steps=(PROJECT_STEP,),
+                connection="runs",
+                filters=True,
+                order=True,
+                count="parent:runCount(filters)",
+                context="project",
+            ),
+            Route(
+                needs=("used_artifact",),
+                steps=(Step("artifact", (Arg("id", "used_artifact", "ID!"),), entity="Artifact"),),
+                connection="usedBy",
+            ),
+        ),
+        points=(
+            Point(
+                key=None,
+                needs=("path",),
+                steps=(PROJECT_STEP, Step("run", (Arg("name", "run"),), entity="Run")),
+                context="project",
+            ),
+            Point(
+                key="id",
+                needs=("project",),
+                steps=(PROJECT_STEP, Step("run", (Arg("name", "key"),), entity="Run")),
+                context="project",
+            ),
+        ),
+        expand=(Expansion(via="Project", gives={"project": "path"}, takes=("entity",)),),
+        node_context=("project",),
+    )
+    objects: ClassVar[Manager[QuerySet[Run]]] = Manager()
+
+    node_id: str = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False, aliases=("storage_id",))
+    id: str = field(
+        "name", Kind.TEXT, "The short id, unique in its project.", nullable=False, filter="name", order="name", aliases=("run_id",)
+    )
+    name: str = field(
+        "displayName",
+        Kind.TEXT,
+        "The display name; need not be unique.",
+        filter="display_name",
+        order="display_name",
+        aliases=("display_name", "displayName"),
+        editable=True,
+    )
+    state: str = field(
+        "state", Kind.TEXT, "running, pending, finished, crashed, failed, killed, preempting or preempted.", filter="state", order="state"
+    )
+    config: dict[str, Any] = field(
+        "config", Kind.CONFIG, "The settings, unwrapped; a plain dict.", filter="config", order="config", editable=True
+    )
+    summary: dict[str, Any] = field(
+        "summaryMetrics",
+        Kind.SUMMARY,
+        "The results; a plain dict.",
+        filter="summary_metrics",
+        order="summary_metrics",
+        aliases=("summary_metrics", "summaryMetrics"),
+        editable=True,
+    )
+    tags: list[str] = field("tags", Kind.TEXTS, "The tags.", filter="tags", editable=True)
+    group: str | None = field("group", Kind.TEXT, "The group that the run belongs to.", filter="group", order="group", editable=True)
+    job_type: str | None = field(
+        "jobType", Kind.TEXT, "What kind of job it was.", filter="job_type", order="job_type", aliases=("jobType",), editable=True
+    )
+    notes: str | None = field("notes", Kind.TEXT, "Notes, in Markdown.", editable=True)
+    description: str | None = field("description", Kind.TEXT, "The description of older clients.", selected=False, editable=True)
+    created_at: datetime = field(
+        "createdAt", Kind.TIME, "When it started.", nullable=False, filter="created_at", order="created_at", aliases=("createdAt",)
+    )
+    heartbeat_at: datetime | None = field(
+        "heartbeatAt", Kind.TIME, "When it last gave a sign of life.", filter="heartbeat_at", order="heartbeat_at", aliases=("heartbeatAt",)
+    )
+    commit: str | None = field("commit", Kind.TEXT, "The Git commit of the code.", selected=False)
+    read_only: bool | None = field("readOnly", Kind.BOOL, "Whether this account may not change it.", selected=False, aliases=("readOnly",))
+    system_metrics: dict[str, Any] | None = field(
+        "systemMetrics", Kind.JSON, "The last system metrics.", selected=False, aliases=("systemMetrics",)
+    )
+    history_line_count: int | None = field(
+        "historyLineCount", Kind.INT, "How many rows its history has.", selected=False, aliases=("historyLineCount",)
+    )
+    history_keys: dict[str, Any] | None = field(
+        "historyKeys", Kind.VALUE, "Which keys its history has, and its last step.", selected=False, aliases=("historyKeys",)
+    )
+    file_count: int | None = field("fileCount", Kind.INT, "How many files it has.", selected=False, aliases=("fileCount",))
+    project: Project = relation("Project", "project", "The project it belongs to.", identity=("name", "entity"))
+    sweep: Sweep | None = relation(
+        "Sweep",
+        "sweepName",
+        "The sweep it belongs to, a reference by id.",
+        by_key=True,
+        identity=("id",),
+        filters={"id": "sweep"},
+        aliases=("sweep_name", "sweepName"),
+    )
+    user: User | None = relation(
+        "User", "user", "Who started it.", identity=("username", "name"), filters={"username": "username"}
+    )
+
+    files: ToMany[File] = ToMany("File", "run", "The run's files.")
+    logged_artifacts: ToMany[Artifact] = ToMany("Artifact", "logged_by", "The artifact versions that the run made.")
+    used_artifacts: ToMany[Artifact] = ToMany("Artifact", "used_by", "The artifact versions that the run used.")
+
+    @property
+    def path(self) -> str:
+        """``"entity/project/id"``."""
+        return f"{self.project.path}/{self.id}"
+
+    @property
+    def entity(self) -> str:
+        """The user or team that owns the run's project."""
+        return self.project.entity
+
+    @property
+    def raw_config(self) -> dict[str, Any]:
+        """The config as the server keeps it: each value wrapped in ``{"value": ...}``, ``_wandb`` included."""
+        try:
+            text: str | None = object.__getattribute__(self, "_config_text")
+        except AttributeError:
+            raise FieldNotLoaded("Run.raw_config needs config; a query without defer('config') loads it") from None
+        raw: dict[str, Any] = loads(text) if text else {}
+        return raw
+
+    def _label(self) -> str:
+        state = f" ({self.state})" if self._is_loaded("state") else ""
+        return f"{self.path}{state}"

@@ -1,0 +1,125 @@
+"""Sweeps."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from wbmodel.entities.base import Model, entity
+from wbmodel.entities.project import PROJECT_STEP
+from wbmodel.meta import Arg, Expansion, Kind, Options, Point, Route, Step, field, relation
+from wbmodel.objects.manager import Manager
+from wbmodel.objects.relations import ToMany
+from wbmodel.query.f import PathExpr
+from wbmodel.query.paths import split_dotted
+
+if TYPE_CHECKING:
+    from wbmodel.entities.project import Project
+    from wbmodel.entities.run import Run
+    from wbmodel.entities.user import User
+    from wbmodel.objects.queryset import QuerySet
+
+__all__ = ["Sweep"]
+
+
+@entity
+class Sweep(Model):
+    """A search over settings: its definition (``config``) and its runs."""
+
+    __wbmodel__: ClassVar[Options] = Options(
+        graphql="Sweep",
+        plural="Sweeps",
+        key="id",
+        scopes={"project": "project", "entity": "entity"},
+        routes=(
+            Route(
+                needs=("project",),
+                steps=(PROJECT_STEP,),
+                connection="sweeps",
+                filters=True,
+                order=True,
+                count="parent:totalSweeps",
+                context="project",
+            ),
+        ),
+        points=(
+            Point(
+                key="id",
+                needs=("project",),
+                steps=(PROJECT_STEP, Step("sweep", (Arg("sweepName", "key"),), entity="Sweep")),
+                context="project",
+            ),
+        ),
+        expand=(Expansion(via="Project", gives={"project": "path"}, takes=("entity",)),),
+        node_context=("project",),
+    )
+    objects: ClassVar[Manager[QuerySet[Sweep]]] = Manager()
+
+    node_id: str = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False)
+    id: str = field("name", Kind.TEXT, "The short id, unique in its project.", nullable=False, filter="name", order="name")
+    name: str | None = field(
+        "displayName",
+        Kind.TEXT,
+        "The display name.",
+        filter="display_name",
+        order="display_name",
+        aliases=("display_name", "displayName"),
+        editable=True,
+    )
+    state: str = field("state", Kind.TEXT, "PENDING, RUNNING, PAUSED, CANCELED or FINISHED.", nullable=False, filter="state", order="state")
+    method: str = field("method", Kind.TEXT, "How settings are chosen: grid, random, bayes.", nullable=False)
+    config: dict[str, Any] = field("config", Kind.YAML, "The definition of the sweep.", nullable=False)
+    created_at: datetime = field(
+        "createdAt", Kind.TIME, "When it was made.", nullable=False, filter="created_at", order="created_at", aliases=("createdAt",)
+    )
+    description: str | None = field("description", Kind.TEXT, "What it is about.", editable=True)
+    best_loss: float | None = field("bestLoss", Kind.FLOAT, "The best value of its metric so far.", aliases=("bestLoss",))
+    run_count: int = field("runCount", Kind.INT, "How many runs it has.", nullable=False, aliases=("runCount",))
+    expected_run_count: int | None = field(
+        "runCountExpected", Kind.INT, "How many runs it will have, for a grid.", selected=False, aliases=("runCountExpected",)
+    )
+    updated_at: datetime | None = field("updatedAt", Kind.TIME, "When it last changed.", selected=False, aliases=("updatedAt",))
+    project: Project = relation("Project", "project", "The project it belongs to.", identity=("name", "entity"))
+    user: User | None = relation("User", "user", "Who made it.", identity=("username", "name"), selected=False)
+
+    runs: ToMany[Run] = ToMany("Run", "sweep", "The sweep's runs.")
+
+    @property
+    def path(self) -> str:
+        """``"entity/project/sweeps/id"``."""
+        return f"{self.project.path}/sweeps/{self.id}"
+
+    @property
+    def metric(self) -> str | None:
+        """The name of the metric that the sweep optimises, or None."""
+        found = self.config.get("metric")
+        name = found.get("name") if isinstance(found, dict) else None
+        return name if isinstance(name, str) and name else None
+
+    @property
+    def goal(self) -> str:
+        """``"min"`` or ``"max"``: what the sweep wants of its metric. A definition that does not say means min."""
+        found = self.config.get("metric")
+        return "max" if isinstance(found, dict) and found.get("goal") == "maximize" else "min"
+
+    def best_run(self, path: str | PathExpr | None = None) -> Run | None:
+        """The run with the best last value of the sweep's metric (or of ``path``); None when none has a number there.
+        Raises ``FieldError`` when the sweep names no metric and no path is given."""
+        return self.runs.best(self._target(path), goal="max" if self.goal == "max" else "min")
+
+    async def abest_run(self, path: str | PathExpr | None = None) -> Run | None:
+        """The twin of :meth:`best_run`."""
+        return await self.runs.abest(self._target(path), goal="max" if self.goal == "max" else "min")
+
+    def _target(self, path: str | PathExpr | None) -> PathExpr:
+        if isinstance(path, PathExpr):
+            return path
+        if path is not None:
+            _, parts = split_dotted(path)
+            return PathExpr(parts[0], tuple(parts[1:]))
+        if self.metric is None:
+            from wbmodel.errors import FieldError
+
+            raise FieldError(f"the sweep {self.path} names no metric; say which, as in best_run('summary.loss')")
+        # The definition's metric is a key of the summary, literally or nested, as W&B writes both with dots.
+        return PathExpr("summary", tuple(self.metric.split(".")))

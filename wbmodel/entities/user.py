@@ -1,0 +1,58 @@
+"""Users, and entities (a user or a team: whatever can own projects)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from wbmodel.entities.base import Model, entity
+from wbmodel.meta import Arg, Kind, Options, Point, Route, Step, field
+from wbmodel.objects.manager import Manager
+from wbmodel.objects.relations import ToMany
+
+if TYPE_CHECKING:
+    from wbmodel.entities.project import Project
+    from wbmodel.objects.queryset import QuerySet
+
+__all__ = ["Entity", "User"]
+
+
+@entity
+class User(Model):
+    """A person or service account."""
+
+    __wbmodel__: ClassVar[Options] = Options(
+        graphql="User",
+        plural="Users",
+        key="username",
+        routes=(Route(needs=(), steps=(), connection="users", paged=False),),
+        order=(),
+    )
+    objects: ClassVar[Manager[QuerySet[User]]] = Manager()
+
+    node_id: str = field("id", Kind.ID, "The GraphQL id.", nullable=False)
+    username: str = field("username", Kind.TEXT, "The account's unique name.")
+    name: str = field("name", Kind.TEXT, "The name people read.", nullable=False)
+    email: str | None = field("email", Kind.TEXT, "The e-mail address, where this account may see it.", selected=False)
+    admin: bool | None = field("admin", Kind.BOOL, "Whether the account administers the server.", selected=False)
+
+
+@entity
+class Entity(Model):
+    """A user or team that owns projects."""
+
+    __wbmodel__: ClassVar[Options] = Options(
+        graphql="Entity",
+        plural="Entities",
+        key="name",
+        routes=(Route(needs=(), steps=(Step("viewer", entity="User"),), connection="teams", paged=False),),
+        points=(Point(key="name", needs=(), steps=(Step("entity", (Arg("name", "key", "String"),), entity="Entity"),)),),
+        order=(),
+    )
+    objects: ClassVar[Manager[QuerySet[Entity]]] = Manager()
+
+    node_id: str = field("id", Kind.ID, "The GraphQL id.", nullable=False)
+    name: str = field("name", Kind.TEXT, "The name, the first part of every path below it.", nullable=False)
+    is_team: bool = field("isTeam", Kind.BOOL, "Whether it is a team.", nullable=False, selected=False, aliases=("isTeam",))
+    entity_type: str | None = field("entityType", Kind.TEXT, "What it is, in the server's words.", selected=False, aliases=("entityType",))
+
+    projects: ToMany[Project] = ToMany("Project", "entity", "The entity's projects.")

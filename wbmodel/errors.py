@@ -1,0 +1,248 @@
+"""Every exception that wbmodel raises, in one tree under :class:`WbmodelError`.
+
+Classes are split by what the caller can do about them, and each one also inherits the built-in
+that a caller who has never heard of wbmodel would catch. A message names the thing, where it is,
+what was tried and what to do next; it never holds an API key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+__all__ = [
+    "BackendClaimedTwice",
+    "BackendError",
+    "BackendNotInstalled",
+    "BackendVersionError",
+    "ConfigurationError",
+    "ConflictError",
+    "DoesNotExist",
+    "FieldError",
+    "FieldNotLoaded",
+    "FixtureError",
+    "IntegrityError",
+    "MultipleObjectsReturned",
+    "NotAuthenticated",
+    "NotSupported",
+    "NotSupportedByServer",
+    "OrderWarning",
+    "PageDrift",
+    "PermissionDenied",
+    "PluginError",
+    "QueryError",
+    "QueryWarning",
+    "RateLimited",
+    "RequestTimeout",
+    "ServerError",
+    "UnknownBackend",
+    "WbmodelError",
+    "WbmodelWarning",
+    "nearest",
+    "suggestion",
+]
+
+
+class WbmodelError(Exception):
+    """The root of every error that wbmodel raises on purpose."""
+
+
+# -- what the question was wrong about -------------------------------------------------------------
+
+
+class FieldError(WbmodelError, ValueError):
+    """A field, lookup, order key or value in a query is wrong; no request was made."""
+
+
+class QueryError(WbmodelError, TypeError):
+    """A queryset was used in a way that has no meaning (filtering a slice, say); no request was made."""
+
+
+class FieldNotLoaded(WbmodelError, AttributeError):
+    """The field exists, but this object was fetched without it. The message names the call that loads it."""
+
+
+class DoesNotExist(WbmodelError, LookupError):
+    """Nothing matched, or the viewer may not see it: the protocol cannot tell these two apart."""
+
+
+class MultipleObjectsReturned(WbmodelError, LookupError):
+    """``get()`` matched more than one object."""
+
+
+# -- who asks, and may they ------------------------------------------------------------------------
+
+
+class ConfigurationError(WbmodelError, RuntimeError):
+    """There is no session, or a setting is missing or contradicts another."""
+
+
+class NotAuthenticated(WbmodelError, PermissionError):
+    """The server knows no such key, or none was given."""
+
+
+class PermissionDenied(WbmodelError, PermissionError):
+    """The server knows the key and refuses the operation."""
+
+
+# -- what the other side said ----------------------------------------------------------------------
+
+
+class ServerError(WbmodelError, RuntimeError):
+    """A backend answered with an error, or not at all.
+
+    ``status`` is the HTTP status or None, ``operation`` the GraphQL operation's name, ``attempts`` how
+    often it was tried, ``server_message`` the other side's own words and ``errors`` the GraphQL errors.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        operation: str | None = None,
+        attempts: int = 1,
+        server_message: str | None = None,
+        errors: Sequence[Any] = (),
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.operation = operation
+        self.attempts = attempts
+        self.server_message = server_message
+        self.errors = tuple(errors)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (type(self), self.args, dict(self.__dict__)))
+
+
+class RateLimited(ServerError):
+    """The server asked for fewer requests and the deadline left no time to wait."""
+
+
+class RequestTimeout(ServerError, TimeoutError):
+    """No answer came within the time that the caller gave; what was under way has been cancelled."""
+
+
+class NotSupported(WbmodelError, NotImplementedError):
+    """The backend in use cannot do this at all. The message names the capability it lacks."""
+
+
+class NotSupportedByServer(NotSupported):
+    """The server is too old for this. ``feature`` is what is missing, ``needs`` what would have it."""
+
+    def __init__(self, feature: str, needs: str | None = None) -> None:
+        tail = f"; it needs {needs}" if needs else ""
+        super().__init__(f"this server does not support {feature}{tail}")
+        self.feature = feature
+        self.needs = needs
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (type(self), (self.feature, self.needs))
+
+
+class ConflictError(WbmodelError, RuntimeError):
+    """The object changed on the server after it was read here."""
+
+
+class IntegrityError(WbmodelError, ValueError):
+    """Bytes do not have the digest that they were promised to have."""
+
+
+# -- which backend, and is it there ----------------------------------------------------------------
+
+
+class BackendError(WbmodelError):
+    """Something about a backend plugin, not about the question that was asked."""
+
+
+class UnknownBackend(BackendError, LookupError):
+    """No plugin claims this scheme; the known ones and the nearest name are in the message."""
+
+
+class BackendNotInstalled(BackendError, ImportError):
+    """The backend is known, but a library it needs is missing; the install command is in the message."""
+
+
+class BackendClaimedTwice(BackendError, RuntimeError):
+    """Two plugins claim the same name or scheme; both are named."""
+
+
+class BackendVersionError(BackendError, RuntimeError):
+    """The plugin was written for another version of the backend contract; both numbers are named."""
+
+
+class PluginError(BackendError, RuntimeError):
+    """A plugin could not be loaded or does not fit the hook specification."""
+
+
+class FixtureError(WbmodelError, ValueError):
+    """A fixtures file is wrong. ``file``, ``line`` (from 1, or None) and ``field`` say where."""
+
+    def __init__(
+        self, message: str, *, file: str | None = None, line: int | None = None, field: str | None = None
+    ) -> None:
+        place = file or "fixtures"
+        if line is not None:
+            place += f", line {line}"
+        if field:
+            place += f", {field}"
+        super().__init__(f"{place}: {message}")
+        self.message = message
+        self.file = file
+        self.line = line
+        self.field = field
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (type(self), self.args, dict(self.__dict__)))
+
+
+# -- warnings --------------------------------------------------------------------------------------
+
+
+class WbmodelWarning(UserWarning):
+    """The root of wbmodel's warnings."""
+
+
+class QueryWarning(WbmodelWarning):
+    """Part of a query is done here and not by the backend, at a cost that may surprise."""
+
+
+class OrderWarning(QueryWarning):
+    """Ordering needs many more rows than were asked for."""
+
+
+class PageDrift(WbmodelWarning):
+    """The number of matching rows changed while pages were read; rows may be missing."""
+
+
+# -- words for messages ----------------------------------------------------------------------------
+
+
+def nearest(name: str, choices: Iterable[str], limit: int = 3) -> list[str]:
+    """The ``choices`` most like ``name``, best first; empty when nothing is near."""
+    import difflib
+
+    pool = sorted(set(choices))
+    folded = {choice.lower(): choice for choice in reversed(pool)}
+    found = difflib.get_close_matches(name.lower(), list(folded), n=limit, cutoff=0.6)
+    return [folded[hit] for hit in found]
+
+
+def suggestion(name: str, choices: Iterable[str], label: str = "choices") -> str:
+    """A sentence tail: ``"; did you mean 'x'?"`` when something is near, else the choices."""
+    pool = sorted(set(choices))
+    hits = nearest(name, pool)
+    if hits:
+        return "; did you mean " + " or ".join(repr(hit) for hit in hits) + "?"
+    if not pool:
+        return ""
+    shown = ", ".join(pool[:40]) + (", ..." if len(pool) > 40 else "")
+    return f"; {label}: {shown}"
+
+
+def _rebuild(cls: type[WbmodelError], args: tuple[Any, ...], state: dict[str, Any]) -> WbmodelError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error

@@ -1,0 +1,334 @@
+"""The vocabulary in which entities declare themselves, and the description that the other layers read.
+
+An entity is an attrs class whose attributes are made by :func:`field` and :func:`relation`. From these
+declarations come selection, hydration, filtering, ordering, the reference table and "did you mean". The query
+and compiler layers see an :class:`EntityMeta` only, never an entity class, which is what keeps imports acyclic.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+
+from wbmodel.errors import FieldError, suggestion
+
+__all__ = [
+    "Arg",
+    "EntityMeta",
+    "Expansion",
+    "FieldMeta",
+    "Kind",
+    "Options",
+    "Point",
+    "Route",
+    "Step",
+    "ToManyMeta",
+    "all_entities",
+    "entity_meta",
+    "field",
+    "register",
+    "relation",
+]
+
+
+class Kind(enum.Enum):
+    """What a field holds, in Python and on the wire."""
+
+    ID = "id"  # opaque text
+    TEXT = "text"
+    INT = "int"
+    FLOAT = "float"
+    BOOL = "bool"
+    TIME = "time"  # aware datetime; RFC 3339 text on the wire
+    TEXTS = "texts"  # list of text
+    CONFIG = "config"  # dict; JSON text on the wire, each value wrapped in {"value": ...}
+    SUMMARY = "summary"  # dict; JSON text on the wire, "NaN" and friends stand for floats
+    JSON = "json"  # any value; JSON text on the wire
+    VALUE = "value"  # any value, in place on the wire (scalar JSON)
+    YAML = "yaml"  # dict; YAML text on the wire
+    REF = "ref"  # another entity
+
+    @property
+    def is_keyed(self) -> bool:
+        """Whether a path may go on into the value: ``config.lr``."""
+        return self in _KEYED
+
+    @property
+    def is_lazy(self) -> bool:
+        """Whether the text from the wire is kept and decoded at first access."""
+        return self in _LAZY
+
+
+_KEYED = frozenset({Kind.CONFIG, Kind.SUMMARY, Kind.JSON, Kind.VALUE, Kind.YAML})
+_LAZY = frozenset({Kind.CONFIG, Kind.SUMMARY, Kind.JSON, Kind.YAML})
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class FieldMeta:
+    """One declared field.
+
+    ``wire`` is the GraphQL field; ``sub`` the path inside it where the value sits (``artifactType { name }``).
+    ``filter_path`` and ``order_key`` are the server's names, None where the server has none (such filters and
+    orders are done here). ``selected`` says whether a plain query asks for it.
+    """
+
+    name: str
+    wire: str
+    kind: Kind
+    doc: str
+    sub: tuple[str, ...] = ()
+    selected: bool = True
+    filter_path: str | None = None
+    order_key: str | None = None
+    nullable: bool = True
+    aliases: tuple[str, ...] = ()
+    editable: bool = False
+    target: str | None = None
+    identity: tuple[str, ...] = ()
+    by_key: bool = False
+    on: str | None = None
+    filters: Mapping[str, str] = attrs.field(factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every spelling that a query may use."""
+        return (self.name, *self.aliases)
+
+
+def field(
+    wire: str,
+    kind: Kind,
+    doc: str,
+    *,
+    sub: tuple[str, ...] = (),
+    selected: bool = True,
+    filter: str | None = None,
+    order: str | None = None,
+    nullable: bool = True,
+    aliases: tuple[str, ...] = (),
+    editable: bool = False,
+) -> Any:
+    """Declare a field of an entity: its GraphQL name, what it holds, and what may be done with it."""
+    info = {
+        "wire": wire,
+        "kind": kind,
+        "doc": doc,
+        "sub": sub,
+        "selected": selected,
+        "filter_path": filter,
+        "order_key": order,
+        "nullable": nullable,
+        "aliases": aliases,
+        "editable": editable,
+    }
+    return attrs.field(init=False, metadata={"wbmodel": info})
+
+
+def relation(
+    target: str,
+    wire: str,
+    doc: str,
+    *,
+    identity: tuple[str, ...] = (),
+    by_key: bool = False,
+    on: str | None = None,
+    filters: Mapping[str, str] | None = None,
+    aliases: tuple[str, ...] = (),
+    selected: bool = True,
+) -> Any:
+    """Declare a to-one relation.
+
+    ``identity`` names the target's fields that are always selected, which make up the reference. ``by_key``: the
+    wire field is a text that holds the target's key (``sweepName``), so the reference is built from it and
+    ``select_related`` cannot widen it. ``on``: the wire field is a union, of which only this member is meant. ``filters`` maps the target's fields to the server's filter paths.
+    """
+    info = {
+        "wire": wire,
+        "kind": Kind.REF,
+        "doc": doc,
+        "target": target,
+        "identity": identity,
+        "by_key": by_key,
+        "on": on,
+        "filters": dict(filters or {}),
+        "aliases": aliases,
+        "selected": selected,
+    }
+    return attrs.field(init=False, metadata={"wbmodel": info})
+
+
+# -- how an entity is reached ----------------------------------------------------------------------
+
+
+@attrs.frozen(slots=True)
+class Arg:
+    """A GraphQL argument that takes its value from the scope: ``name: $project`` of type ``String!``."""
+
+    name: str
+    variable: str
+    type: str = "String!"
+
+
+@attrs.frozen(slots=True)
+class Step:
+    """One field on the way to a connection. When it answers null, ``entity`` (an entity name) does not exist."""
+
+    field: str
+    args: tuple[Arg, ...] = ()
+    entity: str | None = None
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Route:
+    """A way to a connection of an entity's nodes: the steps down to it, and what the connection can do.
+
+    ``needs`` are the scopes that have to be known. ``count`` is where the number of rows stands: ``"parent:runCount"``
+    (a field beside the connection), ``"parent:runCount(filters)"`` (the same, honouring filters) or
+    ``"connection:totalCount"``. ``args`` are the connection's own scope arguments, ``fixed`` its literal ones.
+    ``context`` names the relation that a step answers for every node of this route.
+    """
+
+    needs: tuple[str, ...]
+    steps: tuple[Step, ...]
+    connection: str
+    filters: bool = False
+    order: bool = False
+    paged: bool = True
+    count: str | None = None
+    args: tuple[Arg, ...] = ()
+    fixed: tuple[tuple[str, str | bool], ...] = ()
+    context: str | None = None
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Point:
+    """A way to one node: ``project(...) { run(name: $key) }``. ``key`` is the Python field whose value is ``$key``;
+    without one, the scopes alone name the node."""
+
+    key: str | None
+    needs: tuple[str, ...]
+    steps: tuple[Step, ...]
+    context: str | None = None
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Expansion:
+    """Where the values of missing scopes come from: every ``via`` entity within the scopes ``takes``. ``gives`` maps
+    each scope to the dotted attribute of a ``via`` object that is its value."""
+
+    via: str
+    gives: Mapping[str, str]
+    takes: tuple[str, ...] = ()
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class ToManyMeta:
+    """A to-many relation: a queryset of ``target`` whose scope or filter ``scope`` is this object."""
+
+    name: str
+    target: str
+    scope: str
+    doc: str
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Options:
+    """What an entity class says about itself beside its fields, as ``__wbmodel__``."""
+
+    graphql: str
+    plural: str
+    key: str
+    scopes: Mapping[str, str] = attrs.field(factory=dict)
+    routes: tuple[Route, ...] = ()
+    points: tuple[Point, ...] = ()
+    expand: tuple[Expansion, ...] = ()
+    order: tuple[str, ...] = ("-created_at",)
+    node_context: tuple[str, ...] = ()
+
+
+class EntityMeta:
+    """The description of one entity class, made once when the class is finished."""
+
+    def __init__(self, cls: type[Any], options: Options, to_many: Mapping[str, ToManyMeta]) -> None:
+        self.cls = cls
+        self.name = cls.__name__
+        self.options = options
+        self.graphql = options.graphql
+        self.plural = options.plural
+        self.key = options.key
+        self.to_many = dict(to_many)
+        self.fields: dict[str, FieldMeta] = {}
+        for attribute in attrs.fields(cls):
+            info = attribute.metadata.get("wbmodel")
+            if info is not None:
+                self.fields[attribute.name] = FieldMeta(name=attribute.name, **info)
+        self._by_name: dict[str, FieldMeta] = {}
+        for item in self.fields.values():
+            for name in item.names:
+                if name in self._by_name:
+                    raise TypeError(f"{self.name} declares the name {name!r} twice")
+                self._by_name[name] = item
+        self.slots: dict[str, str] = {item.name: f"_{item.name}_text" for item in self.fields.values() if item.kind.is_lazy}
+        self.caches: dict[Any, Any] = {}
+
+    @property
+    def does_not_exist(self) -> type[Exception]:
+        """The class that ``get()`` raises for nothing found."""
+        found: type[Exception] = self.cls.DoesNotExist
+        return found
+
+    @property
+    def names(self) -> list[str]:
+        """Every field name and alias, for messages."""
+        return list(self._by_name)
+
+    def find(self, name: str) -> FieldMeta | None:
+        """The field of this name or alias, or None."""
+        return self._by_name.get(name)
+
+    def need(self, name: str, what: str = "field") -> FieldMeta:
+        """The field of this name or alias. Raises :class:`FieldError` with the nearest names."""
+        found = self._by_name.get(name)
+        if found is None:
+            choices = [*self._by_name, *self.options.scopes]
+            raise FieldError(f"{self.name} has no {what} {name!r}{suggestion(name, choices, 'fields')}")
+        return found
+
+    def default_fields(self) -> tuple[str, ...]:
+        """The names of the fields that a plain query loads."""
+        return tuple(name for name, item in self.fields.items() if item.selected)
+
+    def __repr__(self) -> str:
+        return f"<EntityMeta {self.name}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (entity_meta, (self.name,))
+
+
+_registry: dict[str, EntityMeta] = {}
+
+
+def register(meta: EntityMeta) -> None:
+    """Make an entity known by its class name."""
+    _registry[meta.name] = meta
+
+
+def entity_meta(name: str) -> EntityMeta:
+    """The description of the entity class called ``name``. Raises ``LookupError`` for an unknown one."""
+    if name not in _registry:
+        # Entities register when their module is imported; a pickle may ask before anyone has.
+        import importlib
+
+        importlib.import_module("wbmodel.entities")
+    try:
+        return _registry[name]
+    except KeyError:
+        raise LookupError(f"there is no entity {name!r}{suggestion(name, _registry)}") from None
+
+
+def all_entities() -> dict[str, EntityMeta]:
+    """Every registered entity by class name."""
+    return dict(_registry)

@@ -1,0 +1,45 @@
+"""``objects``: the descriptor that gives an entity class its querysets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from wbmodel.objects.queryset import QuerySet
+
+__all__ = ["Manager"]
+
+
+def plain_type_var(name: str, *, covariant: bool = False, default: Any = None) -> Any:
+    """A ``TypeVar`` without its default, which Python before 3.13 does not take."""
+    return TypeVar(name, covariant=covariant)
+
+
+Q_co = TypeVar("Q_co", bound="QuerySet[Any, Any]", covariant=True)
+
+
+class Manager(Generic[Q_co]):
+    """Gives a fresh, unevaluated queryset of the class it is asked on: ``Run.objects``.
+
+    Every queryset method is there without being lifted, because it *is* a queryset. For a queryset class of your own,
+    ``objects = MyQuerySet.as_manager()`` or ``Manager.from_queryset(MyQuerySet)``.
+    """
+
+    def __init__(self, queryset_class: type[Any] | None = None) -> None:
+        self._queryset_class = queryset_class
+
+    @classmethod
+    def from_queryset(cls, queryset_class: type[Q_co]) -> Manager[Q_co]:
+        """A manager whose querysets are of ``queryset_class``."""
+        return cls(queryset_class)
+
+    def __get__(self, instance: object | None, owner: type[Any]) -> Q_co:
+        if instance is not None:
+            raise AttributeError(f"objects belongs to the class: {owner.__name__}.objects")
+        cls: Any = self._queryset_class
+        if cls is None:
+            from wbmodel.objects.queryset import QuerySet
+
+            cls = QuerySet
+        made: Q_co = cls(owner)
+        return made

@@ -1,0 +1,214 @@
+"""The terminal methods of a queryset as operations, so that both colours run the same code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from wbmodel.compiler import operations
+from wbmodel.compiler.operations import Rows
+from wbmodel.compiler.pages import Operation
+from wbmodel.compiler.prefetch import prefetch
+from wbmodel.compiler.query import Terms
+from wbmodel.errors import FieldError, QueryError
+from wbmodel.objects.results import Shape
+from wbmodel.query.match import getter
+from wbmodel.query.order import has_value
+from wbmodel.query.plan import Plan
+from wbmodel.query.q import Q
+from wbmodel.query.values import operand_type
+from wbmodel.query.where import both, resolve
+from wbmodel.request import Emit
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeAlias
+
+    from wbmodel.objects.queryset import QuerySet
+
+    Rowset: TypeAlias = "QuerySet[Any, Any]"
+
+__all__ = ["best", "contains", "count", "emit", "exists", "first", "first_or_raise", "get", "get_or_none", "in_bulk"]
+
+BULK = 100
+"""Ids in one request of ``in_bulk``."""
+
+
+def emit(plan: Plan, shape: Shape, distinct: bool, terms: Terms, owner: Any, chunk: int | None = None) -> Operation[None]:
+    """Emit a queryset's results. With relations to prefetch, rows wait until ``chunk`` of them (or all) are there."""
+    seen = Distinct() if distinct else None
+    if not plan.prefetch:
+        rows = Rows(plan, terms, owner, True)
+        while True:
+            part = yield from rows.pull()
+            if part is None:
+                return
+            yield from _hand_out(part, shape, seen)
+    rows = Rows(plan, terms, owner, True)
+    waiting: list[Any] = []
+    while True:
+        part = yield from rows.pull()
+        waiting += part or []
+        while waiting and (part is None or (chunk is not None and len(waiting) >= chunk)):
+            now, waiting = waiting[:chunk], waiting[chunk:] if chunk is not None else []
+            yield from prefetch(now, plan.prefetch, terms, owner)
+            yield from _hand_out(now, shape, seen)
+        if part is None:
+            return
+
+
+def _hand_out(rows: Sequence[Any], shape: Shape, seen: Distinct | None) -> Operation[None]:
+    made = shape.convert(rows)
+    if seen is not None:
+        made = seen.fresh(made)
+    if made:
+        yield Emit(made)
+
+
+class Distinct:
+    """Equal results once, also those that cannot be hashed."""
+
+    def __init__(self) -> None:
+        self.keys: set[Any] = set()
+
+    def fresh(self, rows: Sequence[Any]) -> list[Any]:
+        """The rows that were not seen before."""
+        out = []
+        for row in rows:
+            key = _hashable(row)
+            if key not in self.keys:
+                self.keys.add(key)
+                out.append(row)
+        return out
+
+
+def _hashable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return ("dict", tuple((key, _hashable(item)) for key, item in sorted(value.items())))
+    if isinstance(value, (list, tuple)):
+        return ("list", tuple(map(_hashable, value)))
+    # True and 1 are equal in Python and are not the same value here.
+    return (operand_type(value), value)
+
+
+def _collect(rows: Rowset, terms: Terms, owner: Any, plan: Plan) -> Operation[list[Any]]:
+    found = yield from operations.collect(plan, terms, owner)
+    if plan.prefetch:
+        yield from prefetch(found, plan.prefetch, terms, owner)
+    return found
+
+
+def _take(rows: Rowset, terms: Terms, owner: Any, limit: int) -> Operation[list[Any]]:
+    plan = rows._evaluable()
+    stop = plan.start + limit if plan.stop is None else min(plan.stop, plan.start + limit)
+    found = yield from _collect(rows, terms, owner, attrs.evolve(plan, stop=stop))
+    return rows._shape.convert(found)
+
+
+def get(rows: Rowset, terms: Terms, owner: Any) -> Operation[Any]:
+    """The one row there is."""
+    found = yield from _take(rows, terms, owner, 2)
+    if len(found) == 1:
+        return found[0]
+    cls = rows._entity
+    asked = _asked(rows)
+    if not found:
+        raise cls.DoesNotExist(
+            f"no {cls.__name__} {asked} on {terms.place}, or this account may not see it; check the spelling and the project"
+        )
+    raise cls.MultipleObjectsReturned(f"more than one {cls.__name__} {asked} on {terms.place}; add a condition, or use first()")
+
+
+def _asked(rows: Rowset) -> str:
+    plan = rows._plan
+    parts = [f"{name}={', '.join(values)}" for name, values in plan.scopes.items()]
+    if plan.where is not None:
+        parts.append(str(plan.where))
+    return f"with {'; '.join(parts)}" if parts else "at all"
+
+
+def get_or_none(rows: Rowset, terms: Terms, owner: Any) -> Operation[Any]:
+    """The one row there is, or None."""
+    try:
+        return (yield from get(rows, terms, owner))
+    except rows._entity.DoesNotExist:
+        return None
+
+
+def first(rows: Rowset, terms: Terms, owner: Any) -> Operation[Any]:
+    """The first row, or None."""
+    found = yield from _take(rows, terms, owner, 1)
+    return found[0] if found else None
+
+
+def first_or_raise(rows: Rowset, terms: Terms, owner: Any) -> Operation[Any]:
+    """The first row; ``DoesNotExist`` when there is none."""
+    found = yield from _take(rows, terms, owner, 1)
+    if not found:
+        raise rows._entity.DoesNotExist(f"no {rows._entity.__name__} {_asked(rows)} on {terms.place}")
+    return found[0]
+
+
+def best(rows: Rowset, terms: Terms, owner: Any) -> Operation[Any]:
+    """The first row by the queryset's one order key, if it has a number there."""
+    plan = rows._evaluable()
+    key = plan.order[0]
+    plan = attrs.evolve(plan, stop=1, extra=(*plan.extra, key.path.field.name))
+    found = yield from _collect(rows, terms, owner, plan)
+    if not found:
+        return None
+    value = getter(key.path)(found[0])
+    if not has_value(value):
+        return None
+    if operand_type(value) not in ("number", "time"):
+        raise FieldError(f"best({key.path.dotted!r}): the first value is {value!r}, which is no number")
+    return rows._shape.convert(found)[0]
+
+
+def count(rows: Rowset, terms: Terms, owner: Any) -> Operation[int]:
+    """How many rows."""
+    if rows._distinct:
+        found = yield from _collect(rows, terms, owner, rows._evaluable())
+        return len(Distinct().fresh(rows._shape.convert(found)))
+    return (yield from operations.count(rows._plan, terms, owner))
+
+
+def exists(rows: Rowset, terms: Terms, owner: Any) -> Operation[bool]:
+    """Whether there is a row."""
+    return (yield from operations.exists(rows._plan, terms, owner))
+
+
+def contains(rows: Rowset, terms: Terms, owner: Any, obj: Any) -> Operation[bool]:
+    """Whether this very object is among the rows."""
+    plan = attrs.evolve(rows._plan, only=(), related=(), prefetch=())
+    found = yield from operations.collect(plan, terms, owner)
+    return any(row == obj for row in found)
+
+
+def in_bulk(rows: Rowset, terms: Terms, owner: Any, ids: Iterable[str] | None, field: str | None) -> Operation[dict[str, Any]]:
+    """Rows by id."""
+    plan = rows._evaluable()
+    meta = plan.meta
+    key = meta.need(field).name if field is not None else meta.key
+    plan = attrs.evolve(plan, extra=(*plan.extra, key))
+    found: list[Any] = []
+    if ids is None:
+        found = yield from _collect(rows, terms, owner, plan)
+    else:
+        if isinstance(ids, (str, bytes)):
+            raise QueryError(f"in_bulk() takes a list of ids, not {ids!r}; write [{ids!r}]")
+        wanted = list(dict.fromkeys(ids))
+        for at in range(0, len(wanted), BULK):
+            node, _ = resolve(meta, Q(**{f"{key}__in": wanted[at : at + BULK]}))
+            part = yield from _collect(rows, terms, owner, attrs.evolve(plan, where=both(plan.where, node)))
+            found += part
+    made: dict[str, Any] = {}
+    for row in found:
+        name = getattr(row, key)
+        if name in made:
+            raise QueryError(
+                f"in_bulk(): {key} {name!r} names more than one {meta.name} (in different projects?); filter by project first"
+            )
+        made[name] = row
+    return made

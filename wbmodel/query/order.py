@@ -1,0 +1,107 @@
+"""Order keys, and the one order that every backend's rows are brought into.
+
+Ascending: numbers, then text, then booleans, then lists and objects; descending: the reverse. Absent, null and NaN
+come last in both. Rows that tie in every key stand newest first, then by id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from wbmodel.codec import dumps
+from wbmodel.errors import FieldError
+from wbmodel.meta import EntityMeta, Kind
+from wbmodel.query.f import PathExpr
+from wbmodel.query.match import getter
+from wbmodel.query.paths import Path, _resolve, resolve_path, split_dotted
+from wbmodel.query.values import ABSENT, operand_type
+
+__all__ = ["OrderKey", "default_order", "has_value", "parse_order", "sort_key", "tie_break"]
+
+_CLASSES = {"number": 0, "time": 0, "text": 1, "bool": 2, "list": 3, "object": 3}
+
+
+@attrs.frozen(slots=True)
+class OrderKey:
+    """One key of an order."""
+
+    path: Path
+    descending: bool = False
+
+    def flipped(self) -> OrderKey:
+        """The same key in the other direction."""
+        return OrderKey(self.path, not self.descending)
+
+    def __str__(self) -> str:
+        return ("-" if self.descending else "") + self.path.dotted
+
+
+def parse_order(meta: EntityMeta, spelling: str | PathExpr) -> OrderKey:
+    """An order key from ``"-summary.loss"``, ``"-summary__loss"`` or ``-F.summary["loss"]``."""
+    if isinstance(spelling, PathExpr):
+        path, descending = _resolve(meta, spelling.field, spelling.keys, spelling), spelling.descending
+    elif isinstance(spelling, str):
+        if spelling == "?":
+            raise FieldError("a random order cannot be paged; take the rows you need and shuffle them")
+        sign, _ = split_dotted(spelling)
+        path, descending = resolve_path(meta, spelling[len(sign) :] if sign else spelling), sign == "-"
+    else:
+        raise FieldError(f"an order key is text such as '-summary.loss' or an F path, not {spelling!r}")
+    if path.kind.is_keyed and not path.keys:
+        raise FieldError(f"{meta.name}.{path.field.name} has no order by itself; say which key, as in {path.field.name}.lr")
+    if path.kind in (Kind.TEXTS, Kind.REF):
+        raise FieldError(f"{meta.name}.{path.field.name} has no order; order by one of its fields or by another key")
+    return OrderKey(path, descending)
+
+
+def default_order(meta: EntityMeta) -> tuple[OrderKey, ...]:
+    """The order of rows when the user asks for none: newest first, for what has a date."""
+    return tuple(parse_order(meta, key) for key in meta.options.order)
+
+
+def has_value(value: Any) -> bool:
+    """Whether a value has a place in an order: not absent, not null, not NaN."""
+    return value is not ABSENT and value is not None and value == value
+
+
+class _Down:
+    """A value that sorts the other way round."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __lt__(self, other: _Down) -> bool:
+        return bool(other.value < self.value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Down) and bool(self.value == other.value)
+
+
+_LAST = (1,)
+
+
+def _rank(value: Any, descending: bool) -> tuple[Any, ...]:
+    if not has_value(value):
+        return _LAST
+    kind = operand_type(value)
+    if kind in ("list", "object"):
+        value = dumps(value)
+    return (0, _Down((_CLASSES[kind], value))) if descending else (0, (_CLASSES[kind], value))
+
+
+def sort_key(keys: tuple[OrderKey, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    """A sort key of an entity for these order keys (without the tie-break)."""
+    parts = [(getter(key.path), key.descending) for key in keys]
+    return lambda row: tuple(_rank(get(row), descending) for get, descending in parts)
+
+
+def tie_break(meta: EntityMeta) -> tuple[OrderKey, ...]:
+    """What orders rows that tie in every key: newest first, then by the entity's own key."""
+    created = meta.find("created_at")
+    keys = (OrderKey(Path(created), True),) if created is not None else ()
+    return (*keys, OrderKey(Path(meta.fields[meta.key]), False))

@@ -1,0 +1,203 @@
+"""Names of fields and keys, in both spellings, resolved against an entity.
+
+Dotted: ``"summary.loss"``, ``"-created_at"``, ``'config."a.b"'`` (a quoted part is one literal key, written as a JSON
+string). Keyword: ``summary__loss__lt``. After a keyed field the first part is always a key; a later last part may be
+a lookup.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+
+import attrs
+
+from wbmodel.errors import FieldError, nearest, suggestion
+from wbmodel.meta import EntityMeta, FieldMeta, Kind, entity_meta
+from wbmodel.query.f import PathExpr
+from wbmodel.query.lookups import LOOKUPS
+
+__all__ = ["Path", "quote_key", "resolve_expr", "resolve_keyword", "resolve_path", "split_dotted"]
+
+# What people write who come from another query language; none of these is a lookup here.
+_FOREIGN = {
+    "eq": "exact",
+    "neq": "ne",
+    "ge": "gte",
+    "le": "lte",
+    "notin": "nin",
+    "not_in": "nin",
+    "is_null": "isnull",
+    "null": "isnull",
+    "istartswith": "iregex",
+    "iendswith": "iregex",
+    "like": "contains",
+    "ilike": "icontains",
+    "match": "regex",
+    "matches": "regex",
+}
+
+
+@attrs.frozen(slots=True)
+class Path:
+    """A resolved path: the field and the literal keys inside it. ``related`` is the field of a to-one relation's target."""
+
+    field: FieldMeta
+    keys: tuple[str, ...] = ()
+    related: FieldMeta | None = None
+
+    @property
+    def leaf(self) -> FieldMeta:
+        """The field that holds the value: the related one for ``user.username``."""
+        return self.related or self.field
+
+    @property
+    def kind(self) -> Kind:
+        """What the leaf field holds."""
+        return self.leaf.kind
+
+    @property
+    def dotted(self) -> str:
+        """The dotted spelling, with keys quoted where they need it."""
+        parts = [self.field.name]
+        if self.related is not None:
+            parts.append(self.related.name)
+        return ".".join([*parts, *(quote_key(key) for key in self.keys)])
+
+    def __str__(self) -> str:
+        return self.dotted
+
+
+def quote_key(key: str) -> str:
+    """A key as one part of a dotted path, quoted when it would not be read back as it is."""
+    if key == "" or "." in key or key[0] in '"-+' or key != key.strip():
+        return json.dumps(key, ensure_ascii=False)
+    return key
+
+
+def split_dotted(text: str) -> tuple[str, list[str]]:
+    """The sign (``"+"``, ``"-"`` or ``""``) and the parts of a dotted path. Raises :class:`FieldError` when it has none."""
+    if not isinstance(text, str):
+        raise FieldError(f"a path is text or an F path, not {text!r}")
+    sign, rest = (text[0], text[1:]) if text[:1] in ("-", "+") and text else ("", text)
+    parts: list[str] = []
+    at = 0
+    while True:
+        if rest[at : at + 1] == '"':
+            try:
+                part, end = json.decoder.scanstring(rest, at + 1)  # type: ignore[attr-defined]
+            except ValueError:
+                raise FieldError(f"the quote in {text!r} is not closed; a quoted key is written like a JSON string") from None
+            if end < len(rest) and rest[end] != ".":
+                raise FieldError(f"after the quoted key in {text!r} comes a dot or the end, not {rest[end]!r}")
+        else:
+            end = rest.find(".", at)
+            end = len(rest) if end < 0 else end
+            part = rest[at:end]
+            if not part:
+                raise FieldError(f"the path {text!r} has an empty part; write an empty key as \"\"")
+        parts.append(part)
+        if end >= len(rest):
+            return sign, parts
+        at = end + 1
+
+
+def resolve_path(meta: EntityMeta, spelling: str | PathExpr) -> Path:
+    """A path without a lookup, from its dotted or keyword spelling or an ``F`` path."""
+    if isinstance(spelling, PathExpr):
+        return resolve_expr(meta, spelling)
+    _, parts = split_dotted(spelling)
+    if len(parts) == 1 and "__" in parts[0] and meta.find(parts[0]) is None:
+        parts = _split_keyword(meta, parts[0])
+    return _resolve(meta, parts[0], tuple(parts[1:]), spelling)
+
+
+def resolve_expr(meta: EntityMeta, expr: PathExpr) -> Path:
+    """A path from an ``F`` path, whose keys are literal."""
+    return _resolve(meta, expr.field, expr.keys, expr)
+
+
+def resolve_keyword(meta: EntityMeta, keyword: str) -> tuple[Path, str]:
+    """The path and the lookup of a keyword such as ``summary__loss__lt``; the lookup defaults to ``exact``."""
+    if "." in keyword:
+        _, parts = split_dotted(keyword)
+        field, *rest = parts
+        # `**{"summary.loss__lt": 1}`: the lookup hangs on the last part of a dotted path.
+        *head, last = rest or [""]
+        key, cut, lookup = last.rpartition("__")
+        if cut and key and lookup in LOOKUPS:
+            return _resolve(meta, field, (*head, key), keyword), lookup
+        return _resolve(meta, field, tuple(rest), keyword), "exact"
+    parts = _split_keyword(meta, keyword)
+    field, *rest = parts
+    found = meta.need(field)
+    lookup = "exact"
+    if found.kind.is_keyed:
+        if len(rest) >= 2:
+            lookup = _take_lookup(keyword, rest, guess=True)
+    elif found.kind is Kind.REF:
+        if len(rest) >= 2 or (rest and rest[-1] in LOOKUPS):
+            lookup = _take_lookup(keyword, rest, guess=False)
+    elif rest:
+        lookup = _take_lookup(keyword, rest, guess=False)
+    return _resolve(meta, field, tuple(rest), keyword), lookup
+
+
+def _split_keyword(meta: EntityMeta, keyword: str) -> list[str]:
+    """Cut at ``__``. A part may itself begin with an underscore (``summary___step`` is the key ``_step``)."""
+    parts: list[str] = []
+    rest = keyword
+    while True:
+        lead = len(rest) - len(rest.lstrip("_"))
+        cut = rest.find("__", lead)
+        if cut < 0 or cut + 2 >= len(rest):
+            parts.append(rest)
+            return parts
+        parts.append(rest[:cut])
+        rest = rest[cut + 2 :]
+
+
+def _take_lookup(keyword: str, rest: list[str], *, guess: bool) -> str:
+    """Remove the lookup from the end of ``rest`` and give it. With ``guess``, what is no lookup is a key, unless it
+    looks like a misspelt lookup."""
+    last = rest[-1]
+    if last in LOOKUPS:
+        return rest.pop()
+    near = _FOREIGN.get(last)
+    hits = [near] if near in LOOKUPS else [hit for hit in nearest(last, LOOKUPS) if len(last) > 3] if not guess else []
+    if guess and near is None:
+        # A key may have any name, so only what is nearly a longer lookup counts as a slip.
+        hits = [hit for hit in nearest(last, LOOKUPS, 1) if len(hit) > 3 and _close(last, hit)]
+    if hits:
+        hint = f"; for a key that is really called {last!r} write F.field[...][{last!r}]" if guess else ""
+        raise FieldError(f"{keyword!r}: there is no lookup {last!r}; did you mean {hits[0]!r}?{hint}")
+    if guess:
+        return "exact"
+    raise FieldError(f"{keyword!r}: there is no lookup {last!r}{suggestion(last, LOOKUPS, 'lookups')}")
+
+
+def _close(one: str, other: str) -> bool:
+    import difflib
+
+    return one != other and difflib.SequenceMatcher(None, one, other).ratio() >= 0.85
+
+
+def _resolve(meta: EntityMeta, name: str, keys: tuple[str, ...], spelling: object) -> Path:
+    found = meta.need(name)
+    if found.kind is Kind.REF:
+        assert found.target is not None
+        target = entity_meta(found.target)
+        if not keys:
+            return Path(found)
+        related = target.need(keys[0])
+        if related.name not in found.identity:
+            known: Iterable[str] = found.identity
+            raise FieldError(
+                f"{spelling!s}: of {meta.name}.{found.name} only {', '.join(known)} can be used in a query"
+            )
+        if len(keys) > 1:
+            raise FieldError(f"{spelling!s}: {target.name}.{related.name} has no keys inside it")
+        return Path(found, (), related)
+    if keys and not found.kind.is_keyed:
+        raise FieldError(f"{spelling!s}: {meta.name}.{found.name} is {found.kind.value} and has no keys inside it")
+    return Path(found, keys)

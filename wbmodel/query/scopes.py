@@ -1,0 +1,78 @@
+"""Scopes route a query: which project, entity, run, artifact or collection it is about. They are not filters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wbmodel.errors import FieldError
+
+__all__ = ["SCOPE_KINDS", "Scopes", "join_path", "scope_values", "split_project", "split_run"]
+
+Scopes = dict[str, tuple[Any, ...]]
+
+SCOPE_KINDS = {
+    "project": '"entity/project", "project", or a Project',
+    "entity": '"entity", an Entity or a User',
+    "run": '"entity/project/run_id", or a Run',
+    "artifact": "an Artifact, or its node id",
+    "text": "text",
+}
+
+
+def scope_values(kind: str, value: Any, where: str) -> tuple[Any, ...]:
+    """One scope value in normal form (text), as a tuple of one. Raises :class:`FieldError` for what is none."""
+    if isinstance(value, str):
+        text = value.strip() if kind == "entity" else value.strip().strip("/")
+    else:
+        text = _of_object(kind, value) or ""
+        if not text:
+            raise FieldError(f"{where}: takes {SCOPE_KINDS[kind]}, not {value!r}")
+    if not text:
+        raise FieldError(f"{where}: is empty; it takes {SCOPE_KINDS[kind]}")
+    if kind == "project":
+        split_project(text, where)
+    elif kind == "run":
+        split_run(text, where)
+    elif kind == "entity" and "/" in text:
+        raise FieldError(f"{where}: {text!r} is no entity; for a project use project={text!r}")
+    return (text,)
+
+
+def _of_object(kind: str, value: Any) -> str | None:
+    meta = getattr(type(value), "__wbmodel_meta__", None)
+    if meta is None:
+        return None
+    known = {
+        "project": {"Project": "path"},
+        "entity": {"Entity": "name", "User": "username"},
+        "run": {"Run": "path"},
+        "artifact": {"Artifact": "node_id"},
+        "text": {"ArtifactType": "name", "ArtifactCollection": "name"},
+    }
+    attribute = known[kind].get(meta.name)
+    found = getattr(value, attribute) if attribute else None
+    return found if isinstance(found, str) else None
+
+
+def split_project(text: str, where: str = "project") -> tuple[str | None, str]:
+    """``"entity/project"`` or ``"project"`` as (entity or None, project)."""
+    parts = text.split("/")
+    if len(parts) > 2 or not all(parts):
+        raise FieldError(f"{where}: {text!r} is no project; write entity/project, or project alone")
+    return (parts[0], parts[1]) if len(parts) == 2 else (None, parts[0])
+
+
+def split_run(text: str, where: str = "run") -> tuple[str | None, str | None, str]:
+    """``"entity/project/id"`` (also ``"entity/project/runs/id"``, ``"project/id"``, ``"id"``) as (entity, project, id)."""
+    parts = text.split("/")
+    if len(parts) == 4 and parts[2] == "runs":
+        del parts[2]
+    if len(parts) > 3 or not all(parts):
+        raise FieldError(f"{where}: {text!r} is no run; write entity/project/run_id")
+    padded = [None] * (3 - len(parts)) + list(parts)
+    return padded[0], padded[1], parts[-1]
+
+
+def join_path(*parts: str | None) -> str:
+    """The parts that are known, joined by slashes."""
+    return "/".join(part for part in parts if part)

@@ -1,0 +1,218 @@
+"""The condition of a plan: a ``Q`` resolved against an entity, with every name and value checked.
+
+Negation is pushed to the leaves here, so what follows (the compiler, the matcher) sees AND, OR and leaves only. A
+negated leaf is the plain opposite: it keeps rows that lack the key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Literal, Union
+
+import attrs
+
+from wbmodel.errors import FieldError
+from wbmodel.meta import EntityMeta, Kind, entity_meta
+from wbmodel.query.f import PathExpr
+from wbmodel.query.lookups import LOOKUPS, Lookup
+from wbmodel.query.paths import Path, resolve_expr, resolve_keyword
+from wbmodel.query.q import Connector, Q, Term
+from wbmodel.query.scopes import Scopes, scope_values
+
+__all__ = ["MAX_DEPTH", "Group", "Leaf", "Node", "both", "either", "fields_of", "is_never", "leaves", "resolve"]
+
+MAX_DEPTH = 100
+"""How deep conditions may nest. Width is not bounded: ten thousand terms side by side are one level."""
+
+
+@attrs.frozen(slots=True)
+class Leaf:
+    """One condition on one path. ``operand`` is in normal form."""
+
+    path: Path
+    lookup: Lookup
+    operand: Any
+    negated: bool = False
+
+    def __str__(self) -> str:
+        value = repr(self.operand)
+        shown = value if len(value) <= 60 else value[:57] + "..."
+        return f"{'not ' if self.negated else ''}{self.path.dotted} {self.lookup.phrase} {shown}"
+
+
+@attrs.frozen(slots=True)
+class Group:
+    """Conditions joined by AND or OR; never empty, never with a group of the same connector inside."""
+
+    connector: Literal["AND", "OR"]
+    children: tuple[Node, ...]
+
+    def __str__(self) -> str:
+        shown = [f"({item})" if isinstance(item, Group) else str(item) for item in self.children[:12]]
+        if len(self.children) > 12:
+            shown.append(f"... {len(self.children) - 12} more")
+        return f" {self.connector} ".join(shown)
+
+
+Node = Union[Leaf, Group]
+
+
+def resolve(meta: EntityMeta, condition: Q, negated: bool = False) -> tuple[Node | None, Scopes]:
+    """The resolved tree of a condition, and the scopes (``project``, ``entity`` ...) that stood at its top.
+
+    Raises :class:`FieldError` for an unknown field or lookup, a wrong value, a scope that is not at the top level
+    of an AND, or nesting deeper than :data:`MAX_DEPTH`.
+    """
+    if condition.depth > MAX_DEPTH:
+        raise FieldError(
+            f"the condition nests {condition.depth} levels deep and at most {MAX_DEPTH} are taken; "
+            "join terms of one kind side by side (Q | Q | Q is one level) or use in=[...]"
+        )
+    scopes: Scopes = {}
+    node = _resolve(meta, condition, negated, scopes, top=True)
+    return node, scopes
+
+
+def _resolve(meta: EntityMeta, item: Q | Term, negated: bool, scopes: Scopes, top: bool) -> Node | None:
+    if isinstance(item, Term):
+        return _leaf(meta, item, negated, scopes, top)
+    flipped = negated != item.negated
+    connector: Connector = item.connector
+    if flipped:
+        connector = "OR" if connector == "AND" else "AND"
+    # A scope may stand in a plain AND, or in a group of one, however that is joined.
+    inner_top = top and not flipped and (item.connector == "AND" or len(item.children) == 1)
+    children = [_resolve(meta, child, flipped, scopes, inner_top) for child in item.children]
+    return _join(connector, [child for child in children if child is not None])
+
+
+def _join(connector: Connector, nodes: list[Node]) -> Node | None:
+    flat: list[Node] = []
+    for node in nodes:
+        if isinstance(node, Group) and node.connector == connector:
+            flat.extend(node.children)
+        else:
+            flat.append(node)
+    if not flat:
+        return None
+    return flat[0] if len(flat) == 1 else Group(connector, tuple(flat))
+
+
+def both(one: Node | None, other: Node | None) -> Node | None:
+    """The AND of two conditions; None stands for everything."""
+    return _join("AND", [node for node in (one, other) if node is not None])
+
+
+def either(one: Node | None, other: Node | None) -> Node | None:
+    """The OR of two conditions; None stands for everything."""
+    return None if one is None or other is None else _join("OR", [one, other])
+
+
+def _leaf(meta: EntityMeta, term: Term, negated: bool, scopes: Scopes, top: bool) -> Node | None:
+    name = term.path if isinstance(term.path, str) else term.path.field
+    scope, _, scope_lookup = name.partition("__")
+    if scope in meta.options.scopes and not (isinstance(term.path, PathExpr) and term.path.keys):
+        lookup = (scope_lookup or "exact") if term.lookup is None else term.lookup
+        _add_scope(meta, scope, lookup, term.value, scopes, top and not negated)
+        return None
+    if isinstance(term.path, str):
+        path, lookup_name = resolve_keyword(meta, term.path)
+    else:
+        path, lookup_name = resolve_expr(meta, term.path), term.lookup or "exact"
+    entry = LOOKUPS.get(lookup_name)
+    if entry is None:
+        raise FieldError(f"there is no lookup {lookup_name!r}; the lookups are {', '.join(LOOKUPS)}")
+    if entry.rewrite is not None:
+        rewritten = entry.rewrite(PathExpr(path.field.name, path.keys), term.value)
+        if not isinstance(rewritten, Q):
+            raise FieldError(f"the lookup {lookup_name!r} of a plugin gave {rewritten!r} where a Q is needed")
+        return _resolve(meta, rewritten, negated, scopes, top=False)
+    where = f"{meta.name} {path.dotted} {entry.name}"
+    path, value = _to_key(path, term.value, entry, scopes, meta, top and not negated, where)
+    _check_whole(path, entry, where)
+    operand = entry.accept(value, path.kind, where)
+    flip = entry.inverse is not None
+    return Leaf(path, LOOKUPS[entry.inverse] if entry.inverse else entry, operand, negated != flip)
+
+
+def _check_whole(path: Path, entry: Lookup, where: str) -> None:
+    if path.kind.is_keyed and not path.keys and entry.name not in ("isnull", "exists", "exact"):
+        raise FieldError(f"{where}: say which key inside {path.field.name}, as in {path.field.name}__lr__{entry.name}=...")
+    if path.kind is Kind.TEXTS and not entry.on_texts:
+        raise FieldError(f"{where}: {path.field.name} is a list; use contains, in, exact or isnull")
+
+
+def _to_key(
+    path: Path, value: Any, entry: Lookup, scopes: Scopes, meta: EntityMeta, top: bool, where: str
+) -> tuple[Path, Any]:
+    """A condition on a relation itself is one on its key; entities given as values stand for their keys."""
+    if path.field.kind is not Kind.REF or path.related is not None:
+        return path, value
+    assert path.field.target is not None
+    target = entity_meta(path.field.target)
+    path = Path(path.field, (), target.fields[target.key])
+    if entry.name in ("isnull", "exists"):
+        return path, value
+    many = entry.name in ("in", "nin") and not isinstance(value, str)
+    keys = []
+    for item in list(value) if many else [value]:
+        if isinstance(item, target.cls):
+            # An object knows its project; a query that names none means that one.
+            home = getattr(item, "_home", lambda: None)()
+            if top and home and "project" in meta.options.scopes and not scopes.get("project"):
+                scopes["project"] = scope_values("project", home, where)
+            keys.append(getattr(item, target.key))
+        else:
+            keys.append(item)
+    return path, keys if many else keys[0]
+
+
+def _add_scope(meta: EntityMeta, scope: str, lookup: str, value: Any, scopes: Scopes, allowed: bool) -> None:
+    where = f"{meta.name} {scope}"
+    if lookup not in ("exact", "in"):
+        raise FieldError(f"{where}: {scope} routes the query and takes only {scope}=... or {scope}__in=[...], not {lookup!r}")
+    if not allowed:
+        raise FieldError(
+            f"{where}: {scope} routes the query, so it stands in filter() itself or under &, never under |, ~ or exclude(); "
+            f"for several use {scope}__in=[...]"
+        )
+    kind = meta.options.scopes[scope]
+    if lookup == "in":
+        if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
+            raise FieldError(f"{where}: in takes a list, not {value!r}")
+        values: tuple[Any, ...] = ()
+        for item in value:
+            values += tuple(found for found in scope_values(kind, item, where) if found not in values)
+    else:
+        values = scope_values(kind, value, where)
+    known = scopes.get(scope)
+    scopes[scope] = values if known is None else tuple(item for item in known if item in values)
+
+
+# -- reading a tree --------------------------------------------------------------------------------
+
+
+def leaves(node: Node | None) -> Iterator[Leaf]:
+    """Every leaf of a tree, in order."""
+    stack: list[Node] = [node] if node is not None else []
+    while stack:
+        item = stack.pop()
+        if isinstance(item, Leaf):
+            yield item
+        else:
+            stack.extend(reversed(item.children))
+
+
+def fields_of(node: Node | None) -> tuple[str, ...]:
+    """The names of the fields that a tree looks at, each once."""
+    return tuple(dict.fromkeys(leaf.path.field.name for leaf in leaves(node)))
+
+
+def is_never(node: Node | None) -> bool:
+    """Whether a tree can match nothing, so that no request is needed: ``in=[]`` in an AND."""
+    if node is None:
+        return False
+    if isinstance(node, Leaf):
+        return node.lookup.name == "in" and not node.operand and not node.negated
+    verdicts = (is_never(child) for child in node.children)
+    return any(verdicts) if node.connector == "AND" else all(verdicts)
