@@ -1,0 +1,48 @@
+"""The engine: executes W&B's GraphQL over a store of plain records. Imports ``errors``, ``codec``, ``request`` only.
+
+``MemoryStore`` holds a world; ``Engine(store).execute(request)`` answers documents about it; ``Dialect`` says how a
+server behaves where that is not known. Importing this loads neither graphql-core nor msgspec nor yaml.
+"""
+
+from __future__ import annotations
+
+from wbmodel.engine.dialect import Dialect
+from wbmodel.engine.execute import Engine
+from wbmodel.engine.memory import MemoryStore
+from wbmodel.engine.records import (
+    ArtifactRecord,
+    ArtifactTypeRecord,
+    CollectionRecord,
+    ConsoleLine,
+    EntityRecord,
+    FileRecord,
+    MembershipRecord,
+    ProjectRecord,
+    Record,
+    RunRecord,
+    SweepRecord,
+    UserRecord,
+    ViewRecord,
+)
+from wbmodel.engine.store import Store, StoreError
+
+__all__ = [
+    "ArtifactRecord",
+    "ArtifactTypeRecord",
+    "CollectionRecord",
+    "ConsoleLine",
+    "Dialect",
+    "Engine",
+    "EntityRecord",
+    "FileRecord",
+    "MembershipRecord",
+    "MemoryStore",
+    "ProjectRecord",
+    "Record",
+    "RunRecord",
+    "Store",
+    "StoreError",
+    "SweepRecord",
+    "UserRecord",
+    "ViewRecord",
+]

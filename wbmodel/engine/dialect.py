@@ -1,0 +1,91 @@
+"""Switches for what is not known of the real server. The default is what wbmodel promises of its own backends."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import attrs
+
+__all__ = ["FILTERED", "Dialect"]
+
+FILTERED = frozenset({"Run", "Sweep", "Project", "View", "ArtifactCollection", "Artifact", "User"})
+"""GraphQL types whose connections take ``filters`` and ``order``."""
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Dialect:
+    """How filters, orders and pages behave.
+
+    The defaults: negation keeps rows that lack the key; null, absent and NaN sort last; types are kept apart; case
+    matters; lists in config and summary are opaque; ties stand newest first, then by name; several order keys.
+    """
+
+    ne_keeps_null: bool = True
+    """``$ne`` and ``$nin`` match rows where the key is null or absent (if False, they drop them, as SQL does)."""
+
+    nulls: Literal["last", "first"] = "last"
+    """Where rows without a value stand in an order, in both directions."""
+
+    nan: Literal["token", "text"] = "token"
+    """``token``: NaN is a number that no comparison matches and that sorts with the nulls. ``text``: non-finite numbers
+    behave as the texts "NaN", "Infinity" and "-Infinity"."""
+
+    case_blind: bool = False
+    """Equality and patterns on text ignore case."""
+
+    cross_types: bool = False
+    """Text that looks like a number compares with numbers, and true equals 1."""
+
+    arrays: Literal["opaque", "elements"] = "opaque"
+    """``elements``: a condition on a list in config or summary also looks at its elements, as MongoDB does."""
+
+    null_comparisons: bool = False
+    """``$gte`` and ``$lte`` with null match null, and comparisons of true and false work, as in MongoDB."""
+
+    ties: Literal["newest", "arbitrary"] = "newest"
+    """``arbitrary``: rows that tie come in a shuffled order that depends on :attr:`seed` and stays the same."""
+
+    seed: int = 0
+    """For :attr:`ties`."""
+
+    multi_order: bool = True
+    """If False, only the first order key counts."""
+
+    literal_keys: bool = True
+    r"""``\.`` in a path is a dot inside a key and ``\\`` a backslash. If False, every dot separates."""
+
+    max_page: int = 1000
+    """The most rows of one page; a greater ``first`` is cut to it."""
+
+    max_depth: int = 100
+    """How deep a filter may nest."""
+
+    features: frozenset[str] = frozenset()
+    """Names that ``serverInfo.features`` lists as enabled."""
+
+    filtered: frozenset[str] = FILTERED
+    """Types whose connections take ``filters`` and ``order``; any other connection refuses them with an error."""
+
+    @classmethod
+    def mongo(cls) -> Dialect:
+        """MongoDB's rules, as far as the filter language is shared with it."""
+        return cls(arrays="elements", literal_keys=False, null_comparisons=True)
+
+    @classmethod
+    def hostile(cls, seed: int = 0) -> Dialect:
+        """Everything that is not known goes the other way; for testing that a compiler relies on none of it."""
+        return cls(
+            ne_keeps_null=False,
+            nulls="first",
+            nan="text",
+            case_blind=True,
+            cross_types=True,
+            arrays="elements",
+            ties="arbitrary",
+            seed=seed,
+            multi_order=False,
+            literal_keys=False,
+            max_page=7,
+            features=frozenset({"A_FEATURE_NOBODY_KNOWS"}),
+            filtered=frozenset({"Run"}),
+        )

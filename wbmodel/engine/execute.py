@@ -1,0 +1,166 @@
+"""``Engine``: executes requests over a store, and opens the other two doors (columns, bytes) on it."""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from wbmodel.engine.columns import read_columns
+from wbmodel.engine.context import MANIFEST, Context, blob_url, manifest_file
+from wbmodel.engine.dialect import Dialect
+from wbmodel.engine.pages import Pager
+from wbmodel.engine.records import ArtifactRecord, FileRecord, RunRecord
+from wbmodel.engine.store import Store
+from wbmodel.errors import DoesNotExist
+from wbmodel.request import BlobRef, ColumnBatch, Document, ReadSpec, Request, Response
+
+if TYPE_CHECKING:
+    from graphql import DocumentNode, GraphQLError
+
+__all__ = ["Engine"]
+
+_KEPT_TEXTS = 256
+
+
+class Engine:
+    """W&B's GraphQL over ``store``. ``url_for`` writes the URLs of files (default: names inside this engine).
+
+    Documents are executed, never told apart by operation name. Variables that a document does not declare are
+    ignored, as real clients send such (seen). The schema is built at the first request. One request runs at a time;
+    the engine may be called from any thread.
+    """
+
+    def __init__(
+        self, store: Store, dialect: Dialect | None = None, *, url_for: Callable[[FileRecord], str] = blob_url
+    ) -> None:
+        self.store = store
+        self.dialect = dialect or Dialect()
+        self._context = Context(store, self.dialect, Pager(store, self.dialect), url_for)
+        self._lock = threading.RLock()
+
+    def __repr__(self) -> str:
+        return f"Engine({self.store!r})"
+
+    def execute(self, request: Request) -> Response:
+        """Answer one request. What is wrong with it is in ``Response.errors``; nothing is raised for it."""
+        from graphql import GraphQLError, execute
+
+        from wbmodel.engine.projection import ProjectingExecutor
+        from wbmodel.engine.schema import executable_schema
+
+        try:
+            ast, problems = _checked(request.document)
+        except GraphQLError as error:
+            return Response(errors=[error.formatted])
+        if problems:
+            return Response(errors=[error.formatted for error in problems])
+        with self._lock:
+            result = execute(
+                executable_schema(),
+                ast,
+                context_value=self._context,
+                variable_values=dict(request.variables),
+                # 0.31.0 sends "" for every document that comes from Python (seen).
+                operation_name=request.operation_name or None,
+                is_awaitable=_is_awaitable,
+                executor_class=ProjectingExecutor,
+            )
+        data: Any = getattr(result, "data", None)
+        return Response(data=data, errors=[_formatted(error) for error in getattr(result, "errors", None) or ()])
+
+    def read(self, run: str, spec: ReadSpec) -> Iterator[ColumnBatch]:
+        """A run's stream as columns; ``run`` is the node id. Raises :class:`DoesNotExist` for no such run."""
+        with self._lock:
+            record = self.store.node(run)
+        if not isinstance(record, RunRecord):
+            raise DoesNotExist(f"run with id {run!r} does not exist, or this account may not see it")
+        return read_columns(record, spec)
+
+    def open(self, ref: BlobRef) -> bytes:
+        """The bytes of a run file or artifact file. Raises :class:`DoesNotExist` when this store has not got them."""
+        with self._lock:
+            file = self._file(ref)
+        data = file.read() if file is not None else None
+        if data is None:
+            where = "is not there" if file is None else "has no bytes in this store"
+            if file is not None and file.ref:
+                where = f"is a reference to {file.ref!r}"
+            raise DoesNotExist(f"{ref.kind.replace('_', ' ')} {ref.name!r} of {ref.owner!r} {where}")
+        return data
+
+    def _file(self, ref: BlobRef) -> FileRecord | None:
+        owner = self.store.node(ref.owner)
+        if ref.kind == "run_file" and isinstance(owner, RunRecord):
+            return next((file for file in self.store.files(owner) if file.name == ref.name), None)
+        if ref.kind == "artifact_file" and isinstance(owner, ArtifactRecord):
+            file = owner.files.get(ref.name)
+            return manifest_file(owner) if file is None and ref.name == MANIFEST else file
+        return None
+
+
+def _is_awaitable(value: Any) -> TypeGuard[Awaitable[Any]]:
+    # Resolvers here are plain functions; graphql-core need not look at each value.
+    return False
+
+
+def _formatted(error: GraphQLError) -> dict[str, Any]:
+    formatted: dict[str, Any] = dict(error.formatted)
+    original = error.original_error
+    if original is not None and not str(original):
+        formatted["message"] = f"{type(original).__name__} in {'.'.join(map(str, error.path or ()))}"
+    return formatted
+
+
+# -- validation, once per document -----------------------------------------------------------------
+
+_Checked = tuple["DocumentNode", "list[GraphQLError]"]
+_by_document: dict[int, tuple[weakref.ref[Document], _Checked]] = {}
+_by_text: OrderedDict[str, _Checked] = OrderedDict()
+_check_lock = threading.Lock()
+
+
+def _checked(document: Document) -> _Checked:
+    """The AST and what is wrong with it; kept for the life of the document, and for the latest texts."""
+    known = _by_document.get(id(document))
+    if known is not None and known[0]() is document:
+        return known[1]
+    text = _text(document)
+    with _check_lock:
+        checked = _by_text.get(text)
+        if checked is None:
+            checked = _by_text[text] = _validate(document)
+            if len(_by_text) > _KEPT_TEXTS:
+                _by_text.popitem(last=False)
+        else:
+            _by_text.move_to_end(text)
+        key = id(document)
+        _by_document[key] = (weakref.ref(document, lambda _: _by_document.pop(key, None)), checked)
+    return checked
+
+
+def _text(document: Document) -> str:
+    from graphql import GraphQLError
+
+    try:
+        return document.text
+    except RecursionError:
+        raise GraphQLError("the document nests too deeply") from None
+
+
+def _validate(document: Document) -> _Checked:
+    from graphql import GraphQLError, specified_rules, validate
+    from graphql.validation import NoUnusedFragmentsRule, NoUnusedVariablesRule, VariablesInAllowedPositionRule
+
+    from wbmodel.engine.schema import executable_schema
+
+    # Real clients declare more than they use, and "String" where the schema may say ID or JSONString.
+    relaxed = {NoUnusedFragmentsRule, NoUnusedVariablesRule, VariablesInAllowedPositionRule}
+    rules = [rule for rule in specified_rules if rule not in relaxed]
+    try:
+        ast = document.ast
+        return ast, validate(executable_schema(), ast, rules)
+    except RecursionError:
+        raise GraphQLError("the document nests too deeply") from None

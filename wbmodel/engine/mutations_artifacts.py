@@ -1,0 +1,103 @@
+"""Mutations of artifacts that exist: description, metadata, tags, aliases, use, deletion."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wbmodel.codec import loads
+from wbmodel.engine.context import Context
+from wbmodel.engine.fields import LanguageError
+from wbmodel.engine.mutations import Input, found, mutation, project_of
+from wbmodel.engine.records import ArtifactRecord, MembershipRecord
+from wbmodel.engine.resolvers import NotFound
+
+__all__: list[str] = []
+
+
+def _artifact(context: Context, given: Input) -> ArtifactRecord:
+    return found(context, given["artifactID"], ArtifactRecord, "artifact")
+
+
+def _memberships(context: Context, artifact: ArtifactRecord, wanted: list[Input]) -> dict[MembershipRecord, list[str]]:
+    """The aliases that an input names, by the place of the artifact that they belong to."""
+    places = {m.collection.name: m for m in reversed(context.store.memberships(artifact))}
+    named: dict[MembershipRecord, list[str]] = {}
+    for item in wanted:
+        collection = item["artifactCollectionName"]
+        if collection not in places:
+            where = ", ".join(sorted(places))
+            raise NotFound(f"artifact {artifact.path!r} is not in a collection {collection!r}; it is in {where}")
+        named.setdefault(places[collection], []).append(item["alias"])
+    return named
+
+
+@mutation
+def update_artifact(context: Context, given: Input) -> dict[str, Any]:
+    """Change description, metadata, tags and, if given, the whole list of aliases in the named collections."""
+    artifact = _artifact(context, given)
+    changes: dict[str, Any] = {}
+    if given.get("description") is not None:
+        changes["description"] = given["description"]
+    if given.get("metadata") is not None:
+        try:
+            metadata = loads(given["metadata"])
+        except ValueError as error:
+            raise LanguageError(f"metadata cannot be read: {error}") from None
+        if not isinstance(metadata, dict):
+            raise LanguageError("metadata must be a JSON object")
+        changes["metadata"] = metadata
+    gone = {tag["tagName"] for tag in given.get("tagsToDelete") or ()}
+    added = [tag["tagName"] for tag in given.get("tagsToAdd") or ()]
+    if gone or added:
+        changes["tags"] = list(dict.fromkeys([*(tag for tag in artifact.tags if tag not in gone), *added]))
+    named = _memberships(context, artifact, given["aliases"]) if given.get("aliases") is not None else None
+    context.store.update(artifact, **changes)
+    if named is not None:
+        own = context.store.memberships(artifact)[0]
+        for membership, aliases in (named or {own: []}).items():
+            # 0.10.28 lists version aliases with the others; the server gives those by itself.
+            context.store.set_aliases(membership, [a for a in aliases if a != f"v{membership.version_index}"])
+    return {"artifact": artifact}
+
+
+@mutation
+def add_aliases(context: Context, given: Input) -> dict[str, Any]:
+    """Give a version more aliases; each moves here from the version that had it."""
+    artifact = _artifact(context, given)
+    for membership, aliases in _memberships(context, artifact, given["aliases"]).items():
+        context.store.set_aliases(membership, [*membership.aliases, *aliases])
+    return {"success": True}
+
+
+@mutation
+def delete_aliases(context: Context, given: Input) -> dict[str, Any]:
+    """Take aliases from a version."""
+    artifact = _artifact(context, given)
+    for membership, aliases in _memberships(context, artifact, given["aliases"]).items():
+        context.store.set_aliases(membership, [a for a in membership.aliases if a not in aliases])
+    return {"success": True}
+
+
+@mutation
+def delete_artifact(context: Context, given: Input) -> dict[str, Any]:
+    """Delete a version. One that has aliases goes only with ``deleteAliases``."""
+    artifact = _artifact(context, given)
+    aliases = [alias for m in context.store.memberships(artifact) for alias in m.aliases]
+    if aliases and not given.get("deleteAliases"):
+        raise LanguageError(
+            f"artifact {artifact.path!r} has aliases {', '.join(aliases)}; delete them, or give deleteAliases: true"
+        )
+    context.store.delete(artifact)
+    return {"artifact": artifact}
+
+
+@mutation
+def use_artifact(context: Context, given: Input) -> dict[str, Any]:
+    """Note that a run takes an artifact as input."""
+    artifact = _artifact(context, given)
+    project = project_of(context, given.get("entityName"), given.get("projectName"))
+    run = context.store.run(project, given["runName"])
+    if run is None:
+        raise NotFound(f"run {given['runName']!r} does not exist in project {project.path!r}")
+    context.store.use(run, artifact)
+    return {"artifact": artifact}

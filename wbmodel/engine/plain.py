@@ -1,0 +1,314 @@
+"""Fields that need no arguments: type -> field -> how to get it from the source.
+
+``PLAIN`` getters take the source; ``LOADED`` ones take the source and the :class:`Context`, because they ask the store.
+Both give what the field's type says (a text for a String, a record for an object), so that a whole page of rows can be
+read without the executor; see ``projection.py``.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any
+
+from wbmodel.engine.context import Alias, Context, Tag, manifest_file
+from wbmodel.engine.history import history_keys
+from wbmodel.engine.records import ArtifactRecord, CollectionRecord, FileRecord, RunRecord, SweepRecord, UserRecord
+from wbmodel.engine.text import encode
+
+__all__ = ["LOADED", "PLAIN", "Getter", "Loader"]
+
+Getter = Callable[[Any], Any]
+Loader = Callable[[Any, Context], Any]
+
+
+def _constant(value: Any) -> Getter:
+    return lambda source: value
+
+
+def _same(*names: str) -> dict[str, Getter]:
+    """Fields whose record attribute has the same name in snake_case."""
+    return {name: attrgetter("".join(f"_{c.lower()}" if c.isupper() else c for c in name)) for name in names}
+
+
+def _self(source: Any) -> Any:
+    return source
+
+
+# -- runs ------------------------------------------------------------------------------------------
+
+
+def _last_event(run: RunRecord) -> str | None:
+    return encode(run.events[-1]) if run.events else None
+
+
+def _tail(rows: Any) -> str:
+    return encode([encode(rows[-1])]) if rows else "[]"
+
+
+def _keys(run: RunRecord) -> dict[str, Any] | None:
+    return history_keys(run) if run.history else None
+
+
+def _summary_number(run: RunRecord, name: str) -> float | None:
+    value: Any = run.summary.get(name)
+    if value is None and "." in name:
+        value = run.summary
+        for part in name.split("."):
+            value = value.get(part) if isinstance(value, dict) else None
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def _best_loss(sweep: SweepRecord, context: Context) -> float | None:
+    metric = sweep.config.get("metric")
+    if not isinstance(metric, dict) or not isinstance(metric.get("name"), str):
+        return None
+    runs = context.store.sweep_runs(sweep)
+    values = [v for v in (_summary_number(run, metric["name"]) for run in runs) if v is not None]
+    return (max if metric.get("goal") == "maximize" else min)(values) if values else None
+
+
+# -- artifacts -------------------------------------------------------------------------------------
+
+
+def _aliases(artifact: ArtifactRecord, context: Context) -> list[Alias]:
+    return [Alias(alias, m) for m in context.store.memberships(artifact) for alias in m.aliases]
+
+
+def _tags(names: list[str]) -> list[Tag]:
+    return [Tag(base64.b64encode(f"Tag:{name}".encode("utf-8", "surrogatepass")).decode(), name) for name in names]
+
+
+def _latest(collection: CollectionRecord, context: Context) -> ArtifactRecord | None:
+    found = context.membership(collection, "latest")
+    return None if found is None else found.artifact
+
+
+def _of_artifact(file: FileRecord) -> ArtifactRecord | None:
+    return file.owner if isinstance(file.owner, ArtifactRecord) else None
+
+
+def _storage_path(file: FileRecord) -> str | None:
+    return file.ref or (file.name if isinstance(file.owner, ArtifactRecord) else None)
+
+
+_COLLECTION: dict[str, Getter] = {
+    **_same("id", "name", "description", "createdAt", "updatedAt", "project"),
+    "state": _constant("READY"),
+    "defaultArtifactType": attrgetter("type"),
+    "tags": lambda collection: _tags(collection.tags),
+}
+_EDGE: dict[str, Getter] = {"cursor": attrgetter("cursor"), "node": attrgetter("node")}
+_PAGE: dict[str, Getter] = {"edges": attrgetter("edges"), "pageInfo": _self}
+_COUNTED: dict[str, Getter] = {**_PAGE, "totalCount": attrgetter("total")}
+
+PLAIN: dict[str, dict[str, Getter]] = {
+    "PageInfo": {"endCursor": attrgetter("end_cursor"), "hasNextPage": attrgetter("has_next")},
+    "User": {
+        **_same("id", "username", "name", "email", "admin", "entity", "photoUrl"),
+        "flags": lambda user: encode(user.flags),
+        "deletedAt": _constant(None),
+    },
+    "UserEdge": _EDGE,
+    "UserConnection": _COUNTED,
+    "Entity": {
+        **_same("id", "name", "isTeam", "photoUrl", "user"),
+        "entityType": lambda entity: "team" if entity.is_team else "user",
+        "available": _constant(False),
+        "readOnly": _constant(False),
+    },
+    "EntityConnection": {"edges": _self},
+    "EntityEdge": {"node": _self},
+    "Member": {
+        **_same("id", "name", "username", "email", "admin", "photoUrl"),
+        "pending": _constant(False),
+        "role": lambda user: "admin" if user.admin else "member",
+    },
+    "Project": {
+        **_same(
+            "id",
+            "name",
+            "entity",
+            "description",
+            "createdAt",
+            "updatedAt",
+            "access",
+            "user",
+            "isBenchmark",
+            "dockerImage",
+            "repo",
+        ),
+        "internalId": lambda project: base64.b64encode(b"ProjectInternalId:%d" % project.number).decode(),
+        "entityName": attrgetter("entity.name"),
+        "readOnly": _constant(False),
+        "views": lambda project: None if project.views is None else encode(project.views),
+    },
+    "ProjectEdge": _EDGE,
+    "ProjectConnection": _COUNTED,
+    "Run": {
+        **_same(
+            "id",
+            "name",
+            "displayName",
+            "project",
+            "user",
+            "state",
+            "tags",
+            "notes",
+            "description",
+            "group",
+            "jobType",
+            "commit",
+            "createdAt",
+            "heartbeatAt",
+            "exitcode",
+            "stopped",
+        ),
+        "projectId": lambda run: str(run.project.number),
+        "config": attrgetter("config_text"),
+        "summaryMetrics": attrgetter("summary_text"),
+        "systemMetrics": _last_event,
+        "sweepName": lambda run: None if run.sweep is None else run.sweep.name,
+        "running": lambda run: run.state == "running",
+        "failed": lambda run: run.state in ("failed", "crashed"),
+        "shouldStop": attrgetter("stopped"),
+        "readOnly": _constant(False),
+        "historyKeys": _keys,
+        "historyLineCount": lambda run: len(run.history),
+        "historyTail": lambda run: _tail(run.history),
+        "eventsLineCount": lambda run: len(run.events),
+        "eventsTail": lambda run: _tail(run.events),
+        "logLineCount": lambda run: len(run.console),
+    },
+    "RunEdge": _EDGE,
+    "RunConnection": _PAGE,
+    "ParquetHistory": {"parquetUrls": _constant(()), "liveData": _constant(())},
+    "LogLineConnection": _PAGE,
+    "LogLineEdge": _EDGE,
+    "LogLine": {
+        "number": attrgetter("number"),
+        **{name: attrgetter(f"line.{name}") for name in ("line", "level", "label", "timestamp")},
+    },
+    "File": {
+        **_same("id", "name", "digest", "mimetype"),
+        "displayName": attrgetter("name"),
+        "sizeBytes": attrgetter("size"),
+        "md5": attrgetter("digest"),
+        "uploadUrl": _constant(None),
+        "uploadHeaders": _constant(()),
+        "storagePath": _storage_path,
+        "updatedAt": lambda file: file.updated_at or file.created_at,
+        "artifact": _of_artifact,
+    },
+    "FileConnection": {**_COUNTED, "uploadHeaders": _constant(())},
+    "FileEdge": _EDGE,
+    "Sweep": {
+        **_same(
+            "id",
+            "name",
+            "displayName",
+            "description",
+            "state",
+            "method",
+            "project",
+            "user",
+            "createdAt",
+            "updatedAt",
+            "heartbeatAt",
+            "controller",
+            "scheduler",
+            "runCountExpected",
+        ),
+        "config": attrgetter("config_text"),
+        "controllerRunName": _constant(None),
+        "earlyStopJobRunning": _constant(False),
+    },
+    "SweepEdge": _EDGE,
+    "SweepConnection": _PAGE,
+    "View": {
+        **_same("id", "name", "type", "displayName", "description", "user", "project", "createdAt", "updatedAt"),
+        "spec": attrgetter("spec_text"),
+    },
+    "ViewEdge": _EDGE,
+    "ViewConnection": _COUNTED,
+    "Artifact": {
+        **_same(
+            "id", "digest", "state", "versionIndex", "description", "size", "historyStep", "createdAt", "updatedAt"
+        ),
+        "digestAlgorithm": _constant("MANIFEST_MD5"),
+        "metadata": attrgetter("metadata_text"),
+        "labels": _constant("{}"),
+        "fileCount": lambda artifact: len(artifact.files),
+        "commitHash": attrgetter("commit"),
+        # Minus one is "as the collection has it", and nothing here expires.
+        "ttlDurationSeconds": _constant(-1),
+        "ttlIsInherited": _constant(True),
+        "tags": lambda artifact: _tags(artifact.tags),
+        "artifactType": attrgetter("sequence.type"),
+        "artifactSequence": attrgetter("sequence"),
+        "createdBy": attrgetter("logged_by"),
+        "currentManifest": _self,
+    },
+    "ArtifactManifest": {"id": lambda artifact: f"{artifact.id}:manifest", "file": manifest_file},
+    "ArtifactEdge": _EDGE,
+    "ArtifactConnection": _COUNTED,
+    "VersionedArtifactEdge": {
+        "cursor": attrgetter("cursor"),
+        "version": lambda edge: f"v{edge.node.version_index}",
+        "node": attrgetter("node.artifact"),
+    },
+    "VersionedArtifactConnection": _COUNTED,
+    "ArtifactAlias": {
+        **_same("id", "alias"),
+        "artifactCollection": attrgetter("membership.collection"),
+        "artifactCollectionName": attrgetter("membership.collection.name"),
+    },
+    "ArtifactAliasEdge": _EDGE,
+    "ArtifactAliasConnection": _PAGE,
+    "ArtifactType": _same("id", "name", "description", "createdAt"),
+    "ArtifactTypeEdge": _EDGE,
+    "ArtifactTypeConnection": _COUNTED,
+    "ArtifactSequence": {**_COLLECTION, "digestAlgorithm": _constant("MANIFEST_MD5")},
+    "ArtifactPortfolio": _COLLECTION,
+    "ArtifactCollectionEdge": _EDGE,
+    "ArtifactCollectionConnection": _COUNTED,
+    "ArtifactSequenceEdge": _EDGE,
+    "ArtifactSequenceConnection": _COUNTED,
+    "ArtifactCollectionMembership": {
+        **_same("id", "versionIndex", "createdAt", "artifact"),
+        "artifactCollection": attrgetter("collection"),
+        "aliases": lambda membership: [Alias(alias, membership) for alias in membership.aliases],
+    },
+    "ArtifactCollectionMembershipEdge": _EDGE,
+    "ArtifactCollectionMembershipConnection": _PAGE,
+    "Tag": _same("id", "name"),
+    "TagConnection": {"edges": _self},
+    "TagEdge": {"node": _self},
+    "ServerFeature": {"name": _self, "isEnabled": _constant(True)},
+}
+
+LOADED: dict[str, dict[str, Loader]] = {
+    "User": {"teams": lambda user, context: context.store.teams(user)},
+    "Entity": {
+        "members": lambda entity, context: [
+            user for user in map(context.store.user, entity.members) if isinstance(user, UserRecord)
+        ],
+    },
+    "Project": {"totalSweeps": lambda project, context: len(context.store.sweeps(project))},
+    "Run": {"fileCount": lambda run, context: len(context.store.files(run))},
+    "File": {"directUrl": lambda file, context: context.url_for(file)},
+    "Sweep": {
+        "runCount": lambda sweep, context: len(context.store.sweep_runs(sweep)),
+        "bestLoss": _best_loss,
+    },
+    "Artifact": {"aliases": _aliases},
+    "ArtifactSequence": {"latestArtifact": _latest},
+    "ServerInfo": {
+        "cliVersionInfo": lambda _, context: {},
+        "features": lambda _, context: sorted(context.dialect.features),
+    },
+}

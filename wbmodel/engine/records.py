@@ -1,0 +1,416 @@
+"""What a store holds: one slotted record per thing, in plain Python values.
+
+A record knows its parents (a run its project, a project its entity); everything that points the other way, and
+every list, is asked of the store. Records are changed through the store (``store.update``), which counts its
+version up and drops the texts cached here.
+
+Node ids (``id``) are opaque, unique in a store and stay for the life of the object, also when it is renamed.
+Datetimes are aware. ``config`` and ``summary`` hold unwrapped values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+import attrs
+
+from wbmodel.codec import loads_numbers
+from wbmodel.engine.text import encode
+
+__all__ = [
+    "ArtifactRecord",
+    "ArtifactTypeRecord",
+    "CollectionRecord",
+    "ConsoleLine",
+    "EntityRecord",
+    "FileRecord",
+    "MembershipRecord",
+    "ProjectRecord",
+    "Record",
+    "Rows",
+    "RunRecord",
+    "SweepRecord",
+    "UserRecord",
+    "ViewRecord",
+    "load_config_text",
+    "load_summary_text",
+]
+
+Row = dict[str, Any]
+Rows = Sequence[Row] | Callable[[], Sequence[Row]]
+"""Rows of a stream, or a callable without arguments that reads them at the first use."""
+
+
+@attrs.define(slots=True, eq=False, kw_only=True)
+class Record:
+    """The part that all records share. Records are compared by identity."""
+
+    id: str
+    created_at: datetime
+    updated_at: datetime | None = None
+
+    def forget_texts(self) -> None:
+        """Drop texts cached for the wire. The store calls it after a change."""
+
+    def __repr__(self) -> str:
+        name = getattr(self, "path", None) or getattr(self, "name", None)
+        return f"<{type(self).__name__} {name or self.id}>"
+
+
+@attrs.define(slots=True, eq=False, kw_only=True, repr=False)
+class UserRecord(Record):
+    """A person or service account. ``name`` is the shown name, ``entity`` the name of the default entity."""
+
+    username: str
+    name: str
+    email: str | None = None
+    admin: bool = False
+    entity: str | None = None
+    photo_url: str | None = None
+    flags: dict[str, Any] = attrs.field(factory=dict)
+
+
+@attrs.define(slots=True, eq=False, kw_only=True, repr=False)
+class EntityRecord(Record):
+    """The owner of projects: a team, or a user's own space (``user`` is set). ``members`` are usernames."""
+
+    name: str
+    is_team: bool = False
+    user: UserRecord | None = None
+    members: list[str] = attrs.field(factory=list)
+    photo_url: str | None = None
+
+
+@attrs.define(slots=True, eq=False, kw_only=True, repr=False)
+class ProjectRecord(Record):
+    """A project. ``number`` is the integer inside ``Project.internalId`` and ``Run.projectId``."""
+
+    name: str
+    entity: EntityRecord
+    number: int
+    description: str | None = None
+    access: str | None = None
+    user: UserRecord | None = None
+    is_benchmark: bool = False
+    docker_image: str | None = None
+    repo: str | None = None
+    views: dict[str, Any] | None = None
+
+    @property
+    def path(self) -> str:
+        """``"entity/project"``."""
+        return f"{self.entity.name}/{self.name}"
+
+
+@attrs.define(slots=True, eq=False, kw_only=True, repr=False)
+class SweepRecord(Record):
+    """A sweep. ``config`` is its definition; ``config_source`` the YAML text as it came, if it came as text."""
+
+    name: str
+    project: ProjectRecord
+    state: str = "RUNNING"
+    display_name: str | None = None
+    description: str | None = None
+    config: dict[str, Any] = attrs.field(factory=dict)
+    config_source: str | None = None
+    user: UserRecord | None = None
+    heartbeat_at: datetime | None = None
+    run_count_expected: int | None = None
+    controller: str | None = None
+    scheduler: str | None = None
+
+    @property
+    def path(self) -> str:
+        """``"entity/project/sweep"``."""
+        return f"{self.project.path}/{self.name}"
+
+    @property
+    def config_text(self) -> str:
+        """YAML text of the definition: the text that came, else JSON text, which is YAML too."""
+        return self.config_source if self.config_source is not None else encode(self.config)
+
+    @property
+    def method(self) -> str:
+        """``grid``, ``random``, ``bayes`` or what else the definition says; ``custom`` when it says nothing."""
+        method = self.config.get("method")
+        return method if isinstance(method, str) else "custom"
+
+
+@attrs.define(slots=True, eq=False, kw_only=True, repr=False)
+class ViewRecord(Record):
+    """A report (``type`` ``runs``) or its draft (``runs/draft``); ``spec`` is the decoded report specification."""
+
+    name: str
+    project: ProjectRecord
+    type: str = "runs"
+    display_name: str | None = None
+    description: str | None = None
+    spec: Any = None
+    user: UserRecord | None = None
+    _spec_text: str | None = attrs.field(default=None, init=False)
+
+    @property
+    def spec_text(self) -> str | None:
+        """JSON text of ``spec``."""
+        if self._spec_text is None and self.spec is not None:
+            self._spec_text = encode(self.spec)
+        return self._spec_text
+
+    def forget_texts(self) -> None:
+        self._spec_text = None
+
+
+@attrs.define(slots=True, eq=False, kw_only=True)
+class ConsoleLine:
+    """One line of the terminal. ``timestamp`` is kept as text: it is a plain ``String`` on the wire."""
+
+    line: str
+    level: str | None = None
+    timestamp: str | None = None
+    label: str | None = None
+
+
+@attrs.define(slots=True, eq=False, kw_only=True, repr=False)
+class FileRecord(Record):
+    """A run file or an entry of an artifact's manifest.
+
+    ``owner`` is the run or artifact. ``content`` is bytes, a callable that gives them, or None for a reference
+    (``ref``) and for files whose bytes are elsewhere. ``size`` is in bytes; ``digest`` is base64 of the MD5.
+    """
+
+    name: str
+    owner: RunRecord | ArtifactRecord
+    size: int = 0
+    digest: str | None = None
+    mimetype: str | None = None
+    ref: str | None = None
+    content: bytes | Callable[[], bytes] | None = None
+
+    def read(self) -> bytes | None:
+        """The bytes, or None when this store does not hold them."""
+        return self.content() if callable(self.content) else self.content
+
+
+@attrs.define(slots=True, eq=False, kw_only=True, repr=False)
+class RunRecord(Record):
+    """A run. ``name`` is the short id of the URL, ``display_name`` what people see.
+
+    ``config_wandb`` is the value of config's ``_wandb`` key exactly as it was on the wire and ``config_desc`` the
+    descriptions that are not null, so that the wire text can be rebuilt. ``_history``, ``_events`` and ``_console``
+    may be callables, read at the first use.
+    """
+
+    name: str
+    project: ProjectRecord
+    display_name: str | None = None
+    state: str = "finished"
+    config: dict[str, Any] = attrs.field(factory=dict)
+    config_wandb: Any = None
+    config_desc: dict[str, Any] | None = None
+    summary: dict[str, Any] = attrs.field(factory=dict)
+    tags: list[str] = attrs.field(factory=list)
+    notes: str | None = None
+    description: str | None = None
+    group: str | None = None
+    job_type: str | None = None
+    commit: str | None = None
+    heartbeat_at: datetime | None = None
+    user: UserRecord | None = None
+    sweep: SweepRecord | None = None
+    exitcode: int | None = None
+    stopped: bool = False
+    host: str | None = None
+    program: str | None = None
+    repo: str | None = None
+    _history: Rows = attrs.field(default=(), alias="history")
+    _events: Rows = attrs.field(default=(), alias="events")
+    _console: Sequence[ConsoleLine] | Callable[[], Sequence[ConsoleLine]] = attrs.field(default=(), alias="console")
+    _config_text: str | None = attrs.field(default=None, init=False)
+    _summary_text: str | None = attrs.field(default=None, init=False)
+    keys_cache: dict[str, Any] | None = attrs.field(default=None, init=False)
+
+    @property
+    def path(self) -> str:
+        """``"entity/project/run"``."""
+        return f"{self.project.path}/{self.name}"
+
+    @property
+    def history(self) -> Sequence[Row]:
+        """Rows of the history, each with a ``_step``; a row that came without one has its line number there."""
+        if callable(self._history):
+            self._history = _numbered(self._history())
+        return self._history
+
+    @history.setter
+    def history(self, rows: Rows) -> None:
+        self._history = rows if callable(rows) else _numbered(rows)
+        self.keys_cache = None
+
+    @property
+    def events(self) -> Sequence[Row]:
+        """Rows of system metrics."""
+        if callable(self._events):
+            self._events = list(self._events())
+        return self._events
+
+    @events.setter
+    def events(self, rows: Rows) -> None:
+        self._events = rows
+
+    @property
+    def console(self) -> Sequence[ConsoleLine]:
+        """Lines of the terminal."""
+        if callable(self._console):
+            self._console = list(self._console())
+        return self._console
+
+    @console.setter
+    def console(self, lines: Sequence[ConsoleLine] | Callable[[], Sequence[ConsoleLine]]) -> None:
+        self._console = lines
+
+    def __attrs_post_init__(self) -> None:
+        if not callable(self._history):
+            self._history = _numbered(self._history)
+
+    @property
+    def config_text(self) -> str:
+        """Config as the wire has it: ``{"key": {"desc": null, "value": v}, ..., "_wandb": {...}}``."""
+        if self._config_text is None:
+            desc = self.config_desc or {}
+            wire: dict[str, Any] = {k: {"desc": desc.get(k), "value": v} for k, v in self.config.items()}
+            if self.config_wandb is not None:
+                wire["_wandb"] = self.config_wandb
+            self._config_text = encode(wire)
+        return self._config_text
+
+    @property
+    def summary_text(self) -> str:
+        """Summary as JSON text, with bare NaN and Infinity tokens."""
+        if self._summary_text is None:
+            self._summary_text = encode(self.summary)
+        return self._summary_text
+
+    def forget_texts(self) -> None:
+        self._config_text = self._summary_text = self.keys_cache = None
+
+
+@attrs.define(slots=True, eq=False, kw_only=True, repr=False)
+class ArtifactTypeRecord(Record):
+    """A type of artifact in a project (``dataset``, ``model``)."""
+
+    name: str
+    project: ProjectRecord
+    description: str | None = None
+
+
+@attrs.define(slots=True, eq=False, kw_only=True, repr=False)
+class CollectionRecord(Record):
+    """A named list of artifact versions: a *sequence* that owns them, or a *portfolio* of links to them."""
+
+    name: str
+    project: ProjectRecord
+    type: ArtifactTypeRecord
+    kind: Literal["sequence", "portfolio"] = "sequence"
+    description: str | None = None
+    tags: list[str] = attrs.field(factory=list)
+
+    @property
+    def path(self) -> str:
+        """``"entity/project/collection"``."""
+        return f"{self.project.path}/{self.name}"
+
+
+@attrs.define(slots=True, eq=False, kw_only=True, repr=False)
+class ArtifactRecord(Record):
+    """One version of an artifact. ``sequence`` owns it; ``version_index`` is the n of ``vn`` there.
+
+    ``digest`` is the hex MD5 of the manifest (version 1 rule), ``metadata`` plain values. ``logged_by`` is the run
+    or user that made it.
+    """
+
+    sequence: CollectionRecord
+    version_index: int
+    digest: str
+    state: Literal["COMMITTED", "PENDING", "DELETED"] = "COMMITTED"
+    description: str | None = None
+    metadata: dict[str, Any] = attrs.field(factory=dict)
+    tags: list[str] = attrs.field(factory=list)
+    files: dict[str, FileRecord] = attrs.field(factory=dict)
+    logged_by: RunRecord | UserRecord | None = None
+    commit: str | None = None
+    history_step: int | None = None
+    _metadata_text: str | None = attrs.field(default=None, init=False)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files together."""
+        return sum(file.size for file in self.files.values())
+
+    @property
+    def path(self) -> str:
+        """``"entity/project/collection:vN"``."""
+        return f"{self.sequence.path}:v{self.version_index}"
+
+    @property
+    def metadata_text(self) -> str:
+        """JSON text of ``metadata``."""
+        if self._metadata_text is None:
+            self._metadata_text = encode(self.metadata)
+        return self._metadata_text
+
+    def forget_texts(self) -> None:
+        self._metadata_text = None
+
+
+@attrs.define(slots=True, eq=False, kw_only=True, repr=False)
+class MembershipRecord(Record):
+    """That an artifact is version ``version_index`` of a collection, with its aliases there (``v3`` is not listed)."""
+
+    collection: CollectionRecord
+    artifact: ArtifactRecord
+    version_index: int
+    aliases: list[str] = attrs.field(factory=list)
+
+
+def _numbered(rows: Sequence[Row]) -> list[Row]:
+    return [r if type(r.get("_step")) is int else {**r, "_step": _step(r, line)} for line, r in enumerate(rows)]
+
+
+def _step(row: Row, line: int) -> int:
+    step = row.get("_step")
+    return int(step) if isinstance(step, float) and step.is_integer() else line
+
+
+def load_config_text(text: str) -> tuple[dict[str, Any], Any, dict[str, Any] | None]:
+    """``(config, _wandb part, descriptions)`` of config text as clients send it. Raises ``ValueError``.
+
+    0.31.0 sends ``{"k": {"value": v}}`` and 0.10.28 ``{"k": {"desc": null, "value": v}}`` (seen); a value without
+    that wrapping is taken as it is. Keys inside ``_wandb`` are not touched.
+    """
+    from wbmodel.codec import loads
+
+    wire = loads(text)
+    if not isinstance(wire, dict):
+        raise ValueError("config must be a JSON object")
+    config: dict[str, Any] = {}
+    desc: dict[str, Any] = {}
+    for key, value in wire.items():
+        if key == "_wandb":
+            continue
+        if isinstance(value, Mapping) and "value" in value and value.keys() <= {"desc", "value"}:
+            config[key] = value["value"]
+            if value.get("desc") is not None:
+                desc[key] = value["desc"]
+        else:
+            config[key] = value
+    return config, wire.get("_wandb"), desc or None
+
+
+def load_summary_text(text: str) -> dict[str, Any]:
+    """The summary dict of its text; the texts ``"NaN"``, ``"Infinity"``, ``"-Infinity"`` become floats."""
+    summary = loads_numbers(text)
+    if not isinstance(summary, dict):
+        raise ValueError("summaryMetrics must be a JSON object")
+    return summary

@@ -1,0 +1,98 @@
+"""The executable schema: the SDL file with its resolvers, built once, when first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wbmodel.engine.records import CollectionRecord, RunRecord
+
+if TYPE_CHECKING:
+    from graphql import GraphQLSchema
+
+    Info = Any
+
+__all__ = ["executable_schema", "schema_text"]
+
+
+@lru_cache(maxsize=1)
+def schema_text() -> str:
+    """The SDL. A checkout has it in ``schema/``, an installed wheel beside this module."""
+    here = Path(__file__).resolve()
+    for path in (here.parents[2] / "schema" / "wandb.graphql", here.with_name("wandb.graphql")):
+        if path.is_file():
+            return path.read_text(encoding="utf-8")
+    raise FileNotFoundError("wandb.graphql is missing from this installation of wbmodel; install it again")
+
+
+@lru_cache(maxsize=1)
+def executable_schema() -> GraphQLSchema:
+    """The schema with scalars, types of abstract values, and one resolver per field. A field without one is a bug."""
+    from graphql import GraphQLInterfaceType, GraphQLObjectType, GraphQLUnionType, build_schema
+
+    from wbmodel.engine import mutations_artifacts
+    from wbmodel.engine.mutations import MUTATIONS
+    from wbmodel.engine.plain import LOADED, PLAIN
+    from wbmodel.engine.resolvers import RESOLVERS
+    from wbmodel.engine.scalars import attach_scalars
+
+    assert mutations_artifacts is not None  # imported for what it enters into MUTATIONS
+    schema = build_schema(schema_text())
+    attach_scalars(schema)
+    with_args = {**RESOLVERS, **MUTATIONS}
+    for name, kind in schema.type_map.items():
+        if name.startswith("__"):
+            continue
+        if isinstance(kind, (GraphQLInterfaceType, GraphQLUnionType)):
+            kind.resolve_type = _type_name
+        if not isinstance(kind, GraphQLObjectType):
+            continue
+        for field_name, field in kind.fields.items():
+            full = f"{name}.{field_name}"
+            if full in with_args:
+                field.resolve = _with_args(with_args[full])
+            elif field_name in LOADED.get(name, ()):
+                field.resolve = _loaded(LOADED[name][field_name])
+            elif field_name in PLAIN.get(name, ()):
+                field.resolve = _plain(PLAIN[name][field_name])
+            elif name.endswith("Payload"):
+                field.resolve = _item(field_name)
+            else:
+                raise LookupError(f"{full} is in the schema and has no resolver")
+    return schema
+
+
+def _with_args(function: Callable[[Any, Any, dict[str, Any]], Any]) -> Callable[..., Any]:
+    def resolve(source: Any, info: Info, **args: Any) -> Any:
+        return function(source, info.context, args)
+
+    return resolve
+
+
+def _loaded(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    def resolve(source: Any, info: Info, **args: Any) -> Any:
+        return function(source, info.context)
+
+    return resolve
+
+
+def _plain(getter: Callable[[Any], Any]) -> Callable[..., Any]:
+    def resolve(source: Any, info: Info, **args: Any) -> Any:
+        return getter(source)
+
+    return resolve
+
+
+def _item(key: str) -> Callable[..., Any]:
+    def resolve(source: Any, info: Info, **args: Any) -> Any:
+        return source.get(key)
+
+    return resolve
+
+
+def _type_name(value: Any, info: Info, kind: Any) -> str:
+    if isinstance(value, CollectionRecord):
+        return "ArtifactSequence" if value.kind == "sequence" else "ArtifactPortfolio"
+    return "Run" if isinstance(value, RunRecord) else "User"
