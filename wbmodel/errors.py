@@ -177,7 +177,7 @@ class PluginError(BackendError, RuntimeError):
 
 
 class FixtureError(WbmodelError, ValueError):
-    """A fixtures file is wrong. ``file``, ``line`` (from 1, or None) and ``field`` say where."""
+    """A fixtures file is wrong. ``problem`` says what; ``file``, ``line`` (from 1, or None) and ``field`` say where."""
 
     def __init__(
         self, message: str, *, file: str | None = None, line: int | None = None, field: str | None = None
@@ -188,7 +188,8 @@ class FixtureError(WbmodelError, ValueError):
         if field:
             place += f", {field}"
         super().__init__(f"{place}: {message}")
-        self.message = message
+        # Not called "message": graphql-core would take that for the whole text and drop the place.
+        self.problem = message
         self.file = file
         self.line = line
         self.field = field

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
+from wbmodel.errors import ServerError
+
 if TYPE_CHECKING:
     from graphql.language import DocumentNode
 
@@ -31,6 +33,7 @@ __all__ = [
     "Stream",
     "Verb",
     "Wait",
+    "raise_for_errors",
 ]
 
 Stream = Literal["history", "events", "console"]
@@ -148,6 +151,21 @@ class ColumnBatch:
     run: str
     columns: Mapping[str, Sequence[Any]]
     length: int
+
+
+def raise_for_errors(request: Request, response: Response, place: str) -> None:
+    """Raise :class:`~wbmodel.errors.ServerError` when ``response`` holds GraphQL errors; ``place`` is named in it."""
+    if not response.errors:
+        return
+    words = [str(error.get("message", error)) for error in response.errors]
+    told = "; ".join(words[:5]) + (f" (and {len(words) - 5} more)" if len(words) > 5 else "")
+    operation = request.operation_name or "the query"
+    raise ServerError(
+        f"{place} refused {operation}: {told}",
+        operation=request.operation_name,
+        server_message=words[0],
+        errors=response.errors,
+    )
 
 
 # -- the verbs that operations yield to a driver ---------------------------------------------------

@@ -1,0 +1,199 @@
+"""One event loop on one thread of its own, to which sync callers and other event loops hand coroutines.
+
+An asynchronous client (an aiohttp session, say) belongs to the loop that made it and fails on any other.
+An :class:`OwnerLoop` is that one loop: it starts when first needed, survives a fork by starting anew in the
+child, and stops at exit or on :meth:`OwnerLoop.stop`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import weakref
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from wbmodel.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    import asyncio
+    from concurrent.futures import Future
+
+__all__ = ["OwnerLoop"]
+
+T = TypeVar("T")
+_STOP_SECONDS = 5.0
+_END: Any = object()
+_alive: weakref.WeakSet[OwnerLoop] = weakref.WeakSet()
+
+
+class OwnerLoop:
+    """A lazily started event loop thread.
+
+    ``name`` is used for the thread and in messages. ``forked`` is called once in a forked child, before
+    anything else there, so that the owner can drop sockets that still belong to the parent.
+    """
+
+    def __init__(self, name: str, forked: Callable[[], None] | None = None) -> None:
+        self.name = name
+        self._forked = forked
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        _alive.add(self)
+
+    @property
+    def running(self) -> bool:
+        """Whether the thread has been started and not been stopped."""
+        return self._loop is not None
+
+    @property
+    def inside(self) -> bool:
+        """Whether the calling code runs on this loop's own thread."""
+        return self._thread is not None and threading.current_thread() is self._thread
+
+    def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
+        """Start ``coroutine`` on the loop; cancelling the future cancels it there."""
+        import asyncio
+
+        try:
+            # Under the lock, so that what is handed over before stop() is seen, and cancelled, by it.
+            with self._lock:
+                return asyncio.run_coroutine_threadsafe(coroutine, self._started())
+        except BaseException:
+            coroutine.close()
+            raise
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run ``coroutine`` on the loop and block until it is done.
+
+        Works inside a running event loop too (which it blocks). Ctrl-C cancels the coroutine. Raises
+        :class:`~wbmodel.errors.ConfigurationError` on the loop's own thread, where waiting would never end.
+        """
+        if self.inside:
+            coroutine.close()
+            raise ConfigurationError(
+                f"a blocking call was made on the event loop thread of {self.name}, where it would wait for itself "
+                "for ever; use the twin whose name starts with 'a' and await it"
+            )
+        return self._outcome(self.submit(coroutine))
+
+    async def arun(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Await ``coroutine`` on the loop, from whichever loop the caller runs on; cancellation is passed on."""
+        if self.inside:
+            return await coroutine
+        import asyncio
+
+        return await asyncio.wrap_future(self.submit(coroutine))
+
+    def iterate(self, source: AsyncIterator[T]) -> Iterator[T]:
+        """The items of ``source``, each made on the loop while the caller blocks."""
+        try:
+            while True:
+                item = self.run(_step(source))
+                if item is _END:
+                    return
+                yield item
+        finally:
+            if isinstance(source, AsyncGenerator) and self.running and not self.inside:
+                self.run(source.aclose())
+
+    async def aiterate(self, source: AsyncIterator[T]) -> AsyncIterator[T]:
+        """The items of ``source``, each made on the loop, for a consumer on any loop."""
+        try:
+            while True:
+                item = await self.arun(_step(source))
+                if item is _END:
+                    return
+                yield item
+        finally:
+            if isinstance(source, AsyncGenerator) and self.running:
+                await self.arun(source.aclose())
+
+    def stop(self) -> None:
+        """Cancel what still runs, stop the loop and join the thread. Does nothing when it is not running."""
+        with self._lock:
+            loop, thread = self._loop, self._thread
+            self._loop = self._thread = None
+        if loop is None or thread is None or not self._finalizer.detach():
+            return
+        loop.call_soon_threadsafe(loop.stop)
+        if thread is not threading.current_thread():
+            thread.join(_STOP_SECONDS)
+
+    def _outcome(self, future: Future[T]) -> T:
+        from concurrent.futures import CancelledError
+
+        try:
+            return future.result()
+        except CancelledError:
+            raise ConfigurationError(f"{self.name} was closed while a request was under way") from None
+        except BaseException:
+            # A KeyboardInterrupt lands here, in the waiting thread: the work would go on unseen.
+            future.cancel()
+            raise
+
+    def _started(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            import asyncio
+
+            loop = asyncio.new_event_loop()
+            self._thread = threading.Thread(target=_serve, args=(loop,), name=f"{self.name} loop", daemon=True)
+            self._thread.start()
+            self._loop = loop
+            # An owner that nobody refers to any more takes its thread with it.
+            self._finalizer = weakref.finalize(self, loop.call_soon_threadsafe, loop.stop)
+            self._finalizer.atexit = False
+        return self._loop
+
+    def _reset_in_child(self) -> None:
+        # Only the forking thread lives on in the child: the loop's thread is gone and the lock may be held for ever.
+        had_loop = self._loop is not None
+        self._lock = threading.Lock()
+        self._loop = self._thread = None
+        if had_loop:
+            self._finalizer.detach()
+        if had_loop and self._forked is not None:
+            self._forked()
+
+
+async def _step(source: AsyncIterator[T]) -> T:
+    # StopAsyncIteration cannot travel through a future, so the end is a value.
+    try:
+        return await source.__anext__()
+    except StopAsyncIteration:
+        return _END  # type: ignore[no-any-return]
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    import asyncio
+
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+    finally:
+        loop.run_until_complete(asyncio.sleep(0))  # what was handed over last becomes a task here
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+def _reset_all_in_child() -> None:
+    for owner in list(_alive):
+        owner._reset_in_child()
+
+
+def _stop_all() -> None:
+    for owner in list(_alive):
+        owner.stop()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_reset_all_in_child)
+atexit.register(_stop_all)

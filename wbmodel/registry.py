@@ -1,0 +1,431 @@
+"""From a URL to the backend that claims its scheme: finding plugins, containing broken ones, saying what is wrong.
+
+Importing this module finds nothing: plugins are looked for when the first session connects. Tests make their own
+manager with :func:`make_plugin_manager`.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import os
+import threading
+import warnings
+from collections.abc import Iterable, Sequence
+from importlib import metadata
+from typing import Any, Literal
+
+import attrs
+import pluggy
+
+from wbmodel import hookspecs
+from wbmodel.backend import API_VERSION
+from wbmodel.errors import (
+    BackendClaimedTwice,
+    BackendError,
+    BackendNotInstalled,
+    BackendVersionError,
+    PluginError,
+    UnknownBackend,
+    WbmodelWarning,
+    suggestion,
+)
+from wbmodel.hookspecs import GROUP, BackendFactory, LookupRewrite, SessionView, Wrapper
+from wbmodel.urls import is_scheme, mask_url, split_scheme
+
+__all__ = [
+    "BackendEntry",
+    "LookupEntry",
+    "PluginManager",
+    "PluginReport",
+    "WrapperEntry",
+    "check_api_version",
+    "default_plugin_manager",
+    "make_plugin_manager",
+]
+
+OWN = "wbmodel"
+SETTINGS = frozenset({"api_key", "entity", "project", "timeout"})
+_PLANNED = {
+    "http": "a W&B server",
+    "https": "a W&B server",
+    "local": "wbmodel's own store",
+    "replay": "recorded requests",
+    "tensorboard": "TensorBoard logs",
+    "wandb-dir": "W&B run directories",
+}
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class BackendEntry:
+    """A registered backend: what :meth:`wbmodel.hookspecs.RegisterBackends.__call__` was given, and by whom."""
+
+    name: str
+    factory: BackendFactory
+    schemes: tuple[str, ...]
+    plugin: str
+    distribution: str | None
+    extra: str | None = None
+    imports: tuple[str, ...] = ()
+    wants: frozenset[str] = frozenset()
+    api_version: int | None = None
+
+    @property
+    def owner(self) -> str:
+        """Who registered it, for messages."""
+        return _owner(self.plugin, self.distribution)
+
+
+@attrs.frozen(slots=True)
+class WrapperEntry:
+    """A registered wrapper. A smaller ``order`` is nearer to the caller."""
+
+    name: str
+    wrapper: Wrapper
+    order: int
+    plugin: str
+
+
+@attrs.frozen(slots=True)
+class LookupEntry:
+    """A registered lookup: a rewrite to built-in ones, and its phrase for humans."""
+
+    name: str
+    rewrite: LookupRewrite
+    phrase: str
+    plugin: str
+
+
+@attrs.define(slots=True, kw_only=True)
+class PluginReport:
+    """What became of one plugin. ``value`` is the entry point's target, ``error`` is set when ``status`` is broken."""
+
+    name: str
+    distribution: str | None = None
+    version: str | None = None
+    value: str = ""
+    status: Literal["ok", "broken", "skipped"] = "ok"
+    error: BackendError | None = None
+    backends: tuple[str, ...] = ()
+    hooks: tuple[str, ...] = ()
+
+    @property
+    def owner(self) -> str:
+        """The plugin and its distribution, for messages."""
+        return _owner(self.name, self.distribution)
+
+
+class PluginManager(pluggy.PluginManager):
+    """pluggy's manager, with what the plugins registered and a report of what went wrong (``report``)."""
+
+    def __init__(self) -> None:
+        super().__init__(GROUP)
+        self.add_hookspecs(hookspecs)
+        self.report: list[PluginReport] = []
+        self.backends: list[BackendEntry] = []
+        self._lookups: dict[str, LookupEntry] | None = None
+
+    def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
+        """Take functions named ``wbmodel_...`` for hooks, decorated or not, so that a misspelt one is found."""
+        options = super().parse_hookimpl_opts(plugin, name)
+        if options is None and name.startswith(f"{GROUP}_") and inspect.isroutine(getattr(plugin, name, None)):
+            return pluggy.HookimplOpts(
+                wrapper=False, hookwrapper=False, optionalhook=False, tryfirst=False, trylast=False, specname=None
+            )
+        return options
+
+    # -- adding plugins ----------------------------------------------------------------------------
+
+    def add(self, plugin: object, report: PluginReport) -> None:
+        """Add ``plugin`` and what it registers. When it does not fit it is taken out again and the report says why."""
+        self.report.append(report)
+        before = len(self.backends)
+        try:
+            self._fit(plugin, report)
+        except BackendError as error:
+            report.status, report.error = "broken", error
+        except Exception as error:
+            report.status = "broken"
+            report.error = PluginError(f"{report.owner} failed while it registered: {_words(error)}")
+            report.error.__cause__ = error
+        if report.error is not None:
+            del self.backends[before:]
+            if self.is_registered(plugin):
+                self.unregister(plugin)
+
+    def _fit(self, plugin: object, report: PluginReport) -> None:
+        try:
+            if self.register(plugin, report.name) is None:
+                raise PluginError(f"{report.owner} is blocked")
+            self.check_pending()
+        except pluggy.PluginValidationError as error:
+            raise PluginError(
+                f"{report.owner} does not fit the hooks: {error}{_hook_hint(plugin)} (see wbmodel.hookspecs)"
+            ) from error
+        except ValueError as error:
+            raise PluginError(f"{report.owner} is there twice: {error}") from error
+        report.hooks = tuple(sorted(caller.name for caller in self.get_hookcallers(plugin) or ()))
+
+        def register(
+            name: str,
+            factory: BackendFactory,
+            *,
+            schemes: Iterable[str] = (),
+            requires: tuple[str, Iterable[str]] | None = None,
+            wants: Iterable[str] = (),
+            api_version: int | None = None,
+        ) -> None:
+            if isinstance(schemes, str) or isinstance(wants, str):
+                raise TypeError(f"backend {name!r}: schemes and wants are tuples of names, not text")
+            unknown = set(wants) - SETTINGS
+            if unknown:
+                raise ValueError(
+                    f"backend {name!r} wants unknown settings {sorted(unknown)}; known: {sorted(SETTINGS)}"
+                )
+            stated = api_version if api_version is not None else getattr(factory, "api_version", None)
+            check_api_version(stated, name, report.owner)
+            claimed = tuple(scheme.lower() for scheme in schemes) or (name.lower(),)
+            for scheme in claimed:
+                if not is_scheme(scheme):
+                    raise ValueError(f"backend {name!r}: {scheme!r} cannot be a scheme; two characters, a letter first")
+            extra, imports = requires or (None, ())
+            entry = BackendEntry(
+                name=name,
+                factory=factory,
+                schemes=claimed,
+                plugin=report.name,
+                distribution=report.distribution,
+                extra=extra,
+                imports=tuple(imports),
+                wants=frozenset(wants),
+                api_version=stated,
+            )
+            self.backends.append(entry)
+            report.backends += (name,)
+
+        self._only(plugin, "wbmodel_register_backends", register=register)
+
+    def _only(self, plugin: object, hook: str, **arguments: Any) -> None:
+        # One plugin at a time, so that its failure is its own.
+        others = [other for other in self.get_plugins() if other is not plugin]
+        self.subset_hook_caller(hook, others)(**arguments)
+
+    # -- asking ------------------------------------------------------------------------------------
+
+    def resolve(self, url: str) -> BackendEntry:
+        """The backend that claims the scheme of ``url``. No I/O beyond looking for the modules that it requires.
+
+        Raises :class:`UnknownBackend`, :class:`BackendNotInstalled`, :class:`BackendClaimedTwice`, and for a plugin
+        that is there but broken :class:`PluginError` or :class:`BackendVersionError`.
+        """
+        scheme, _ = split_scheme(url)
+        if not scheme:
+            raise UnknownBackend(self._no_scheme(url))
+        claims = [entry for entry in self.backends if scheme in entry.schemes]
+        if len({id(entry.factory) for entry in claims}) > 1 or len({entry.plugin for entry in claims}) > 1:
+            raise BackendClaimedTwice(
+                f"{scheme!r} is claimed by {' and by '.join(entry.owner for entry in claims)}; "
+                "uninstall one of them, or set WBMODEL_NO_PLUGINS=1 to use wbmodel's own backends only"
+            )
+        if not claims:
+            raise self._unclaimed(scheme)
+        entry = claims[0]
+        missing = [name for name in entry.imports if not _importable(name)]
+        if missing:
+            target = f"{entry.distribution or entry.plugin}[{entry.extra}]"
+            raise BackendNotInstalled(
+                f'the backend {entry.name!r} needs {", ".join(missing)}, which is not installed: pip install "{target}"'
+            )
+        return entry
+
+    def wrappers(self, session: SessionView) -> list[WrapperEntry]:
+        """The wrappers that the plugins register for ``session``, outermost first. A plugin that fails is named."""
+        found: list[WrapperEntry] = []
+        for plugin in self._having("wbmodel_register_wrappers"):
+            name = self.get_name(plugin) or "?"
+
+            def register(label: str, wrapper: Wrapper, *, order: int = 0, _plugin: str = name) -> None:
+                found.append(WrapperEntry(label, wrapper, order, _plugin))
+
+            self._contained(plugin, "wbmodel_register_wrappers", register=register, session=session)
+        return sorted(found, key=lambda entry: entry.order)
+
+    def lookups(self) -> dict[str, LookupEntry]:
+        """The lookups that the plugins register, by name. A name that comes twice is a :class:`PluginError`."""
+        if self._lookups is None:
+            found: dict[str, LookupEntry] = {}
+            for plugin in self._having("wbmodel_register_lookups"):
+                name = self.get_name(plugin) or "?"
+
+                def register(label: str, rewrite: LookupRewrite, phrase: str, _plugin: str = name) -> None:
+                    if not label.isidentifier() or "__" in label:
+                        raise ValueError(f"lookup name {label!r} is no identifier without '__'")
+                    if label in found:
+                        raise ValueError(f"lookup {label!r} is registered by plugin {found[label].plugin!r} as well")
+                    found[label] = LookupEntry(label, rewrite, phrase, _plugin)
+
+                self._contained(plugin, "wbmodel_register_lookups", register=register)
+            self._lookups = found
+        return self._lookups
+
+    def add_commands(self, cli: hookspecs.CommandTable) -> None:
+        """Let the plugins add their sub-commands to ``cli``."""
+        for plugin in self._having("wbmodel_register_commands"):
+            self._contained(plugin, "wbmodel_register_commands", cli=cli)
+
+    def session_closed(self, session: SessionView) -> None:
+        """Tell the plugins that ``session`` closes."""
+        for plugin in self._having("wbmodel_session_closed"):
+            self._contained(plugin, "wbmodel_session_closed", session=session)
+
+    def _having(self, hook: str) -> list[object]:
+        return [impl.plugin for impl in getattr(self.hook, hook).get_hookimpls()]
+
+    def _contained(self, plugin: object, hook: str, **arguments: Any) -> None:
+        try:
+            self._only(plugin, hook, **arguments)
+        except Exception as error:
+            warnings.warn(f"plugin {self.get_name(plugin)!r} failed in {hook}: {_words(error)}", WbmodelWarning, 4)
+
+    # -- the messages ------------------------------------------------------------------------------
+
+    @property
+    def schemes(self) -> list[str]:
+        """Every scheme that some backend claims, sorted."""
+        return sorted({scheme for entry in self.backends for scheme in entry.schemes})
+
+    def _unclaimed(self, scheme: str) -> BackendError:
+        for report in self.report:
+            if report.error is not None and (scheme == report.name or scheme in report.backends):
+                return report.error
+            if report.status == "skipped" and scheme == report.name:
+                return UnknownBackend(f"the backend {scheme!r} of {report.owner} is left out by WBMODEL_NO_PLUGINS")
+        broken = [report.owner for report in self.report if report.status == "broken"]
+        tail = f"; could not be loaded: {', '.join(broken)}" if broken else ""
+        if not any(report.distribution == OWN for report in self.report) and not self.backends:
+            tail += "; wbmodel itself is not installed here, so its own backends are not found: run the install command"
+        known = ", ".join(self.schemes) or "none"
+        if scheme in _PLANNED:
+            return UnknownBackend(
+                f"{scheme}: is meant for {_PLANNED[scheme]}, and this version of wbmodel has no backend for it yet; "
+                f"backends that are here: {known}{tail}"
+            )
+        return UnknownBackend(
+            f"no backend claims {scheme!r}{suggestion(scheme, self.schemes)} (backends that are here: {known}){tail}"
+        )
+
+    def _no_scheme(self, url: str) -> str:
+        shown = mask_url(url)
+        if url.lower() in self.schemes:
+            return f"{shown!r} lacks the colon: write {shown + ':'!r}"
+        host = shown.split("/", 1)[0]
+        if host.startswith("localhost") or ("." in host.strip(".") and not os.path.exists(url) and "\\" not in host):
+            guess = f"http://{shown}" if host.startswith("localhost") else f"https://{shown}"
+            return f"{shown!r} names no backend; did you mean {guess!r}, or a path as in {'fixtures:' + shown!r}?"
+        return (
+            f"{shown!r} names no backend; a URL begins with one, as in {'fixtures:' + shown!r} "
+            f"(backends that are here: {', '.join(self.schemes) or 'none'})"
+        )
+
+
+def check_api_version(stated: object, backend: str, owner: str) -> None:
+    """Raise :class:`BackendVersionError` unless ``stated`` is the contract's version; both numbers are named."""
+    if stated is None:
+        raise BackendVersionError(
+            f"the backend {backend!r} of {owner} does not say which version of the backend contract it is for; "
+            f"its author adds `api_version = {API_VERSION}` to the backend class"
+        )
+    if stated != API_VERSION:
+        older = isinstance(stated, int) and stated < API_VERSION
+        way = f"upgrade {owner}" if older else "upgrade wbmodel"
+        raise BackendVersionError(
+            f"the backend {backend!r} of {owner} was written for version {stated} of the backend contract; "
+            f"this wbmodel has version {API_VERSION}: {way}"
+        )
+
+
+def make_plugin_manager(
+    load_entry_points: bool = True, plugins: Sequence[object] = (), *, foreign: bool | None = None
+) -> PluginManager:
+    """A new plugin manager: wbmodel's own entry points first, then foreign ones, then ``plugins``.
+
+    A broken entry point is recorded in ``report`` and named in one warning. A broken object in ``plugins`` raises.
+    ``foreign=False`` (default: as ``WBMODEL_NO_PLUGINS`` says) leaves out entry points of other distributions.
+    """
+    manager = PluginManager()
+    if foreign is None:
+        foreign = os.environ.get("WBMODEL_NO_PLUGINS", "").strip().lower() in ("", "0", "false", "no")
+    if load_entry_points:
+        for point in sorted(metadata.entry_points(group=GROUP), key=_built_ins_first):
+            _load(manager, point, foreign)
+    broken = [report for report in manager.report if report.status == "broken"]
+    if broken:
+        warnings.warn("left out: " + "; ".join(str(report.error) for report in broken), WbmodelWarning, stacklevel=2)
+    for plugin in plugins:
+        report = PluginReport(name=str(getattr(plugin, "__name__", None) or f"{type(plugin).__name__}-{id(plugin):x}"))
+        manager.add(plugin, report)
+        if report.error is not None:
+            raise report.error
+    return manager
+
+
+_default: PluginManager | None = None
+_default_lock = threading.Lock()
+
+
+def default_plugin_manager() -> PluginManager:
+    """The process-wide manager, made on the first call."""
+    global _default
+    if _default is None:
+        with _default_lock:
+            if _default is None:
+                _default = make_plugin_manager()
+    return _default
+
+
+def _load(manager: PluginManager, point: metadata.EntryPoint, foreign: bool) -> None:
+    report = PluginReport(
+        name=point.name,
+        distribution=point.dist.name if point.dist is not None else None,
+        version=point.dist.version if point.dist is not None else None,
+        value=point.value,
+    )
+    if not foreign and report.distribution != OWN:
+        report.status = "skipped"
+        manager.report.append(report)
+        return
+    try:
+        plugin = point.load()
+    except Exception as error:
+        report.status = "broken"
+        report.error = PluginError(f"{report.owner} could not be loaded from {point.value}: {_words(error)}")
+        report.error.__cause__ = error
+        manager.report.append(report)
+        return
+    manager.add(plugin, report)
+
+
+def _built_ins_first(point: metadata.EntryPoint) -> tuple[bool, str]:
+    return (point.dist is None or point.dist.name != OWN, point.name)
+
+
+def _owner(plugin: str, distribution: str | None) -> str:
+    return f"plugin {plugin!r}" + (f" (distribution {distribution!r})" if distribution else "")
+
+
+def _words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _importable(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def _hook_hint(plugin: object) -> str:
+    for name in dir(plugin):
+        if name.startswith(f"{GROUP}_") and name not in hookspecs.HOOKS and inspect.isroutine(getattr(plugin, name)):
+            return suggestion(name, hookspecs.HOOKS, "hooks")
+    return ""

@@ -1,0 +1,146 @@
+"""Which session is meant: the process-wide default, overrides by context variable, and sessions by name or origin.
+
+Overrides are context variables, so a thread or task started elsewhere finds the default and not somebody's override.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from wbmodel.errors import ConfigurationError, suggestion
+from wbmodel.session.settings import Secret, resolve_settings
+
+if TYPE_CHECKING:
+    from wbmodel.registry import PluginManager
+    from wbmodel.session.session import Session
+
+__all__ = [
+    "connect",
+    "connections",
+    "current_session",
+    "forget",
+    "get_session",
+    "is_default",
+    "overriding",
+    "session_for_origin",
+]
+
+_lock = threading.RLock()
+_connections: dict[str, Session] = {}
+_default: Session | None = None
+_override: ContextVar[Session | None] = ContextVar("wbmodel_session", default=None)
+
+connections: Mapping[str, Session] = MappingProxyType(_connections)
+"""The open sessions by name: a live, read-only view."""
+
+
+def connect(
+    url: str | None = None,
+    *,
+    project: str | None = None,
+    entity: str | None = None,
+    api_key: str | Secret | None = None,
+    name: str = "default",
+    default: bool = True,
+    timeout: float | None = None,
+    plugins: PluginManager | None = None,
+    **backend_options: Any,
+) -> Session:
+    """Make a session and, unless ``default=False``, the process-wide default. Does no I/O.
+
+    ``url`` begins with the backend's scheme (``"fixtures:dir"``, ``"https://api.wandb.ai"``); without it,
+    ``WBMODEL_URL`` and ``WANDB_BASE_URL`` are asked. ``project`` is ``"project"`` or ``"entity/project"``. ``name`` is
+    what :func:`get_session` and ``.using()`` know it by; an open session of that name is replaced, and stays usable for
+    whoever holds it. ``timeout`` is in seconds per request. ``backend_options`` go to the backend. ``plugins`` is
+    for tests that make their own plugin manager.
+
+    Raises :class:`~wbmodel.errors.ConfigurationError` when there is nothing to connect to or an option is unknown, and
+    :class:`~wbmodel.errors.BackendError` when the backend is unknown, not installed, claimed twice or broken.
+    """
+    global _default
+    from wbmodel.registry import default_plugin_manager
+    from wbmodel.session.session import Session
+
+    if not name:
+        raise ConfigurationError("a session's name is not empty")
+    settings = resolve_settings(url, project=project, entity=entity, api_key=api_key, timeout=timeout)
+    manager = plugins if plugins is not None else default_plugin_manager()
+    session = Session(settings, manager.resolve(settings.url.value), manager, name=name, options=backend_options)
+    if plugins is not None:
+        # Lookups have one name space, as conditions are written before anyone knows which session will ask them.
+        from wbmodel.query.lookups import add_source
+
+        add_source(plugins.lookups)
+    with _lock:
+        _connections[name] = session
+        if default:
+            _default = session
+    return session
+
+
+def current_session() -> Session:
+    """The session that is meant here: the innermost override, else the default, else one made from the environment.
+
+    Raises :class:`~wbmodel.errors.ConfigurationError` when there is none and no variable says where to connect.
+    """
+    found = _override.get() or _default
+    if found is not None:
+        return found
+    with _lock:
+        return _default if _default is not None else connect()
+
+
+def get_session(name: str | Session) -> Session:
+    """The open session called ``name``; a session is given back as it is."""
+    if not isinstance(name, str):
+        return name
+    try:
+        return _connections[name]
+    except KeyError:
+        tail = suggestion(name, _connections, "open sessions") or "; none is open"
+        raise ConfigurationError(f"no open session is called {name!r}{tail}; connect(..., name={name!r})") from None
+
+
+def session_for_origin(origin: str) -> Session | None:
+    """An open session with this ``origin`` (host and account), or None. The current one is preferred."""
+    with _lock:
+        candidates = [_override.get(), _default, *_connections.values()]
+    for session in candidates:
+        if session is not None and not session.closed and session.origin == origin:
+            return session
+    return None
+
+
+@contextlib.contextmanager
+def overriding(session: Session) -> Iterator[Session]:
+    """A block in which ``session`` is the current one, for this thread and task."""
+    token = _override.set(session)
+    try:
+        yield session
+    finally:
+        try:
+            _override.reset(token)
+        except ValueError:
+            # Entered in one context and left in another (an asynchronous fixture, say): undo what can be undone here.
+            if _override.get() is session:
+                _override.set(None)
+
+
+def is_default(session: Session) -> bool:
+    """Whether ``session`` is the process-wide default."""
+    return _default is session
+
+
+def forget(session: Session) -> None:
+    """Take a closed session out of the default and the table of connections."""
+    global _default
+    with _lock:
+        if _default is session:
+            _default = None
+        for name in [name for name, known in _connections.items() if known is session]:
+            del _connections[name]

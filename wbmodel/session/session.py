@@ -1,0 +1,294 @@
+"""A session: one backend, lazily made, with the settings and wrappers around it."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+from typing_extensions import Self
+
+from wbmodel.backend import Backend, Capabilities
+from wbmodel.errors import BackendNotInstalled, ConfigurationError, suggestion
+from wbmodel.hookspecs import CallInfo
+from wbmodel.request import Document, Request, Response, Send, raise_for_errors
+from wbmodel.session import current, drive
+from wbmodel.session.observe import SessionStats, notify
+from wbmodel.session.settings import Settings
+from wbmodel.urls import mask_url
+
+if TYPE_CHECKING:
+    from wbmodel.registry import BackendEntry, PluginManager
+
+__all__ = ["Session"]
+
+T = TypeVar("T")
+
+
+class Session:
+    """A connection to one backend, as :func:`wbmodel.connect` makes it. Safe to share between threads and loops.
+
+    Making one does no I/O: the backend is made on first use, and does its I/O when it is asked something. As a context
+    manager, in both colours, it is the current session inside the block, for this thread and task. Leaving the block
+    closes a session that is not the process-wide default (it was made for the block); the default stays open. To
+    override without closing, use :meth:`as_current`.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        entry: BackendEntry,
+        plugins: PluginManager,
+        *,
+        name: str = "default",
+        options: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.plugins = plugins
+        self.stats = SessionStats()
+        self._entry = entry
+        self._options = dict(options or {})
+        self._lock = threading.RLock()
+        self._backend: Backend | None = None
+        self._wrappers: Sequence[drive.NamedWrapper] | None = None
+        self._call_info: CallInfo | None = None
+        self._closed = False
+        self._blocks: list[contextlib.AbstractContextManager[Any]] = []
+        _check_options(entry, self._options)
+
+    # -- what it is --------------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        """The URL, without credentials."""
+        return mask_url(self.settings.url.value)
+
+    @property
+    def entity(self) -> str | None:
+        """The entity that a bare project name belongs to, or None: the viewer's own."""
+        return self.settings.entity.value
+
+    @property
+    def project(self) -> str | None:
+        """The default project: ``"entity/project"``, or ``"project"`` where no entity is set, or None."""
+        project = self.settings.project.value
+        return f"{self.entity}/{project}" if project and self.entity else project
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that one request may take, or None."""
+        return self.settings.timeout.value
+
+    @property
+    def closed(self) -> bool:
+        """Whether :meth:`close` has been called."""
+        return self._closed
+
+    @property
+    def backend(self) -> Backend:
+        """The backend, made on first use. Raises :class:`~wbmodel.errors.ConfigurationError` once closed."""
+        self._ensure_open()
+        if self._backend is None:
+            with self._lock:
+                if self._backend is None:
+                    self._backend = self._make_backend()
+        return self._backend
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the backend promises."""
+        return self.backend.capabilities
+
+    @property
+    def origin(self) -> str:
+        """The identity of host and account, without secrets: what an unpickled entity finds its session by."""
+        backend = self._backend if self._closed and self._backend is not None else self.backend
+        return backend.origin or self.url
+
+    @property
+    def wrappers(self) -> Sequence[drive.NamedWrapper]:
+        """The wrappers around each request, outermost first."""
+        if self._wrappers is None:
+            with self._lock:
+                if self._wrappers is None:
+                    found = self.plugins.wrappers(self)
+                    self._wrappers = tuple(drive.NamedWrapper(item.name, item.wrapper, item.order) for item in found)
+        return self._wrappers
+
+    @property
+    def call_info(self) -> CallInfo:
+        """What wrappers are told about where a request goes."""
+        if self._call_info is None:
+            self._call_info = CallInfo(session=self.name, backend=self._entry.name, origin=self.origin)
+        return self._call_info
+
+    def __repr__(self) -> str:
+        project = f" project={self.project!r}" if self.project else ""
+        return f"<Session {self.name!r} {self.url}{project}{' closed' if self._closed else ''}>"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(
+            "a Session holds a connection and credentials and is not pickled; pickle the entities, "
+            "which find a session of the same origin where they are unpickled"
+        )
+
+    # -- asking ------------------------------------------------------------------------------------
+
+    def execute(
+        self, document: str | Document, variables: Mapping[str, Any] | None = None, operation_name: str | None = None
+    ) -> Response:
+        """Send one GraphQL document: the raw door. Raises :class:`~wbmodel.errors.ServerError` for GraphQL errors."""
+        request = Request(document, dict(variables or {}), operation_name)
+        return self.run(self._asked(request))
+
+    async def aexecute(
+        self, document: str | Document, variables: Mapping[str, Any] | None = None, operation_name: str | None = None
+    ) -> Response:
+        """The twin of :meth:`execute`."""
+        request = Request(document, dict(variables or {}), operation_name)
+        return await self.arun(self._asked(request))
+
+    def run(self, operation: drive.Operation[T]) -> T:
+        """Drive an I/O-free operation to its end and give the value it returns."""
+        return drive.run(operation, self)
+
+    async def arun(self, operation: drive.Operation[T]) -> T:
+        """The twin of :meth:`run`."""
+        return await drive.arun(operation, self)
+
+    def iterate(self, operation: drive.Operation[Any]) -> Iterator[Sequence[Any]]:
+        """What an I/O-free operation emits, as it comes. Closing the iterator early closes the operation."""
+        return drive.iterate(operation, self)
+
+    def aiterate(self, operation: drive.Operation[Any]) -> AsyncIterator[Sequence[Any]]:
+        """The twin of :meth:`iterate`."""
+        return drive.aiterate(operation, self)
+
+    def _asked(self, request: Request) -> drive.Operation[Response]:
+        response: Response = yield Send(request)
+        raise_for_errors(request, response, self.url)
+        return response
+
+    # -- what the drivers tell ---------------------------------------------------------------------
+
+    def sending(self, requests: Sequence[Request]) -> None:
+        """Called by the drivers with what goes to the backend, just before it does."""
+        self.stats.sent(requests)
+        notify(requests, self)
+
+    def received(self, responses: Sequence[Response]) -> None:
+        """Called by the drivers with what the backend answered."""
+        self.stats.received(responses)
+
+    def failed(self) -> None:
+        """Called by the drivers when the backend raised."""
+        self.stats.failed()
+
+    # -- as a block, and the end -------------------------------------------------------------------
+
+    def as_current(self) -> contextlib.AbstractContextManager[Session]:
+        """A block in which this is the current session, for this thread and task. It is not closed."""
+        return current.overriding(self)
+
+    def __enter__(self) -> Self:
+        self._ensure_open()
+        block = self.as_current()
+        block.__enter__()
+        self._blocks.append(block)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._leave():
+            self.close()
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._leave():
+            await self.aclose()
+
+    def _leave(self) -> bool:
+        """Undo one override; whether the session is to be closed now."""
+        self._blocks.pop().__exit__(None, None, None)
+        return not self._blocks and not current.is_default(self)
+
+    def close(self) -> None:
+        """Give back what the backend opened, and leave the table of connections. May be called twice."""
+        backend = self._shut()
+        if backend is not None:
+            backend.close()
+
+    async def aclose(self) -> None:
+        """The twin of :meth:`close`."""
+        backend = self._shut()
+        if backend is not None:
+            await backend.aclose()
+
+    def _shut(self) -> Backend | None:
+        with self._lock:
+            if self._closed:
+                return None
+            if self._backend is not None:  # otherwise nothing was ever asked, and there is nothing to flush
+                self.plugins.session_closed(self)
+            self._closed = True
+        current.forget(self)
+        return self._backend
+
+    def _ensure_open(self) -> None:
+        if self._closed:
+            raise ConfigurationError(f"the session {self.name!r} ({self.url}) is closed; connect() again")
+
+    def _make_backend(self) -> Backend:
+        from wbmodel.registry import check_api_version
+
+        entry = self._entry
+        settings: dict[str, Callable[[], Any]] = {
+            "api_key": lambda: self.settings.api_key().value,
+            "entity": lambda: self.entity,
+            "project": lambda: self.settings.project.value,
+            "timeout": lambda: self.timeout,
+        }
+        wanted = {name: get() for name, get in settings.items() if name in entry.wants}
+        try:
+            backend = entry.factory(self.settings.url.value, **wanted, **self._options)
+        except ImportError as error:
+            extra = f"[{entry.extra}]" if entry.extra else ""
+            missing = error.name or str(error)
+            raise BackendNotInstalled(
+                f"the backend {entry.name!r} could not import {missing}: "
+                f'pip install "{entry.distribution or entry.plugin}{extra}"'
+            ) from error
+        check_api_version(getattr(backend, "api_version", None), entry.name, entry.owner)
+        return backend
+
+
+def _check_options(entry: BackendEntry, options: Mapping[str, Any]) -> None:
+    """Refuse an option that the factory does not take, at connect and not at first use."""
+    try:
+        parameters = list(inspect.signature(entry.factory).parameters.values())
+    except (TypeError, ValueError):  # a factory written in C, say
+        return
+    kinds = inspect.Parameter
+    if any(parameter.kind is kinds.VAR_KEYWORD for parameter in parameters):
+        return
+    named = [p.name for p in parameters if p.kind is kinds.KEYWORD_ONLY]
+    named += [p.name for p in parameters if p.kind is kinds.POSITIONAL_OR_KEYWORD][1 if _takes_url(parameters) else 0 :]
+    choices = [name for name in named if name not in entry.wants]
+    for option in options:
+        if option not in choices:
+            tail = suggestion(option, choices, "its options") or "; it takes none"
+            raise ConfigurationError(f"the backend {entry.name!r} takes no option {option!r}{tail}")
+
+
+def _takes_url(parameters: Sequence[inspect.Parameter]) -> bool:
+    # The first positional parameter is the URL, whatever it is called, unless it is positional-only already.
+    return bool(parameters) and parameters[0].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD

@@ -1,0 +1,207 @@
+"""Where a session's settings come from, each with its source, and the type that keeps an API key out of sight.
+
+The order is: the caller's argument, then ``WBMODEL_URL``, ``WANDB_BASE_URL``, ``WANDB_API_KEY``, ``WANDB_ENTITY`` and
+``WANDB_PROJECT``, then netrc, then defaults. An empty variable counts as unset. netrc is read when the key is first
+needed, not at ``connect``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Generic, NoReturn, TypeVar
+from urllib.parse import urlsplit
+
+import attrs
+
+from wbmodel.errors import ConfigurationError
+from wbmodel.urls import mask_url, split_credentials, split_scheme
+
+__all__ = ["DEFAULT_SERVER", "Secret", "Setting", "Settings", "resolve_settings"]
+
+DEFAULT_SERVER = "https://api.wandb.ai"
+"""The server that is meant when there is an API key and no URL."""
+
+T_co = TypeVar("T_co", covariant=True)
+NO_URL = (
+    "nothing to connect to: call connect() with a URL, such as connect('fixtures:PATH') for a folder or file of "
+    "fixtures or connect('https://api.wandb.ai', project='entity/project') for a W&B server, or set WBMODEL_URL"
+)
+
+
+class Secret:
+    """Text that is shown nowhere: not by ``repr``, ``str``, ``format`` or ``vars``, and pickling is refused.
+
+    :meth:`reveal` gives the text, for the one place that sends it.
+    """
+
+    __slots__ = ("__text",)
+
+    def __init__(self, text: str) -> None:
+        self.__text = text
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return self.__text
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    def __str__(self) -> str:
+        return "***"
+
+    def __bool__(self) -> bool:
+        return bool(self.__text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self.__text == other.__text
+
+    def __hash__(self) -> int:
+        return hash((Secret, self.__text))
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Secret:
+        return self
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("a Secret is not pickled: the other side reads its own API key from its environment or netrc")
+
+
+@attrs.frozen(slots=True)
+class Setting(Generic[T_co]):
+    """A value and where it was taken from, in words: ``"argument"``, ``"WBMODEL_URL"``, ``"netrc"``, ``"default"``."""
+
+    value: T_co
+    source: str
+
+
+@attrs.define(slots=True, kw_only=True)
+class Settings:
+    """What :func:`resolve_settings` found. ``url`` holds no credentials."""
+
+    url: Setting[str]
+    entity: Setting[str | None]
+    project: Setting[str | None]
+    timeout: Setting[float | None]
+    given_key: Setting[Secret] | None = None
+    netrc_path: str | None = None
+    _netrc_key: Setting[Secret | None] | None = attrs.field(default=None, init=False, repr=False)
+
+    def api_key(self) -> Setting[Secret | None]:
+        """The API key. Reads netrc the first time, when neither argument, URL nor environment gave one."""
+        if self.given_key is not None:
+            return Setting(self.given_key.value, self.given_key.source)
+        if self._netrc_key is None:
+            self._netrc_key = _from_netrc(self.url.value, self.netrc_path)
+        return self._netrc_key
+
+    def table(self) -> dict[str, tuple[str, str]]:
+        """``{setting: (value, source)}`` for people; the API key is masked."""
+        key = self.api_key()
+        found: dict[str, Setting[Any]] = {
+            "url": Setting(mask_url(self.url.value), self.url.source),
+            "entity": self.entity,
+            "project": self.project,
+            "timeout": self.timeout,
+            "api_key": key,
+        }
+        return {name: ("" if item.value is None else str(item.value), item.source) for name, item in found.items()}
+
+
+def resolve_settings(
+    url: str | None = None,
+    *,
+    project: str | None = None,
+    entity: str | None = None,
+    api_key: str | Secret | None = None,
+    timeout: float | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """Resolve every setting. Raises :class:`~wbmodel.errors.ConfigurationError` when there is no URL to go to."""
+    env = os.environ if environ is None else environ
+    key_setting = _key(api_key, env)
+    found_url = _first(
+        ("argument", url),
+        ("WBMODEL_URL", env.get("WBMODEL_URL")),
+        ("WANDB_BASE_URL", env.get("WANDB_BASE_URL")),
+    )
+    if found_url is None:
+        if key_setting is None:
+            raise ConfigurationError(NO_URL)
+        found_url = Setting(DEFAULT_SERVER, "default")
+    bare, inner_key = split_credentials(found_url.value.strip())
+    if inner_key is not None and (key_setting is None or key_setting.source != "argument"):
+        key_setting = Setting(Secret(inner_key), f"URL ({found_url.source})")
+    if timeout is not None and not timeout > 0:
+        raise ConfigurationError(f"timeout is a number of seconds above 0, not {timeout!r}")
+    entity_setting, project_setting = _place(entity, project, env)
+    return Settings(
+        url=Setting(bare, found_url.source),
+        entity=entity_setting,
+        project=project_setting,
+        timeout=Setting(timeout, "default" if timeout is None else "argument"),
+        given_key=key_setting,
+        netrc_path=env.get("NETRC"),
+    )
+
+
+def _first(*candidates: tuple[str, str | None]) -> Setting[str] | None:
+    for source, value in candidates:
+        if value is not None and value.strip():
+            return Setting(value, source)
+    return None
+
+
+def _key(api_key: str | Secret | None, env: Mapping[str, str]) -> Setting[Secret] | None:
+    if isinstance(api_key, Secret):
+        return Setting(api_key, "argument")
+    found = _first(("argument", api_key), ("WANDB_API_KEY", env.get("WANDB_API_KEY")))
+    return None if found is None else Setting(Secret(found.value.strip()), found.source)
+
+
+def _place(
+    entity: str | None, project: str | None, env: Mapping[str, str]
+) -> tuple[Setting[str | None], Setting[str | None]]:
+    """The entity and project; ``project`` may hold both, as ``entity/project``."""
+    where = _first(("argument", project), ("WANDB_PROJECT", env.get("WANDB_PROJECT")))
+    who = _first(("argument", entity), ("WANDB_ENTITY", env.get("WANDB_ENTITY")))
+    if where is None:
+        return who or Setting(None, "default"), Setting(None, "default")
+    owner, slash, name = where.value.strip().rpartition("/")
+    if not slash:
+        return who or Setting(None, "default"), Setting(name, where.source)
+    if not owner or not name or "/" in owner:
+        raise ConfigurationError(f"project {where.value!r} ({where.source}) is 'project' or 'entity/project'")
+    if who is not None and who.source == where.source == "argument" and who.value != owner:
+        raise ConfigurationError(
+            f"project={where.value!r} and entity={who.value!r} name two entities; give one of them"
+        )
+    return Setting(owner, where.source), Setting(name, where.source)
+
+
+def _from_netrc(url: str, path: str | None) -> Setting[Secret | None]:
+    scheme, _ = split_scheme(url)
+    host = urlsplit(url).hostname if scheme in ("http", "https") else None
+    if not host:
+        return Setting(None, "default")
+    import netrc
+
+    candidates = [Path(path)] if path else [Path(os.path.expanduser(name)) for name in ("~/.netrc", "~/_netrc")]
+    for candidate in candidates:
+        if not candidate.is_file():
+            continue
+        try:
+            found = netrc.netrc(str(candidate)).authenticators(host)
+        except (netrc.NetrcParseError, OSError, UnicodeDecodeError) as error:
+            # Not the error's own text: it may quote the token it stumbled over, which may be the key.
+            line = getattr(error, "lineno", None)
+            place = f"{candidate}, line {line}" if line else str(candidate)
+            raise ConfigurationError(
+                f"{place} cannot be read ({type(error).__name__}); mend it, or give api_key= or WANDB_API_KEY"
+            ) from None
+        if found and found[2]:
+            return Setting(Secret(found[2]), f"netrc ({candidate})")
+    return Setting(None, "default")

@@ -1,0 +1,85 @@
+"""Counting the requests that a block sends: ``with assert_num_requests(1): ...``, in both colours."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import Self
+
+from wbmodel.request import Request
+from wbmodel.session.current import get_session
+from wbmodel.session.observe import observing
+
+if TYPE_CHECKING:
+    from wbmodel.session.session import Session
+
+__all__ = ["SentRequests", "assert_num_requests", "count_requests"]
+
+
+class SentRequests:
+    """The requests that were sent inside a block, in order; a context manager for ``with`` and ``async with``.
+
+    It counts what reaches a backend, from any thread or task while the block runs; ``using`` (a session or its name)
+    keeps to one session. Requests of a batch count one each.
+    """
+
+    def __init__(self, expected: int | None = None, using: str | Session | None = None) -> None:
+        self.expected = expected
+        self.requests: list[Request] = []
+        self._using = using
+        self._session: Session | None = None
+        self._observation: Any = None
+
+    def __len__(self) -> int:
+        return len(self.requests)
+
+    def __bool__(self) -> bool:
+        return True
+
+    @property
+    def count(self) -> int:
+        """How many were sent so far."""
+        return len(self.requests)
+
+    def _note(self, request: Request, session: Session) -> None:
+        if self._session is None or session is self._session:
+            self.requests.append(request)
+
+    def __enter__(self) -> Self:
+        self._session = None if self._using is None else get_session(self._using)
+        self._observation = observing(self._note)
+        self._observation.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._observation.__exit__(None, None, None)
+        if kind is None and self.expected is not None and self.count != self.expected:
+            raise AssertionError(self._report())
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+    def _report(self) -> str:
+        lines = [f"expected {self.expected} requests, {self.count} were sent" + (":" if self.requests else "")]
+        for number, request in enumerate(self.requests, 1):
+            lines.append(f"-- {number}. {request.operation_name or '(no name)'}")
+            lines.append(str(request))
+        return "\n".join(lines)
+
+
+def assert_num_requests(expected: int, *, using: str | Session | None = None) -> SentRequests:
+    """A block that must send exactly ``expected`` requests; else ``AssertionError`` prints those that were sent."""
+    return SentRequests(expected, using)
+
+
+def count_requests(*, using: str | Session | None = None) -> SentRequests:
+    """A block whose requests are counted: ``with count_requests() as sent: ...; sent.count``."""
+    return SentRequests(None, using)
