@@ -1,0 +1,245 @@
+"""``FixturesBackend``: a world in memory behind the three doors of a backend, loaded at the first use."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from wbmodel.backend import Capabilities, SyncBackend
+from wbmodel.errors import ConfigurationError, DoesNotExist, NotSupported
+from wbmodel.request import BlobRef, ColumnBatch, ReadSpec, Request, Response, Stream
+
+if TYPE_CHECKING:
+    from wbmodel.engine.dialect import Dialect
+    from wbmodel.engine.execute import Engine
+    from wbmodel.engine.memory import MemoryStore
+    from wbmodel.engine.records import RunRecord
+    from wbmodel_fixtures.fill import World
+
+__all__ = ["DEMO", "FixturesBackend", "world_from"]
+
+DEMO = Path(__file__).parent / "demo"
+"""The folder of the world behind ``demo:``."""
+
+_numbers = itertools.count(1)
+_ENTITY_OF = {"View": "Report"}
+
+
+class FixturesBackend(SyncBackend):
+    """The backend of ``fixtures:PATH``, of ``fixtures:`` with a dict, and of ``demo:``.
+
+    ``url`` names a file or folder (relative to the working folder of now, ``~`` is expanded); ``world`` is a dict in
+    the format instead, whose file names, if any, are relative to ``root``; ``dialect`` changes how filters and orders
+    behave, for tests. ``max_bytes`` limits each file (default 256 MiB), ``max_depth`` nesting (default 100).
+
+    Nothing is read before the first request, :attr:`world` or :meth:`load`. What is changed through a session is
+    changed in memory; only :meth:`save` writes. A world that is wrong raises :class:`~wbmodel.errors.FixtureError`.
+    """
+
+    api_version = 0
+    name = "fixtures"
+    blocking: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        url: str = "fixtures:",
+        /,
+        *,
+        world: Mapping[str, Any] | None = None,
+        root: str | Path | None = None,
+        dialect: Dialect | None = None,
+        max_bytes: int | None = None,
+        max_depth: int | None = None,
+    ) -> None:
+        scheme, _, rest = url.partition(":")
+        rest = rest.removeprefix("//")
+        self._path: Path | None = None
+        self._given = world
+        self._root = None if root is None else Path(os.path.abspath(Path(root).expanduser()))
+        if scheme == "demo":
+            if rest or world is not None:
+                raise ConfigurationError("demo: takes no path and no world=; connect('fixtures:PATH') does")
+            self._path, self.origin = DEMO, "demo:"
+        elif world is not None:
+            if rest:
+                raise ConfigurationError(f"{url!r} names a path, and world= is given too; one of them is needed")
+            self.origin = f"fixtures:world-{next(_numbers)}"
+        elif rest:
+            self._path = Path(os.path.abspath(Path(rest).expanduser()))
+            self.origin = f"fixtures:{self._path}"
+        else:
+            raise ConfigurationError("fixtures: needs a path, as in 'fixtures:worlds/small.yaml', or world={...}")
+        if root is not None and world is None:
+            raise ConfigurationError("root= goes with world=; the folder of a path is known")
+        self._dialect = dialect
+        self._limits = (max_bytes, max_depth)
+        self._lock = threading.RLock()
+        self._loaded: World | None = None
+        self._engine: Engine | None = None
+        self._files: list[Path] = []
+        self._capabilities: Capabilities | None = None
+
+    # -- the world ---------------------------------------------------------------------------------
+
+    @property
+    def world(self) -> MemoryStore:
+        """The store that holds the world; loads it when it is not loaded yet."""
+        return self._ready().store
+
+    def load(self) -> None:
+        """Read the world again from where it came; changes in memory are lost. On an error, the old world stays."""
+        from wbmodel_fixtures.fill import fill
+        from wbmodel_fixtures.folder import read_parts
+        from wbmodel_fixtures.sources import Limits, Source
+
+        max_bytes, max_depth = self._limits
+        limits = Limits(
+            **({} if max_bytes is None else {"max_bytes": max_bytes}),
+            **({} if max_depth is None else {"max_depth": max_depth}),
+        )
+        with self._lock:
+            if self._path is not None:
+                parts = read_parts(self._path, limits)
+            else:
+                parts = read_parts(Source.of(self._given, limits, self._root), limits)
+            world = fill(parts, limits)
+            self._loaded, self._engine = world, None
+            self._files = [part.place.source.file for part in parts if part.place.source.file is not None]
+
+    def save(self, path: str | Path | None = None) -> None:
+        """Write the world: back to where it came from, or to a file (``.yaml``, ``.yml``, ``.json``) or a folder.
+
+        Each file is replaced in one step. Comments and anchors of hand-written YAML are not kept. Histories and files
+        that came from files beside the world and did not change stay there; saved elsewhere they are copied. Raises
+        :class:`~wbmodel.errors.FixtureError`, and :class:`~wbmodel.errors.ConfigurationError` where there is no place.
+        """
+        from wbmodel_fixtures.folder import part_files
+        from wbmodel_fixtures.save import save_file, save_folder
+        from wbmodel_fixtures.sources import SUFFIXES
+
+        with self._lock:
+            world = self._ready()
+            if path is not None:
+                target = Path(os.path.abspath(Path(path).expanduser()))
+                home = self._path is not None and os.path.realpath(target) == os.path.realpath(self._path)
+            elif self._path is None:
+                raise ConfigurationError("this world came as a dict and has no file: save(path) says where to")
+            elif self._path == DEMO:
+                raise ConfigurationError("the demo world belongs to the package: save(path) writes a copy elsewhere")
+            else:
+                target, home = self._path, True
+            if home and len(self._files) == 1:
+                # A folder that holds all in its world file stays like that.
+                save_file(world, self._files[0])
+            elif target.suffix.lower() in SUFFIXES and not target.is_dir():
+                save_file(world, target)
+            elif home:
+                self._files = save_folder(world, target, self._files[0].suffix.lower(), self._files)
+            else:
+                save_folder(world, target, old=[file for _, file, _, _ in part_files(target)])
+
+    def _ready(self) -> World:
+        with self._lock:
+            if self._loaded is None:
+                self.load()
+            assert self._loaded is not None
+            return self._loaded
+
+    def _executor(self) -> Engine:
+        """The engine over the world. Called with the lock held."""
+        world = self._ready()
+        if self._engine is None:
+            from wbmodel.engine.dialect import Dialect
+            from wbmodel.engine.execute import Engine
+
+            self._engine = Engine(world.store, dialect=self._dialect or Dialect())
+        return self._engine
+
+    # -- the doors ---------------------------------------------------------------------------------
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the engine promises under the dialect in use."""
+        if self._capabilities is None:
+            from wbmodel.engine.dialect import Dialect
+
+            self._capabilities = _promises(self._dialect or Dialect())
+        return self._capabilities
+
+    def execute(self, request: Request, *, timeout: float | None = None) -> Response:
+        """Execute a document over the world. ``timeout`` is not needed: nothing is waited for."""
+        with self._lock:
+            return self._executor().execute(request)
+
+    def read(self, run: str, spec: ReadSpec) -> Iterator[ColumnBatch]:
+        """Batches of a run's stream, as they were when the first is asked for."""
+        with self._lock:
+            yield from list(self._executor().read(run, spec))
+
+    def append(self, run: str, stream: Stream, offset: int, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Write rows at ``offset`` of a stream in memory; what stood there and after it goes."""
+        from wbmodel.engine.records import ConsoleLine
+
+        with self._lock:
+            record = self._run(run)
+            kept = list(getattr(record, stream))
+            if offset > len(kept):
+                raise ConfigurationError(
+                    f"rows cannot be written at {offset} of the {stream} of {record.path!r}, which has {len(kept)} rows"
+                )
+            added = [ConsoleLine(**row) if stream == "console" else dict(row) for row in rows]
+            self.world.update(record, **{stream: [*kept[:offset], *added]})
+            return offset + len(added)
+
+    def open(self, ref: BlobRef) -> Iterator[bytes]:
+        """The bytes of a run file or artifact file that this world holds, in one chunk."""
+        with self._lock:
+            data = self._executor().open(ref)
+        yield data
+
+    def put(self, ref: BlobRef, chunks: Iterable[bytes]) -> None:
+        """Store a run file in memory. Artifact files come with their version."""
+        if ref.kind != "run_file":
+            raise NotSupported("the fixtures backend stores run files only; artifact files come with their version")
+        data = b"".join(chunks)
+        with self._lock:
+            self.world.add_file(self._run(ref.owner), ref.name, data)
+
+    def _run(self, node_id: str) -> RunRecord:
+        from wbmodel.engine.records import RunRecord
+
+        record = self.world.node(node_id)
+        if not isinstance(record, RunRecord):
+            raise DoesNotExist(f"there is no run with the node id {node_id!r} in {self.origin}")
+        return record
+
+
+def world_from(world: Mapping[str, Any], /, **options: Any) -> FixturesBackend:
+    """A backend over a dict in the format, for tests: ``world_from({"entities": {...}})``. Options as for the class."""
+    return FixturesBackend("fixtures:", world=world, **options)
+
+
+def _promises(dialect: Dialect) -> Capabilities:
+    plain = not dialect.case_blind and dialect.arrays == "opaque"
+    return Capabilities(
+        strict_values=plain and not dialect.cross_types and not dialect.null_comparisons and dialect.nan == "token",
+        literal_keys=dialect.literal_keys,
+        regex=plain,
+        exists=True,
+        multi_order=dialect.multi_order and dialect.ties == "newest",
+        nulls_last=dialect.nulls == "last" and dialect.nan == "token",
+        all_projects=True,
+        filtered=frozenset(_ENTITY_OF.get(name, name) for name in dialect.filtered),
+        page_size=dialect.max_page,
+        max_page_size=dialect.max_page,
+        max_aliases=200,
+        in_process=True,
+        writable=True,
+        columns=True,
+        append=True,
+        blobs=True,
+    )

@@ -1,0 +1,261 @@
+"""Checked parts of a world into a ``MemoryStore``: names become references, dates become datetimes, and whatever
+names something that is not there is an error with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import attrs
+
+from wbmodel.engine.memory import MemoryStore
+from wbmodel.engine.records import EntityRecord, ProjectRecord, RunRecord, UserRecord
+from wbmodel.engine.store import StoreError
+from wbmodel.errors import suggestion
+from wbmodel_fixtures.content import Given, console_of, file_of, rows_of
+from wbmodel_fixtures.fields import FIRST_DATE, copied, fields_of, keyed
+from wbmodel_fixtures.fill_artifacts import ArtifactFiller
+from wbmodel_fixtures.folder import Part
+from wbmodel_fixtures.format import ENTITY, PROJECT, REPORT, RUN, SWEEP, USER
+from wbmodel_fixtures.sources import Limits, Place
+
+__all__ = ["VIEWER", "World", "fill"]
+
+VIEWER = "viewer"
+"""The user who asks in a world that knows no users."""
+
+
+@attrs.define(slots=True, eq=False)
+class World:
+    """A filled store, and by node id how the content of runs and artifacts was given, for writing it back."""
+
+    store: MemoryStore
+    given: dict[str, Given] = attrs.field(factory=dict)
+
+
+def fill(parts: list[Part], limits: Limits) -> World:
+    """The world that ``parts`` describe. Raises :class:`FixtureError`."""
+    return _Filler(parts, limits).run()
+
+
+class _Filler:
+    def __init__(self, parts: list[Part], limits: Limits) -> None:
+        self._parts = parts
+        self._limits = limits
+        self._world = World(MemoryStore())
+        self._store = self._world.store
+        self._artifacts = ArtifactFiller(self._store, self._world.given, limits)
+        self._project_places: dict[ProjectRecord, Place] = {}
+        self._run_places: dict[ProjectRecord, dict[str, Place]] = {}
+
+    def run(self) -> World:
+        top = self._parts[0]
+        value, place = top.place.source.value or {}, top.place
+        self._add_users(value, place)
+        entities = value.get("entities") or {}
+        for name, entity in entities.items():
+            self._add_entity(name, entity or {}, place / "entities" / name)
+        self._set_viewer(value, place, list(entities))
+        for name, entity in entities.items():
+            at = place / "entities" / name / "projects"
+            for project, content in ((entity or {}).get("projects") or {}).items():
+                self._add_project(name, project, content, at / project)
+        # Projects first: runs of a later file may name their sweeps.
+        for part in sorted(self._parts[1:], key=lambda part: part.kind == "runs"):
+            self._add_part(part)
+        self._artifacts.fill()
+        return self._world
+
+    # -- people ------------------------------------------------------------------------------------
+
+    def _add_users(self, value: Mapping[str, Any], place: Place) -> None:
+        seen: dict[str, Place] = {}
+        for name, user, at in keyed(value.get("users"), place / "users"):
+            if name in seen:
+                raise at.error(f"user {name!r} is listed twice; first at {seen[name]}")
+            seen[name] = at
+            self._add_user(name, user, at)
+        viewer = value.get("viewer")
+        if isinstance(viewer, dict):
+            username = viewer.get("username")
+            at = place / "viewer"
+            if not username:
+                raise at.error("user needs the key 'username'")
+            if username in seen:
+                raise at.error(f"user {username!r} is listed under users too, at {seen[username]}; name it here only")
+            self._add_user(username, viewer, at)
+        if "users" in value and value["users"] is not None:
+            if isinstance(viewer, str) and self._store.user(viewer) is None:
+                raise (place / "viewer").error(f"{viewer!r} is no user{suggestion(viewer, seen, 'users')}")
+            return
+        # Without a list of users, whoever is named as viewer, member or owner of an entity is one.
+        names = [viewer] if isinstance(viewer, str) else []
+        for entity_name, entity in (value.get("entities") or {}).items():
+            names += (entity or {}).get("members") or []
+            if (entity or {}).get("type") == "user":
+                names.append(entity_name)
+        for name in names:
+            if self._store.user(name) is None:
+                self._add_user(name, {}, place)
+
+    def _add_user(self, name: str, user: Mapping[str, Any], place: Place) -> UserRecord:
+        fields = fields_of(USER, user, place, but=("username", "entity"))
+        record = self._store.add_user(name, **{"created_at": FIRST_DATE, **fields})
+        if user.get("entity"):
+            self._artifacts.later.append(lambda: self._set_default_entity(record, user["entity"], place / "entity"))
+        return record
+
+    def _set_default_entity(self, user: UserRecord, entity: str, place: Place) -> None:
+        if self._store.entity(entity) is None:
+            names = [e.name for e in self._store.entities()]
+            raise place.error(f"there is no entity {entity!r}{suggestion(entity, names, 'entities')}")
+        user.entity = entity
+
+    def _add_entity(self, name: str, value: Mapping[str, Any], place: Place) -> EntityRecord:
+        user = self._store.user(name)
+        kind = value.get("type") or ("user" if user else "team")
+        if kind == "team" and user is not None:
+            raise (place / "type").error(f"{name!r} is a user, so its entity is of type user")
+        if kind == "user" and user is None:
+            users = [u.username for u in self._store.users()]
+            raise (place / "type").error(f"there is no user {name!r}{suggestion(name, users, 'users')}")
+        members = value.get("members") or []
+        for index, member in enumerate(members):
+            if self._store.user(member) is None:
+                users = [u.username for u in self._store.users()]
+                raise (place / "members" / index).error(f"{member!r} is no user{suggestion(member, users, 'users')}")
+        fields = fields_of(ENTITY, value, place, but=("type", "projects"))
+        existing = self._store.entity(name)
+        if existing is not None:
+            for key, item in fields.items():
+                setattr(existing, key, item)
+            return existing
+        return self._store.add_entity(name, **{"created_at": FIRST_DATE, **fields})
+
+    def _set_viewer(self, value: Mapping[str, Any], place: Place, entities: list[str]) -> None:
+        named = value.get("viewer")
+        name: str | None = named.get("username") if isinstance(named, dict) else named
+        user = self._store.user(name) if name else next(iter(self._store.users()), None)
+        if user is None:
+            # A world without people still needs someone who asks: a stand-in whose default is the first entity.
+            taken = {e.name for e in self._store.entities()}
+            username = next(n for n in (VIEWER, *(f"{VIEWER}-{i}" for i in range(2, 1000))) if n not in taken)
+            user = self._store.add_user(username, created_at=FIRST_DATE)
+            for entity in self._store.entities():
+                if entity.is_team:
+                    entity.members.append(username)
+            user.entity = entities[0] if entities else username
+        self._store.viewer = user
+
+    # -- projects ----------------------------------------------------------------------------------
+
+    def _add_part(self, part: Part) -> None:
+        entity, name = part.entity, part.project
+        assert entity is not None
+        assert name is not None
+        if self._store.entity(entity) is None:
+            self._add_entity(entity, {}, part.place)
+        found = self._store.project(entity, name)
+        if part.kind == "runs":
+            if found is None:
+                found = self._add_project(entity, name, None, part.place)
+            self._add_runs(found, part.place.source.value, part.place)
+        elif found is not None and found in self._project_places:
+            first = self._project_places[found]
+            raise part.place.error(f"project '{entity}/{name}' is described twice; first at {first}")
+        else:
+            self._add_project(entity, name, part.place.source.value, part.place)
+
+    def _add_project(self, entity: str, name: str, value: Mapping[str, Any] | None, place: Place) -> ProjectRecord:
+        content = ("runs", "sweeps", "artifacts", "artifact_types", "reports")
+        fields = fields_of(PROJECT, value or {}, place, but=content)
+        self._check_user(value or {}, place)
+        project = self._store.project(entity, name)
+        if project is None:
+            project = self._guard(place, self._store.add_project, entity, name, **{"created_at": FIRST_DATE, **fields})
+            self._run_places[project] = {}
+        else:
+            self._guard(place, self._store.update, project, **{"updated_at": None, **fields})
+        if value is None:
+            return project
+        self._project_places[project] = place
+        for key, item, at in _unique("sweep", keyed(value.get("sweeps"), place / "sweeps")):
+            self._check_user(item, at)
+            fields = {"created_at": FIRST_DATE, **fields_of(SWEEP, item, at, but=("id",))}
+            self._guard(at, self._store.add_sweep, project, key, **fields)
+        self._add_runs(project, value.get("runs"), place / "runs")
+        for key, item, at in _unique("report", keyed(value.get("reports"), place / "reports")):
+            self._add_report(project, key, item, at)
+        self._artifacts.note_project(project, value, place)
+        return project
+
+    def _add_runs(self, project: ProjectRecord, value: Any, place: Place) -> None:
+        places = self._run_places[project]
+        for name, item, at in keyed(value, place):
+            if name in places:
+                raise at.error(f"run {name!r} is in project {project.path!r} twice; first at {places[name]}")
+            self._add_run(project, name, item, at, FIRST_DATE + timedelta(minutes=len(places)))
+            places[name] = at
+
+    def _add_run(
+        self, project: ProjectRecord, name: str, value: Mapping[str, Any], place: Place, when: datetime
+    ) -> RunRecord:
+        self._check_user(value, place)
+        sweep = value.get("sweep")
+        if sweep is not None and self._store.sweep(project, sweep) is None:
+            ids = [s.name for s in self._store.sweeps(project)]
+            hint = suggestion(sweep, ids, "sweeps") or "; the project has none"
+            raise (place / "sweep").error(f"there is no sweep {sweep!r} in project {project.path!r}{hint}")
+        streams = ("history", "events", "system_metrics", "console", "files", "used_artifacts", "logged_artifacts")
+        fields = fields_of(RUN, value, place, but=("id", *streams))
+        fields.setdefault("created_at", when)
+        given: Given = {}
+        for key, attr in (("history", "history"), ("events", "events"), ("system_metrics", "events")):
+            if value.get(key) is not None:
+                fields[attr] = given[attr] = rows_of(value[key], place / key, self._limits)
+        if value.get("console") is not None:
+            fields["console"] = given["console"] = console_of(value["console"], place / "console", self._limits)
+        run: RunRecord = self._guard(place, self._store.add_run, project, name, **fields)
+        for path, content in (value.get("files") or {}).items():
+            file = file_of(content, place / "files" / path, self._limits)
+            given[f"files/{path}"] = file.get("content")
+            self._store.add_file(run, path, **{"created_at": run.created_at, **file})
+        if given:
+            self._world.given[run.id] = given
+        self._artifacts.note_run(run, value, place)
+        return run
+
+    def _add_report(self, project: ProjectRecord, name: str, value: Mapping[str, Any], place: Place) -> None:
+        self._check_user(value, place)
+        fields = fields_of(REPORT, value, place, but=("id", "title", "blocks", "draft"))
+        if value.get("title") is not None:
+            fields["display_name"] = value["title"]
+        if value.get("blocks") is not None:
+            fields["spec"] = {"version": 5, "blocks": copied(value["blocks"])}
+        if value.get("draft"):
+            fields["type"] = "runs/draft"
+        self._guard(place, self._store.add_view, project, name, **{"created_at": FIRST_DATE, **fields})
+
+    def _check_user(self, value: Mapping[str, Any], place: Place) -> None:
+        name = value.get("user")
+        if name is not None and self._store.user(name) is None:
+            users = [u.username for u in self._store.users()]
+            raise (place / "user").error(f"there is no user {name!r}{suggestion(name, users, 'users')}")
+
+    def _guard(self, place: Place, call: Any, *args: Any, **fields: Any) -> Any:
+        try:
+            return call(*args, **fields)
+        except StoreError as error:
+            raise place.error(str(error)) from None
+
+
+def _unique(
+    kind: str, items: Iterator[tuple[str, dict[str, Any], Place]]
+) -> Iterator[tuple[str, dict[str, Any], Place]]:
+    seen: dict[str, Place] = {}
+    for name, value, place in items:
+        if name in seen:
+            raise place.error(f"{kind} {name!r} stands here twice; first at {seen[name]}")
+        seen[name] = place
+        yield name, value, place
