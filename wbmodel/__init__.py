@@ -11,6 +11,8 @@ Declared entities, lazy querysets in Django's manner that compile to GraphQL, an
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from wbmodel import errors
 from wbmodel._version import __version__
 from wbmodel.entities import (
@@ -30,8 +32,10 @@ from wbmodel.objects.manager import Manager
 from wbmodel.objects.queryset import QuerySet
 from wbmodel.query.f import F
 from wbmodel.query.q import Q
-from wbmodel.session.current import connect, connections, current_session, get_session
-from wbmodel.session.session import Session
+
+if TYPE_CHECKING:
+    from wbmodel.session.current import connect, connections, current_session, get_session
+    from wbmodel.session.session import Session
 
 __all__ = [
     "Artifact",
@@ -57,3 +61,25 @@ __all__ = [
     "errors",
     "get_session",
 ]
+
+# Sessions bring pluggy and the drivers with them, which a script needs when it connects and not when it imports.
+_LATER = {
+    "Session": "wbmodel.session.session",
+    "connect": "wbmodel.session.current",
+    "connections": "wbmodel.session.current",
+    "current_session": "wbmodel.session.current",
+    "get_session": "wbmodel.session.current",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        import importlib
+
+        globals()[name] = found = getattr(importlib.import_module(_LATER[name]), name)
+        return found
+    raise AttributeError(f"module 'wbmodel' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

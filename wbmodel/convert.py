@@ -6,18 +6,20 @@ JSON texts are kept as they came and decoded by :func:`decode` at first access.
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Any
 
 from wbmodel.codec import loads, loads_numbers, parse_datetime
 from wbmodel.compiler.selection import related_fields
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, entity_meta
 
-__all__ = ["Hydrator", "decode", "hydrator", "unwrap_config"]
+__all__ = ["Hydrator", "decode", "decoder", "hydrator", "unwrap_config"]
 
 Hydrator = Callable[[list[Any], Any, Any], list[Any]]
 """Takes nodes, their owner (a session) and the object of the route's context step; gives entities."""
 
 _HOUSEKEEPING = ("_wandb", "wandb_version")
+_VALUE = itemgetter("value")
 
 
 def unwrap_config(raw: Any) -> dict[str, Any]:
@@ -31,7 +33,7 @@ def unwrap_config(raw: Any) -> dict[str, Any]:
             break
     try:
         # The usual case, in C: every value is a dict that has "value".
-        return {key: item["value"] for key, item in raw.items()}
+        return dict(zip(raw, map(_VALUE, raw.values())))
     except (KeyError, TypeError, IndexError):
         return {key: _unwrap(item) for key, item in raw.items()}
 
@@ -44,21 +46,41 @@ def _unwrap(item: Any) -> Any:
 
 def decode(field: FieldMeta, text: str | None) -> Any:
     """The Python value of a field whose text was kept. Null is an empty dict for config and summary, else None."""
-    if field.kind is Kind.CONFIG:
-        return unwrap_config(loads(text)) if text else {}
-    if field.kind is Kind.SUMMARY:
-        return loads_numbers(text) if text else {}
-    if text is None:
-        return None
-    if field.kind is Kind.YAML:
-        import yaml
+    return decoder(field.kind)(text)
 
-        return yaml.safe_load(text)
-    return loads(text)
+
+def decoder(kind: Kind) -> Callable[[str | None], Any]:
+    """The function that decodes the kept text of a field of this kind."""
+    return _DECODERS[kind]
+
+
+def _config(text: str | None) -> Any:
+    return unwrap_config(loads(text)) if text else {}
+
+
+def _summary(text: str | None) -> Any:
+    return loads_numbers(text) if text else {}
+
+
+def _json(text: str | None) -> Any:
+    return None if text is None else loads(text)
+
+
+def _yaml(text: str | None) -> Any:
+    import yaml
+
+    return None if text is None else yaml.safe_load(text)
+
+
+_DECODERS = {Kind.CONFIG: _config, Kind.SUMMARY: _summary, Kind.JSON: _json, Kind.YAML: _yaml}
 
 
 def hydrator(
-    meta: EntityMeta, fields: tuple[str, ...], related: tuple[str, ...] = (), context: str | None = None, cls: type[Any] | None = None
+    meta: EntityMeta,
+    fields: tuple[str, ...],
+    related: tuple[str, ...] = (),
+    context: str | None = None,
+    cls: type[Any] | None = None,
 ) -> Hydrator:
     """The function that makes entities of nodes that hold ``fields``. ``related`` are relations that were widened;
     ``context`` names the relation that the route itself answers; ``cls`` is a subclass to make instead."""
@@ -73,7 +95,14 @@ def _generate(
     meta: EntityMeta, fields: tuple[str, ...], related: tuple[str, ...], context: str | None, cls: type[Any]
 ) -> Hydrator:
     names: dict[str, Any] = {"new": object.__new__, "cls": cls, "parse": parse_datetime, "one_of": _one_of}
-    lines = ["def hydrate(nodes, owner, context):", "    rows = []", "    memo = {}", "    for n in nodes:", "        o = new(cls)"]
+    lines = [
+        "def hydrate(nodes, owner, context):",
+        "    rows = []",
+        "    memo = {}",
+        "    share = memo.setdefault",
+        "    for n in nodes:",
+        "        o = new(cls)",
+    ]
     lines.append("        o._owner = owner")
     for name in fields:
         field = meta.fields[name]
@@ -83,18 +112,24 @@ def _generate(
         value = f"n[{field.wire!r}]"
         if field.kind is Kind.REF:
             lines += _reference(meta, field, names, related, value)
-        elif field.kind.is_lazy and not field.sub:
+        elif field.is_lazy:
             lines.append(f"        o.{meta.slots[name]} = {value}")
+        elif field.kind in _DECODERS:
+            names[f"decode_{name}"] = decoder(field.kind)
+            lines.append(f"        o.{name} = decode_{name}({value})")
         elif field.kind is Kind.TIME:
             lines += [f"        v = {value}", f"        o.{name} = None if v is None else parse(v)"]
         elif field.kind is Kind.TEXTS:
-            inner = "".join(f"[{part!r}]" for part in field.sub)
-            lines.append(f"        o.{name} = {f'[i{inner} for i in {value} or ()]' if field.sub else f'{value} or []'}")
+            inner = "i" + "".join(f"[{part!r}]" for part in field.sub)
+            # By way of a tuple, so that the list is no longer than its content.
+            lines.append(f"        o.{name} = list(tuple([share({inner}, {inner}) for i in {value} or ()]))")
         elif field.sub:
             lines.append(f"        v = {value}")
             for part in field.sub:
                 lines.append(f"        v = None if v is None else v[{part!r}]")
             lines.append(f"        o.{name} = v")
+        elif field.shared:
+            lines.append(f"        o.{name} = share({value}, {value})")
         else:
             lines.append(f"        o.{name} = {value}")
     lines += ["        rows.append(o)", "    return rows"]
@@ -103,7 +138,9 @@ def _generate(
     return made
 
 
-def _reference(meta: EntityMeta, field: FieldMeta, names: dict[str, Any], related: tuple[str, ...], value: str) -> list[str]:
+def _reference(
+    meta: EntityMeta, field: FieldMeta, names: dict[str, Any], related: tuple[str, ...], value: str
+) -> list[str]:
     assert field.target is not None
     target = entity_meta(field.target)
     name = field.name

@@ -8,7 +8,7 @@ and compiler layers see an :class:`EntityMeta` only, never an entity class, whic
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -56,17 +56,12 @@ class Kind(enum.Enum):
         """Whether a path may go on into the value: ``config.lr``."""
         return self in _KEYED
 
-    @property
-    def is_lazy(self) -> bool:
-        """Whether the text from the wire is kept and decoded at first access."""
-        return self in _LAZY
-
 
 _KEYED = frozenset({Kind.CONFIG, Kind.SUMMARY, Kind.JSON, Kind.VALUE, Kind.YAML})
 _LAZY = frozenset({Kind.CONFIG, Kind.SUMMARY, Kind.JSON, Kind.YAML})
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False)
 class FieldMeta:
     """One declared field.
 
@@ -86,11 +81,18 @@ class FieldMeta:
     nullable: bool = True
     aliases: tuple[str, ...] = ()
     editable: bool = False
+    shared: bool = False
     target: str | None = None
     identity: tuple[str, ...] = ()
     by_key: bool = False
     on: str | None = None
     filters: Mapping[str, str] = attrs.field(factory=dict)
+
+    @property
+    def is_lazy(self) -> bool:
+        """Whether its text is kept and decoded at first access. What is asked for by name is wanted, so that is decoded
+        at once and costs no slot for its text."""
+        return self.kind in _LAZY and self.selected
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -110,8 +112,10 @@ def field(
     nullable: bool = True,
     aliases: tuple[str, ...] = (),
     editable: bool = False,
+    shared: bool = False,
 ) -> Any:
-    """Declare a field of an entity: its GraphQL name, what it holds, and what may be done with it."""
+    """Declare a field of an entity: its GraphQL name, what it holds, and what may be done with it. ``shared``: many rows
+    have the same text there, so that one copy is kept for all rows of a page."""
     info = {
         "wire": wire,
         "kind": kind,
@@ -123,6 +127,7 @@ def field(
         "nullable": nullable,
         "aliases": aliases,
         "editable": editable,
+        "shared": shared,
     }
     return attrs.field(init=False, metadata={"wbmodel": info})
 
@@ -163,7 +168,7 @@ def relation(
 # -- how an entity is reached ----------------------------------------------------------------------
 
 
-@attrs.frozen(slots=True)
+@attrs.frozen(slots=True, eq=False)
 class Arg:
     """A GraphQL argument that takes its value from the scope: ``name: $project`` of type ``String!``."""
 
@@ -172,7 +177,7 @@ class Arg:
     type: str = "String!"
 
 
-@attrs.frozen(slots=True)
+@attrs.frozen(slots=True, eq=False)
 class Step:
     """One field on the way to a connection. When it answers null, ``entity`` (an entity name) does not exist."""
 
@@ -181,7 +186,7 @@ class Step:
     entity: str | None = None
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False)
 class Route:
     """A way to a connection of an entity's nodes: the steps down to it, and what the connection can do.
 
@@ -203,7 +208,7 @@ class Route:
     context: str | None = None
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False)
 class Point:
     """A way to one node: ``project(...) { run(name: $key) }``. ``key`` is the Python field whose value is ``$key``;
     without one, the scopes alone name the node."""
@@ -214,7 +219,7 @@ class Point:
     context: str | None = None
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False)
 class Expansion:
     """Where the values of missing scopes come from: every ``via`` entity within the scopes ``takes``. ``gives`` maps
     each scope to the dotted attribute of a ``via`` object that is its value."""
@@ -224,7 +229,7 @@ class Expansion:
     takes: tuple[str, ...] = ()
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False)
 class ToManyMeta:
     """A to-many relation: a queryset of ``target`` whose scope or filter ``scope`` is this object."""
 
@@ -234,7 +239,7 @@ class ToManyMeta:
     doc: str
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, eq=False)
 class Options:
     """What an entity class says about itself beside its fields, as ``__wbmodel__``."""
 
@@ -271,7 +276,9 @@ class EntityMeta:
                 if name in self._by_name:
                     raise TypeError(f"{self.name} declares the name {name!r} twice")
                 self._by_name[name] = item
-        self.slots: dict[str, str] = {item.name: f"_{item.name}_text" for item in self.fields.values() if item.kind.is_lazy}
+        self.slots: dict[str, str] = {item.name: f"_{item.name}_text" for item in self.fields.values() if item.is_lazy}
+        self._default = tuple(item.name for item in self.fields.values() if item.selected)
+        self.lazy: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any], Callable[[Any, Any], Any]]] = {}
         self.caches: dict[Any, Any] = {}
 
     @property
@@ -299,7 +306,7 @@ class EntityMeta:
 
     def default_fields(self) -> tuple[str, ...]:
         """The names of the fields that a plain query loads."""
-        return tuple(name for name, item in self.fields.items() if item.selected)
+        return self._default
 
     def __repr__(self) -> str:
         return f"<EntityMeta {self.name}>"

@@ -93,7 +93,13 @@ def _slot(shape: Shape, suffix: str, variables: dict[str, str], alias: str | Non
         own = route.context is not None and step.entity is not None and step.entity.lower() == route.context
         selected = _selections(shape.context) if own else []
         known = {item.name.value for item in selected}
-        inside = [_field(step.field, _scoped(step.args, suffix, variables), [*selected, *(item for item in inside if item.name.value not in known)])]
+        inside = [
+            _field(
+                step.field,
+                _scoped(step.args, suffix, variables),
+                [*selected, *(item for item in inside if item.name.value not in known)],
+            )
+        ]
     outer = inside[0]
     return _aliased(outer, alias) if alias else outer
 
@@ -118,7 +124,9 @@ def _inside(shape: Shape, suffix: str, variables: dict[str, str]) -> list[FieldN
     node = _field("node", [], _node(shape))
     edges = _field("edges", [], [node])
     page = [_field("pageInfo", [], [_leaf(name) for name in _PAGE])] if route.paged else []
-    return [_field(route.connection, _connection_arguments(shape, suffix, variables, paged=route.paged), [edges, *page])]
+    return [
+        _field(route.connection, _connection_arguments(shape, suffix, variables, paged=route.paged), [edges, *page])
+    ]
 
 
 def _node(shape: Shape) -> list[Any]:
@@ -141,7 +149,9 @@ def _fragment(shape: Shape) -> Any:
     )
 
 
-def _connection_arguments(shape: Shape, suffix: str, variables: dict[str, str], *, paged: bool) -> list[tuple[str, ValueNode]]:
+def _connection_arguments(
+    shape: Shape, suffix: str, variables: dict[str, str], *, paged: bool
+) -> list[tuple[str, ValueNode]]:
     arguments = _scoped(shape.route.args, suffix, variables)
     arguments += [(name, _literal(value)) for name, value in shape.route.fixed]
     if shape.filters:
@@ -244,7 +254,10 @@ def _aliased(field: FieldNode, alias: str) -> FieldNode:
 
 
 def _selections(tree: tuple[Any, ...]) -> list[Any]:
-    return [_inline(name[3:], inner) if name.startswith("...") else _field(name, [], _selections(inner)) for name, inner in tree]
+    return [
+        _inline(name[3:], inner) if name.startswith("...") else _field(name, [], _selections(inner))
+        for name, inner in tree
+    ]
 
 
 def _inline(type_name: str, inner: tuple[Any, ...]) -> Any:

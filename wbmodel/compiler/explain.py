@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 
 from wbmodel.codec import dumps
+from wbmodel.compiler.filters import Note
 from wbmodel.compiler.query import CompiledQuery, Terms, compile_plan, is_nullable
 from wbmodel.query.plan import Plan
 from wbmodel.request import Request
@@ -73,7 +74,9 @@ def explain(plan: Plan, terms: Terms) -> Explanation:
     query = compile_plan(plan, terms)
     notes = query.filter.notes
     if query.way.key is not None:
-        notes = tuple(item for item in notes if item.leaf.operand != query.way.key)
+        # The node is asked for by this one; the others are asked of the node.
+        asked = next(item for item in notes if item.leaf.operand == query.way.key and _is_key(query, item))
+        notes = tuple(attrs.evolve(item, grade="exact") if item is asked else item for item in notes)
     request = first_request(query)
     return Explanation(
         entity=name,
@@ -87,6 +90,12 @@ def explain(plan: Plan, terms: Terms) -> Explanation:
         filters=None if request is None else _filters(request),
         documents=() if request is None else (request,),
     )
+
+
+def _is_key(query: CompiledQuery, note: Note) -> bool:
+    leaf, point = note.leaf, query.way.point
+    plain = leaf.lookup.name == "exact" and not leaf.negated and not leaf.path.keys and leaf.path.related is None
+    return plain and point is not None and leaf.path.field.name == point.key
 
 
 def first_request(query: CompiledQuery) -> Request | None:
@@ -140,7 +149,11 @@ def _route(query: CompiledQuery) -> str:
     assert way.route is not None
     steps = ".".join([*(step.field for step in way.route.steps), way.route.connection])
     places = len(way.slots)
-    return steps if places == 1 else f"{steps} of {places} parents, up to {query.terms.abilities.max_aliases} in one document by aliases"
+    return (
+        steps
+        if places == 1
+        else f"{steps} of {places} parents, up to {query.terms.abilities.max_aliases} in one document by aliases"
+    )
 
 
 def _requests(query: CompiledQuery) -> str:

@@ -14,11 +14,9 @@ import attrs
 from wbmodel.meta import Kind
 from wbmodel.query.paths import Path
 from wbmodel.query.where import Leaf, Node
-from wbmodel.query.wires import Grade, Promises
+from wbmodel.query.wires import Grade, Promises, wire_value
 
 __all__ = ["Compiled", "Note", "compile_filter", "order_path", "server_path"]
-
-_WORST: dict[Grade, int] = {"exact": 0, "superset": 1, "local": 2}
 
 
 @attrs.frozen(slots=True)
@@ -55,7 +53,8 @@ def _compile(node: Node, promises: Promises, pushed: bool, notes: list[Note]) ->
         return wire, grade
     first = len(notes)
     parts = [_compile(child, promises, pushed, notes) for child in node.children]
-    worst = max((grade for _, grade in parts), key=_WORST.__getitem__)
+    grades = [grade for _, grade in parts]
+    worst: Grade = "local" if "local" in grades else "superset" if "superset" in grades else "exact"
     wires = [wire for wire, _ in parts if wire is not None]
     if node.connector == "AND":
         if worst == "local":
@@ -93,21 +92,33 @@ def _leaf(leaf: Leaf, promises: Promises) -> tuple[dict[str, Any] | None, Grade]
         grade = "superset"
     if not leaf.negated:
         return wire, grade
-    return _negated(key, leaf, wire, grade)
+    return _negated(key, leaf, wire, grade, promises)
 
 
-def _negated(key: str, leaf: Leaf, wire: dict[str, Any], grade: Grade) -> tuple[dict[str, Any] | None, Grade]:
-    if leaf.lookup.name == "isnull":
-        return ({key: {"$ne": None}} if leaf.operand else {key: None}), "exact"
+_OPPOSITE = {"gt": "$lte", "gte": "$lt", "lt": "$gte", "lte": "$gt", "within": "$lt"}
+
+
+def _negated(
+    key: str, leaf: Leaf, wire: dict[str, Any], grade: Grade, promises: Promises
+) -> tuple[dict[str, Any] | None, Grade]:
     if grade != "exact":
         # The opposite of more than was meant is less than is meant.
         return None, "local"
-    if leaf.lookup.name == "exact" and leaf.operand is not None:
+    name, operand = leaf.lookup.name, leaf.operand
+    if name == "isnull":
+        return ({key: {"$ne": None}} if operand else {key: None}), "exact"
+    if name == "exact" and operand is None and not leaf.path.kind.is_keyed:
+        return {key: {"$ne": None}}, "exact"
+    if name == "exact" and operand is not None:
         # The server's own $ne may drop rows that lack the key; here they stay.
         return {"$or": [{key: None}, {key: {"$ne": wire[key]}}]}, "exact"
-    if leaf.lookup.name == "in" and None not in leaf.operand:
+    if name == "in" and operand is not None and None not in operand:
         return {"$or": [{key: None}, {key: {"$nin": wire[key]["$in"]}}]}, "exact"
-    return {"$nor": [wire]}, "exact"
+    if name in _OPPOSITE and leaf.path.kind in (Kind.TIME, Kind.INT):
+        # Values of a column are of one type and never NaN, so what is not above is null or not above.
+        return {"$or": [{key: None}, {key: {_OPPOSITE[name]: wire_value(operand)}}]}, "exact"
+    # No client of W&B's was seen to send $nor, so only a server that promises much is sent it.
+    return ({"$nor": [wire]}, "exact") if promises.strict_values else (None, "local")
 
 
 # -- paths -----------------------------------------------------------------------------------------

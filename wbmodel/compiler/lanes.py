@@ -87,7 +87,9 @@ def _lane(
         return Sorted(pages(None, None, None), sort_key(tuple(keys)))
     there = Ties(pages(head, {name: {"$ne": None}}, one_more), keys[0], rest)
     # Not made before it is needed: most slices end among the rows that have the key.
-    return Chain(there, lambda: _lane(query, route, slot, owner, rest, limit, _both(extra, {name: None}), []), keys[0], rest)
+    return Chain(
+        there, lambda: _lane(query, route, slot, owner, rest, limit, _both(extra, {name: None}), []), rest
+    )
 
 
 def _filter_name(query: CompiledQuery, key: OrderKey) -> str | None:
@@ -186,9 +188,8 @@ class Ties:
 class Chain:
     """The rows that have the first key, then those that lack it, in the order of the other keys."""
 
-    def __init__(self, there: Ties, lacking: Callable[[], Lane], key: OrderKey, rest: tuple[OrderKey, ...]) -> None:
+    def __init__(self, there: Ties, lacking: Callable[[], Lane], rest: tuple[OrderKey, ...]) -> None:
         self.there, self.lacking = there, lacking
-        self.value = getter(key.path)
         self.inner = sort_key(rest)
         self.tail: Lane | None = None
 
@@ -199,22 +200,12 @@ class Chain:
             if rows is not None:
                 return rows
             aside = sorted(self.there.aside, key=self.inner)
-            lacking: Lane = Without(self.lacking(), self.value)
+            # A server that looks into lists for null, or takes null for NaN, may give rows here that were handed out
+            # before, or that belong there and were not: the first are told apart by identity, the others must not be lost.
+            lacking = self.lacking()
             self.tail = Merge([Given(aside), lacking], [], self.inner) if aside else lacking
         rows = yield from self.tail.pull()
         return rows
-
-
-class Without:
-    """Rows that lack a value; a server that takes null for NaN may send others, which were handed out before."""
-
-    def __init__(self, lane: Lane, value: Callable[[Any], Any]) -> None:
-        self.lane, self.value = lane, value
-
-    def pull(self) -> Operation[list[Any] | None]:
-        """The next rows without a value."""
-        rows = yield from self.lane.pull()
-        return None if rows is None else [row for row in rows if not has_value(self.value(row))]
 
 
 class Given:

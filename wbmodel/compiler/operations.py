@@ -5,6 +5,7 @@ Written once; the two drivers in ``session/drive.py`` are the only code with a c
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from wbmodel.compiler.lanes import Lane, Sorted, ordered, plain
 from wbmodel.compiler.pages import Operation, answer, send, walk
 from wbmodel.compiler.query import CompiledQuery, Terms, compile_plan
 from wbmodel.compiler.routes import Slot, Way, choose
+from wbmodel.errors import QueryWarning
 from wbmodel.meta import Expansion, Route, entity_meta
 from wbmodel.query.order import sort_key
 from wbmodel.query.plan import Plan
@@ -59,7 +61,9 @@ class Rows:
         if self.done:
             return None
         if self.lane is None:
-            self.lane = yield from _lane(compile_plan(self.plan, self.terms), self.owner, self.in_order)
+            query = compile_plan(self.plan, self.terms)
+            _say_what_is_local(query)
+            self.lane = yield from _lane(query, self.owner, self.in_order)
         rows = yield from self.lane.pull()
         if rows is None:
             self.done = True
@@ -75,6 +79,20 @@ class Rows:
         self.position += len(fresh)
         self.done = stop is not None and self.position >= stop
         return fresh[begin:end]
+
+
+def _say_what_is_local(query: CompiledQuery) -> None:
+    """One warning for conditions that no backend filter covers, so that every row has to come here to be asked."""
+    if query.terms.abilities.in_process or query.way.point is not None:
+        return
+    local = [str(note.leaf) for note in query.filter.notes if note.grade == "local"]
+    if local:
+        shown = "; ".join(local[:5]) + (f"; and {len(local) - 5} more" if len(local) > 5 else "")
+        warnings.warn(
+            f"{query.terms.place} cannot be asked this, so it is asked of every row here: {shown} (explain() tells more)",
+            QueryWarning,
+            stacklevel=2,
+        )
 
 
 def _lane(query: CompiledQuery, owner: Any, in_order: bool) -> Operation[Lane]:
@@ -103,9 +121,15 @@ def settle(query: CompiledQuery, owner: Any) -> Operation[list[tuple[Route, Slot
     return ways
 
 
-def _expand(query: CompiledQuery, way: Way, expansion: Expansion, owner: Any) -> Operation[list[dict[str, tuple[Any, ...]]]]:
+def _expand(
+    query: CompiledQuery, way: Way, expansion: Expansion, owner: Any
+) -> Operation[list[dict[str, tuple[Any, ...]]]]:
     via = entity_meta(expansion.via)
-    fields = tuple(dict.fromkeys(path.partition(".")[0] for path in expansion.gives.values() if path.partition(".")[0] in via.fields))
+    fields = tuple(
+        dict.fromkeys(
+            path.partition(".")[0] for path in expansion.gives.values() if path.partition(".")[0] in via.fields
+        )
+    )
     scopes = {name: way.scopes[name] for name in expansion.takes if name in way.scopes}
     rows = yield from collect(Plan(meta=via, scopes=scopes, only=fields), query.terms, owner)
     found = []
@@ -133,7 +157,7 @@ class Node:
             return None
         self.done = True
         query, slot = self.query, self.slot
-        data = yield from send(query.point_request([slot], [query.way.key]))
+        data = yield from send(query, query.point_request([slot], [query.way.key]))
         row = at_point(query, data, None, slot, self.owner)
         return None if row is None or (query.check is not None and not query.check(row)) else [row]
 
@@ -188,8 +212,12 @@ def _server_count(query: CompiledQuery, owner: Any) -> Operation[int | None]:
     ways = yield from settle(query, owner)
     routes = {id(route): route for route, _ in ways}
     for route in routes.values():
-        honours = route.count is not None and ("(filters)" in route.count or (route.count.startswith("connection:") and query.can_filter(route)))
-        if route.count is None or (query.filter.wire is not None and not (honours and can.count and query.can_filter(route))):
+        honours = route.count is not None and (
+            "(filters)" in route.count or (route.count.startswith("connection:") and query.can_filter(route))
+        )
+        if route.count is None or (
+            query.filter.wire is not None and not (honours and can.count and query.can_filter(route))
+        ):
             return None
     total = 0
     for key, route in routes.items():
@@ -201,7 +229,7 @@ def _server_count(query: CompiledQuery, owner: Any) -> Operation[int | None]:
         place, _, field = route.count.partition(":")
         field = field.partition("(")[0]
         for chunk, request, response in zip(chunks, requests, responses):
-            data = answer(request, response)
+            data = answer(query, request, response)
             for index, slot in enumerate(chunk):
                 parent, _ = walk(query, route, data, f"s{index}" if len(chunk) > 1 else None, slot)
                 number = parent[field] if place == "parent" else parent[route.connection][field]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from wbmodel.compiler.query import CompiledQuery
 from wbmodel.compiler.routes import Slot
 from wbmodel.errors import ServerError
 from wbmodel.meta import Point, Route, entity_meta
-from wbmodel.request import Batch, Request, Response, Send, Verb
+from wbmodel.request import Batch, Request, Response, Send, Verb, raise_for_errors
 
 __all__ = ["Operation", "Pages", "answer", "load", "send", "walk"]
 
@@ -17,28 +17,25 @@ T = TypeVar("T")
 Operation = Generator[Verb, Any, T]
 
 
-def send(request: Request) -> Operation[dict[str, Any]]:
+def send(query: CompiledQuery, request: Request) -> Operation[dict[str, Any]]:
     """Send one request and give its data. Raises :class:`ServerError` for an answer that holds errors."""
     response = yield Send(request)
-    return answer(request, response)
+    return answer(query, request, response)
 
 
-def answer(request: Request, response: Response) -> dict[str, Any]:
+def answer(query: CompiledQuery, request: Request, response: Response) -> dict[str, Any]:
     """The data of a response. Raises :class:`ServerError` when it holds errors, or no data."""
-    if response.errors:
-        messages = [str(error.get("message", error)) for error in response.errors]
-        raise ServerError(
-            f"{request.operation_name or 'the request'} was refused: {'; '.join(messages[:3])}",
-            operation=request.operation_name,
-            server_message="; ".join(messages),
-            errors=response.errors,
-        )
+    raise_for_errors(request, response, query.terms.place)
     if response.data is None:
-        raise ServerError(f"{request.operation_name or 'the request'}: the answer holds no data", operation=request.operation_name)
+        raise ServerError(
+            f"{query.terms.place} answered {request.operation_name} with no data", operation=request.operation_name
+        )
     return response.data
 
 
-def walk(query: CompiledQuery, route: Route | Point, data: dict[str, Any], alias: str | None, slot: Slot) -> tuple[Any, Any]:
+def walk(
+    query: CompiledQuery, route: Route | Point, data: dict[str, Any], alias: str | None, slot: Slot
+) -> tuple[Any, Any]:
     """Follow the steps of a route through an answer: the last step's object and the context step's (or None).
 
     Raises the missing entity's ``DoesNotExist`` when a step on the way is null.
@@ -47,7 +44,7 @@ def walk(query: CompiledQuery, route: Route | Point, data: dict[str, Any], alias
     context = None
     last = len(route.steps) - 1
     for index, step in enumerate(route.steps):
-        at = at[alias if alias and index == 0 else step.field]
+        at = cast("dict[str, Any]", at)[alias if alias and index == 0 else step.field]
         is_node = isinstance(route, Point) and index == last
         if at is None and not is_node:
             name = step.entity or query.meta.name
@@ -106,7 +103,15 @@ class Pages:
     def kind(self) -> tuple[Any, ...]:
         """What pages must have in common to share a document."""
         query = self.query
-        return (query.meta.name, id(self.route), query.fields, query.plan.related, self.order, self.filters is None, self.size())
+        return (
+            query.meta.name,
+            id(self.route),
+            query.fields,
+            query.plan.related,
+            self.order,
+            self.filters is None,
+            self.size(),
+        )
 
     def take(self, parent: Any, context: Any) -> None:
         """Accept a page from an answer."""
@@ -128,7 +133,9 @@ class Pages:
         cursor = page["endCursor"]
         self.done = not page["hasNextPage"]
         if not self.done and (cursor is None or cursor == self.cursor):
-            raise ServerError(f"{self.query.meta.plural}: the server says there is a next page, but gives no new cursor for it")
+            raise ServerError(
+                f"{self.query.meta.plural}: the server says there is a next page, but gives no new cursor for it"
+            )
         self.cursor = cursor
 
     def pull(self) -> Operation[list[Any] | None]:
@@ -160,7 +167,7 @@ def load(pages: Sequence[Pages]) -> Operation[None]:
     else:
         responses = yield Batch(requests)
     for chunk, request, response in zip(chunks, requests, responses):
-        data = answer(request, response)
+        data = answer(chunk[0].query, request, response)
         for index, item in enumerate(chunk):
             item.take(*walk(item.query, item.route, data, f"s{index}" if len(chunk) > 1 else None, item.slot))
 

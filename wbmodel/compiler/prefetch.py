@@ -32,7 +32,11 @@ def check_prefetch(meta: EntityMeta, dotted: str) -> str:
             known.append(field.name)
             at = entity_meta(field.target)
         else:
-            hint = "; it comes in the same document with select_related" if field is not None and field.kind is Kind.REF else ""
+            hint = (
+                "; it comes in the same document with select_related"
+                if field is not None and field.kind is Kind.REF
+                else ""
+            )
             choices = [*at.to_many, *(item.name for item in at.fields.values() if item.by_key)]
             raise FieldError(
                 f"prefetch_related({dotted!r}): {at.name} has no relation {part!r} to prefetch{hint or suggestion(part, choices)}"
@@ -45,7 +49,11 @@ def related_plan(relation: ToManyMeta, row: Any) -> Plan:
     target = entity_meta(relation.target)
     where, scopes = resolve(target, Q(**{relation.scope: row}))
     home = row._home()
-    if home is not None and "project" in target.options.scopes and target.options.scopes.get(relation.scope) in (None, "text"):
+    if (
+        home is not None
+        and "project" in target.options.scopes
+        and target.options.scopes.get(relation.scope) in (None, "text")
+    ):
         # Sweeps, types and collections are known by name, which means something in their project only.
         scopes["project"] = (home,)
     return Plan(meta=target, where=where, scopes=scopes)
@@ -132,12 +140,14 @@ def _one(rows: Sequence[Any], field: FieldMeta, terms: Terms, owner: Any) -> Ope
     chunks = [pending[at : at + size] for at in range(0, len(pending), size)]
     requests = []
     for chunk in chunks:
-        requests.append(chunk[0][1].point_request([query.way.slots[0] for _, query in chunk], [key for (_, key), _ in chunk]))
+        requests.append(
+            chunk[0][1].point_request([query.way.slots[0] for _, query in chunk], [key for (_, key), _ in chunk])
+        )
     if not requests:
         return []
     responses = [(yield Send(requests[0]))] if len(requests) == 1 else (yield Batch(requests))
     for chunk, request, response in zip(chunks, requests, responses):
-        data = answer(request, response)
+        data = answer(chunk[0][1], request, response)
         for index, (identity, query) in enumerate(chunk):
             row = at_point(query, data, f"s{index}" if len(chunk) > 1 else None, query.way.slots[0], owner)
             if row is not None:

@@ -51,37 +51,45 @@ class Abilities(Protocol):
     def max_page_size(self) -> int: ...
     @property
     def max_aliases(self) -> int: ...
+    @property
+    def in_process(self) -> bool: ...
+
+
+def _promises(terms: Terms) -> Promises:
+    can = terms.abilities
+    return Promises(can.strict_values, can.literal_keys, can.regex, can.exists)
+
+
+def _defaults(terms: Terms) -> Defaults:
+    return Defaults(terms.project, terms.entity, terms.abilities.all_projects)
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class Terms:
-    """For whom a plan is compiled: what the backend can do, what the session adds, and what to call the place."""
+    """For whom a plan is compiled: what the backend can do, what the session adds, and what to call the place.
+
+    ``promises`` is what the backend promises of its filters, ``defaults`` what the session adds to a query that does not
+    say it; both follow from the rest.
+    """
 
     abilities: Abilities
     project: str | None = None
     entity: str | None = None
     place: str = "this backend"
-
-    @property
-    def promises(self) -> Promises:
-        """What the backend promises of its filters."""
-        can = self.abilities
-        return Promises(can.strict_values, can.literal_keys, can.regex, can.exists)
-
-    @property
-    def defaults(self) -> Defaults:
-        """What the session adds to a query that does not say it."""
-        return Defaults(self.project, self.entity, self.abilities.all_projects)
+    promises: Promises = attrs.field(init=False, default=attrs.Factory(_promises, takes_self=True))
+    defaults: Defaults = attrs.field(init=False, default=attrs.Factory(_defaults, takes_self=True))
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False)
 class CompiledQuery:
-    """A compiled plan. ``check`` is what is still to be asked of each row, None when the server's answer is exact."""
+    """A compiled plan. ``keys`` is the complete order: the plan's keys, then what orders ties. ``check`` is what is still
+    to be asked of each row, None when the server's answer is exact."""
 
     plan: Plan
     terms: Terms
     way: Way
     filter: Compiled
+    keys: tuple[OrderKey, ...]
     fields: tuple[str, ...]
     check: Callable[[Any], bool] | None
 
@@ -89,13 +97,6 @@ class CompiledQuery:
     def meta(self) -> EntityMeta:
         """The entity that is asked for."""
         return self.plan.meta
-
-    @property
-    def keys(self) -> tuple[OrderKey, ...]:
-        """The complete order: the plan's keys, then what orders ties."""
-        asked = self.plan.order_keys
-        known = {(key.path.dotted) for key in asked}
-        return (*asked, *(key for key in tie_break(self.meta) if key.path.dotted not in known))
 
     def can_filter(self, route: Route) -> bool:
         """Whether this route's connection takes filters here."""
@@ -122,10 +123,12 @@ class CompiledQuery:
         """The function that makes entities of this query's nodes."""
         return hydrator(self.meta, self.fields, self.plan.related, route.context, self.plan.cls)
 
-    def shape(self, route: Route | Point, mode: str, *, slots: int = 1, filters: bool = False, order: bool = False) -> Shape:
+    def shape(
+        self, route: Route | Point, mode: str, *, slots: int = 1, filters: bool = False, order: bool = False
+    ) -> Shape:
         """The shape of a document along ``route``."""
         if isinstance(route, Point):
-            route = Route(needs=route.needs, steps=route.steps, connection="", context=route.context)
+            route = _as_route(route)
         return Shape(
             name=self.meta.plural + ("Count" if mode == "count" else "") if mode != "point" else self.meta.name,
             mode=mode,
@@ -209,6 +212,17 @@ class CompiledQuery:
         return Request(build(shape), variables, shape.name)
 
 
+_pointed: dict[Point, Route] = {}
+
+
+def _as_route(point: Point) -> Route:
+    """The route of a point's steps; one object per point, as shapes compare routes by identity."""
+    found = _pointed.get(point)
+    if found is None:
+        found = _pointed[point] = Route(needs=point.needs, steps=point.steps, connection="", context=point.context)
+    return found
+
+
 def _variables(route: Route) -> list[str]:
     return [arg.variable for step in route.steps for arg in step.args] + [arg.variable for arg in route.args]
 
@@ -220,13 +234,22 @@ def compile_plan(plan: Plan, terms: Terms) -> CompiledQuery:
     routes = [way.route] if way.route is not None else list(meta.options.routes)
     pushed = way.point is None and meta.name in terms.abilities.filtered and any(route.filters for route in routes)
     compiled = compile_filter(plan.where, terms.promises, pushed)
-    asked = CompiledQuery(plan=plan, terms=terms, way=way, filter=compiled, fields=(), check=None)
+    asked = plan.order_keys
+    whole = {key.path.field.name for key in asked if not key.path.keys and key.path.related is None}
+    keys = (*asked, *(key for key in tie_break(meta) if key.path.field.name not in whole))
     exact = compiled.grade == "exact"
-    needed = {key.path.field.name for key in asked.keys}
+    needed = {key.path.field.name for key in keys}
     if not exact:
-        needed |= set(fields_of(plan.where))
-    fields = attrs.evolve(plan, extra=(*plan.extra, *sorted(needed))).fields()
-    return attrs.evolve(asked, fields=fields, check=None if exact else predicate(plan.where))
+        needed.update(fields_of(plan.where))
+    return CompiledQuery(
+        plan=plan,
+        terms=terms,
+        way=way,
+        filter=compiled,
+        keys=keys,
+        fields=plan.fields(needed),
+        check=None if exact else predicate(plan.where),
+    )
 
 
 def is_nullable(key: OrderKey) -> bool:

@@ -54,7 +54,9 @@ def choose(plan: Plan, defaults: Defaults) -> Way:
     scopes = dict(plan.scopes)
     if "project" in known and not {known[name] for name in scopes} & _PLACES and defaults.project is not None:
         scopes["project"] = (defaults.project,)
-    elif known.get("entity") and "project" not in known and not scopes and (defaults.entity or not defaults.all_projects):
+    elif (
+        known.get("entity") and "project" not in known and not scopes and (defaults.entity or not defaults.all_projects)
+    ):
         # Projects of nobody in particular: those of the session's entity, else all there are, else the viewer's own.
         scopes["entity"] = (defaults.entity,)
     pointed = _point(plan, scopes, defaults)
@@ -66,7 +68,11 @@ def choose(plan: Plan, defaults: Defaults) -> Way:
     for expansion in meta.options.expand:
         if expansion.gives.keys() <= scopes.keys() or not _covers(meta, scopes, expansion):
             continue
-        if not {"project", "entity"} & (expansion.gives.keys() - scopes.keys()) or "entity" in scopes or defaults.all_projects:
+        if (
+            not {"project", "entity"} & (expansion.gives.keys() - scopes.keys())
+            or "entity" in scopes
+            or defaults.all_projects
+        ):
             return Way(through=expansion, scopes=scopes)
     if "project" in known and "project" not in scopes:
         raise FieldError(
@@ -83,15 +89,23 @@ def _point(plan: Plan, scopes: Mapping[str, tuple[Any, ...]], defaults: Defaults
     for point in plan.meta.options.points:
         if not set(point.needs) <= scopes.keys() or not plan.scopes.keys() <= {*point.needs, "entity"}:
             continue
-        slots = _slots(plan.meta, {name: scopes[name] for name in scopes if name in point.needs or name == "entity"}, defaults)
-        if point.key is None:
-            return Way(point=point, slots=slots, scopes=scopes)
-        for leaf in _top(plan.where):
-            path = leaf.path
-            same = path.field.name == point.key and path.related is None and not path.keys
-            fixed = same and leaf.lookup.name == "exact" and not leaf.negated
-            if fixed and isinstance(leaf.operand, str) and leaf.operand and len(slots) == 1:
-                return Way(point=point, key=leaf.operand, slots=slots, scopes=scopes)
+        key = None if point.key is None else _fixed(plan.where, point.key)
+        if point.key is not None and key is None:
+            continue
+        near = {name: scopes[name] for name in scopes if name in point.needs or name == "entity"}
+        slots = _slots(plan.meta, near, defaults)
+        if key is None or len(slots) == 1:
+            return Way(point=point, key=key, slots=slots, scopes=scopes)
+    return None
+
+
+def _fixed(where: Node | None, key: str) -> str | None:
+    """The one value that the condition leaves for the field ``key``, or None."""
+    for leaf in _top(where):
+        path = leaf.path
+        same = path.field.name == key and path.related is None and not path.keys
+        if same and leaf.lookup.name == "exact" and not leaf.negated and isinstance(leaf.operand, str) and leaf.operand:
+            return leaf.operand
     return None
 
 

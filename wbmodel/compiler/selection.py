@@ -11,7 +11,9 @@ Tree = dict[str, "Tree"]
 """GraphQL field name -> what is selected inside it, empty for a leaf."""
 
 
-def node_selection(meta: EntityMeta, fields: tuple[str, ...], related: tuple[str, ...] = (), context: str | None = None) -> Tree:
+def node_selection(
+    meta: EntityMeta, fields: tuple[str, ...], related: tuple[str, ...] = (), context: str | None = None
+) -> Tree:
     """What to select of a node to load ``fields``; ``related`` relations are widened to their default fields, and
     ``context`` is the relation that the route answers by itself."""
     tree: Tree = {}
@@ -39,7 +41,12 @@ def related_fields(
     """The fields of a relation's target to load, and the relations to widen further inside it."""
     inner = tuple(part.partition(".")[2] for part in related if part.startswith(name + "."))
     widened = name in related or bool(inner)
-    wanted = {*(target.default_fields() if widened else identity), "node_id", target.key, *(part.partition(".")[0] for part in inner)}
+    wanted = {
+        *(target.default_fields() if widened else identity),
+        "node_id",
+        target.key,
+        *(part.partition(".")[0] for part in inner),
+    }
     return tuple(item for item in target.fields if item in wanted), inner
 
 

@@ -10,4 +10,15 @@ from wbmodel.entities.run import Run
 from wbmodel.entities.sweep import Sweep
 from wbmodel.entities.user import Entity, User
 
-__all__ = ["Artifact", "ArtifactCollection", "ArtifactType", "Entity", "File", "Project", "Report", "Run", "Sweep", "User"]
+__all__ = [
+    "Artifact",
+    "ArtifactCollection",
+    "ArtifactType",
+    "Entity",
+    "File",
+    "Project",
+    "Report",
+    "Run",
+    "Sweep",
+    "User",
+]

@@ -56,7 +56,9 @@ class ArtifactType(Model):
     # The wire has no field for it on this type: only routes through a project reach it, and they answer it.
     project: Project = relation("Project", "project", "The project it belongs to.", identity=("name", "entity"))
 
-    collections: ToMany[ArtifactCollection] = ToMany("ArtifactCollection", "type", "The collections of this type.")
+    collections: ClassVar[ToMany[ArtifactCollection]] = ToMany(
+        "ArtifactCollection", "type", "The collections of this type."
+    )
 
 
 @entity
@@ -102,17 +104,27 @@ class ArtifactCollection(Model):
     objects: ClassVar[Manager[QuerySet[ArtifactCollection]]] = Manager()
 
     node_id: str = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False)
-    name: str = field("name", Kind.TEXT, "The name, unique in its project.", nullable=False, filter="name", order="name")
+    name: str = field(
+        "name", Kind.TEXT, "The name, unique in its project.", nullable=False, filter="name", order="name"
+    )
     kind: str = field("__typename", Kind.TEXT, "ArtifactSequence or ArtifactPortfolio.", nullable=False)
     type: str = field("defaultArtifactType", Kind.TEXT, "The type of its artifacts.", sub=("name",), nullable=False)
     description: str | None = field("description", Kind.TEXT, "What it is about.", editable=True)
     created_at: datetime = field(
-        "createdAt", Kind.TIME, "When it was made.", nullable=False, filter="created_at", order="created_at", aliases=("createdAt",)
+        "createdAt",
+        Kind.TIME,
+        "When it was made.",
+        nullable=False,
+        filter="created_at",
+        order="created_at",
+        aliases=("createdAt",),
     )
-    updated_at: datetime | None = field("updatedAt", Kind.TIME, "When it last changed.", selected=False, aliases=("updatedAt",))
+    updated_at: datetime | None = field(
+        "updatedAt", Kind.TIME, "When it last changed.", selected=False, aliases=("updatedAt",)
+    )
     project: Project = relation("Project", "project", "The project it belongs to.", identity=("name", "entity"))
 
-    artifacts: ToMany[Artifact] = ToMany("Artifact", "collection", "The versions in the collection.")
+    artifacts: ClassVar[ToMany[Artifact]] = ToMany("Artifact", "collection", "The versions in the collection.")
 
 
 @entity
@@ -149,8 +161,18 @@ class Artifact(Model):
                 order=True,
                 count="connection:totalCount",
             ),
-            Route(needs=("logged_by",), steps=(PROJECT_STEP, _RUN_STEP_LOGGED), connection="outputArtifacts", count="connection:totalCount"),
-            Route(needs=("used_by",), steps=(PROJECT_STEP, _RUN_STEP_LOGGED), connection="inputArtifacts", count="connection:totalCount"),
+            Route(
+                needs=("logged_by",),
+                steps=(PROJECT_STEP, _RUN_STEP_LOGGED),
+                connection="outputArtifacts",
+                count="connection:totalCount",
+            ),
+            Route(
+                needs=("used_by",),
+                steps=(PROJECT_STEP, _RUN_STEP_LOGGED),
+                connection="inputArtifacts",
+                count="connection:totalCount",
+            ),
         ),
         points=(
             Point(
@@ -163,7 +185,9 @@ class Artifact(Model):
         expand=(
             _EVERY_PROJECT,
             Expansion(
-                via="ArtifactCollection", gives={"project": "project.path", "collection": "name"}, takes=("project", "entity", "type")
+                via="ArtifactCollection",
+                gives={"project": "project.path", "collection": "name"},
+                takes=("project", "entity", "type"),
             ),
         ),
         node_context=("collection", "version_index"),
@@ -172,22 +196,45 @@ class Artifact(Model):
 
     node_id: str = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False, aliases=("id",))
     version_index: int | None = field(
-        "versionIndex", Kind.INT, "The number of the version in its collection.", filter="version_index", order="version_index", aliases=("versionIndex",)
+        "versionIndex",
+        Kind.INT,
+        "The number of the version in its collection.",
+        filter="version_index",
+        order="version_index",
+        aliases=("versionIndex",),
     )
-    type_name: str = field("artifactType", Kind.TEXT, "The type of artifact.", sub=("name",), nullable=False)
-    state: str = field("state", Kind.TEXT, "PENDING, COMMITTED or DELETED.", nullable=False, filter="state", order="state")
+    type_name: str = field(
+        "artifactType", Kind.TEXT, "The type of artifact.", sub=("name",), nullable=False, shared=True
+    )
+    state: str = field(
+        "state", Kind.TEXT, "PENDING, COMMITTED or DELETED.", nullable=False, filter="state", order="state", shared=True
+    )
     aliases: list[str] = field("aliases", Kind.TEXTS, "The aliases, as latest and v3.", sub=("alias",))
     digest: str = field("digest", Kind.TEXT, "The digest of the content.", nullable=False, filter="digest")
     size: int = field("size", Kind.INT, "The size of all files in bytes.", nullable=False, filter="size", order="size")
-    file_count: int = field("fileCount", Kind.INT, "How many files it has.", nullable=False, selected=False, aliases=("fileCount",))
+    file_count: int = field(
+        "fileCount", Kind.INT, "How many files it has.", nullable=False, selected=False, aliases=("fileCount",)
+    )
     description: str | None = field("description", Kind.TEXT, "What it is about.", filter="description", editable=True)
-    metadata: dict[str, Any] | None = field("metadata", Kind.JSON, "What its maker noted about it.", filter="metadata", editable=True)
+    metadata: dict[str, Any] | None = field(
+        "metadata", Kind.JSON, "What its maker noted about it.", filter="metadata", editable=True
+    )
     tags: list[str] = field("tags", Kind.TEXTS, "The tags.", sub=("name",), selected=False, editable=True)
     created_at: datetime = field(
-        "createdAt", Kind.TIME, "When it was made.", nullable=False, filter="created_at", order="created_at", aliases=("createdAt",)
+        "createdAt",
+        Kind.TIME,
+        "When it was made.",
+        nullable=False,
+        filter="created_at",
+        order="created_at",
+        aliases=("createdAt",),
     )
-    updated_at: datetime | None = field("updatedAt", Kind.TIME, "When it last changed.", selected=False, aliases=("updatedAt",))
-    commit_hash: str | None = field("commitHash", Kind.TEXT, "The hash of the commit.", selected=False, aliases=("commitHash",))
+    updated_at: datetime | None = field(
+        "updatedAt", Kind.TIME, "When it last changed.", selected=False, aliases=("updatedAt",)
+    )
+    commit_hash: str | None = field(
+        "commitHash", Kind.TEXT, "The hash of the commit.", selected=False, aliases=("commitHash",)
+    )
     collection: ArtifactCollection = relation(
         "ArtifactCollection", "artifactSequence", "The sequence it is a version of.", identity=("name", "project")
     )
@@ -195,8 +242,8 @@ class Artifact(Model):
         "Run", "createdBy", "The run that made it, when a run did.", identity=("id", "project"), on="Run"
     )
 
-    files: ToMany[File] = ToMany("File", "artifact", "The files of this version.")
-    used_by: ToMany[Run] = ToMany("Run", "used_artifact", "The runs that used this version.")
+    files: ClassVar[ToMany[File]] = ToMany("File", "artifact", "The files of this version.")
+    used_by: ClassVar[ToMany[Run]] = ToMany("Run", "used_artifact", "The runs that used this version.")
 
     @property
     def version(self) -> str:

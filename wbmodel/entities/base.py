@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import attrs
 
 from wbmodel import errors
-from wbmodel.convert import decode
+from wbmodel.convert import decoder
 from wbmodel.errors import ConfigurationError, FieldNotLoaded, nearest
-from wbmodel.meta import EntityMeta, Kind, Options, register
+from wbmodel.meta import EntityMeta, FieldMeta, Kind, Options, register
 from wbmodel.objects.relations import ToMany
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def _with_texts(cls: type[Any], fields: list[attrs.Attribute[Any]]) -> list[attr
     texts = []
     for item in fields:
         info = item.metadata.get("wbmodel")
-        if info is not None and info["kind"].is_lazy:
+        if info is not None and FieldMeta(name=item.name, **info).is_lazy:
             texts.append(item.evolve(name=f"_{item.name}_text", alias=f"{item.name}_text", metadata={}))
     return [*fields, *texts]
 
@@ -40,12 +40,18 @@ def entity(cls: type[T]) -> type[T]:
     the state for pickling is the entity's own.
     """
     make: Callable[[type[T]], type[T]] = attrs.define(
-        slots=True, eq=False, init=False, repr=False, getstate_setstate=False, field_transformer=_with_texts
+        slots=True,
+        weakref_slot=False,
+        eq=False,
+        init=False,
+        repr=False,
+        getstate_setstate=False,
+        field_transformer=_with_texts,
     )
     return make(cls)
 
 
-@attrs.define(slots=True, eq=False, init=False, repr=False, getstate_setstate=False)
+@attrs.define(slots=True, weakref_slot=False, eq=False, init=False, repr=False, getstate_setstate=False)
 class Model:
     """The base of Project, Run and the others. Objects come from queries; attribute access never asks a backend."""
 
@@ -70,18 +76,37 @@ class Model:
         many = {name: item.meta for name, item in vars(cls).items() if isinstance(item, ToMany)}
         cls.__wbmodel_meta__ = EntityMeta(cls, cls.__wbmodel__, many)
         for base in (errors.DoesNotExist, errors.MultipleObjectsReturned):
-            body = {"__module__": cls.__module__, "__qualname__": f"{cls.__qualname__}.{base.__name__}", "__doc__": base.__doc__}
+            body = {
+                "__module__": cls.__module__,
+                "__qualname__": f"{cls.__qualname__}.{base.__name__}",
+                "__doc__": base.__doc__,
+            }
             setattr(cls, base.__name__, type(base.__name__, (base,), body))
-        register(cls.__wbmodel_meta__)
+        meta = cls.__wbmodel_meta__
+        for name, slot in meta.slots.items():
+            # The slots' own accessors: they go around __getattr__ and are the quickest there are.
+            made, text = vars(cls)[name], vars(cls)[slot]
+            meta.lazy[name] = (text.__get__, decoder(meta.fields[name].kind), made.__set__)
+        register(meta)
 
     # -- reading --
 
     if not TYPE_CHECKING:
         # Hidden from type checkers, so that a misspelt attribute stays an error there.
         def __getattr__(self, name: str) -> Any:
+            meta = type(self).__wbmodel_meta__
+            lazy = meta.lazy.get(name)
+            if lazy is not None:
+                read, decode, keep = lazy
+                try:
+                    text = read(self)
+                except AttributeError:
+                    raise FieldNotLoaded(_how_to_load(meta, name)) from None
+                value = decode(text)
+                keep(self, value)
+                return value
             if name == "_prefetched":
                 return None
-            meta = type(self).__wbmodel_meta__
             field = meta.find(name)
             if field is None:
                 hits = nearest(name, [*meta.names, *meta.to_many, *_properties(type(self))])
@@ -89,16 +114,6 @@ class Model:
                 raise AttributeError(f"{meta.name} has no attribute {name!r}{hint}")
             if field.name != name:
                 return getattr(self, field.name)
-            slot = meta.slots.get(name)
-            if slot is not None:
-                try:
-                    text = object.__getattribute__(self, slot)
-                except AttributeError:
-                    pass
-                else:
-                    value = decode(field, text)
-                    setattr(self, name, value)
-                    return value
             raise FieldNotLoaded(_how_to_load(meta, name))
 
     @property
@@ -110,7 +125,9 @@ class Model:
         if isinstance(owner, str):
             found = session_for_origin(owner)
             if found is None:
-                raise ConfigurationError(f"{self!r} came from {owner}, and no session to it is open; connect() to it first")
+                raise ConfigurationError(
+                    f"{self!r} came from {owner}, and no session to it is open; connect() to it first"
+                )
             self._owner = owner = found
         session: Session = owner
         return session
@@ -215,7 +232,11 @@ def _properties(cls: type[Any]) -> Sequence[str]:
 
 def _how_to_load(meta: EntityMeta, name: str) -> str:
     field = meta.fields[name]
-    ask = f"{meta.name}.objects.only({name!r})" if not field.selected else f"a query without defer({name!r}) or with only(..., {name!r})"
+    ask = (
+        f"{meta.name}.objects.only({name!r})"
+        if not field.selected
+        else f"a query without defer({name!r}) or with only(..., {name!r})"
+    )
     if field.kind is Kind.REF:
         ask = f"{meta.name}.objects.select_related({name!r})" if not field.by_key else ask
     return f"{meta.name}.{name} was not loaded; {ask} loads it (attribute access never asks a backend)"

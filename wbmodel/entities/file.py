@@ -33,7 +33,9 @@ class File(Model):
                 count="parent:fileCount",
             ),
             Route(
-                needs=("artifact",), steps=(Step("artifact", (Arg("id", "artifact", "ID!"),), entity="Artifact"),), connection="files"
+                needs=("artifact",),
+                steps=(Step("artifact", (Arg("id", "artifact", "ID!"),), entity="Artifact"),),
+                connection="files",
             ),
         ),
         order=("name",),
@@ -45,7 +47,14 @@ class File(Model):
     size: int = field("sizeBytes", Kind.INT, "The size in bytes.", nullable=False, aliases=("size_bytes", "sizeBytes"))
     md5: str | None = field("md5", Kind.TEXT, "The MD5 of the content, base64.")
     digest: str | None = field("digest", Kind.TEXT, "The digest in the artifact's manifest.", selected=False)
-    mimetype: str | None = field("mimetype", Kind.TEXT, "The media type.")
+    mimetype: str | None = field("mimetype", Kind.TEXT, "The media type.", shared=True)
     updated_at: datetime | None = field("updatedAt", Kind.TIME, "When it last changed.", aliases=("updatedAt",))
     url: str | None = field("url", Kind.TEXT, "Where its bytes are.")
-    direct_url: str = field("directUrl", Kind.TEXT, "Where its bytes are, without credentials.", nullable=False, selected=False, aliases=("directUrl",))
+    direct_url: str = field(
+        "directUrl",
+        Kind.TEXT,
+        "Where its bytes are, without credentials.",
+        nullable=False,
+        selected=False,
+        aliases=("directUrl",),
+    )

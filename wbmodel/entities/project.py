@@ -57,29 +57,53 @@ class Project(Model):
     objects: ClassVar[Manager[QuerySet[Project]]] = Manager()
 
     node_id: str = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False)
-    name: str = field("name", Kind.TEXT, "The project's name, the last part of its path.", nullable=False, filter="name", order="name")
+    name: str = field(
+        "name", Kind.TEXT, "The project's name, the last part of its path.", nullable=False, filter="name", order="name"
+    )
     entity: str = field(
-        "entityName", Kind.TEXT, "The user or team that owns it.", nullable=False, aliases=("entity_name", "entityName")
+        "entityName",
+        Kind.TEXT,
+        "The user or team that owns it.",
+        nullable=False,
+        aliases=("entity_name", "entityName"),
+        shared=True,
     )
     created_at: datetime = field(
-        "createdAt", Kind.TIME, "When it was made.", nullable=False, filter="created_at", order="created_at", aliases=("createdAt",)
+        "createdAt",
+        Kind.TIME,
+        "When it was made.",
+        nullable=False,
+        filter="created_at",
+        order="created_at",
+        aliases=("createdAt",),
     )
     description: str | None = field("description", Kind.TEXT, "What it is about.", editable=True, filter="description")
-    updated_at: datetime | None = field("updatedAt", Kind.TIME, "When it last changed.", selected=False, aliases=("updatedAt",))
-    access: str | None = field("access", Kind.TEXT, "Who may see it, in the server's words.", selected=False)
+    updated_at: datetime | None = field(
+        "updatedAt", Kind.TIME, "When it last changed.", selected=False, aliases=("updatedAt",)
+    )
+    access: str | None = field(
+        "access", Kind.TEXT, "Who may see it, in the server's words.", selected=False, shared=True
+    )
     read_only: bool | None = field(
         "readOnly", Kind.BOOL, "Whether this account may not write to it.", selected=False, aliases=("readOnly",)
     )
     is_benchmark: bool = field(
-        "isBenchmark", Kind.BOOL, "Whether it is a benchmark project.", nullable=False, selected=False, aliases=("isBenchmark",)
+        "isBenchmark",
+        Kind.BOOL,
+        "Whether it is a benchmark project.",
+        nullable=False,
+        selected=False,
+        aliases=("isBenchmark",),
     )
     run_count: int | None = field("runCount", Kind.INT, "How many runs it has.", selected=False, aliases=("runCount",))
 
-    runs: ToMany[Run] = ToMany("Run", "project", "The project's runs.")
-    sweeps: ToMany[Sweep] = ToMany("Sweep", "project", "The project's sweeps.")
-    reports: ToMany[Report] = ToMany("Report", "project", "The project's reports.")
-    artifact_types: ToMany[ArtifactType] = ToMany("ArtifactType", "project", "The types of artifact in the project.")
-    artifact_collections: ToMany[ArtifactCollection] = ToMany(
+    runs: ClassVar[ToMany[Run]] = ToMany("Run", "project", "The project's runs.")
+    sweeps: ClassVar[ToMany[Sweep]] = ToMany("Sweep", "project", "The project's sweeps.")
+    reports: ClassVar[ToMany[Report]] = ToMany("Report", "project", "The project's reports.")
+    artifact_types: ClassVar[ToMany[ArtifactType]] = ToMany(
+        "ArtifactType", "project", "The types of artifact in the project."
+    )
+    artifact_collections: ClassVar[ToMany[ArtifactCollection]] = ToMany(
         "ArtifactCollection", "project", "The collections of artifacts in the project."
     )
 

@@ -61,7 +61,13 @@ class Report(Model):
     description: str = field("description", Kind.TEXT, "What it is about.", nullable=False, editable=True)
     spec: dict[str, Any] = field("spec", Kind.JSON, "The whole content.", nullable=False, editable=True)
     created_at: datetime = field(
-        "createdAt", Kind.TIME, "When it was made.", nullable=False, filter="created_at", order="created_at", aliases=("createdAt",)
+        "createdAt",
+        Kind.TIME,
+        "When it was made.",
+        nullable=False,
+        filter="created_at",
+        order="created_at",
+        aliases=("createdAt",),
     )
     updated_at: datetime | None = field(
         "updatedAt", Kind.TIME, "When it last changed.", filter="updated_at", order="updated_at", aliases=("updatedAt",)

@@ -56,7 +56,11 @@ def sections_of(spec: Any) -> list[dict[str, Any]]:
     blocks = spec.get("blocks")
     if not isinstance(blocks, list):
         return []
-    return [dict(item.get("metadata") or {}) for item in blocks if isinstance(item, Mapping) and item.get("type") == "panel-grid"]
+    return [
+        dict(item.get("metadata") or {})
+        for item in blocks
+        if isinstance(item, Mapping) and item.get("type") == "panel-grid"
+    ]
 
 
 def run_set(sections: Sequence[Mapping[str, Any]], section: int | Mapping[str, Any], path: str) -> Mapping[str, Any]:
@@ -124,7 +128,9 @@ def _term(node: Mapping[str, Any], path: str) -> Q:
         return _tags(str(key["name"]), op, value, path)
     lookup = _LOOKUPS.get(op.upper())
     if lookup is None:
-        raise FieldError(f"{path}: the report's filter uses {op!r}, which is not known; known are {', '.join(_LOOKUPS)}")
+        raise FieldError(
+            f"{path}: the report's filter uses {op!r}, which is not known; known are {', '.join(_LOOKUPS)}"
+        )
     target = _path(key, path)
     if value is None:
         # The editor writes an unfinished condition so; only "is" and "is not" mean something without a value.
@@ -151,7 +157,9 @@ def _path(key: Mapping[str, Any], path: str) -> PathExpr:
     if section == "run":
         field = _RUN_FIELDS.get(name)
         if field is None:
-            raise FieldError(f"{path}: the report uses the run field {name!r}, which is not known; known are {', '.join(_RUN_FIELDS)}")
+            raise FieldError(
+                f"{path}: the report uses the run field {name!r}, which is not known; known are {', '.join(_RUN_FIELDS)}"
+            )
         return PathExpr(field)
     parts = tuple(name.split("."))
     if section == "config":

@@ -68,9 +68,17 @@ class Run(Model):
     )
     objects: ClassVar[Manager[QuerySet[Run]]] = Manager()
 
-    node_id: str = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False, aliases=("storage_id",))
+    node_id: str = field(
+        "id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False, aliases=("storage_id",)
+    )
     id: str = field(
-        "name", Kind.TEXT, "The short id, unique in its project.", nullable=False, filter="name", order="name", aliases=("run_id",)
+        "name",
+        Kind.TEXT,
+        "The short id, unique in its project.",
+        nullable=False,
+        filter="name",
+        order="name",
+        aliases=("run_id",),
     )
     name: str = field(
         "displayName",
@@ -82,7 +90,12 @@ class Run(Model):
         editable=True,
     )
     state: str = field(
-        "state", Kind.TEXT, "running, pending, finished, crashed, failed, killed, preempting or preempted.", filter="state", order="state"
+        "state",
+        Kind.TEXT,
+        "running, pending, finished, crashed, failed, killed, preempting or preempted.",
+        filter="state",
+        order="state",
+        shared=True,
     )
     config: dict[str, Any] = field(
         "config", Kind.CONFIG, "The settings, unwrapped; a plain dict.", filter="config", order="config", editable=True
@@ -97,20 +110,50 @@ class Run(Model):
         editable=True,
     )
     tags: list[str] = field("tags", Kind.TEXTS, "The tags.", filter="tags", editable=True)
-    group: str | None = field("group", Kind.TEXT, "The group that the run belongs to.", filter="group", order="group", editable=True)
+    group: str | None = field(
+        "group",
+        Kind.TEXT,
+        "The group that the run belongs to.",
+        filter="group",
+        order="group",
+        editable=True,
+        shared=True,
+    )
     job_type: str | None = field(
-        "jobType", Kind.TEXT, "What kind of job it was.", filter="job_type", order="job_type", aliases=("jobType",), editable=True
+        "jobType",
+        Kind.TEXT,
+        "What kind of job it was.",
+        filter="job_type",
+        order="job_type",
+        aliases=("jobType",),
+        editable=True,
+        shared=True,
     )
     notes: str | None = field("notes", Kind.TEXT, "Notes, in Markdown.", editable=True)
-    description: str | None = field("description", Kind.TEXT, "The description of older clients.", selected=False, editable=True)
+    description: str | None = field(
+        "description", Kind.TEXT, "The description of older clients.", selected=False, editable=True
+    )
     created_at: datetime = field(
-        "createdAt", Kind.TIME, "When it started.", nullable=False, filter="created_at", order="created_at", aliases=("createdAt",)
+        "createdAt",
+        Kind.TIME,
+        "When it started.",
+        nullable=False,
+        filter="created_at",
+        order="created_at",
+        aliases=("createdAt",),
     )
     heartbeat_at: datetime | None = field(
-        "heartbeatAt", Kind.TIME, "When it last gave a sign of life.", filter="heartbeat_at", order="heartbeat_at", aliases=("heartbeatAt",)
+        "heartbeatAt",
+        Kind.TIME,
+        "When it last gave a sign of life.",
+        filter="heartbeat_at",
+        order="heartbeat_at",
+        aliases=("heartbeatAt",),
     )
     commit: str | None = field("commit", Kind.TEXT, "The Git commit of the code.", selected=False)
-    read_only: bool | None = field("readOnly", Kind.BOOL, "Whether this account may not change it.", selected=False, aliases=("readOnly",))
+    read_only: bool | None = field(
+        "readOnly", Kind.BOOL, "Whether this account may not change it.", selected=False, aliases=("readOnly",)
+    )
     system_metrics: dict[str, Any] | None = field(
         "systemMetrics", Kind.JSON, "The last system metrics.", selected=False, aliases=("systemMetrics",)
     )
@@ -118,9 +161,15 @@ class Run(Model):
         "historyLineCount", Kind.INT, "How many rows its history has.", selected=False, aliases=("historyLineCount",)
     )
     history_keys: dict[str, Any] | None = field(
-        "historyKeys", Kind.VALUE, "Which keys its history has, and its last step.", selected=False, aliases=("historyKeys",)
+        "historyKeys",
+        Kind.VALUE,
+        "Which keys its history has, and its last step.",
+        selected=False,
+        aliases=("historyKeys",),
     )
-    file_count: int | None = field("fileCount", Kind.INT, "How many files it has.", selected=False, aliases=("fileCount",))
+    file_count: int | None = field(
+        "fileCount", Kind.INT, "How many files it has.", selected=False, aliases=("fileCount",)
+    )
     project: Project = relation("Project", "project", "The project it belongs to.", identity=("name", "entity"))
     sweep: Sweep | None = relation(
         "Sweep",
@@ -135,9 +184,13 @@ class Run(Model):
         "User", "user", "Who started it.", identity=("username", "name"), filters={"username": "username"}
     )
 
-    files: ToMany[File] = ToMany("File", "run", "The run's files.")
-    logged_artifacts: ToMany[Artifact] = ToMany("Artifact", "logged_by", "The artifact versions that the run made.")
-    used_artifacts: ToMany[Artifact] = ToMany("Artifact", "used_by", "The artifact versions that the run used.")
+    files: ClassVar[ToMany[File]] = ToMany("File", "run", "The run's files.")
+    logged_artifacts: ClassVar[ToMany[Artifact]] = ToMany(
+        "Artifact", "logged_by", "The artifact versions that the run made."
+    )
+    used_artifacts: ClassVar[ToMany[Artifact]] = ToMany(
+        "Artifact", "used_by", "The artifact versions that the run used."
+    )
 
     @property
     def path(self) -> str:

@@ -16,7 +16,6 @@ from wbmodel.query.paths import split_dotted
 if TYPE_CHECKING:
     from wbmodel.entities.project import Project
     from wbmodel.entities.run import Run
-    from wbmodel.entities.user import User
     from wbmodel.objects.queryset import QuerySet
 
 __all__ = ["Sweep"]
@@ -56,7 +55,9 @@ class Sweep(Model):
     objects: ClassVar[Manager[QuerySet[Sweep]]] = Manager()
 
     node_id: str = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False)
-    id: str = field("name", Kind.TEXT, "The short id, unique in its project.", nullable=False, filter="name", order="name")
+    id: str = field(
+        "name", Kind.TEXT, "The short id, unique in its project.", nullable=False, filter="name", order="name"
+    )
     name: str | None = field(
         "displayName",
         Kind.TEXT,
@@ -66,23 +67,46 @@ class Sweep(Model):
         aliases=("display_name", "displayName"),
         editable=True,
     )
-    state: str = field("state", Kind.TEXT, "PENDING, RUNNING, PAUSED, CANCELED or FINISHED.", nullable=False, filter="state", order="state")
-    method: str = field("method", Kind.TEXT, "How settings are chosen: grid, random, bayes.", nullable=False)
+    state: str = field(
+        "state",
+        Kind.TEXT,
+        "PENDING, RUNNING, PAUSED, CANCELED or FINISHED.",
+        nullable=False,
+        filter="state",
+        order="state",
+        shared=True,
+    )
+    method: str = field(
+        "method", Kind.TEXT, "How settings are chosen: grid, random, bayes.", nullable=False, shared=True
+    )
     config: dict[str, Any] = field("config", Kind.YAML, "The definition of the sweep.", nullable=False)
     created_at: datetime = field(
-        "createdAt", Kind.TIME, "When it was made.", nullable=False, filter="created_at", order="created_at", aliases=("createdAt",)
+        "createdAt",
+        Kind.TIME,
+        "When it was made.",
+        nullable=False,
+        filter="created_at",
+        order="created_at",
+        aliases=("createdAt",),
     )
     description: str | None = field("description", Kind.TEXT, "What it is about.", editable=True)
-    best_loss: float | None = field("bestLoss", Kind.FLOAT, "The best value of its metric so far.", aliases=("bestLoss",))
+    best_loss: float | None = field(
+        "bestLoss", Kind.FLOAT, "The best value of its metric so far.", aliases=("bestLoss",)
+    )
     run_count: int = field("runCount", Kind.INT, "How many runs it has.", nullable=False, aliases=("runCount",))
     expected_run_count: int | None = field(
-        "runCountExpected", Kind.INT, "How many runs it will have, for a grid.", selected=False, aliases=("runCountExpected",)
+        "runCountExpected",
+        Kind.INT,
+        "How many runs it will have, for a grid.",
+        selected=False,
+        aliases=("runCountExpected",),
     )
-    updated_at: datetime | None = field("updatedAt", Kind.TIME, "When it last changed.", selected=False, aliases=("updatedAt",))
+    updated_at: datetime | None = field(
+        "updatedAt", Kind.TIME, "When it last changed.", selected=False, aliases=("updatedAt",)
+    )
     project: Project = relation("Project", "project", "The project it belongs to.", identity=("name", "entity"))
-    user: User | None = relation("User", "user", "Who made it.", identity=("username", "name"), selected=False)
 
-    runs: ToMany[Run] = ToMany("Run", "sweep", "The sweep's runs.")
+    runs: ClassVar[ToMany[Run]] = ToMany("Run", "sweep", "The sweep's runs.")
 
     @property
     def path(self) -> str:

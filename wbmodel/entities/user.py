@@ -45,14 +45,20 @@ class Entity(Model):
         plural="Entities",
         key="name",
         routes=(Route(needs=(), steps=(Step("viewer", entity="User"),), connection="teams", paged=False),),
-        points=(Point(key="name", needs=(), steps=(Step("entity", (Arg("name", "key", "String"),), entity="Entity"),)),),
+        points=(
+            Point(key="name", needs=(), steps=(Step("entity", (Arg("name", "key", "String"),), entity="Entity"),)),
+        ),
         order=(),
     )
     objects: ClassVar[Manager[QuerySet[Entity]]] = Manager()
 
     node_id: str = field("id", Kind.ID, "The GraphQL id.", nullable=False)
     name: str = field("name", Kind.TEXT, "The name, the first part of every path below it.", nullable=False)
-    is_team: bool = field("isTeam", Kind.BOOL, "Whether it is a team.", nullable=False, selected=False, aliases=("isTeam",))
-    entity_type: str | None = field("entityType", Kind.TEXT, "What it is, in the server's words.", selected=False, aliases=("entityType",))
+    is_team: bool = field(
+        "isTeam", Kind.BOOL, "Whether it is a team.", nullable=False, selected=False, aliases=("isTeam",)
+    )
+    entity_type: str | None = field(
+        "entityType", Kind.TEXT, "What it is, in the server's words.", selected=False, aliases=("entityType",)
+    )
 
-    projects: ToMany[Project] = ToMany("Project", "entity", "The entity's projects.")
+    projects: ClassVar[ToMany[Project]] = ToMany("Project", "entity", "The entity's projects.")

@@ -12,9 +12,11 @@ __all__ = ["Manager"]
 
 def plain_type_var(name: str, *, covariant: bool = False, default: Any = None) -> Any:
     """A ``TypeVar`` without its default, which Python before 3.13 does not take."""
-    return TypeVar(name, covariant=covariant)
+    make: Any = TypeVar
+    return make(name, covariant=covariant)
 
 
+Q = TypeVar("Q", bound="QuerySet[Any, Any]")
 Q_co = TypeVar("Q_co", bound="QuerySet[Any, Any]", covariant=True)
 
 
@@ -28,10 +30,10 @@ class Manager(Generic[Q_co]):
     def __init__(self, queryset_class: type[Any] | None = None) -> None:
         self._queryset_class = queryset_class
 
-    @classmethod
-    def from_queryset(cls, queryset_class: type[Q_co]) -> Manager[Q_co]:
+    @staticmethod
+    def from_queryset(queryset_class: type[Q]) -> Manager[Q]:
         """A manager whose querysets are of ``queryset_class``."""
-        return cls(queryset_class)
+        return Manager(queryset_class)
 
     def __get__(self, instance: object | None, owner: type[Any]) -> Q_co:
         if instance is not None:

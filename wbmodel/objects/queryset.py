@@ -6,253 +6,44 @@ is written once, as an operation, and offered in both colours: ``count()`` and `
 
 from __future__ import annotations
 
-import threading
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import datetime, timezone
-from types import GenericAlias
-from typing import TYPE_CHECKING, Any, Generic, Literal, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 import attrs
 
-from wbmodel.compiler.explain import Explanation, explain, text_of
-from wbmodel.compiler.pages import Operation
-from wbmodel.compiler.prefetch import check_prefetch
-from wbmodel.compiler.query import Terms
-from wbmodel.compiler.selection import check_related
 from wbmodel.errors import QueryError
-from wbmodel.meta import EntityMeta
-from wbmodel.objects import terminal
+from wbmodel.objects.chain import Chain, E_co, R_co
 from wbmodel.objects.manager import Manager
-from wbmodel.objects.results import ENTITIES, Dicts, Flat, Shape, Tuples, columns
 from wbmodel.query.f import PathExpr
 from wbmodel.query.order import parse_order
-from wbmodel.query.paths import resolve_path
 from wbmodel.query.plan import Plan
 from wbmodel.query.q import Q
-from wbmodel.query.where import both, either, resolve
 
 if TYPE_CHECKING:
-    from typing_extensions import Self, TypeVar
+    from typing_extensions import Self
 
+    from wbmodel.compiler.explain import Explanation
+    from wbmodel.compiler.pages import Operation
+    from wbmodel.compiler.query import Terms
     from wbmodel.session.session import Session
-else:
-    # typing_extensions costs as much to import as the rest of this package; only type checkers need the default.
-    from wbmodel.objects.manager import plain_type_var as TypeVar
 
 __all__ = ["QuerySet"]
 
 REPR_ROWS = 20
 
-E_co = TypeVar("E_co", covariant=True)
-R_co = TypeVar("R_co", covariant=True, default=E_co)
 
-
-class QuerySet(Generic[E_co, R_co]):
+class QuerySet(Chain[E_co, R_co]):
     """A query over entities of one class. ``QuerySet[Run]`` gives runs; ``QuerySet[Run, dict]`` gives ``values()`` rows.
 
     Made by ``Run.objects`` or a relation (``project.runs``), never by hand. It binds to its session when it is
     evaluated: the one given to :meth:`using`, else the current one.
     """
 
-    if not TYPE_CHECKING:
-        # QuerySet[Run] stands for QuerySet[Run, Run], which typing allows before Python 3.13 for checkers only.
-        def __class_getitem__(cls, item: Any) -> Any:
-            return GenericAlias(cls, item)
-
-    def __init__(self, entity: type[Any], plan: Plan | None = None) -> None:
-        meta: EntityMeta = entity.__wbmodel_meta__
-        self._entity = entity
-        self._plan: Plan = plan if plan is not None else Plan(meta=meta)
-        self._shape: Shape = ENTITIES
-        self._distinct = False
-        self._session: Session | str | None = None
-        self._reset()
-
-    def _reset(self) -> None:
-        self._cache: list[Any] = []
-        self._complete = False
-        self._source: Iterator[Sequence[Any]] | None = None
-        self._lock = threading.RLock()
-
-    def _clone(self, **changes: Any) -> Self:
-        made = type(self).__new__(type(self))
-        made._entity, made._shape, made._distinct, made._session = self._entity, self._shape, self._distinct, self._session
-        made._plan = attrs.evolve(self._plan, **changes) if changes else self._plan
-        made._reset()
-        return made
-
-    @property
-    def _meta(self) -> EntityMeta:
-        return self._plan.meta
-
     @classmethod
     def as_manager(cls) -> Manager[Self]:
         """A manager for the ``objects`` attribute of an entity class, whose querysets are of this class."""
         return Manager(cls)
-
-    # -- methods that give a new queryset: none of them asks the backend --
-
-    def all(self) -> Self:
-        """A fresh, unevaluated copy: evaluating it asks again."""
-        return self._clone()
-
-    def none(self) -> Self:
-        """A queryset that is empty and never asks."""
-        return self._clone(never=True)
-
-    def filter(self, *conditions: Q, **lookups: Any) -> Self:
-        """Only rows that meet all conditions: ``filter(state="finished", summary__loss__lt=0.3)``,
-        ``filter(F.summary["eval/acc"] > 0.9)``, ``filter(Q(...) | Q(...))``."""
-        return self._where(conditions, lookups, negated=False)
-
-    def exclude(self, *conditions: Q, **lookups: Any) -> Self:
-        """Without the rows that meet all conditions. Rows that lack the key are kept."""
-        return self._where(conditions, lookups, negated=True)
-
-    def _where(self, conditions: tuple[Q, ...], lookups: dict[str, Any], *, negated: bool) -> Self:
-        for item in conditions:
-            if not isinstance(item, Q):
-                raise QueryError(f"{'exclude' if negated else 'filter'}() takes conditions such as Q(...) or F.x > 1, not {item!r}")
-        self._refuse_sliced("exclude" if negated else "filter")
-        node, scopes = resolve(self._meta, Q(*conditions, **lookups), negated)
-        merged = dict(self._plan.scopes)
-        for name, values in scopes.items():
-            known = merged.get(name)
-            merged[name] = values if known is None else tuple(item for item in known if item in values)
-        return self._clone(where=both(self._plan.where, node), scopes=merged)
-
-    def order_by(self, *keys: str | PathExpr) -> Self:
-        """Ordered by these keys, ``-`` for descending: ``order_by("-summary.acc", "created_at")``. Rows that lack a key
-        come last in both directions. No keys: the default order, newest first."""
-        self._refuse_sliced("order_by")
-        return self._clone(order=tuple(parse_order(self._meta, key) for key in keys))
-
-    def reverse(self) -> Self:
-        """Every key in the other direction. Rows that lack a key stay last."""
-        self._refuse_sliced("reverse")
-        return self._clone(order=tuple(key.flipped() for key in self._plan.order_keys))
-
-    def only(self, *fields: str | PathExpr) -> Self:
-        """Load only these fields (and the identity). Reading another raises :class:`~wbmodel.errors.FieldNotLoaded`."""
-        self._refuse_shaped("only")
-        names = tuple(dict.fromkeys(resolve_path(self._meta, item).field.name for item in fields))
-        return self._clone(only=names, defer=frozenset())
-
-    def defer(self, *fields: str | PathExpr) -> Self:
-        """Do not load these fields."""
-        self._refuse_shaped("defer")
-        names = frozenset(resolve_path(self._meta, item).field.name for item in fields)
-        return self._clone(defer=self._plan.defer | names)
-
-    def select_related(self, *relations: str) -> Self:
-        """Load these to-one relations in the same document, with their default fields."""
-        self._refuse_shaped("select_related")
-        names = tuple(check_related(self._meta, item) for item in relations)
-        heads = tuple(name.partition(".")[0] for name in names)
-        return self._clone(
-            related=tuple(dict.fromkeys((*self._plan.related, *names))), extra=tuple(dict.fromkeys((*self._plan.extra, *heads)))
-        )
-
-    def prefetch_related(self, *relations: str) -> Self:
-        """Load these relations of all rows in as few more requests as possible; they are then read without asking."""
-        self._refuse_shaped("prefetch_related")
-        names = tuple(check_prefetch(self._meta, item) for item in relations)
-        heads = tuple(head for name in names if (head := name.partition(".")[0]) in self._meta.fields)
-        return self._clone(
-            prefetch=tuple(dict.fromkeys((*self._plan.prefetch, *names))), extra=tuple(dict.fromkeys((*self._plan.extra, *heads)))
-        )
-
-    def values(self, *paths: str | PathExpr) -> QuerySet[E_co, dict[str, Any]]:
-        """Rows as dicts, keyed by the paths as typed; what a row lacks is None. No paths: every default field."""
-        return self._shaped(Dicts(columns(self._meta, paths)))
-
-    @overload
-    def values_list(
-        self, *paths: str | PathExpr, flat: Literal[False] = False, named: bool = False
-    ) -> QuerySet[E_co, tuple[Any, ...]]: ...
-
-    @overload
-    def values_list(self, *paths: str | PathExpr, flat: Literal[True], named: Literal[False] = False) -> QuerySet[E_co, Any]: ...
-
-    def values_list(self, *paths: str | PathExpr, flat: bool = False, named: bool = False) -> QuerySet[E_co, Any]:
-        """Rows as tuples; with ``flat`` and one path, as bare values; with ``named``, as named tuples (what is no
-        identifier in a path becomes ``_``)."""
-        if flat and named:
-            raise QueryError("values_list() is flat or named, not both")
-        made = columns(self._meta, paths)
-        if flat:
-            if len(paths) != 1:
-                raise QueryError(f"values_list(flat=True) takes one path, not {len(paths)}")
-            return self._shaped(Flat(made))
-        return self._shaped(Tuples(made, named))
-
-    def _shaped(self, shape: Shape) -> QuerySet[E_co, Any]:
-        self._refuse_prefetch("values")
-        made = self._clone(only=shape.fields, defer=frozenset(), related=())
-        made._shape = shape
-        return made
-
-    def distinct(self, *fields: str) -> Self:
-        """``values()`` rows that are equal come once. Entities are distinct by nature."""
-        if fields:
-            raise QueryError("distinct(field) is not offered: ask for values(field).distinct()")
-        made = self._clone()
-        made._distinct = True
-        return made
-
-    def using(self, session: Session | str | None) -> Self:
-        """Ask this session, or the connection of this name."""
-        made = self._clone()
-        made._session = session
-        return made
-
-    def snapshot(self, at: datetime | None = None) -> Self:
-        """Only what was created up to ``at`` (now): runs that start while this is read do not come in."""
-        if self._meta.find("created_at") is None:
-            raise QueryError(f"{self._meta.plural} have no creation date to bound a snapshot by")
-        return self.filter(created_at__lte=at or datetime.now(timezone.utc))
-
-    def __or__(self, other: object) -> Self:
-        return self._combine(other, "|")
-
-    def __and__(self, other: object) -> Self:
-        return self._combine(other, "&")
-
-    def _combine(self, other: object, operator: str) -> Self:
-        if not isinstance(other, QuerySet):
-            raise QueryError(f"a queryset is combined with another queryset, not with {other!r}")
-        mine, theirs = self._plan, other._plan
-        if mine.meta is not theirs.meta:
-            raise QueryError(f"{mine.meta.plural} and {theirs.meta.plural} cannot be combined with {operator}")
-        for item in (self, other):
-            item._refuse_sliced(operator)
-            item._refuse_shaped(operator)
-        if operator == "&":
-            scopes = dict(mine.scopes)
-            for name, values in theirs.scopes.items():
-                known = scopes.get(name)
-                scopes[name] = values if known is None else tuple(item for item in known if item in values)
-            never = mine.never or theirs.never
-            return self._clone(where=both(mine.where, theirs.where), scopes=scopes, never=never)
-        if mine.never or theirs.never:
-            return self._clone() if theirs.never else self._clone(where=theirs.where, scopes=theirs.scopes, never=False)
-        if mine.scopes != theirs.scopes:
-            raise QueryError(
-                "querysets of different projects cannot be combined with |; use filter(project__in=[...]) and one condition"
-            )
-        return self._clone(where=either(mine.where, theirs.where))
-
-    def _refuse_sliced(self, verb: str) -> None:
-        if self._plan.sliced:
-            raise QueryError(f"{verb} after a slice has no meaning: slice last, or filter the list")
-
-    def _refuse_shaped(self, verb: str) -> None:
-        if self._shape is not ENTITIES:
-            raise QueryError(f"{verb} comes before values() and values_list(), which make rows that are no entities")
-
-    def _refuse_prefetch(self, verb: str) -> None:
-        if self._plan.prefetch:
-            raise QueryError(f"{verb}() rows have no relations; leave prefetch_related() out")
 
     # -- slices --
 
@@ -286,7 +77,7 @@ class QuerySet(Generic[E_co, R_co]):
         if step == 0:
             raise QueryError("the step of a slice cannot be 0")
         if self._complete:
-            return cast(Self, self._cache[key])
+            return cast("Self", self._cache[key])
         plan = self._plan
         begin = plan.start + (start or 0)
         end = plan.stop if stop is None else plan.start + stop
@@ -294,7 +85,7 @@ class QuerySet(Generic[E_co, R_co]):
             begin, end = min(begin, plan.stop), min(end if end is not None else plan.stop, plan.stop)
         made = self._clone(start=begin, stop=None if end is None else max(begin, end))
         # As in Django: a step evaluates.
-        return made if step is None or step == 1 else cast(Self, list(made)[::step])
+        return made if step is None or step == 1 else cast("Self", list(made)[::step])
 
     # -- evaluation --
 
@@ -306,10 +97,15 @@ class QuerySet(Generic[E_co, R_co]):
         return get_session(self._session) if isinstance(self._session, str) else self._session
 
     def _terms(self, session: Session) -> Terms:
+        # The compiler loads at the first question, not at import: see the speed test of `import wbmodel`.
+        from wbmodel.compiler.query import Terms
+
         return Terms(abilities=session.capabilities, project=session.project, entity=session.entity, place=session.url)
 
     def _rows(self, session: Session, chunk: int | None = None) -> Operation[None]:
         """The operation that emits this queryset's results. ``chunk`` bounds what is prefetched for at a time."""
+        from wbmodel.objects import terminal
+
         return terminal.emit(self._evaluable(), self._shape, self._distinct, self._terms(session), session, chunk)
 
     def _evaluable(self) -> Plan:
@@ -327,7 +123,12 @@ class QuerySet(Generic[E_co, R_co]):
             if self._source is None:
                 session = self._bind()
                 self._source = session.iterate(self._rows(session))
-            rows = next(self._source, None)
+            try:
+                rows = next(self._source, None)
+            except BaseException:
+                # What was read so far is a part. The next one who asks begins anew, and never takes it for the whole.
+                self._cache, self._source = [], None
+                raise
             if rows is None:
                 self._complete, self._source = True, None
                 return False
@@ -337,17 +138,6 @@ class QuerySet(Generic[E_co, R_co]):
     def _fetch_all(self) -> list[Any]:
         while self._more():
             pass
-        return self._cache
-
-    async def _afetch_all(self) -> list[Any]:
-        if not self._complete:
-            session = self._bind()
-            rows: list[Any] = []
-            async for part in session.aiterate(self._rows(session)):
-                rows.extend(part)
-            with self._lock:
-                if not self._complete:
-                    self._cache, self._complete, self._source = rows, True, None
         return self._cache
 
     def __iter__(self) -> Iterator[R_co]:
@@ -360,8 +150,19 @@ class QuerySet(Generic[E_co, R_co]):
                 return
 
     async def __aiter__(self) -> AsyncIterator[R_co]:
-        for row in await self._afetch_all():
-            yield row
+        if self._complete:
+            for row in self._cache:
+                yield cast(R_co, row)
+            return
+        session = self._bind()
+        rows: list[Any] = []
+        async for part in session.aiterate(self._rows(session)):
+            for row in part:
+                rows.append(row)
+                yield cast(R_co, row)
+        with self._lock:
+            if not self._complete:
+                self._cache, self._complete, self._source = rows, True, None
 
     def __len__(self) -> int:
         return len(self._fetch_all())
@@ -399,7 +200,9 @@ class QuerySet(Generic[E_co, R_co]):
     def _chunk(self, chunk_size: int | None) -> int | None:
         if chunk_size is None:
             if self._plan.prefetch:
-                raise QueryError("iterator() after prefetch_related() needs chunk_size=, the rows to prefetch for at a time")
+                raise QueryError(
+                    "iterator() after prefetch_related() needs chunk_size=, the rows to prefetch for at a time"
+                )
             return None
         if isinstance(chunk_size, bool) or not isinstance(chunk_size, int) or chunk_size <= 0:
             raise QueryError(f"chunk_size is a number of rows above 0, not {chunk_size!r}")
@@ -407,103 +210,114 @@ class QuerySet(Generic[E_co, R_co]):
 
     # -- terminal methods, in both colours --
 
-    def _ask(self, operation: Any, *args: Any) -> Any:
+    def _ask(self, method: str, *args: Any) -> Any:
         session = self._bind()
-        return session.run(operation(self, self._terms(session), session, *args))
+        return session.run(self._operation(method, session, args))
 
-    async def _aask(self, operation: Any, *args: Any) -> Any:
+    async def _aask(self, method: str, *args: Any) -> Any:
         session = self._bind()
-        return await session.arun(operation(self, self._terms(session), session, *args))
+        return await session.arun(self._operation(method, session, args))
+
+    def _operation(self, method: str, session: Session, args: tuple[Any, ...]) -> Operation[Any]:
+        from wbmodel.objects import terminal
+
+        operation: Operation[Any] = getattr(terminal, method)(self, self._terms(session), session, *args)
+        return operation
 
     def get(self, *conditions: Q, **lookups: Any) -> R_co:
         """The one row that meets the conditions. Raises the class's ``DoesNotExist`` or ``MultipleObjectsReturned``."""
-        return cast(R_co, self._narrow(conditions, lookups)._ask(terminal.get))
+        return cast(R_co, self._narrow(conditions, lookups)._ask("get"))
 
     async def aget(self, *conditions: Q, **lookups: Any) -> R_co:
         """The twin of :meth:`get`."""
-        return cast(R_co, await self._narrow(conditions, lookups)._aask(terminal.get))
+        return cast(R_co, await self._narrow(conditions, lookups)._aask("get"))
 
     def get_or_none(self, *conditions: Q, **lookups: Any) -> R_co | None:
         """Like :meth:`get`, with None where there is no such row."""
-        return cast("R_co | None", self._narrow(conditions, lookups)._ask(terminal.get_or_none))
+        return cast("R_co | None", self._narrow(conditions, lookups)._ask("get_or_none"))
 
     async def aget_or_none(self, *conditions: Q, **lookups: Any) -> R_co | None:
         """The twin of :meth:`get_or_none`."""
-        return cast("R_co | None", await self._narrow(conditions, lookups)._aask(terminal.get_or_none))
+        return cast("R_co | None", await self._narrow(conditions, lookups)._aask("get_or_none"))
 
     def _narrow(self, conditions: tuple[Q, ...], lookups: dict[str, Any]) -> Self:
         return self.filter(*conditions, **lookups) if conditions or lookups else self._clone()
 
     def first(self) -> R_co | None:
         """The first row, or None."""
-        return cast("R_co | None", self._ask(terminal.first))
+        return cast("R_co | None", self._ask("first"))
 
     async def afirst(self) -> R_co | None:
         """The twin of :meth:`first`."""
-        return cast("R_co | None", await self._aask(terminal.first))
+        return cast("R_co | None", await self._aask("first"))
 
     def last(self) -> R_co | None:
         """The first row of :meth:`reverse`, or None."""
-        return cast("R_co | None", self.reverse()._ask(terminal.first))
+        return cast("R_co | None", self.reverse()._ask("first"))
 
     async def alast(self) -> R_co | None:
         """The twin of :meth:`last`."""
-        return cast("R_co | None", await self.reverse()._aask(terminal.first))
+        return cast("R_co | None", await self.reverse()._aask("first"))
 
     def latest(self, *keys: str | PathExpr) -> R_co:
         """The last row by these keys (``created_at``). Raises ``DoesNotExist`` when there is none."""
-        return cast(R_co, self.order_by(*(keys or ("created_at",))).reverse()._ask(terminal.first_or_raise))
+        return cast(R_co, self.order_by(*(keys or ("created_at",))).reverse()._ask("first_or_raise"))
 
     async def alatest(self, *keys: str | PathExpr) -> R_co:
         """The twin of :meth:`latest`."""
-        return cast(R_co, await self.order_by(*(keys or ("created_at",))).reverse()._aask(terminal.first_or_raise))
+        return cast(R_co, await self.order_by(*(keys or ("created_at",))).reverse()._aask("first_or_raise"))
 
     def earliest(self, *keys: str | PathExpr) -> R_co:
         """The first row by these keys (``created_at``). Raises ``DoesNotExist`` when there is none."""
-        return cast(R_co, self.order_by(*(keys or ("created_at",)))._ask(terminal.first_or_raise))
+        return cast(R_co, self.order_by(*(keys or ("created_at",)))._ask("first_or_raise"))
 
     async def aearliest(self, *keys: str | PathExpr) -> R_co:
         """The twin of :meth:`earliest`."""
-        return cast(R_co, await self.order_by(*(keys or ("created_at",)))._aask(terminal.first_or_raise))
+        return cast(R_co, await self.order_by(*(keys or ("created_at",)))._aask("first_or_raise"))
 
     def best(self, path: str | PathExpr, *, goal: Literal["min", "max"]) -> R_co | None:
         """The row with the smallest or largest number at ``path``; None when no row has one (NaN is none)."""
-        return cast("R_co | None", self._best(path, goal)._ask(terminal.best))
+        return cast("R_co | None", self._best(path, goal)._ask("best"))
 
     async def abest(self, path: str | PathExpr, *, goal: Literal["min", "max"]) -> R_co | None:
         """The twin of :meth:`best`."""
-        return cast("R_co | None", await self._best(path, goal)._aask(terminal.best))
+        return cast("R_co | None", await self._best(path, goal)._aask("best"))
 
     def _best(self, path: str | PathExpr, goal: str) -> Self:
         if goal not in ("min", "max"):
             raise QueryError(f"goal is 'min' or 'max', not {goal!r}")
         key = parse_order(self._meta, path)
+        if not (key.path.kind.is_keyed or key.path.kind in (Kind.INT, Kind.FLOAT, Kind.TIME)):
+            name = key.path.dotted
+            raise FieldError(
+                f"best({name!r}): {self._meta.name}.{name} holds no numbers; order_by({name!r}).first() gives the first by it"
+            )
         self._refuse_sliced("best")
         return self._clone(order=(attrs.evolve(key, descending=goal == "max"),))
 
     def count(self) -> int:
         """How many rows there are. The backend counts when its filter means just what was asked; else rows are read."""
-        return len(self._cache) if self._complete else int(self._ask(terminal.count))
+        return len(self._cache) if self._complete else int(self._ask("count"))
 
     async def acount(self) -> int:
         """The twin of :meth:`count`."""
-        return len(self._cache) if self._complete else int(await self._aask(terminal.count))
+        return len(self._cache) if self._complete else int(await self._aask("count"))
 
     def exists(self) -> bool:
         """Whether there is any row."""
-        return bool(self._cache) or (not self._complete and bool(self._ask(terminal.exists)))
+        return bool(self._cache) or (not self._complete and bool(self._ask("exists")))
 
     async def aexists(self) -> bool:
         """The twin of :meth:`exists`."""
-        return bool(self._cache) or (not self._complete and bool(await self._aask(terminal.exists)))
+        return bool(self._cache) or (not self._complete and bool(await self._aask("exists")))
 
     def contains(self, obj: object) -> bool:
         """Whether the entity ``obj`` is among the rows; asks for no more than that."""
-        return obj in self._cache if self._complete else bool(self._asked_for(obj)._ask(terminal.contains, obj))
+        return obj in self._cache if self._complete else bool(self._asked_for(obj)._ask("contains", obj))
 
     async def acontains(self, obj: object) -> bool:
         """The twin of :meth:`contains`."""
-        return obj in self._cache if self._complete else bool(await self._asked_for(obj)._aask(terminal.contains, obj))
+        return obj in self._cache if self._complete else bool(await self._asked_for(obj)._aask("contains", obj))
 
     def _asked_for(self, obj: object) -> Self:
         self._refuse_shaped("contains")
@@ -513,11 +327,11 @@ class QuerySet(Generic[E_co, R_co]):
 
     def in_bulk(self, ids: Iterable[str] | None = None, *, field: str | None = None) -> dict[str, E_co]:
         """Entities by id (or by ``field``) as a dict; ids that are not there are left out. No ids: every row."""
-        return cast("dict[str, E_co]", self._bulk()._ask(terminal.in_bulk, ids, field))
+        return cast("dict[str, E_co]", self._bulk()._ask("in_bulk", ids, field))
 
     async def ain_bulk(self, ids: Iterable[str] | None = None, *, field: str | None = None) -> dict[str, E_co]:
         """The twin of :meth:`in_bulk`."""
-        return cast("dict[str, E_co]", await self._bulk()._aask(terminal.in_bulk, ids, field))
+        return cast("dict[str, E_co]", await self._bulk()._aask("in_bulk", ids, field))
 
     def _bulk(self) -> Self:
         self._refuse_sliced("in_bulk")
@@ -534,6 +348,8 @@ class QuerySet(Generic[E_co, R_co]):
     def explain(self, *, analyze: bool = False) -> Explanation:
         """What the backend is asked, what is done here, in which order and with how many requests. Asks nothing, unless
         ``analyze``: then the query runs, and the figures are added."""
+        from wbmodel.compiler.explain import explain
+
         session = self._bind()
         told = explain(self._plan, self._terms(session))
         if not analyze:
@@ -544,6 +360,8 @@ class QuerySet(Generic[E_co, R_co]):
 
     async def aexplain(self, *, analyze: bool = False) -> Explanation:
         """The twin of :meth:`explain`."""
+        from wbmodel.compiler.explain import explain
+
         session = self._bind()
         told = explain(self._plan, self._terms(session))
         if not analyze:
@@ -589,7 +407,9 @@ class QuerySet(Generic[E_co, R_co]):
             import warnings
 
             warnings.warn(
-                f"this queryset was pickled by wbmodel {state['version']} and is read by {__version__}", RuntimeWarning, stacklevel=2
+                f"this queryset was pickled by wbmodel {state['version']} and is read by {__version__}",
+                RuntimeWarning,
+                stacklevel=2,
             )
         self._entity, self._plan, self._shape = state["entity"], state["plan"], state["shape"]
         self._distinct, self._session = state["distinct"], state["session"]
@@ -604,9 +424,10 @@ class QueryText:
         self._rows = rows
 
     def __str__(self) -> str:
+        from wbmodel.compiler.explain import text_of
+
         rows = self._rows
         return text_of(rows._plan, rows._terms(rows._bind()))
 
     def __repr__(self) -> str:
         return f"<query of {self._rows._meta.plural}>"
-

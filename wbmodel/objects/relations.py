@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from wbmodel.compiler.prefetch import related_plan
 from wbmodel.meta import ToManyMeta, entity_meta
 
 if TYPE_CHECKING:
@@ -40,6 +39,8 @@ class ToMany(Generic[E]):
     def __get__(self, instance: Any, owner: type[Any]) -> ToMany[E] | QuerySet[E]:
         if instance is None:
             return self
+        from wbmodel.compiler.prefetch import related_plan
+
         rows = entity_meta(self.target).cls.objects.using(instance.session)
         rows._plan = related_plan(self.meta, instance)
         known = None if instance._prefetched is None else instance._prefetched.get(self.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,13 @@ from wbmodel.compiler.operations import Rows
 from wbmodel.compiler.pages import Operation
 from wbmodel.compiler.prefetch import prefetch
 from wbmodel.compiler.query import Terms
-from wbmodel.errors import FieldError, QueryError
+from wbmodel.errors import QueryError
 from wbmodel.objects.results import Shape
+from wbmodel.query.f import PathExpr
 from wbmodel.query.match import getter
 from wbmodel.query.order import has_value
 from wbmodel.query.plan import Plan
-from wbmodel.query.q import Q
+from wbmodel.query.q import Q, Term
 from wbmodel.query.values import operand_type
 from wbmodel.query.where import both, resolve
 from wbmodel.request import Emit
@@ -31,11 +33,15 @@ if TYPE_CHECKING:
 
 __all__ = ["best", "contains", "count", "emit", "exists", "first", "first_or_raise", "get", "get_or_none", "in_bulk"]
 
+_ALL_NUMBERS = (-math.inf, math.inf)
+
 BULK = 100
 """Ids in one request of ``in_bulk``."""
 
 
-def emit(plan: Plan, shape: Shape, distinct: bool, terms: Terms, owner: Any, chunk: int | None = None) -> Operation[None]:
+def emit(
+    plan: Plan, shape: Shape, distinct: bool, terms: Terms, owner: Any, chunk: int | None = None
+) -> Operation[None]:
     """Emit a queryset's results. With relations to prefetch, rows wait until ``chunk`` of them (or all) are there."""
     seen = Distinct() if distinct else None
     if not plan.prefetch:
@@ -117,7 +123,9 @@ def get(rows: Rowset, terms: Terms, owner: Any) -> Operation[Any]:
         raise cls.DoesNotExist(
             f"no {cls.__name__} {asked} on {terms.place}, or this account may not see it; check the spelling and the project"
         )
-    raise cls.MultipleObjectsReturned(f"more than one {cls.__name__} {asked} on {terms.place}; add a condition, or use first()")
+    raise cls.MultipleObjectsReturned(
+        f"more than one {cls.__name__} {asked} on {terms.place}; add a condition, or use first()"
+    )
 
 
 def _asked(rows: Rowset) -> str:
@@ -162,8 +170,10 @@ def best(rows: Rowset, terms: Terms, owner: Any) -> Operation[Any]:
     if not has_value(value):
         return None
     if operand_type(value) not in ("number", "time"):
-        raise FieldError(f"best({key.path.dotted!r}): the first value is {value!r}, which is no number")
-    return rows._shape.convert(found)[0]
+        # Text, say, under the same key in some run: the best is among those that hold numbers.
+        numbers, _ = resolve(plan.meta, Q(Term(PathExpr(key.path.field.name, key.path.keys), "range", _ALL_NUMBERS)))
+        found = yield from _collect(rows, terms, owner, attrs.evolve(plan, where=both(plan.where, numbers)))
+    return rows._shape.convert(found)[0] if found else None
 
 
 def count(rows: Rowset, terms: Terms, owner: Any) -> Operation[int]:
@@ -186,7 +196,9 @@ def contains(rows: Rowset, terms: Terms, owner: Any, obj: Any) -> Operation[bool
     return any(row == obj for row in found)
 
 
-def in_bulk(rows: Rowset, terms: Terms, owner: Any, ids: Iterable[str] | None, field: str | None) -> Operation[dict[str, Any]]:
+def in_bulk(
+    rows: Rowset, terms: Terms, owner: Any, ids: Iterable[str] | None, field: str | None
+) -> Operation[dict[str, Any]]:
     """Rows by id."""
     plan = rows._evaluable()
     meta = plan.meta

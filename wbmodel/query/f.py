@@ -15,6 +15,18 @@ from wbmodel.query.q import Q, Term
 __all__ = ["F", "PathExpr"]
 
 
+class Comparison(Q):
+    """The condition that a comparison operator makes. It has no truth value: ``0 < F.x < 1`` is Python's short form of
+    ``(0 < F.x) and (F.x < 1)``, which would silently keep the second half only."""
+
+    __slots__ = ()
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            f"{self} has no truth value; combine conditions with & | ~, and use .range(low, high) for a chained comparison"
+        )
+
+
 class PathExpr:
     """A field and the literal keys inside it, not yet checked against an entity. Immutable and hashable."""
 
@@ -63,22 +75,22 @@ class PathExpr:
         return Q(Term(self, name, value))
 
     def __eq__(self, other: object) -> Q:  # type: ignore[override]
-        return self.lookup("exact", other)
+        return Comparison(Term(self, "exact", other))
 
     def __ne__(self, other: object) -> Q:  # type: ignore[override]
-        return self.lookup("ne", other)
+        return Comparison(Term(self, "ne", other))
 
     def __gt__(self, other: Any) -> Q:
-        return self.lookup("gt", other)
+        return Comparison(Term(self, "gt", other))
 
     def __ge__(self, other: Any) -> Q:
-        return self.lookup("gte", other)
+        return Comparison(Term(self, "gte", other))
 
     def __lt__(self, other: Any) -> Q:
-        return self.lookup("lt", other)
+        return Comparison(Term(self, "lt", other))
 
     def __le__(self, other: Any) -> Q:
-        return self.lookup("lte", other)
+        return Comparison(Term(self, "lte", other))
 
     def in_(self, values: Iterable[Any]) -> Q:
         """The value is one of ``values``."""
@@ -150,7 +162,7 @@ class PathExpr:
         return hash((self.field, self.keys, self.descending))
 
     def __bool__(self) -> bool:
-        # `0 < F.x < 1` and `F.x in [...]` would silently drop half of what was meant.
+        # `F.x and F.y` would silently drop half of what was meant.
         raise TypeError(f"{self} has no truth value; combine conditions with & | ~, and use .in_(...) or .range(...)")
 
     def same_as(self, other: object) -> bool:

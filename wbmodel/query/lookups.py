@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
 
+from wbmodel.errors import QueryWarning
 from wbmodel.meta import Kind
 from wbmodel.query import meanings, operands, wires
 from wbmodel.query.meanings import Test
 from wbmodel.query.values import ABSENT
 from wbmodel.query.wires import Grade, Promises, WireForm
 
-__all__ = ["LOOKUPS", "Lookup", "add_lookup", "rewrites"]
+__all__ = ["LOOKUPS", "Lookup", "add_lookup", "add_source", "find_lookup", "rewrites"]
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -49,93 +51,234 @@ def _entry(name: str, phrase: str, accepts: str, example: str, **parts: Any) -> 
 
 _ALL = (
     _entry(
-        "exact", "equals", "a value of the field's type; None is null", "state='finished'",
-        accept=operands.scalar, match=meanings.equal, wire=wires.wire_exact, grade=wires.grade_exact, on_texts=True,
-    ),
-    _entry(
-        "ne", "does not equal", "as exact; rows that lack the key are kept", "state__ne='crashed'",
-        accept=operands.scalar, match=meanings.equal, wire=wires.wire_exact, grade=wires.grade_exact, inverse="exact", on_texts=True,
-    ),
-    _entry(
-        "gt", "is above", "a number, text or aware datetime", "summary__acc__gt=0.9",
-        accept=operands.comparable, match=meanings.compare(lambda a, b: a > b), wire=wires.wire_op("$gt"), grade=wires.grade_values,
-    ),
-    _entry(
-        "gte", "is at least", "a number, text or aware datetime", "summary__acc__gte=0.9",
-        accept=operands.comparable, match=meanings.at_least, wire=wires.wire_op("$gte"), grade=wires.grade_values,
-    ),
-    _entry(
-        "lt", "is below", "a number, text or aware datetime", "summary__loss__lt=0.3",
-        accept=operands.comparable, match=meanings.compare(lambda a, b: a < b), wire=wires.wire_op("$lt"), grade=wires.grade_values,
-    ),
-    _entry(
-        "lte", "is at most", "a number, text or aware datetime", "summary__loss__lte=0.3",
-        accept=operands.comparable, match=meanings.at_most, wire=wires.wire_op("$lte"), grade=wires.grade_values,
-    ),
-    _entry(
-        "in", "is one of", "a list, tuple or set of values; on tags: any of them", "state__in=['finished', 'running']",
-        accept=operands.many, match=meanings.one_of, wire=wires.wire_in, grade=wires.grade_in, on_texts=True,
-    ),
-    _entry(
-        "nin", "is none of", "as in; rows that lack the key are kept", "config__optimizer__nin=['sgd']",
-        accept=operands.many, match=meanings.one_of, wire=wires.wire_in, grade=wires.grade_in, inverse="in", on_texts=True,
-    ),
-    _entry(
-        "range", "is between", "a pair (low, high), both included", "config__lr__range=(1e-4, 1e-2)",
-        accept=operands.pair, match=meanings.between, wire=wires.wire_range, grade=lambda pair, kind, promises: wires.grade_values(pair[0], kind, promises),
-    ),
-    _entry(
-        "contains", "contains", "a member of a list, or a part of a text", "tags__contains='baseline'",
-        accept=operands.member, match=meanings.has, wire=wires.wire_contains, grade=wires.grade_contains, on_texts=True,
-    ),
-    _entry(
-        "icontains", "contains, ignoring case,", "a member of a list, or a part of a text", "name__icontains='ViT'",
-        accept=operands.text, match=meanings.ihas, wire=wires.wire_folded("(?i){}"), grade=wires.grade_icontains, on_texts=True,
-    ),
-    _entry(
-        "startswith", "starts with", "text", "name__startswith='ablation-'",
-        accept=operands.text, match=meanings.search(0, r"\A{}"), wire=wires.wire_search("^{}"), grade=wires.grade_pattern,
-    ),
-    _entry(
-        "endswith", "ends with", "text", "name__endswith='-seed3'",
-        accept=operands.text, match=meanings.search(0, r"{}\Z"), wire=wires.wire_search("{}$"), grade=wires.grade_ends,
-    ),
-    _entry(
-        "iexact", "equals, ignoring case,", "text", "config__optimizer__iexact='adam'",
-        accept=operands.text, match=meanings.search(re.IGNORECASE, r"\A{}\Z"), wire=wires.wire_folded(r"(?i)\A{}\Z"), grade=wires.grade_dialect,
-    ),
-    _entry(
-        "regex", "matches", "a Python regular expression, found anywhere in the text", "name__regex=r'^vit-\\d+$'",
-        accept=operands.pattern, match=meanings.search(0, escape=False), wire=wires.wire_pattern(""), grade=wires.grade_dialect,
-    ),
-    _entry(
-        "iregex", "matches, ignoring case,", "a Python regular expression", "name__iregex='^vit'",
-        accept=operands.pattern, match=meanings.search(re.IGNORECASE, escape=False), wire=wires.wire_pattern("(?i)"), grade=wires.grade_dialect,
-    ),
-    _entry(
-        "isnull", "is absent or null:", "True or False", "group__isnull=True",
-        accept=operands.flag, match=meanings.truth(lambda value: value is None or value is ABSENT), wire=wires.wire_isnull, grade=wires.grade_null,
+        "exact",
+        "equals",
+        "a value of the field's type; None is null",
+        "state='finished'",
+        accept=operands.scalar,
+        match=meanings.equal,
+        wire=wires.wire_exact,
+        grade=wires.grade_exact,
         on_texts=True,
     ),
     _entry(
-        "exists", "is there, even if null:", "True or False", "config__dropout__exists=True",
-        accept=operands.flag, match=meanings.truth(lambda value: value is not ABSENT), wire=wires.wire_exists, grade=wires.grade_exists, on_texts=True,
+        "ne",
+        "does not equal",
+        "as exact; rows that lack the key are kept",
+        "state__ne='crashed'",
+        accept=operands.scalar,
+        match=meanings.equal,
+        wire=wires.wire_exact,
+        grade=wires.grade_exact,
+        inverse="exact",
+        on_texts=True,
     ),
     _entry(
-        "isnan", "is NaN:", "True or False", "summary__loss__isnan=True",
-        accept=operands.number_flag, match=meanings.truth(meanings.is_nan), wire=wires.wire_nothing, grade=wires.grade_local,
+        "gt",
+        "is above",
+        "a number, text or aware datetime",
+        "summary__acc__gt=0.9",
+        accept=operands.comparable,
+        match=meanings.compare(lambda a, b: a > b),
+        wire=wires.wire_op("$gt"),
+        grade=wires.grade_order,
     ),
     _entry(
-        "isfinite", "is a finite number:", "True or False", "summary__loss__isfinite=True",
-        accept=operands.number_flag, match=meanings.truth(meanings.is_finite), wire=wires.wire_nothing, grade=wires.grade_local,
+        "gte",
+        "is at least",
+        "a number, text or aware datetime",
+        "summary__acc__gte=0.9",
+        accept=operands.comparable,
+        match=meanings.at_least,
+        wire=wires.wire_op("$gte"),
+        grade=wires.grade_order,
     ),
     _entry(
-        "date", "falls on", "a datetime.date or text such as 2021-04-23, in UTC", "created_at__date='2021-04-23'",
-        accept=operands.day, match=meanings.from_to, wire=wires.wire_days, grade=wires.grade_values,
+        "lt",
+        "is below",
+        "a number, text or aware datetime",
+        "summary__loss__lt=0.3",
+        accept=operands.comparable,
+        match=meanings.compare(lambda a, b: a < b),
+        wire=wires.wire_op("$lt"),
+        grade=wires.grade_order,
     ),
     _entry(
-        "within", "is at most so long ago:", "a timedelta", "created_at__within=timedelta(days=7)",
-        accept=operands.span, match=meanings.at_least, wire=wires.wire_op("$gte"), grade=wires.grade_values,
+        "lte",
+        "is at most",
+        "a number, text or aware datetime",
+        "summary__loss__lte=0.3",
+        accept=operands.comparable,
+        match=meanings.at_most,
+        wire=wires.wire_op("$lte"),
+        grade=wires.grade_order,
+    ),
+    _entry(
+        "in",
+        "is one of",
+        "a list, tuple or set of values; on tags: any of them",
+        "state__in=['finished', 'running']",
+        accept=operands.many,
+        match=meanings.one_of,
+        wire=wires.wire_in,
+        grade=wires.grade_in,
+        on_texts=True,
+    ),
+    _entry(
+        "nin",
+        "is none of",
+        "as in; rows that lack the key are kept",
+        "config__optimizer__nin=['sgd']",
+        accept=operands.many,
+        match=meanings.one_of,
+        wire=wires.wire_in,
+        grade=wires.grade_in,
+        inverse="in",
+        on_texts=True,
+    ),
+    _entry(
+        "range",
+        "is between",
+        "a pair (low, high), both included",
+        "config__lr__range=(1e-4, 1e-2)",
+        accept=operands.pair,
+        match=meanings.between,
+        wire=wires.wire_range,
+        grade=wires.grade_range,
+    ),
+    _entry(
+        "contains",
+        "contains",
+        "a member of a list, or a part of a text",
+        "tags__contains='baseline'",
+        accept=operands.member,
+        match=meanings.has,
+        wire=wires.wire_contains,
+        grade=wires.grade_contains,
+        on_texts=True,
+    ),
+    _entry(
+        "icontains",
+        "contains, ignoring case,",
+        "a member of a list, or a part of a text",
+        "name__icontains='ViT'",
+        accept=operands.text,
+        match=meanings.ihas,
+        wire=wires.wire_folded("(?i){}"),
+        grade=wires.grade_icontains,
+        on_texts=True,
+    ),
+    _entry(
+        "startswith",
+        "starts with",
+        "text",
+        "name__startswith='ablation-'",
+        accept=operands.text,
+        match=meanings.search(0, r"\A{}"),
+        wire=wires.wire_search("^{}"),
+        grade=wires.grade_pattern,
+    ),
+    _entry(
+        "endswith",
+        "ends with",
+        "text",
+        "name__endswith='-seed3'",
+        accept=operands.text,
+        match=meanings.search(0, r"{}\Z"),
+        wire=wires.wire_search("{}$"),
+        grade=wires.grade_ends,
+    ),
+    _entry(
+        "iexact",
+        "equals, ignoring case,",
+        "text",
+        "config__optimizer__iexact='adam'",
+        accept=operands.text,
+        match=meanings.search(re.IGNORECASE, r"\A{}\Z"),
+        wire=wires.wire_folded(r"(?i)\A{}\Z"),
+        grade=wires.grade_dialect,
+    ),
+    _entry(
+        "regex",
+        "matches",
+        "a Python regular expression, found anywhere in the text",
+        "name__regex=r'^vit-\\d+$'",
+        accept=operands.pattern,
+        match=meanings.search(0, escape=False),
+        wire=wires.wire_pattern(""),
+        grade=wires.grade_dialect,
+    ),
+    _entry(
+        "iregex",
+        "matches, ignoring case,",
+        "a Python regular expression",
+        "name__iregex='^vit'",
+        accept=operands.pattern,
+        match=meanings.search(re.IGNORECASE, escape=False),
+        wire=wires.wire_pattern("(?i)"),
+        grade=wires.grade_dialect,
+    ),
+    _entry(
+        "isnull",
+        "is absent or null:",
+        "True or False",
+        "group__isnull=True",
+        accept=operands.flag,
+        match=meanings.truth(lambda value: value is None or value is ABSENT),
+        wire=wires.wire_isnull,
+        grade=wires.grade_null,
+        on_texts=True,
+    ),
+    _entry(
+        "exists",
+        "is there, even if null:",
+        "True or False",
+        "config__dropout__exists=True",
+        accept=operands.flag,
+        match=meanings.truth(lambda value: value is not ABSENT),
+        wire=wires.wire_exists,
+        grade=wires.grade_exists,
+        on_texts=True,
+    ),
+    _entry(
+        "isnan",
+        "is NaN:",
+        "True or False",
+        "summary__loss__isnan=True",
+        accept=operands.number_flag,
+        match=meanings.truth(meanings.is_nan),
+        wire=wires.wire_nothing,
+        grade=wires.grade_local,
+    ),
+    _entry(
+        "isfinite",
+        "is a finite number:",
+        "True or False",
+        "summary__loss__isfinite=True",
+        accept=operands.number_flag,
+        match=meanings.truth(meanings.is_finite),
+        wire=wires.wire_nothing,
+        grade=wires.grade_local,
+    ),
+    _entry(
+        "date",
+        "falls on",
+        "a datetime.date or text such as 2021-04-23, in UTC",
+        "created_at__date='2021-04-23'",
+        accept=operands.day,
+        match=meanings.from_to,
+        wire=wires.wire_days,
+        grade=wires.grade_values,
+    ),
+    _entry(
+        "within",
+        "is at most so long ago:",
+        "a timedelta",
+        "created_at__within=timedelta(days=7)",
+        accept=operands.span,
+        match=meanings.at_least,
+        wire=wires.wire_op("$gte"),
+        grade=wires.grade_values,
     ),
 )
 
@@ -161,3 +304,27 @@ def add_lookup(name: str, rewrite: Callable[[Any, Any], Any], phrase: str) -> No
 def rewrites() -> Mapping[str, Lookup]:
     """The lookups that plugins have added."""
     return {name: entry for name, entry in LOOKUPS.items() if entry.rewrite is not None}
+
+
+_sources: list[Callable[[], Mapping[str, Any]]] = []
+
+
+def add_source(source: Callable[[], Mapping[str, Any]]) -> None:
+    """Ask ``source`` for more lookups (name -> an object with ``rewrite`` and ``phrase``) when one is met that is not
+    known. It is asked once."""
+    _sources.append(source)
+
+
+def find_lookup(name: str) -> Lookup | None:
+    """The lookup of this name, a plugin's included; None for what is none."""
+    found = LOOKUPS.get(name)
+    while found is None and _sources:
+        for more, entry in _sources.pop(0)().items():
+            try:
+                add_lookup(more, entry.rewrite, entry.phrase)
+            except ValueError as error:
+                # One plugin's slip must not take down every query of everybody else.
+                plugin = getattr(entry, "plugin", "?")
+                warnings.warn(f"plugin {plugin!r}: {error}; it is left out", QueryWarning, stacklevel=2)
+        found = LOOKUPS.get(name)
+    return found

@@ -14,7 +14,23 @@ from typing import Any
 from wbmodel.meta import Kind
 from wbmodel.query.values import ABSENT, operand_type, same
 
-__all__ = ["Test", "at_least", "at_most", "between", "compare", "equal", "from_to", "has", "ihas", "is_finite", "is_nan", "never", "one_of", "search", "truth"]
+__all__ = [
+    "Test",
+    "at_least",
+    "at_most",
+    "between",
+    "compare",
+    "equal",
+    "from_to",
+    "has",
+    "ihas",
+    "is_finite",
+    "is_nan",
+    "never",
+    "one_of",
+    "search",
+    "truth",
+]
 
 Test = Callable[[Any], bool]
 
@@ -91,7 +107,7 @@ def ihas(operand: str, kind: Kind) -> Test:
 
 
 def truth(test: Test) -> Callable[[bool, Kind], Test]:
-    return lambda wanted, kind: (lambda value: test(value) is wanted)
+    return lambda wanted, kind: lambda value: test(value) is wanted
 
 
 def is_nan(value: Any) -> bool:
@@ -99,7 +115,8 @@ def is_nan(value: Any) -> bool:
 
 
 def is_finite(value: Any) -> bool:
-    return (value.__class__ is float or value.__class__ is int) and math.isfinite(value)
+    # An int of any size is finite, and one of 400 digits is more than math.isfinite takes.
+    return value.__class__ is int or (value.__class__ is float and math.isfinite(value))
 
 
 def from_to(pair: tuple[datetime, datetime], kind: Kind) -> Test:

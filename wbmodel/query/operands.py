@@ -16,7 +16,21 @@ from wbmodel.errors import FieldError
 from wbmodel.meta import Kind
 from wbmodel.query.values import operand_type
 
-__all__ = ["anything", "comparable", "day", "flag", "many", "member", "number_flag", "pair", "pattern", "scalar", "span", "text"]
+__all__ = [
+    "anything",
+    "comparable",
+    "day",
+    "flag",
+    "many",
+    "member",
+    "number_flag",
+    "pair",
+    "pattern",
+    "scalar",
+    "span",
+    "text",
+]
+
 
 def _plain(value: Any) -> Any:
     """Numpy and torch scalars, and enums, as the Python values they stand for."""
@@ -41,7 +55,9 @@ def _moment(value: Any, where: str) -> datetime:
         try:
             moment = parse_datetime(value)
         except ValueError:
-            raise FieldError(f"{where}: {value!r} is no date and time; give an aware datetime or RFC 3339 text") from None
+            raise FieldError(
+                f"{where}: {value!r} is no date and time; give an aware datetime or RFC 3339 text"
+            ) from None
         if not _ZONE.search(value):
             raise FieldError(f"{where}: {value!r} has no time zone; write it like 2021-04-23T10:00:00Z")
         return moment
@@ -81,16 +97,18 @@ def scalar(value: Any, kind: Kind, where: str) -> Any:
     if kind is Kind.BOOL and got != "bool":
         raise FieldError(f"{where}: the field is true or false, not {_show(value)}")
     if kind is Kind.TEXTS:
-        if got == "text":
-            raise FieldError(f"{where}: the field is a list; use contains={value!r} for membership, or give the whole list")
-        if got != "list" or not all(isinstance(item, str) for item in value):
+        if isinstance(value, str):
+            raise FieldError(
+                f"{where}: the field is a list; use contains={value!r} for membership, or give the whole list"
+            )
+        if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
             raise FieldError(f"{where}: the field is a list of text, not {_show(value)}")
         return list(value)
     if kind.is_keyed and got not in ("bool", "number", "text", "list", "object"):
         raise FieldError(f"{where}: a value in JSON is never {_show(value)}")
     if got == "object" and not isinstance(value, dict):
         raise FieldError(f"{where}: a value in JSON is never {_show(value)}")
-    return list(value) if got == "list" else value
+    return list(value) if isinstance(value, tuple) else value
 
 
 def comparable(value: Any, kind: Kind, where: str) -> Any:

@@ -51,7 +51,9 @@ def parse_order(meta: EntityMeta, spelling: str | PathExpr) -> OrderKey:
     else:
         raise FieldError(f"an order key is text such as '-summary.loss' or an F path, not {spelling!r}")
     if path.kind.is_keyed and not path.keys:
-        raise FieldError(f"{meta.name}.{path.field.name} has no order by itself; say which key, as in {path.field.name}.lr")
+        raise FieldError(
+            f"{meta.name}.{path.field.name} has no order by itself; say which key, as in {path.field.name}.lr"
+        )
     if path.kind in (Kind.TEXTS, Kind.REF):
         raise FieldError(f"{meta.name}.{path.field.name} has no order; order by one of its fields or by another key")
     return OrderKey(path, descending)
@@ -59,7 +61,10 @@ def parse_order(meta: EntityMeta, spelling: str | PathExpr) -> OrderKey:
 
 def default_order(meta: EntityMeta) -> tuple[OrderKey, ...]:
     """The order of rows when the user asks for none: newest first, for what has a date."""
-    return tuple(parse_order(meta, key) for key in meta.options.order)
+    found: tuple[OrderKey, ...] | None = meta.caches.get("order")
+    if found is None:
+        found = meta.caches["order"] = tuple(parse_order(meta, key) for key in meta.options.order)
+    return found
 
 
 def has_value(value: Any) -> bool:
@@ -102,6 +107,9 @@ def sort_key(keys: tuple[OrderKey, ...]) -> Callable[[Any], tuple[Any, ...]]:
 
 def tie_break(meta: EntityMeta) -> tuple[OrderKey, ...]:
     """What orders rows that tie in every key: newest first, then by the entity's own key."""
-    created = meta.find("created_at")
-    keys = (OrderKey(Path(created), True),) if created is not None else ()
-    return (*keys, OrderKey(Path(meta.fields[meta.key]), False))
+    found: tuple[OrderKey, ...] | None = meta.caches.get("ties")
+    if found is None:
+        created = meta.find("created_at")
+        keys = (OrderKey(Path(created), True),) if created is not None else ()
+        found = meta.caches["ties"] = (*keys, OrderKey(Path(meta.fields[meta.key]), False))
+    return found

@@ -15,7 +15,7 @@ import attrs
 from wbmodel.errors import FieldError, nearest, suggestion
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, entity_meta
 from wbmodel.query.f import PathExpr
-from wbmodel.query.lookups import LOOKUPS
+from wbmodel.query.lookups import LOOKUPS, find_lookup
 
 __all__ = ["Path", "quote_key", "resolve_expr", "resolve_keyword", "resolve_path", "split_dotted"]
 
@@ -87,7 +87,9 @@ def split_dotted(text: str) -> tuple[str, list[str]]:
             try:
                 part, end = json.decoder.scanstring(rest, at + 1)  # type: ignore[attr-defined]
             except ValueError:
-                raise FieldError(f"the quote in {text!r} is not closed; a quoted key is written like a JSON string") from None
+                raise FieldError(
+                    f"the quote in {text!r} is not closed; a quoted key is written like a JSON string"
+                ) from None
             if end < len(rest) and rest[end] != ".":
                 raise FieldError(f"after the quoted key in {text!r} comes a dot or the end, not {rest[end]!r}")
         else:
@@ -95,18 +97,25 @@ def split_dotted(text: str) -> tuple[str, list[str]]:
             end = len(rest) if end < 0 else end
             part = rest[at:end]
             if not part:
-                raise FieldError(f"the path {text!r} has an empty part; write an empty key as \"\"")
+                raise FieldError(f'the path {text!r} has an empty part; write an empty key as ""')
         parts.append(part)
         if end >= len(rest):
             return sign, parts
         at = end + 1
 
 
+def _unsigned(text: str) -> list[str]:
+    sign, parts = split_dotted(text)
+    if sign:
+        raise FieldError(f"the path {text!r} has a sign, which stands in front of an order key only, and once")
+    return parts
+
+
 def resolve_path(meta: EntityMeta, spelling: str | PathExpr) -> Path:
     """A path without a lookup, from its dotted or keyword spelling or an ``F`` path."""
     if isinstance(spelling, PathExpr):
         return resolve_expr(meta, spelling)
-    _, parts = split_dotted(spelling)
+    parts = _unsigned(spelling)
     if len(parts) == 1 and "__" in parts[0] and meta.find(parts[0]) is None:
         parts = _split_keyword(meta, parts[0])
     return _resolve(meta, parts[0], tuple(parts[1:]), spelling)
@@ -120,12 +129,11 @@ def resolve_expr(meta: EntityMeta, expr: PathExpr) -> Path:
 def resolve_keyword(meta: EntityMeta, keyword: str) -> tuple[Path, str]:
     """The path and the lookup of a keyword such as ``summary__loss__lt``; the lookup defaults to ``exact``."""
     if "." in keyword:
-        _, parts = split_dotted(keyword)
-        field, *rest = parts
+        field, *rest = _unsigned(keyword)
         # `**{"summary.loss__lt": 1}`: the lookup hangs on the last part of a dotted path.
         *head, last = rest or [""]
         key, cut, lookup = last.rpartition("__")
-        if cut and key and lookup in LOOKUPS:
+        if cut and key and find_lookup(lookup):
             return _resolve(meta, field, (*head, key), keyword), lookup
         return _resolve(meta, field, tuple(rest), keyword), "exact"
     parts = _split_keyword(meta, keyword)
@@ -136,7 +144,7 @@ def resolve_keyword(meta: EntityMeta, keyword: str) -> tuple[Path, str]:
         if len(rest) >= 2:
             lookup = _take_lookup(keyword, rest, guess=True)
     elif found.kind is Kind.REF:
-        if len(rest) >= 2 or (rest and rest[-1] in LOOKUPS):
+        if len(rest) >= 2 or (rest and find_lookup(rest[-1])):
             lookup = _take_lookup(keyword, rest, guess=False)
     elif rest:
         lookup = _take_lookup(keyword, rest, guess=False)
@@ -161,7 +169,7 @@ def _take_lookup(keyword: str, rest: list[str], *, guess: bool) -> str:
     """Remove the lookup from the end of ``rest`` and give it. With ``guess``, what is no lookup is a key, unless it
     looks like a misspelt lookup."""
     last = rest[-1]
-    if last in LOOKUPS:
+    if find_lookup(last):
         return rest.pop()
     near = _FOREIGN.get(last)
     hits = [near] if near in LOOKUPS else [hit for hit in nearest(last, LOOKUPS) if len(last) > 3] if not guess else []

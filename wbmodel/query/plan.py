@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import attrs
@@ -57,11 +58,12 @@ class Plan:
         """The order keys, with the default order where the user gave none."""
         return self.order or default_order(self.meta)
 
-    def fields(self) -> tuple[str, ...]:
-        """The names of the fields to select, in the order of declaration. The identity is always among them."""
+    def fields(self, needed: Collection[str] = ()) -> tuple[str, ...]:
+        """The names of the fields to select, in the order of declaration: what was asked for, the identity, and what is
+        ``needed`` besides."""
         meta = self.meta
         wanted = set(meta.default_fields() if self.only is None else self.only) - self.defer
-        wanted |= {"node_id", meta.key, *meta.options.node_context, *self.extra}
+        wanted.update(("node_id", meta.key), meta.options.node_context, self.extra, needed)
         return tuple(name for name in meta.fields if name in wanted)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -42,18 +42,21 @@ class Q:
             if not isinstance(item, (Q, Term)):
                 raise TypeError(f"Q takes conditions such as Q(...) or F.x > 1, not {item!r}")
         terms = (*args, *(Term(name, None, value) for name, value in kwargs.items()))
-        self._fill(tuple(item for item in terms if item), "AND", False)
+        children = tuple(item for item in terms if isinstance(item, Term) or item.children)
+        depth = 1 + max((item.depth for item in children if isinstance(item, Q)), default=0)
+        self._fill(children, "AND", False, depth)
 
-    def _fill(self, children: tuple[Q | Term, ...], connector: Connector, negated: bool) -> Q:
+    def _fill(self, children: tuple[Q | Term, ...], connector: Connector, negated: bool, depth: int) -> Q:
         self.children = children
         self.connector = connector
         self.negated = negated
-        self.depth = 1 + max((item.depth for item in children if isinstance(item, Q)), default=0)
+        self.depth = depth
         return self
 
-    @classmethod
-    def _make(cls, children: tuple[Q | Term, ...], connector: Connector, negated: bool = False) -> Q:
-        return cls.__new__(cls)._fill(children, connector, negated)
+    @staticmethod
+    def _make(children: tuple[Q | Term, ...], connector: Connector, negated: bool, depth: int) -> Q:
+        # The depth is handed on: to look for it among the children would make joining n terms one by one cost n * n.
+        return Q.__new__(Q)._fill(children, connector, negated, depth)
 
     def __bool__(self) -> bool:
         """False for the empty condition."""
@@ -62,16 +65,19 @@ class Q:
     def _join(self, other: object, connector: Connector) -> Q:
         if not isinstance(other, Q):
             raise TypeError(f"a Q joins another Q, not {other!r}")
-        if not other:
+        if not other.children:
             return self
-        if not self:
-            return other
-        return Q._make(self._parts(connector) + other._parts(connector), connector)
+        if not self.children:
+            return Q._make(other.children, other.connector, other.negated, other.depth)
+        mine, my_depth = self._parts(connector)
+        theirs, their_depth = other._parts(connector)
+        return Q._make(mine + theirs, connector, False, max(my_depth, their_depth))
 
-    def _parts(self, connector: Connector) -> tuple[Q | Term, ...]:
+    def _parts(self, connector: Connector) -> tuple[tuple[Q | Term, ...], int]:
+        """What this condition adds to a group of ``connector``, and how deep the group is with it."""
         if not self.negated and (self.connector == connector or len(self.children) == 1):
-            return self.children
-        return (self,)
+            return self.children, self.depth
+        return (self,), self.depth + 1
 
     def __and__(self, other: object) -> Q:
         return self._join(other, "AND")
@@ -80,10 +86,10 @@ class Q:
         return self._join(other, "OR")
 
     def __invert__(self) -> Q:
-        if not self:
+        if not self.children:
             # "not everything" would match nothing, which nobody means who builds conditions step by step.
             return self
-        return Q._make(self.children, self.connector, not self.negated)
+        return Q._make(self.children, self.connector, not self.negated, self.depth)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Q) and bool(self._identity() == other._identity())

@@ -14,7 +14,7 @@ import attrs
 from wbmodel.errors import FieldError
 from wbmodel.meta import EntityMeta, Kind, entity_meta
 from wbmodel.query.f import PathExpr
-from wbmodel.query.lookups import LOOKUPS, Lookup
+from wbmodel.query.lookups import LOOKUPS, Lookup, find_lookup
 from wbmodel.query.paths import Path, resolve_expr, resolve_keyword
 from wbmodel.query.q import Connector, Q, Term
 from wbmodel.query.scopes import Scopes, scope_values
@@ -119,7 +119,7 @@ def _leaf(meta: EntityMeta, term: Term, negated: bool, scopes: Scopes, top: bool
         path, lookup_name = resolve_keyword(meta, term.path)
     else:
         path, lookup_name = resolve_expr(meta, term.path), term.lookup or "exact"
-    entry = LOOKUPS.get(lookup_name)
+    entry = find_lookup(lookup_name)
     if entry is None:
         raise FieldError(f"there is no lookup {lookup_name!r}; the lookups are {', '.join(LOOKUPS)}")
     if entry.rewrite is not None:
@@ -137,7 +137,9 @@ def _leaf(meta: EntityMeta, term: Term, negated: bool, scopes: Scopes, top: bool
 
 def _check_whole(path: Path, entry: Lookup, where: str) -> None:
     if path.kind.is_keyed and not path.keys and entry.name not in ("isnull", "exists", "exact"):
-        raise FieldError(f"{where}: say which key inside {path.field.name}, as in {path.field.name}__lr__{entry.name}=...")
+        raise FieldError(
+            f"{where}: say which key inside {path.field.name}, as in {path.field.name}__lr__{entry.name}=..."
+        )
     if path.kind is Kind.TEXTS and not entry.on_texts:
         raise FieldError(f"{where}: {path.field.name} is a list; use contains, in, exact or isnull")
 
@@ -170,7 +172,9 @@ def _to_key(
 def _add_scope(meta: EntityMeta, scope: str, lookup: str, value: Any, scopes: Scopes, allowed: bool) -> None:
     where = f"{meta.name} {scope}"
     if lookup not in ("exact", "in"):
-        raise FieldError(f"{where}: {scope} routes the query and takes only {scope}=... or {scope}__in=[...], not {lookup!r}")
+        raise FieldError(
+            f"{where}: {scope} routes the query and takes only {scope}=... or {scope}__in=[...], not {lookup!r}"
+        )
     if not allowed:
         raise FieldError(
             f"{where}: {scope} routes the query, so it stands in filter() itself or under &, never under |, ~ or exclude(); "

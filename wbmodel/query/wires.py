@@ -6,6 +6,7 @@ Wire forms take ``(key, operand, kind, promises)`` and give a filter or None; gr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Literal
@@ -38,7 +39,20 @@ def wire_value(value: Any) -> Any:
 
 
 def wire_op(operator: str) -> WireForm:
-    return lambda key, operand, kind, promises: {key: {operator: wire_value(operand)}}
+    infinity = "Infinity" if operator in ("$gt", "$gte") else "-Infinity"
+
+    def wire(key: str, operand: Any, kind: Kind, promises: Promises) -> Wire:
+        plain: Wire = {key: {operator: wire_value(operand)}}
+        return _or_text(plain, key, kind, promises, infinity)
+
+    return wire
+
+
+def _or_text(plain: Wire, key: str, kind: Kind, promises: Promises, *texts: str) -> Wire:
+    """W&B keeps the infinities of a summary as text, which a comparison with a number may not reach."""
+    if kind is not Kind.SUMMARY or promises.strict_values:
+        return plain
+    return {"$or": [plain, *({key: text} for text in texts)]}
 
 
 def wire_exact(key: str, operand: Any, kind: Kind, promises: Promises) -> Wire | None:
@@ -119,8 +133,25 @@ def grade_values(operand: Any, kind: Kind, promises: Promises) -> Grade:
     return "superset"
 
 
+def grade_order(operand: Any, kind: Kind, promises: Promises) -> Grade:
+    """Comparison. What is above a text is a matter of collation, and infinities have no JSON: neither is sent unless
+    the server is known to agree."""
+    if promises.strict_values or kind is Kind.TIME:
+        return "exact"
+    unsafe = isinstance(operand, str) or (isinstance(operand, float) and not math.isfinite(operand))
+    return "local" if unsafe else grade_values(operand, kind, promises)
+
+
+def grade_range(pair: tuple[Any, Any], kind: Kind, promises: Promises) -> Grade:
+    """Both ends, the worse of the two."""
+    grades = [grade_order(end, kind, promises) for end in pair]
+    return "local" if "local" in grades else "superset" if "superset" in grades else "exact"
+
+
 def grade_exact(operand: Any, kind: Kind, promises: Promises) -> Grade:
     if isinstance(operand, (list, dict)):
+        return "local"
+    if isinstance(operand, float) and not math.isfinite(operand) and not promises.strict_values:
         return "local"
     if operand is None:
         # A column is never absent; a key in JSON may be, and {k: null} finds both.

@@ -1,0 +1,112 @@
+"""Equal plans give equal text, cached; and compiling is pure."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+import wbmodel
+from tests.backends import FULL, WEAK
+from wbmodel import F, Run
+from wbmodel.compiler.query import Terms, compile_plan
+from wbmodel.query.plan import Plan
+from wbmodel.query.where import resolve
+from wbmodel.request import Request
+
+META = Run.__wbmodel_meta__
+TERMS = Terms(abilities=FULL, project="acme/vision")
+
+
+def request(limit: float, terms: Terms = TERMS) -> Request:
+    where, scopes = resolve(META, F.summary["loss"] < limit)
+    query = compile_plan(Plan(meta=META, where=where, scopes=scopes), terms)
+    assert query.way.route is not None
+    return query.request(query.way.route, query.way.slots, [query.filter.wire], "+created_at", 10, [None])
+
+
+def test_plans_that_differ_in_values_share_one_document() -> None:
+    one, other = request(0.3), request(0.4)
+    assert one.document is other.document
+    assert one.variables != other.variables
+
+
+def test_equal_plans_give_equal_requests() -> None:
+    assert request(0.3) == request(0.3)
+    assert str(request(0.3)) == str(request(0.3))
+
+
+def test_text_is_the_same_in_every_process() -> None:
+    script = (
+        "from tests.compiler.test_stability import request\n"
+        "import sys; sys.stdout.write(request(0.3).document.text)"
+    )
+    texts = set()
+    for seed in ("0", "1", "2"):
+        done = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60,
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(filter(None, sys.path))},
+        )  # fmt: skip
+        texts.add(done.stdout)
+    assert texts == {request(0.3).document.text}
+
+
+def test_what_a_server_promises_does_not_change_the_document() -> None:
+    weak = Terms(abilities=WEAK, project="acme/vision")
+    assert request(0.3, weak).document is request(0.3).document
+
+
+def test_the_cache_is_bounded() -> None:
+    from wbmodel.compiler import document
+
+    query = compile_plan(Plan(meta=META), TERMS)
+    assert query.way.route is not None
+    shape = query.shape(query.way.route, "count")
+    for index in range(document._CACHE_LIMIT + 20):
+        document.build(attrs.evolve(shape, name=f"Runs{index}"))
+    assert len(document._cache) <= document._CACHE_LIMIT
+
+
+def test_compiling_does_no_io(monkeypatch: pytest.MonkeyPatch) -> None:
+    request(0.1)  # what is imported lazily is imported now
+
+    def refuse(*args: Any, **kwargs: Any) -> Any:
+        raise AssertionError(f"compiling opened something: {args}")
+
+    monkeypatch.setattr(builtins, "open", refuse)
+    monkeypatch.setattr(socket, "socket", refuse)
+    assert request(0.2).variables["filters"] == '{"summary_metrics.loss":{"$lt":0.2}}'
+
+
+def test_the_pure_layers_load_no_backend_no_session_and_no_network() -> None:
+    script = (
+        "import sys, wbmodel.compiler.explain, wbmodel.query.plan\n"
+        "heavy = {'asyncio', 'gql', 'aiohttp', 'graphql', 'msgspec', 'yaml', 'wbmodel.backend'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, timeout=60, capture_output=True, text=True,
+        env={"PYTHONPATH": ":".join(filter(None, sys.path))},
+    )  # fmt: skip
+    # ``wbmodel/__init__`` itself imports the layers above; what is heavy stays out all the same.
+    assert set(ast.literal_eval(done.stdout)) <= {"wbmodel.backend"}
+
+
+@pytest.mark.parametrize("package", ["query", "compiler"])
+def test_the_pure_layers_import_only_what_is_below(package: str) -> None:
+    forbidden = ("session", "backend", "entities", "objects", "registry", "hookspecs", "engine", *(("compiler", "convert") if package == "query" else ()))
+    files = sorted((Path(wbmodel.__file__).parent / package).glob("*.py"))
+    assert len(files) > 5
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            for name in names:
+                assert not name.startswith(tuple(f"wbmodel.{item}" for item in forbidden)), (file.name, name)

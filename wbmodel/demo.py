@@ -1,0 +1,133 @@
+"""``python -m wbmodel.demo``: questions a practitioner would ask, the code that asks them, and the answers.
+
+The runs are real; they come with the package (``plugins/wbmodel_fixtures/demo/SOURCES.md`` says from where). The sweeps,
+artifacts and their assignment to runs are synthetic and say so.
+"""
+
+from __future__ import annotations
+
+import textwrap
+import time
+from typing import Any
+
+__all__ = ["QUESTIONS", "main"]
+
+QUESTIONS: tuple[tuple[str, str], ...] = (
+    (
+        "What is there?",
+        """
+        for project in Project.objects.order_by("name"):
+            print(f"{project.path:<26}{project.runs.count():>4} runs   {project.runs.filter(state='finished').count():>3} finished")
+        """,
+    ),
+    (
+        "Which vision transformers did best on the test set?",
+        """
+        vit = Run.objects.filter(project="demo/vit-prisma")
+        for run in vit.order_by("summary.test_loss")[:5]:
+            layers = run.config["transformer"]["num_layers"]
+            print(f"{run.id}  {run.name:<22} test_loss {run.summary['test_loss']:.4f}  layers {layers}  {run.state}")
+        """,
+    ),
+    (
+        "What differs between the best and the worst of them?",
+        """
+        best = vit.best("summary.test_loss", goal="min")
+        worst = vit.best("summary.test_loss", goal="max")
+
+        def flat(value, prefix=""):
+            for key, item in value.items():
+                yield from flat(item, f"{prefix}{key}.") if isinstance(item, dict) else [(prefix + key, item)]
+
+        there, here = dict(flat(best.config)), dict(flat(worst.config))
+        for key in sorted(there.keys() & here.keys()):
+            if there[key] != here[key]:
+                print(f"{key:<32} {there[key]!r:<24} {here[key]!r}")
+        """,
+    ),
+    (
+        "What does a filter compile to? Nothing is asked of the backend here.",
+        """
+        question = (
+            Run.objects.filter(project="demo/gpt3-chem", state="finished", config__hyperparams__n_epochs__in=[2, 4])
+            .filter(Q(summary__validation_loss__lt=0.2) | Q(tags__contains="baseline"))
+            .exclude(config__model="davinci")
+            .order_by("summary.validation_loss", "-created_at")[:10]
+        )
+        print(question.explain())
+        """,
+    ),
+    (
+        "And its answer, as rows:",
+        """
+        for row in question.values_list("id", "config.model", "config.hyperparams.n_epochs", "summary.validation_loss"):
+            print(*row, sep="   ")
+        """,
+    ),
+    (
+        "Which runs lack a key that their neighbours have?",
+        """
+        lacking = vit.filter(summary__test_loss__exists=False)
+        print(lacking.count(), "of", vit.count(), "have no test_loss:", *lacking.values_list("id", flat=True))
+        """,
+    ),
+    (
+        "How did each sweep go?",
+        """
+        for sweep in Sweep.objects.filter(entity="demo").order_by("name"):
+            best = sweep.best_run()
+            value = best.summary.get(sweep.metric) if best else None
+            print(f"{sweep.path:<36} {sweep.run_count:>3} runs   {sweep.metric} ({sweep.goal}): {value}   {best.id if best else '-'}")
+        """,
+    ),
+    (
+        "A key with a slash, and runs from two projects at once, newest first:",
+        """
+        lively = Run.objects.filter(project__in=["demo/wandb-sdk-tests", "demo/apeiron"])
+        for run in lively.filter(Q(F.summary["train/loss"] > 0) | Q(F.summary["eval/loss"] > 0))[:4]:
+            print(run.path, run.created_at.date(), {key: value for key, value in run.summary.items() if key.endswith("/loss")})
+        """,
+    ),
+    (
+        "A slip of the finger is caught before any request:",
+        """
+        try:
+            Run.objects.filter(sumary__loss__lt=1)
+        except errors.FieldError as error:
+            print(error)
+        """,
+    ),
+    (
+        "The same from async code:",
+        """
+        async def newest():
+            async for run in Run.objects.filter(project="demo/morl", state="finished").order_by("-created_at")[:3]:
+                print(run.path, run.created_at.isoformat(timespec="seconds"))
+
+        asyncio.run(newest())
+        """,
+    ),
+)
+
+
+def main() -> None:
+    """Ask every question and print it, its code and its answer."""
+    import asyncio
+
+    import wbmodel
+
+    names: dict[str, Any] = {name: getattr(wbmodel, name) for name in wbmodel.__all__} | {"asyncio": asyncio}
+    started = time.perf_counter()
+    with wbmodel.connect("demo:", name="demo", default=False) as session:
+        for number, (question, code) in enumerate(QUESTIONS, 1):
+            source = textwrap.dedent(code).strip()
+            print(f"\n{number}. {question}\n")
+            print(textwrap.indent(source, "    "))
+            print()
+            exec(compile(source, f"<question {number}>", "exec"), names)  # noqa: S102 - the code is in this file
+        seconds = time.perf_counter() - started
+        print(f"\n{len(QUESTIONS)} questions, {session.stats.requests} requests, {seconds:.1f} s. More: README.md, docs/")
+
+
+if __name__ == "__main__":
+    main()
