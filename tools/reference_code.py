@@ -1,0 +1,254 @@
+"""What the reference pages on names, querysets, sessions, hooks, errors and evaluation hold, made from docstrings.
+
+Each function gives the texts for the places ``{{name}}`` of the template of the same name in tools/reference.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import inspect
+import itertools
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+import wbmodel
+from tools.docs_markdown import ROOT, function_of, markdown, members, public_methods, signature, table, twin
+from wbmodel import errors, hookspecs, testing
+from wbmodel.backend import API_VERSION
+from wbmodel.compiler.explain import Explanation
+from wbmodel.objects.manager import Manager
+from wbmodel.objects.queryset import QuerySet
+from wbmodel.query.f import PathExpr
+from wbmodel.query.q import Q
+from wbmodel.session import current
+from wbmodel.session.observe import SessionStats
+from wbmodel.session.session import Session
+from wbmodel_fixtures.plugin import fixtures
+
+__all__ = [
+    "FOR_DRIVERS",
+    "api",
+    "error_classes",
+    "errors_page",
+    "evaluation",
+    "evaluation_table",
+    "hooks",
+    "querysets",
+    "settings",
+    "variables_read",
+]
+
+# -- public names ----------------------------------------------------------------------------------
+
+_WHERE = {
+    "F": "querysets.md#f",
+    "Q": "querysets.md#q",
+    "QuerySet": "querysets.md#queryset",
+    "Manager": "querysets.md#manager",
+    "Session": "settings.md#session",
+    "connect": "settings.md#connect",
+    "connections": "settings.md#connections",
+    "current_session": "settings.md#current_session",
+    "get_session": "settings.md#get_session",
+    "errors": "errors.md",
+    "WbmodelError": "errors.md#wbmodelerror",
+    "__version__": "../../CHANGELOG.md",
+}
+_MEANINGS = {
+    "F": "A path to a field or to a key inside one, written in Python.",
+    "connections": "The open sessions by name: a live, read-only view.",
+    "errors": "Every exception and warning.",
+    "__version__": "The version of wbmodel, as text.",
+}
+
+
+def _first(doc: str | None) -> str:
+    return markdown(doc).split("\n\n")[0]
+
+
+def api() -> dict[str, str]:
+    """Every public name, with the place where it is described."""
+    names = []
+    for name in wbmodel.__all__:
+        item = getattr(wbmodel, name)
+        where = f"entities.md#{name.lower()}" if hasattr(item, "__wbmodel_meta__") else _WHERE[name]
+        names.append((f"[`{name}`]({where})", _MEANINGS.get(name) or _first(item.__doc__)))
+    tests = []
+    for name in testing.__all__:
+        item = getattr(testing, name)
+        text = signature(item, name, bound=False) if inspect.isfunction(item) else name
+        tests.append((f"`{text}`", _first(item.__doc__)))
+    columns = ("name", "what it is")
+    return {"names": table(columns, names), "testing": table(columns, tests)}
+
+
+# -- querysets -------------------------------------------------------------------------------------
+
+
+def querysets() -> dict[str, str]:
+    """Every method of QuerySet, Manager and F paths."""
+    groups: dict[str, list[str]] = {"chain": [], "terminal": [], "looking": []}
+    methods = public_methods(QuerySet, inherited=True)
+    for name, item in methods.items():
+        if name.startswith("a") and name[1:] in methods:
+            continue
+        function = function_of(item)
+        text = name if isinstance(item, property) else signature(function, name)
+        made = str(inspect.signature(function).return_annotation)
+        chained = made == "Self" or made.startswith("QuerySet[")
+        looks = name == "explain" or isinstance(item, (property, classmethod))
+        group = "looking" if looks else "chain" if chained else "terminal"
+        groups[group].append(f"### {name}\n\n`{text}`\n\n{markdown(function.__doc__)}{twin(name, methods)}")
+    explained = [(f"`{item.name}`", f"`{item.type}`") for item in attrs.fields(Explanation)]
+    return {
+        **{name: "\n\n".join(entries) for name, entries in groups.items()},
+        "queryset": markdown(QuerySet.__doc__),
+        "explanation": markdown(Explanation.__doc__),
+        "explained": table(("attribute", "type"), explained),
+        "manager": markdown(Manager.__doc__),
+        "manager_methods": table(("method", "meaning"), members(Manager)),
+        "paths": table(("method", "meaning"), members(PathExpr)),
+        "q": markdown(Q.__doc__),
+    }
+
+
+# -- sessions and settings -------------------------------------------------------------------------
+
+FOR_DRIVERS = {"sending", "received", "failed", "call_info", "wrappers"}
+"""Members of Session that drivers use, and nobody else."""
+
+
+def settings() -> dict[str, str]:
+    """The functions around sessions, and the members of one."""
+    parts = []
+    for name in ("connect", "current_session", "get_session"):
+        function = getattr(current, name)
+        parts.append(f"### {name}\n\n`{signature(function, name, bound=False)}`\n\n{markdown(function.__doc__)}")
+    stats = [item for item in attrs.fields(SessionStats) if not item.name.startswith("_")]
+    options = list(inspect.signature(fixtures).parameters)[1:]
+    return {
+        "options": ", ".join(f"`{name}`" for name in options),
+        "functions": "\n\n".join(parts),
+        "session": markdown(Session.__doc__),
+        "members": table(("member", "meaning"), members(Session, without=FOR_DRIVERS)),
+        "stats": markdown(SessionStats.__doc__),
+        "stats_fields": table(("attribute", "type"), [(f"`{item.name}`", f"`{item.type}`") for item in stats]),
+    }
+
+
+def variables_read() -> set[str]:
+    """The environment variables that the code reads, found in its source."""
+    found: set[str] = set()
+    for base in ("wbmodel", "plugins"):
+        for file in sorted((ROOT / base).rglob("*.py")):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
+                    continue
+                asks = f"{ast.unparse(node.func.value)}.{node.func.attr}" in (
+                    "env.get",
+                    "environ.get",
+                    "os.environ.get",
+                    "os.getenv",
+                )
+                if asks and isinstance(node.args[0], ast.Constant):
+                    found.add(str(node.args[0].value))
+    return found
+
+
+# -- hooks -----------------------------------------------------------------------------------------
+
+_NOT_HANDED = {"GROUP", "HOOKS", "hookspec", "hookimpl"}
+
+
+def hooks() -> dict[str, str]:
+    """The hooks with their exact signatures, and the types of what they are handed."""
+    described = []
+    for name in _in_order(hookspecs.HOOKS):
+        function = getattr(hookspecs, name)
+        described.append(f"## {name}\n\n`{signature(function, name, bound=False)}`\n\n{markdown(function.__doc__)}")
+    notes = _notes(Path(hookspecs.__file__))
+    handed = []
+    for name in _in_order(set(hookspecs.__all__) - _NOT_HANDED):
+        item = getattr(hookspecs, name)
+        if name in notes:  # an alias of a type, described by the text below it
+            handed.append(f"### {name}\n\n{markdown(notes[name])}")
+            continue
+        handed.append(f"### {name}\n\n{markdown(item.__doc__)}")
+        rows = members(item, types=True)
+        call = vars(item).get("__call__")
+        if inspect.isfunction(call):
+            rows.insert(0, (f"`{signature(call, '__call__')}`", markdown(call.__doc__)))
+        if rows:
+            handed.append(table(("member", "meaning"), rows))
+    return {
+        "module": markdown(hookspecs.__doc__),
+        "group": hookspecs.GROUP,
+        "version": str(API_VERSION),
+        "hooks": "\n\n".join(described),
+        "handed": "\n\n".join(handed),
+    }
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    """Names in the order of their definition in hookspecs."""
+    return sorted(names, key=list(vars(hookspecs)).index)
+
+
+def _notes(file: Path) -> dict[str, str]:
+    """Texts below assignments of a module, by name."""
+    body = ast.parse(file.read_text(encoding="utf-8")).body
+    found: dict[str, str] = {}
+    for one, other in itertools.pairwise(body):
+        if isinstance(one, ast.Assign) and isinstance(other, ast.Expr) and isinstance(other.value, ast.Constant):
+            for target in one.targets:
+                found[ast.unparse(target)] = inspect.cleandoc(str(other.value.value))
+    return found
+
+
+# -- errors ----------------------------------------------------------------------------------------
+
+
+def error_classes() -> list[type[Any]]:
+    """Every exception and warning class, in the order of the source."""
+    return [item for item in vars(errors).values() if inspect.isclass(item) and item.__module__ == errors.__name__]
+
+
+def errors_page() -> dict[str, str]:
+    """The tree, then one section per class."""
+    classes = error_classes()
+    parts = []
+    for cls in classes:
+        bases = ", ".join(f"`{base.__name__}`" for base in cls.__bases__)
+        parts.append(f"## {cls.__name__}\n\nBases: {bases}. {markdown(cls.__doc__)}")
+    tree = [*_tree(errors.WbmodelError, classes), *_tree(errors.WbmodelWarning, classes)]
+    return {"tree": "\n".join(tree), "classes": "\n\n".join(parts)}
+
+
+def _tree(cls: type[Any], classes: list[type[Any]], depth: int = 0) -> list[str]:
+    others = [base.__name__ for base in cls.__bases__ if base not in classes and base is not Exception]
+    line = "    " * depth + cls.__name__ + (f" ({', '.join(others)})" if others else "")
+    return [line, *(found for item in classes if cls in item.__bases__ for found in _tree(item, classes, depth + 1))]
+
+
+# -- evaluation ------------------------------------------------------------------------------------
+
+
+def evaluation_table() -> list[tuple[str, str, int, int, str]]:
+    """The table that a test counts requests against: (name, code, requests cold, requests once evaluated, note)."""
+    file = ROOT / "tests" / "objects" / "evaluation_table.py"
+    spec = importlib.util.spec_from_file_location("evaluation_table", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return [tuple(row) for row in module.TABLE]
+
+
+def evaluation() -> dict[str, str]:
+    """One row per operation."""
+    rows = [(name, f"`{code}`", str(cold), str(warm), note) for name, code, cold, warm, note in evaluation_table()]
+    return {"table": table(("operation", "code", "cold", "warm", "note"), rows)}

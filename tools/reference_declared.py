@@ -1,0 +1,190 @@
+"""What the reference pages on entities, aliases, lookups and capabilities hold, made from declarations.
+
+Each function gives the texts for the places ``{{name}}`` of the template of the same name in tools/reference.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from datetime import timedelta
+from typing import Any
+
+import attrs
+
+from tools.docs_markdown import markdown, members, signature, table
+from wbmodel.backend import AsyncBackend, Backend, Capabilities, SyncBackend
+from wbmodel.codec import dumps
+from wbmodel.compiler.filters import compile_filter
+from wbmodel.entities.base import Model
+from wbmodel.meta import EntityMeta, FieldMeta, Kind, all_entities
+from wbmodel.query.lookups import LOOKUPS, Lookup
+from wbmodel.query.q import Q
+from wbmodel.query.scopes import SCOPE_KINDS
+from wbmodel.query.where import resolve
+from wbmodel.query.wires import Promises
+
+__all__ = ["aliases", "capabilities", "entities", "lookup_condition", "lookups"]
+
+ORDER = [
+    "Project",
+    "Run",
+    "Sweep",
+    "Report",
+    "Artifact",
+    "ArtifactCollection",
+    "ArtifactType",
+    "File",
+    "User",
+    "Entity",
+]
+
+
+def _metas() -> list[EntityMeta]:
+    known = all_entities()
+    own = {name for name, meta in known.items() if meta.cls.__module__.startswith("wbmodel.")}
+    if own != set(ORDER):
+        raise LookupError(f"ORDER and the declared entities differ: {sorted(own ^ set(ORDER))}")
+    return [known[name] for name in ORDER]
+
+
+# -- entities --------------------------------------------------------------------------------------
+
+
+def entities() -> dict[str, str]:
+    """The members that all share, then one section per entity."""
+    rows = [
+        ("`objects`", "On the class: a fresh queryset. See [querysets](querysets.md)."),
+        ("`node_id`", "The GraphQL id."),
+        *members(Model),
+        (
+            "`DoesNotExist`",
+            "On the class: what `get()` raises for nothing found. See [errors](errors.md#doesnotexist).",
+        ),
+        ("`MultipleObjectsReturned`", "On the class: what `get()` raises for more than one row."),
+    ]
+    return {"common": table(("member", "meaning"), rows), "entities": "\n\n".join(map(_entity, _metas()))}
+
+
+def _entity(meta: EntityMeta) -> str:
+    cls = meta.cls
+    order = ", ".join(f"`{key}`" for key in meta.options.order) or "the server's"
+    head = f"GraphQL type `{meta.graphql}`. Key: `{meta.key}`. Default order: {order}."
+    if meta.options.scopes:
+        names = [f"`{name}` ({SCOPE_KINDS[kind]})" for name, kind in meta.options.scopes.items()]
+        head += f" Scopes: {', '.join(names)}."
+    annotations: dict[str, Any] = cls.__annotations__
+    rows = [_field(item, annotations.get(item.name, "")) for item in meta.fields.values()]
+    columns = ("field", "type", "GraphQL", "loaded", "filter", "order", "meaning")
+    parts = [f"## {meta.name}", markdown(cls.__doc__), head, table(columns, rows)]
+    if meta.to_many:
+        many = []
+        for item in meta.to_many.values():
+            same = f"`{item.target}.objects.filter({item.scope}=...)`"
+            many.append((f"`{item.name}`", f"`QuerySet[{item.target}]`", same, item.doc))
+        parts.append(table(("relation to many", "gives", "the same as", "meaning"), many))
+    own = members(cls, without={*meta.fields, *meta.to_many}, types=True)
+    if own:
+        parts.append(table(("property or method", "meaning"), own))
+    return "\n\n".join(parts)
+
+
+def _field(item: FieldMeta, annotation: object) -> tuple[str, ...]:
+    wire = item.wire + "".join(f" {{ {part} }}" for part in item.sub)
+    filtered = f"`{item.filter_path}`" if item.filter_path else ""
+    doc = item.doc
+    if item.kind is Kind.REF:
+        filtered = ", ".join(f"`{path}`" for path in item.filters.values())
+        inner = [name for name in item.identity if name != "node_id"]
+        doc += " In queries: " + ", ".join(f"`{item.name}__{name}`" for name in inner) + "."
+    elif item.kind.is_keyed:
+        doc += f' In queries: `{item.name}__key`, `"{item.name}.key"`, `F.{item.name}["key"]`.'
+    order = f"`{item.order_key}`" if item.order_key else ""
+    return f"`{item.name}`", f"`{annotation}`", f"`{wire}`", "yes" if item.selected else "", filtered, order, doc
+
+
+# -- aliases ---------------------------------------------------------------------------------------
+
+
+def aliases() -> dict[str, str]:
+    """One row per field that has other names."""
+    rows = [
+        (meta.name, f"`{item.name}`", ", ".join(f"`{alias}`" for alias in item.aliases), f"`{item.wire}`")
+        for meta in _metas()
+        for item in meta.fields.values()
+        if item.aliases
+    ]
+    return {"aliases": table(("entity", "field", "also", "GraphQL"), rows)}
+
+
+# -- lookups ---------------------------------------------------------------------------------------
+
+WEAK = Promises()
+STRICT = Promises(strict_values=True, literal_keys=True, regex=True, exists=True)
+OPERATORS = {"exact": "==", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+
+
+def lookup_condition(entry: Lookup) -> Q:
+    """The example of a lookup as a condition."""
+    made = eval(f"Q({entry.example})", {"Q": Q, "timedelta": timedelta})  # the text is our own declaration
+    assert isinstance(made, Q)
+    return made
+
+
+def lookups() -> dict[str, str]:
+    """What each built-in lookup takes, and where its example is answered."""
+    run = all_entities()["Run"]
+    rows, wires = [], []
+    for entry in LOOKUPS.values():
+        if entry.rewrite is not None:
+            continue
+        on_path = OPERATORS.get(entry.name) or f".{'in_' if entry.name == 'in' else entry.name}(...)"
+        phrase, texts = entry.phrase.rstrip(":,"), "yes" if entry.on_texts else ""
+        rows.append((f"`{entry.name}`", phrase, entry.accepts, f"`{entry.example}`", f"`{on_path}`", texts))
+        node, _ = resolve(run, lookup_condition(entry))
+        weak, strict = compile_filter(node, WEAK), compile_filter(node, STRICT)
+        wires.append((f"`{entry.name}`", weak.grade, _wire(entry, weak.wire), strict.grade, _wire(entry, strict.wire)))
+    columns = ("lookup", "meaning", "takes", "example", "on an `F` path", "on a list of text")
+    return {
+        "lookups": table(columns, rows),
+        "wires": table(("lookup", "promises nothing", "sent", "promises all", "sent"), wires),
+    }
+
+
+def _wire(entry: Lookup, wire: dict[str, Any] | None) -> str:
+    if wire is None:
+        return "nothing"
+    text = dumps(wire)
+    if entry.name == "within":  # relative to now
+        text = re.sub(r"[0-9]{4}-[0-9-]+T[0-9:.]+Z", "...", text)
+    return f"`{text}`"
+
+
+# -- capabilities ----------------------------------------------------------------------------------
+
+
+def capabilities() -> dict[str, str]:
+    """The flags, and the members of the protocol."""
+    flags = [
+        (f"`{item.name}`", f"`{_shown(item.default)}`", Capabilities.doc(item.name))
+        for item in attrs.fields(Capabilities)
+    ]
+    doors = []
+    for name, item in vars(Backend).items():
+        if inspect.isfunction(item) and not name.startswith("_"):
+            colour = "async " if inspect.iscoroutinefunction(item) else ""
+            doors.append((f"`{colour}{signature(item, name)}`", markdown(item.__doc__)))
+    facts = members(
+        Backend, without={name for name in vars(Backend) if inspect.isfunction(vars(Backend)[name])}, types=True
+    )
+    return {
+        "flags": table(("flag", "default", "meaning"), flags),
+        "backend": markdown(Backend.__doc__),
+        "doors": table(("member", "meaning"), [*facts, *doors]),
+        "sync": markdown(SyncBackend.__doc__),
+        "async": markdown(AsyncBackend.__doc__),
+    }
+
+
+def _shown(value: object) -> str:
+    return "{" + ", ".join(sorted(map(repr, value))) + "}" if isinstance(value, frozenset) else repr(value)
