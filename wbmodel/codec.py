@@ -100,5 +100,3 @@ def format_datetime(moment: datetime) -> str:
     moment = moment.astimezone(UTC)
     spec = "microseconds" if moment.microsecond else "seconds"
     return moment.replace(tzinfo=None).isoformat(timespec=spec) + "Z"
-
-

@@ -33,7 +33,7 @@ def unwrap_config(raw: Any) -> dict[str, Any]:
             break
     try:
         # The usual case, in C: every value is a dict that has "value".
-        return dict(zip(raw, map(_VALUE, raw.values())))
+        return dict(zip(raw, map(_VALUE, raw.values()), strict=False))
     except (KeyError, TypeError, IndexError):
         return {key: _unwrap(item) for key, item in raw.items()}
 
@@ -133,7 +133,7 @@ def _generate(
         else:
             lines.append(f"        o.{name} = {value}")
     lines += ["        rows.append(o)", "    return rows"]
-    exec(compile("\n".join(lines), f"<hydrate {meta.name}>", "exec"), names)  # noqa: S102 - source is made of declarations
+    exec(compile("\n".join(lines), f"<hydrate {meta.name}>", "exec"), names)  # the source is made of declarations
     made: Hydrator = names["hydrate"]
     return made
 

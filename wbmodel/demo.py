@@ -1,6 +1,7 @@
 """``python -m wbmodel.demo``: questions a practitioner would ask, the code that asks them, and the answers.
 
-The runs are real; they come with the package (``plugins/wbmodel_fixtures/demo/SOURCES.md`` says from where). The sweeps,
+The runs are real; they come with the package (``plugins/wbmodel_fixtures/demo/SOURCES.md`` says from where). The
+sweeps,
 artifacts and their assignment to runs are synthetic and say so.
 """
 
@@ -17,7 +18,8 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
         "What is there?",
         """
         for project in Project.objects.order_by("name"):
-            print(f"{project.path:<26}{project.runs.count():>4} runs   {project.runs.filter(state='finished').count():>3} finished")
+            runs = project.runs
+            print(f"{project.path:<26}{runs.count():>4} runs   {runs.filter(state='finished').count():>3} finished")
         """,
     ),
     (
@@ -76,8 +78,8 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
         """
         for sweep in Sweep.objects.filter(entity="demo").order_by("name"):
             best = sweep.best_run()
-            value = best.summary.get(sweep.metric) if best else None
-            print(f"{sweep.path:<36} {sweep.run_count:>3} runs   {sweep.metric} ({sweep.goal}): {value}   {best.id if best else '-'}")
+            shown = f"{best.summary[sweep.metric]:.4f} in {best.id}" if best else "no run has it"
+            print(f"{sweep.path:<38}{sweep.run_count:>3} runs   {sweep.goal} {sweep.metric}: {shown}")
         """,
     ),
     (
@@ -85,7 +87,8 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
         """
         lively = Run.objects.filter(project__in=["demo/wandb-sdk-tests", "demo/apeiron"])
         for run in lively.filter(Q(F.summary["train/loss"] > 0) | Q(F.summary["eval/loss"] > 0))[:4]:
-            print(run.path, run.created_at.date(), {key: value for key, value in run.summary.items() if key.endswith("/loss")})
+            losses = {key: value for key, value in run.summary.items() if key.endswith("/loss")}
+            print(run.path, run.created_at.date(), losses)
         """,
     ),
     (
@@ -124,9 +127,11 @@ def main() -> None:
             print(f"\n{number}. {question}\n")
             print(textwrap.indent(source, "    "))
             print()
-            exec(compile(source, f"<question {number}>", "exec"), names)  # noqa: S102 - the code is in this file
+            exec(compile(source, f"<question {number}>", "exec"), names)  # the code is in this file
         seconds = time.perf_counter() - started
-        print(f"\n{len(QUESTIONS)} questions, {session.stats.requests} requests, {seconds:.1f} s. More: README.md, docs/")
+        print(
+            f"\n{len(QUESTIONS)} questions, {session.stats.requests} requests, {seconds:.1f} s. More: README.md, docs/"
+        )
 
 
 if __name__ == "__main__":

@@ -87,6 +87,7 @@ class FieldMeta:
     by_key: bool = False
     on: str | None = None
     filters: Mapping[str, str] = attrs.field(factory=dict)
+    entity: str = ""
 
     @property
     def is_lazy(self) -> bool:
@@ -98,6 +99,10 @@ class FieldMeta:
     def names(self) -> tuple[str, ...]:
         """Every spelling that a query may use."""
         return (self.name, *self.aliases)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Compared by identity, so a pickle names the field instead of holding it.
+        return (_field_of, (self.entity, self.name))
 
 
 def field(
@@ -114,7 +119,8 @@ def field(
     editable: bool = False,
     shared: bool = False,
 ) -> Any:
-    """Declare a field of an entity: its GraphQL name, what it holds, and what may be done with it. ``shared``: many rows
+    """Declare a field of an entity: its GraphQL name, what it holds, and what may be done with it. ``shared``: many
+    rows
     have the same text there, so that one copy is kept for all rows of a page."""
     info = {
         "wire": wire,
@@ -148,7 +154,8 @@ def relation(
 
     ``identity`` names the target's fields that are always selected, which make up the reference. ``by_key``: the
     wire field is a text that holds the target's key (``sweepName``), so the reference is built from it and
-    ``select_related`` cannot widen it. ``on``: the wire field is a union, of which only this member is meant. ``filters`` maps the target's fields to the server's filter paths.
+    ``select_related`` cannot widen it. ``on``: the wire field is a union, of which only this member is meant.
+    ``filters`` maps the target's fields to the server's filter paths.
     """
     info = {
         "wire": wire,
@@ -241,7 +248,10 @@ class ToManyMeta:
 
 @attrs.frozen(slots=True, kw_only=True, eq=False)
 class Options:
-    """What an entity class says about itself beside its fields, as ``__wbmodel__``."""
+    """What an entity class says about itself beside its fields, as ``__wbmodel__``.
+
+    ``keyed``: others refer to it by its key, without a node id, so its project and key are who it is.
+    """
 
     graphql: str
     plural: str
@@ -252,6 +262,7 @@ class Options:
     expand: tuple[Expansion, ...] = ()
     order: tuple[str, ...] = ("-created_at",)
     node_context: tuple[str, ...] = ()
+    keyed: bool = False
 
 
 class EntityMeta:
@@ -269,7 +280,7 @@ class EntityMeta:
         for attribute in attrs.fields(cls):
             info = attribute.metadata.get("wbmodel")
             if info is not None:
-                self.fields[attribute.name] = FieldMeta(name=attribute.name, **info)
+                self.fields[attribute.name] = FieldMeta(entity=self.name, name=attribute.name, **info)
         self._by_name: dict[str, FieldMeta] = {}
         for item in self.fields.values():
             for name in item.names:
@@ -334,6 +345,10 @@ def entity_meta(name: str) -> EntityMeta:
         return _registry[name]
     except KeyError:
         raise LookupError(f"there is no entity {name!r}{suggestion(name, _registry)}") from None
+
+
+def _field_of(entity: str, name: str) -> FieldMeta:
+    return entity_meta(entity).fields[name]
 
 
 def all_entities() -> dict[str, EntityMeta]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -55,8 +55,8 @@ def _seconds(run: Callable[[], Any]) -> float:
 
 
 @pytest.fixture
-def ratios() -> Iterator[Ratios]:
-    yield Ratios()
+def ratios() -> Ratios:
+    return Ratios()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -46,6 +46,7 @@ def test_compile(ratios: Any) -> None:
         "10 parses of that text by graphql-core, for scale", lambda: [graphql.parse(text) for _ in range(10)], 1e9
     )
     ratios.say(
-        f"one compile: cached {per_cached * 10:.0f} us, new {per_new * 100:.0f} us = {per_new / parse:.1f}x of parsing it"
+        f"one compile: cached {per_cached * 10:.0f} us, new {per_new * 100:.0f} us = {per_new / parse:.1f}x of "
+        "parsing it"
     )
     assert "runs(" in text

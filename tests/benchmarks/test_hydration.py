@@ -44,7 +44,7 @@ def floor(body: bytes) -> list[Any]:
 def test_hydrating_1000_runs(ratios: Any) -> None:
     body = page(1000)
     rows = read(body)
-    assert len(rows) == 1000 and len(rows[3].config) == 30 and len(rows[3].summary) == 50
+    assert (len(rows), len(rows[3].config), len(rows[3].summary)) == (1000, 30, 50)
     ratios.paired("1,000 runs hydrated, config and summary read", lambda: read(body), lambda: floor(body), 1.3, 15)
     ratios.paired(
         "1,000 runs hydrated, config and summary not read", lambda: hydrate(body), lambda: floor(body), 0.6, 15

@@ -46,7 +46,10 @@ def test_questions(session: Session, ratios: Any) -> None:
         return list(runs.values("name", "summary.loss"))
 
     def decode() -> list[Any]:
-        return [{"name": run["name"], "summary.loss": json.loads(text[1])["loss"]} for run, text in zip(given, texts)]
+        return [
+            {"name": run["name"], "summary.loss": json.loads(text[1])["loss"]}
+            for run, text in zip(given, texts, strict=True)
+        ]
 
     assert {row["name"]: row["summary.loss"] for row in values()} == {
         run["name"]: run["summary"]["loss"] for run in given

@@ -246,3 +246,9 @@ def test_credentials(url, expected):
 
 def test_masking():
     assert mask_url("https://u:p@h/x?api_key=1&a=2#f") == "https://h/x?api_key=***&a=2#f"
+
+
+def test_an_entity_given_beats_the_project_of_another_in_a_variable() -> None:
+    found = resolve_settings("engine:", entity="acme", environ={"WANDB_PROJECT": "beta/vision"})
+    assert (found.entity.value, found.entity.source) == ("acme", "argument")
+    assert found.project.value is None

@@ -166,6 +166,8 @@ def _requests(query: CompiledQuery) -> str:
     parents = max(1, -(-len(query.way.slots) // can.max_aliases))
     route = query.way.route
     assert route is not None
+    if not route.paged:
+        return f"{parents}{more}"
     unbounded = f"{parents} for the first {can.page_size} rows, then 1 per {can.max_page_size}"
     if plan.stop is None or query.check is not None:
         return unbounded + (" until the slice is filled" if plan.stop is not None else "") + more
@@ -175,7 +177,8 @@ def _requests(query: CompiledQuery) -> str:
     if head is None:
         return unbounded + more
     pages = max(1, -(-(plan.stop + 1) // can.max_page_size))
-    return f"{parents * pages} when row {plan.stop} does not tie in {query.keys[0].path.dotted} with the next; more only while it does{more}"
+    tie = f"row {plan.stop} does not tie in {query.keys[0].path.dotted} with the next"
+    return f"{parents * pages} when {tie}; more only while it does{more}"
 
 
 def entity_plural(query: CompiledQuery) -> str:

@@ -87,9 +87,7 @@ def _lane(
         return Sorted(pages(None, None, None), sort_key(tuple(keys)))
     there = Ties(pages(head, {name: {"$ne": None}}, one_more), keys[0], rest)
     # Not made before it is needed: most slices end among the rows that have the key.
-    return Chain(
-        there, lambda: _lane(query, route, slot, owner, rest, limit, _both(extra, {name: None}), []), rest
-    )
+    return Chain(there, lambda: _lane(query, route, slot, owner, rest, limit, _both(extra, {name: None}), []), rest)
 
 
 def _filter_name(query: CompiledQuery, key: OrderKey) -> str | None:
@@ -168,7 +166,8 @@ class Ties:
         if not self.warned:
             self.warned = True
             warnings.warn(
-                f"the server orders {self.key.path.dotted} differently (values of several types, or infinities, under one "
+                f"the server orders {self.key.path.dotted} differently (values of several types, or infinities, "
+                "under one "
                 "key?); order the rows again after fetching them if this matters",
                 OrderWarning,
                 stacklevel=2,
@@ -178,7 +177,8 @@ class Ties:
         if not self.warned:
             self.warned = True
             warnings.warn(
-                f"more than {TIE_LIMIT} rows tie in {self.key.path.dotted}, and the server orders by one key only: all of "
+                f"more than {TIE_LIMIT} rows tie in {self.key.path.dotted}, and the server orders by one key "
+                "only: all of "
                 "them are read to order them by the next; filter further, or order by a key with more values",
                 OrderWarning,
                 stacklevel=2,
@@ -201,7 +201,8 @@ class Chain:
                 return rows
             aside = sorted(self.there.aside, key=self.inner)
             # A server that looks into lists for null, or takes null for NaN, may give rows here that were handed out
-            # before, or that belong there and were not: the first are told apart by identity, the others must not be lost.
+            # before, or that belong there and were not: the first are told apart by identity, the others must not be
+            # lost.
             lacking = self.lacking()
             self.tail = Merge([Given(aside), lacking], [], self.inner) if aside else lacking
         rows = yield from self.tail.pull()

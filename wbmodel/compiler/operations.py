@@ -89,7 +89,8 @@ def _say_what_is_local(query: CompiledQuery) -> None:
     if local:
         shown = "; ".join(local[:5]) + (f"; and {len(local) - 5} more" if len(local) > 5 else "")
         warnings.warn(
-            f"{query.terms.place} cannot be asked this, so it is asked of every row here: {shown} (explain() tells more)",
+            f"{query.terms.place} cannot be asked this, so it is asked of every row here: {shown} (explain() "
+            "tells more)",
             QueryWarning,
             stacklevel=2,
         )
@@ -228,7 +229,7 @@ def _server_count(query: CompiledQuery, owner: Any) -> Operation[int | None]:
         assert route.count is not None
         place, _, field = route.count.partition(":")
         field = field.partition("(")[0]
-        for chunk, request, response in zip(chunks, requests, responses):
+        for chunk, request, response in zip(chunks, requests, responses, strict=True):
             data = answer(query, request, response)
             for index, slot in enumerate(chunk):
                 parent, _ = walk(query, route, data, f"s{index}" if len(chunk) > 1 else None, slot)

@@ -166,7 +166,7 @@ def load(pages: Sequence[Pages]) -> Operation[None]:
         responses = [(yield Send(requests[0]))]
     else:
         responses = yield Batch(requests)
-    for chunk, request, response in zip(chunks, requests, responses):
+    for chunk, request, response in zip(chunks, requests, responses, strict=True):
         data = answer(chunk[0].query, request, response)
         for index, item in enumerate(chunk):
             item.take(*walk(item.query, item.route, data, f"s{index}" if len(chunk) > 1 else None, item.slot))

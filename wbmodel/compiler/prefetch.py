@@ -39,7 +39,8 @@ def check_prefetch(meta: EntityMeta, dotted: str) -> str:
             )
             choices = [*at.to_many, *(item.name for item in at.fields.values() if item.by_key)]
             raise FieldError(
-                f"prefetch_related({dotted!r}): {at.name} has no relation {part!r} to prefetch{hint or suggestion(part, choices)}"
+                f"prefetch_related({dotted!r}): {at.name} has no relation {part!r} to "
+                f"prefetch{hint or suggestion(part, choices)}"
             )
     return ".".join(known)
 
@@ -146,7 +147,7 @@ def _one(rows: Sequence[Any], field: FieldMeta, terms: Terms, owner: Any) -> Ope
     if not requests:
         return []
     responses = [(yield Send(requests[0]))] if len(requests) == 1 else (yield Batch(requests))
-    for chunk, request, response in zip(chunks, requests, responses):
+    for chunk, request, response in zip(chunks, requests, responses, strict=True):
         data = answer(chunk[0][1], request, response)
         for index, (identity, query) in enumerate(chunk):
             row = at_point(query, data, f"s{index}" if len(chunk) > 1 else None, query.way.slots[0], owner)

@@ -68,7 +68,8 @@ def _defaults(terms: Terms) -> Defaults:
 class Terms:
     """For whom a plan is compiled: what the backend can do, what the session adds, and what to call the place.
 
-    ``promises`` is what the backend promises of its filters, ``defaults`` what the session adds to a query that does not
+    ``promises`` is what the backend promises of its filters, ``defaults`` what the session adds to a query that does
+    not
     say it; both follow from the rest.
     """
 
@@ -82,7 +83,8 @@ class Terms:
 
 @attrs.frozen(slots=True, kw_only=True, eq=False)
 class CompiledQuery:
-    """A compiled plan. ``keys`` is the complete order: the plan's keys, then what orders ties. ``check`` is what is still
+    """A compiled plan. ``keys`` is the complete order: the plan's keys, then what orders ties. ``check`` is what is
+    still
     to be asked of each row, None when the server's answer is exact."""
 
     plan: Plan
@@ -205,7 +207,7 @@ class CompiledQuery:
         assert self.way.point is not None
         shape = self.shape(self.way.point, "point", slots=len(slots))
         variables: dict[str, Any] = {}
-        for index, (slot, key) in enumerate(zip(slots, keys)):
+        for index, (slot, key) in enumerate(zip(slots, keys, strict=True)):
             values = {**slot, "key": key}
             for name in _variables(shape.route):
                 variables[f"{name}_{index}" if len(slots) > 1 else name] = values.get(name)

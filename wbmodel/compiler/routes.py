@@ -1,4 +1,5 @@
-"""Which way a query takes to its rows: a route to a connection, a point to one node, or through another entity first."""
+"""Which way a query takes to its rows: a route to a connection, a point to one node, or through another entity
+first."""
 
 from __future__ import annotations
 
@@ -76,7 +77,8 @@ def choose(plan: Plan, defaults: Defaults) -> Way:
             return Way(through=expansion, scopes=scopes)
     if "project" in known and "project" not in scopes:
         raise FieldError(
-            f"{meta.name}: which project? Give project='entity/project' in filter() or in connect(), or entity='...' for "
+            f"{meta.name}: which project? Give project='entity/project' in filter() or in connect(), or "
+            "entity='...' for "
             "all projects of one entity; this backend does not list every project there is"
         )
     needs = sorted({name for item in meta.options.routes for name in item.needs if name not in scopes})
@@ -129,7 +131,7 @@ def _slots(meta: EntityMeta, scopes: Mapping[str, tuple[Any, ...]], defaults: De
     slots: list[Slot] = []
     for entity in entities:
         for values in product(*(scopes[name] for name in names)):
-            slot = slot_variables(meta, dict(zip(names, values)), entity, defaults)
+            slot = slot_variables(meta, dict(zip(names, values, strict=True)), entity, defaults)
             if slot not in slots:
                 slots.append(slot)
     return tuple(slots)

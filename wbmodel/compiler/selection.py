@@ -66,13 +66,15 @@ def check_related(meta: EntityMeta, dotted: str) -> str:
         choices = [item.name for item in at.fields.values() if item.kind is Kind.REF and not item.by_key]
         if field is not None and field.kind is Kind.REF and field.by_key:
             raise FieldError(
-                f"select_related({dotted!r}): {at.name}.{field.name} is known by its key only, and no document can widen it; "
+                f"select_related({dotted!r}): {at.name}.{field.name} is known by its key only, and no document "
+                "can widen it; "
                 f"use prefetch_related({field.name!r})"
             )
         if field is None or field.kind is not Kind.REF:
             many = "; it is a to-many relation, use prefetch_related" if part in at.to_many else ""
             raise FieldError(
-                f"select_related({dotted!r}): {at.name} has no to-one relation {part!r}{many or suggestion(part, choices)}"
+                f"select_related({dotted!r}): {at.name} has no to-one relation "
+                f"{part!r}{many or suggestion(part, choices)}"
             )
         known.append(field.name)
         assert field.target is not None

@@ -108,7 +108,14 @@ class Model:
             if name == "_prefetched":
                 return None
             field = meta.find(name)
+            if name == "objects":
+                # Python comes here after the manager has refused an instance; what it said is lost.
+                raise AttributeError(f"objects belongs to the class: {type(self).__name__}.objects")
             if field is None:
+                own = getattr(type(self), name, None)
+                if isinstance(own, property) and own.fget is not None:
+                    # A property that read what was not loaded; Python has dropped its error, so it is asked again.
+                    return own.fget(self)
                 hits = nearest(name, [*meta.names, *meta.to_many, *_properties(type(self))])
                 hint = f"; did you mean {' or '.join(map(repr, hits))}?" if hits else ""
                 raise AttributeError(f"{meta.name} has no attribute {name!r}{hint}")
@@ -162,9 +169,8 @@ class Model:
         owner = self._owner
         origin = owner if isinstance(owner, str) else owner.origin if owner is not None else ""
         meta = type(self).__wbmodel_meta__
-        if self._is_loaded("node_id"):
+        if not meta.options.keyed and self._is_loaded("node_id"):
             return (meta.name, origin, self.node_id)
-        # A reference by key: it has no node id, so its place stands for it.
         return (meta.name, origin, self._home(), getattr(self, meta.key))
 
     def __eq__(self, other: object) -> bool:

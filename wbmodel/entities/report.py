@@ -81,7 +81,8 @@ class Report(Model):
         return sections_of(self.spec)
 
     def runs(self, section: int | Mapping[str, Any] = 0, *, only_selected: bool = True) -> QuerySet[Run]:
-        """The runs that a section shows: its open run set's filters and order as a queryset. ``only_selected`` leaves out
+        """The runs that a section shows: its open run set's filters and order as a queryset. ``only_selected`` leaves
+        out
         the runs that were hidden in it. Raises ``FieldError`` for a section or filter that cannot be read."""
         from wbmodel.entities.run import Run
 

@@ -158,7 +158,8 @@ def _path(key: Mapping[str, Any], path: str) -> PathExpr:
         field = _RUN_FIELDS.get(name)
         if field is None:
             raise FieldError(
-                f"{path}: the report uses the run field {name!r}, which is not known; known are {', '.join(_RUN_FIELDS)}"
+                f"{path}: the report uses the run field {name!r}, which is not known; known are "
+                f"{', '.join(_RUN_FIELDS)}"
             )
         return PathExpr(field)
     parts = tuple(name.split("."))

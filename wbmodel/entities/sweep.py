@@ -51,6 +51,7 @@ class Sweep(Model):
         ),
         expand=(Expansion(via="Project", gives={"project": "path"}, takes=("entity",)),),
         node_context=("project",),
+        keyed=True,
     )
     objects: ClassVar[Manager[QuerySet[Sweep]]] = Manager()
 
@@ -129,21 +130,31 @@ class Sweep(Model):
     def best_run(self, path: str | PathExpr | None = None) -> Run | None:
         """The run with the best last value of the sweep's metric (or of ``path``); None when none has a number there.
         Raises ``FieldError`` when the sweep names no metric and no path is given."""
-        return self.runs.best(self._target(path), goal="max" if self.goal == "max" else "min")
+        for target in self._targets(path):
+            found = self.runs.best(target, goal="max" if self.goal == "max" else "min")
+            if found is not None:
+                return found
+        return None
 
     async def abest_run(self, path: str | PathExpr | None = None) -> Run | None:
         """The twin of :meth:`best_run`."""
-        return await self.runs.abest(self._target(path), goal="max" if self.goal == "max" else "min")
+        for target in self._targets(path):
+            found = await self.runs.abest(target, goal="max" if self.goal == "max" else "min")
+            if found is not None:
+                return found
+        return None
 
-    def _target(self, path: str | PathExpr | None) -> PathExpr:
+    def _targets(self, path: str | PathExpr | None) -> list[PathExpr]:
+        """Where the metric may stand in a summary, the likeliest first."""
         if isinstance(path, PathExpr):
-            return path
+            return [path]
         if path is not None:
             _, parts = split_dotted(path)
-            return PathExpr(parts[0], tuple(parts[1:]))
+            return [PathExpr(parts[0], tuple(parts[1:]))]
         if self.metric is None:
             from wbmodel.errors import FieldError
 
             raise FieldError(f"the sweep {self.path} names no metric; say which, as in best_run('summary.loss')")
-        # The definition's metric is a key of the summary, literally or nested, as W&B writes both with dots.
-        return PathExpr("summary", tuple(self.metric.split(".")))
+        # "val.loss" is what log({"val.loss": 1}) writes as one key and log({"val": {"loss": 1}}) as two.
+        literal, nested = PathExpr("summary", (self.metric,)), PathExpr("summary", tuple(self.metric.split(".")))
+        return [literal] if literal.keys == nested.keys else [literal, nested]

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from wbmodel.session.session import Session
 else:
     # typing_extensions costs as much to import as the rest of this package; only type checkers need the default.
-    from wbmodel.objects.manager import plain_type_var as TypeVar
+    from wbmodel.objects.manager import TypeVarLike as TypeVar
 
 __all__ = ["Chain"]
 
@@ -229,7 +229,8 @@ class Chain(Generic[E_co, R_co]):
             return self._clone() if theirs.never else self._clone(where=theirs.where, scopes=theirs.scopes, never=False)
         if mine.scopes != theirs.scopes:
             raise QueryError(
-                "querysets of different projects cannot be combined with |; use filter(project__in=[...]) and one condition"
+                "querysets of different projects cannot be combined with |; use filter(project__in=[...]) and "
+                "one condition"
             )
         return self._clone(where=either(mine.where, theirs.where))
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 __all__ = ["Manager"]
 
 
-def plain_type_var(name: str, *, covariant: bool = False, default: Any = None) -> Any:
+def TypeVarLike(name: str, *, covariant: bool = False, default: Any = None) -> Any:  # noqa: N802 - stands for TypeVar
     """A ``TypeVar`` without its default, which Python before 3.13 does not take."""
     make: Any = TypeVar
     return make(name, covariant=covariant)

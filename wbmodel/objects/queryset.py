@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 import attrs
 
-from wbmodel.errors import QueryError
+from wbmodel.errors import FieldError, QueryError
+from wbmodel.meta import Kind
 from wbmodel.objects.chain import Chain, E_co, R_co
 from wbmodel.objects.manager import Manager
 from wbmodel.query.f import PathExpr
@@ -34,7 +35,8 @@ REPR_ROWS = 20
 
 
 class QuerySet(Chain[E_co, R_co]):
-    """A query over entities of one class. ``QuerySet[Run]`` gives runs; ``QuerySet[Run, dict]`` gives ``values()`` rows.
+    """A query over entities of one class. ``QuerySet[Run]`` gives runs; ``QuerySet[Run, dict]`` gives ``values()``
+    rows.
 
     Made by ``Run.objects`` or a relation (``project.runs``), never by hand. It binds to its session when it is
     evaluated: the one given to :meth:`using`, else the current one.
@@ -290,7 +292,8 @@ class QuerySet(Chain[E_co, R_co]):
         if not (key.path.kind.is_keyed or key.path.kind in (Kind.INT, Kind.FLOAT, Kind.TIME)):
             name = key.path.dotted
             raise FieldError(
-                f"best({name!r}): {self._meta.name}.{name} holds no numbers; order_by({name!r}).first() gives the first by it"
+                f"best({name!r}): {self._meta.name}.{name} holds no numbers; order_by({name!r}).first() gives the "
+                "first by it"
             )
         self._refuse_sliced("best")
         return self._clone(order=(attrs.evolve(key, descending=goal == "max"),))

@@ -161,5 +161,13 @@ def _row_type(names: tuple[str, ...]) -> Any:
             while word in cleaned:
                 word, number = f"{base}_{number}", number + 1
             cleaned.append(word)
-        found = _row_types[names] = namedtuple("Row", cleaned)
+        # The fields are known at run time only, which typing.NamedTuple is not made for.
+        make: Any = namedtuple  # noqa: PYI024
+        found = _row_types[names] = make("Row", cleaned)
+        # The class is made here and has no module to be imported from, so a pickle holds the columns' names.
+        found.__reduce__ = lambda row: (_row_of, (names, tuple(row)))
     return found
+
+
+def _row_of(names: tuple[str, ...], cells: tuple[Any, ...]) -> Any:
+    return _row_type(names)(*cells)

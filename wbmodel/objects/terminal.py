@@ -25,7 +25,7 @@ from wbmodel.query.where import both, resolve
 from wbmodel.request import Emit
 
 if TYPE_CHECKING:
-    from typing_extensions import TypeAlias
+    from typing import TypeAlias
 
     from wbmodel.objects.queryset import QuerySet
 
@@ -121,7 +121,8 @@ def get(rows: Rowset, terms: Terms, owner: Any) -> Operation[Any]:
     asked = _asked(rows)
     if not found:
         raise cls.DoesNotExist(
-            f"no {cls.__name__} {asked} on {terms.place}, or this account may not see it; check the spelling and the project"
+            f"no {cls.__name__} {asked} on {terms.place}, or this account may not see it; check the spelling and "
+            "the project"
         )
     raise cls.MultipleObjectsReturned(
         f"more than one {cls.__name__} {asked} on {terms.place}; add a condition, or use first()"
@@ -220,7 +221,8 @@ def in_bulk(
         name = getattr(row, key)
         if name in made:
             raise QueryError(
-                f"in_bulk(): {key} {name!r} names more than one {meta.name} (in different projects?); filter by project first"
+                f"in_bulk(): {key} {name!r} names more than one {meta.name} (in different projects?); filter by "
+                "project first"
             )
         made[name] = row
     return made

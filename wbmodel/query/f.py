@@ -23,7 +23,8 @@ class Comparison(Q):
 
     def __bool__(self) -> bool:
         raise TypeError(
-            f"{self} has no truth value; combine conditions with & | ~, and use .range(low, high) for a chained comparison"
+            f"{self} has no truth value; combine conditions with & | ~, and use .range(low, high) for a chained "
+            "comparison"
         )
 
 

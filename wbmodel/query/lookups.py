@@ -42,7 +42,7 @@ class Lookup:
     rewrite: Callable[[Any, Any], Any] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (LOOKUPS.__getitem__, (self.name,))
+        return (_named, (self.name,))
 
 
 def _entry(name: str, phrase: str, accepts: str, example: str, **parts: Any) -> Lookup:
@@ -281,6 +281,11 @@ _ALL = (
         grade=wires.grade_values,
     ),
 )
+
+
+def _named(name: str) -> Lookup:
+    return LOOKUPS[name]
+
 
 LOOKUPS: dict[str, Lookup] = {entry.name: entry for entry in _ALL}
 

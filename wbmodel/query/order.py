@@ -76,6 +76,7 @@ class _Down:
     """A value that sorts the other way round."""
 
     __slots__ = ("value",)
+    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, value: Any) -> None:
         self.value = value

@@ -35,12 +35,24 @@ _FOREIGN = {
     "ilike": "icontains",
     "match": "regex",
     "matches": "regex",
+    "equal": "exact",
+    "equals": "exact",
+    "not": "ne",
+    "less": "lt",
+    "less_than": "lt",
+    "lessthan": "lt",
+    "greater": "gt",
+    "greater_than": "gt",
+    "greaterthan": "gt",
+    "between": "range",
+    "includes": "contains",
 }
 
 
 @attrs.frozen(slots=True)
 class Path:
-    """A resolved path: the field and the literal keys inside it. ``related`` is the field of a to-one relation's target."""
+    """A resolved path: the field and the literal keys inside it. ``related`` is the field of a to-one relation's
+    target."""
 
     field: FieldMeta
     keys: tuple[str, ...] = ()
@@ -76,7 +88,8 @@ def quote_key(key: str) -> str:
 
 
 def split_dotted(text: str) -> tuple[str, list[str]]:
-    """The sign (``"+"``, ``"-"`` or ``""``) and the parts of a dotted path. Raises :class:`FieldError` when it has none."""
+    """The sign (``"+"``, ``"-"`` or ``""``) and the parts of a dotted path. Raises :class:`FieldError` when it has
+    none."""
     if not isinstance(text, str):
         raise FieldError(f"a path is text or an F path, not {text!r}")
     sign, rest = (text[0], text[1:]) if text[:1] in ("-", "+") and text else ("", text)

@@ -63,7 +63,8 @@ def split_project(text: str, where: str = "project") -> tuple[str | None, str]:
 
 
 def split_run(text: str, where: str = "run") -> tuple[str | None, str | None, str]:
-    """``"entity/project/id"`` (also ``"entity/project/runs/id"``, ``"project/id"``, ``"id"``) as (entity, project, id)."""
+    """``"entity/project/id"`` (also ``"entity/project/runs/id"``, ``"project/id"``, ``"id"``) as (entity, project,
+    id)."""
     parts = text.split("/")
     if len(parts) == 4 and parts[2] == "runs":
         del parts[2]

@@ -7,10 +7,12 @@ negated leaf is the plain opposite: it keeps rows that lack the key.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal, Union
+from datetime import datetime
+from typing import Any, Literal
 
 import attrs
 
+from wbmodel.codec import format_datetime
 from wbmodel.errors import FieldError
 from wbmodel.meta import EntityMeta, Kind, entity_meta
 from wbmodel.query.f import PathExpr
@@ -35,9 +37,17 @@ class Leaf:
     negated: bool = False
 
     def __str__(self) -> str:
-        value = repr(self.operand)
+        value = _words(self.operand)
         shown = value if len(value) <= 60 else value[:57] + "..."
         return f"{'not ' if self.negated else ''}{self.path.dotted} {self.lookup.phrase} {shown}"
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, datetime):
+        return format_datetime(value)
+    if isinstance(value, (list, tuple)) and any(isinstance(item, datetime) for item in value[:20]):
+        return f"[{', '.join(map(_words, value[:20]))}]"
+    return repr(value)
 
 
 @attrs.frozen(slots=True)
@@ -54,7 +64,7 @@ class Group:
         return f" {self.connector} ".join(shown)
 
 
-Node = Union[Leaf, Group]
+Node = Leaf | Group
 
 
 def resolve(meta: EntityMeta, condition: Q, negated: bool = False) -> tuple[Node | None, Scopes]:
@@ -177,7 +187,8 @@ def _add_scope(meta: EntityMeta, scope: str, lookup: str, value: Any, scopes: Sc
         )
     if not allowed:
         raise FieldError(
-            f"{where}: {scope} routes the query, so it stands in filter() itself or under &, never under |, ~ or exclude(); "
+            f"{where}: {scope} routes the query, so it stands in filter() itself or under &, never under |, ~ or "
+            "exclude(); "
             f"for several use {scope}__in=[...]"
         )
     kind = meta.options.scopes[scope]

@@ -179,6 +179,9 @@ def _place(
         raise ConfigurationError(
             f"project={where.value!r} and entity={who.value!r} name two entities; give one of them"
         )
+    if who is not None and who.source == "argument" and where.source != "argument" and who.value != owner:
+        # An argument beats a variable, and a project of somebody else is none of this entity's.
+        return who, Setting(None, "default")
     return Setting(owner, where.source), Setting(name, where.source)
 
 

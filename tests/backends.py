@@ -1,0 +1,128 @@
+"""Backends for tests: the engine behind a plain synchronous door, and behind a slow, paged, asynchronous one."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import attrs
+
+from wbmodel.backend import AsyncBackend, Capabilities, SyncBackend
+from wbmodel.engine.dialect import Dialect
+from wbmodel.engine.execute import Engine
+from wbmodel.engine.memory import MemoryStore
+from wbmodel.hookspecs import RegisterBackends, hookimpl
+from wbmodel.registry import PluginManager, make_plugin_manager
+from wbmodel.request import Request, Response
+from wbmodel.session.current import connect
+from wbmodel.session.session import Session
+
+__all__ = ["FULL", "KINDS", "WEAK", "EngineBackend", "SlowBackend", "served"]
+
+FULL = Capabilities(
+    strict_values=True,
+    literal_keys=True,
+    regex=True,
+    exists=True,
+    multi_order=True,
+    nulls_last=True,
+    all_projects=True,
+    filtered=frozenset({"Run", "Sweep", "Project", "Report", "ArtifactCollection", "Artifact"}),
+    writable=True,
+)
+"""All that the engine does in its own dialect."""
+
+WEAK = Capabilities(page_size=4, max_page_size=7, max_aliases=3)
+"""The promises that one may assume of a live server, with pages so small that every query has several."""
+
+_numbers = itertools.count(1)
+
+
+class EngineBackend(SyncBackend):
+    """The engine over a store, answered in place."""
+
+    api_version = 0
+    name = "engine"
+
+    def __init__(
+        self, url: str, *, store: MemoryStore, dialect: Dialect | None = None, capabilities: Capabilities = FULL
+    ) -> None:
+        self.engine = Engine(store, dialect)
+        self.capabilities = capabilities
+        self.origin = f"{url}{next(_numbers)}"
+
+    def execute(self, request: Request, *, timeout: float | None = None) -> Response:
+        return self.engine.execute(request)
+
+
+class SlowBackend(AsyncBackend):
+    """The same, asynchronous and late. ``delay`` is in seconds per request."""
+
+    api_version = 0
+    name = "slow"
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        store: MemoryStore,
+        dialect: Dialect | None = None,
+        capabilities: Capabilities = WEAK,
+        delay: float = 0.0005,
+    ) -> None:
+        self.engine = Engine(store, dialect)
+        self.capabilities = capabilities
+        self.origin = f"{url}{next(_numbers)}"
+        self.delay = delay
+        self.running = 0
+        self.most = 0
+
+    async def aexecute(self, request: Request, *, timeout: float | None = None) -> Response:
+        self.running += 1
+        self.most = max(self.most, self.running)
+        try:
+            await asyncio.sleep(self.delay)
+            return self.engine.execute(request)
+        finally:
+            self.running -= 1
+
+
+class _Plugin:
+    @hookimpl
+    def wbmodel_register_backends(self, register: RegisterBackends) -> None:
+        register("engine", EngineBackend, schemes=("engine",))
+        register("slow", SlowBackend, schemes=("slow",))
+
+
+def _plugins() -> PluginManager:
+    return make_plugin_manager(load_entry_points=False, plugins=[_Plugin()])
+
+
+HOSTILE = attrs.evolve(WEAK, concurrent=True)
+
+KINDS: dict[str, tuple[str, Dialect, Capabilities]] = {
+    # The engine's own dialect, all of it promised.
+    "full": ("engine", Dialect(), FULL),
+    # The same dialect, but nothing is promised: the compiler may rely on nothing.
+    "weak": ("slow", Dialect(max_page=7), WEAK),
+    # What a server might do instead, one switch at a time and all together.
+    "drops": ("engine", Dialect(ne_keeps_null=False, nulls="first", max_page=5, multi_order=False), WEAK),
+    "mongo": ("engine", attrs.evolve(Dialect.mongo(), max_page=6, nan="text"), WEAK),
+    "loose": ("engine", Dialect(case_blind=True, cross_types=True, literal_keys=False, max_page=3), WEAK),
+    "hostile1": ("slow", Dialect.hostile(1), HOSTILE),
+    "hostile2": ("engine", Dialect.hostile(2), WEAK),
+}
+"""Pairs of what a server does and what it promises, each true of the other."""
+
+
+@contextmanager
+def served(store: MemoryStore, kind: str = "full", **options: Any) -> Iterator[Session]:
+    """A session over ``store``, current inside the block. ``options`` go to ``connect``."""
+    scheme, dialect, capabilities = KINDS[kind]
+    settings = {"project": "acme/vision", "name": f"test-{next(_numbers)}", "default": False, **options}
+    given = {"dialect": dialect, "capabilities": capabilities, "store": store}
+    with connect(f"{scheme}:", plugins=_plugins(), **{**given, **settings}) as session:
+        yield session

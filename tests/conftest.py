@@ -1,0 +1,45 @@
+"""Fixtures for every test: no session or setting leaks in or out, and ``snapshot`` compares text with a kept file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from wbmodel.session import current
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-snapshots", action="store_true", help="write tests/snapshots anew instead of comparing")
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A test finds no session and no setting of the machine, and leaves none behind."""
+    for name in ("WBMODEL_URL", "WBMODEL_REPR", "WANDB_BASE_URL", "WANDB_API_KEY", "WANDB_ENTITY", "WANDB_PROJECT"):
+        monkeypatch.delenv(name, raising=False)
+    before = set(current.connections.values())
+    yield
+    for session in set(current.connections.values()) - before:
+        session.close()
+
+
+@pytest.fixture
+def snapshot(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """``snapshot("name.graphql", text)``: equal to the kept file; ``--update-snapshots`` writes it."""
+    update = request.config.getoption("--update-snapshots")
+
+    def check(name: str, text: str) -> None:
+        file = SNAPSHOTS / name
+        if update:
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(text.rstrip("\n") + "\n", encoding="utf-8")
+            return
+        if not file.exists():
+            pytest.fail(f"there is no snapshot {name}; run pytest --update-snapshots, then read what it wrote")
+        assert text.rstrip("\n") == file.read_text(encoding="utf-8").rstrip("\n"), f"snapshot {name} differs"
+
+    return check

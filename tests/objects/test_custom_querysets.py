@@ -1,0 +1,90 @@
+"""Querysets of one's own, and classes of one's own that share an entity's fields."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pytest
+from typing_extensions import Self
+
+from tests import oracle
+from tests.objects.helpers import HOME, ids, on
+from wbmodel import Manager, QuerySet, Run
+from wbmodel.testing import assert_num_requests
+
+FINISHED = ("leaf", ("state",), "exact", "finished")
+
+
+class Runs(QuerySet["MyRun"]):
+    def finished(self) -> Self:
+        return self.filter(state="finished")
+
+    def names(self) -> list[str]:
+        return [run.name for run in self]
+
+    async def anames(self) -> list[str]:
+        return [run.name async for run in self]
+
+
+class MyRun(Run):
+    objects: ClassVar[Manager[Runs]] = Runs.as_manager()
+    finished: ClassVar[Manager[Runs]] = Manager.from_queryset(Runs)
+
+    @property
+    def loss(self) -> float | None:
+        found = self.summary.get("loss")
+        return found if isinstance(found, (int, float)) else None
+
+
+def test_methods_chain_with_ours() -> None:
+    with on():
+        rows = MyRun.objects.exclude(group="g1").finished().order_by("name")
+        assert isinstance(rows, Runs)
+        assert isinstance(rows[:2], Runs)
+        expected = oracle.answer(HOME, ("and", [FINISHED, ("leaf", ("group",), "ne", "g1")]), [(("name",), False)])
+        assert ids(rows) == expected
+        assert rows.names() == sorted(rows.names())
+        assert ids(MyRun.finished.all()) == ids(Run.objects.all())
+
+
+async def test_methods_in_the_other_colour() -> None:
+    with on("weak"):
+        assert await MyRun.objects.finished().anames() == MyRun.objects.finished().names()
+
+
+def test_rows_are_of_the_class_that_was_asked() -> None:
+    with on():
+        mine = MyRun.objects.get(id="v01")
+        plain = Run.objects.get(id="v01")
+        assert type(mine) is MyRun
+        assert type(plain) is Run
+        assert repr(mine.loss) == repr(plain.summary.get("loss"))
+        assert mine == plain
+        assert hash(mine) == hash(plain)
+        assert {type(run) for run in MyRun.objects.all()} == {MyRun}
+        first = MyRun.objects.first()
+        assert type(first) is MyRun
+        assert all(type(run) is MyRun for run in MyRun.objects.in_bulk(["v01", "v02"]).values())
+        with assert_num_requests(1):
+            assert MyRun.objects.contains(plain)
+
+
+def test_errors_are_the_entitys() -> None:
+    with on(), pytest.raises(Run.DoesNotExist):
+        MyRun.objects.get(id="zzz")
+
+
+def test_a_queryset_of_a_plain_run() -> None:
+    class Plain(QuerySet[Run]):
+        def best_two(self) -> list[Run]:
+            return list(self.order_by("summary.loss")[:2])
+
+    with on():
+        assert ids(Plain(Run).best_two()) == ids(Run.objects.order_by("summary.loss")[:2])
+
+
+def test_shapes_keep_the_class() -> None:
+    with on():
+        shaped = MyRun.objects.finished().values_list("id", flat=True)
+        assert list(shaped) == oracle.answer(HOME, FINISHED)
+        assert type(shaped) is Runs

@@ -1,0 +1,97 @@
+"""One session for many threads and several loops."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from tests import oracle
+from tests.objects.helpers import HOME, ids, on
+from wbmodel import Run
+from wbmodel.testing import count_requests
+
+EVERY = oracle.answer(HOME, ("and", []))
+
+
+@pytest.mark.parametrize("kind", ["full", "weak", "hostile1"])
+def test_sixteen_threads_on_one_session(kind: str) -> None:
+    with on(kind) as session:
+        start = threading.Barrier(16)
+
+        def work(index: int) -> bool:
+            start.wait(10)
+            rows = Run.objects.using(session)
+            cut = rows.order_by("summary.loss")[index : index + 3]
+            expected = oracle.answer(HOME, ("and", []), [(("summary", "loss"), False)])[index : index + 3]
+            return ids(rows.all()) == EVERY and ids(cut) == expected and rows.count() == len(EVERY)
+
+        with ThreadPoolExecutor(16) as pool:
+            assert all(pool.map(work, range(16)))
+
+
+@pytest.mark.parametrize("kind", ["full", "weak"])
+def test_sixteen_threads_on_one_queryset(kind: str) -> None:
+    """They share what is read: no more requests than one thread needs, and every one sees every row once."""
+    with on(kind) as session:
+        with count_requests() as alone:
+            ids(Run.objects.all())
+        rows = Run.objects.using(session)
+        start = threading.Barrier(16)
+
+        def work(_: int) -> list[str]:
+            start.wait(10)
+            return ids(rows)
+
+        with count_requests() as together, ThreadPoolExecutor(16) as pool:
+            assert all(found == EVERY for found in pool.map(work, range(16)))
+        assert together.count == alone.count
+
+
+def test_a_thread_finds_the_default_and_not_somebodys_override() -> None:
+    from wbmodel.errors import ConfigurationError
+
+    with on(), ThreadPoolExecutor(1) as pool:
+        assert Run.objects.count() == len(HOME)
+        with pytest.raises(ConfigurationError, match="nothing to connect to"):
+            pool.submit(Run.objects.count).result()
+
+
+def test_two_loops_share_one_session() -> None:
+    with on("weak") as session:
+        found: list[Any] = []
+
+        async def work() -> list[str]:
+            rows = Run.objects.using(session)
+            several = await asyncio.gather(*(_ids(rows.filter(state=state)) for state in ("finished", "failed", "running", "crashed")))
+            return sorted(item for part in several for item in part)
+
+        def loop() -> None:
+            found.append(asyncio.run(work()))
+
+        threads = [threading.Thread(target=loop) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert found == [sorted(EVERY)] * 2
+
+
+async def _ids(rows: Any) -> list[str]:
+    return [run.id async for run in rows]
+
+
+async def test_tasks_on_one_queryset() -> None:
+    with on("weak"):
+        rows = Run.objects.all()
+        assert await asyncio.gather(*(_ids(rows) for _ in range(5))) == [EVERY] * 5
+
+
+async def test_requests_of_tasks_overlap() -> None:
+    with on("hostile1") as session:
+        backend: Any = session.backend
+        await asyncio.gather(*(Run.objects.acount() for _ in range(8)))
+        assert backend.most > 1

@@ -1,0 +1,120 @@
+"""``Q``: the algebra, its flatness, pickling, repr."""
+
+from __future__ import annotations
+
+import pickle
+import time
+from functools import reduce
+from operator import and_, or_
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wbmodel import F, Q, Run
+from wbmodel.query.where import Group, leaves, resolve
+
+META = Run.__wbmodel_meta__
+
+
+def test_keywords_are_joined_by_and() -> None:
+    condition = Q(state="finished", group="g1")
+    assert condition == Q(state="finished") & Q(group="g1")
+    assert condition != Q(state="finished") | Q(group="g1")
+    assert [term.path for term in condition.children if not isinstance(term, Q)] == ["state", "group"]
+
+
+def test_the_empty_condition_is_neutral() -> None:
+    one = Q(state="finished")
+    assert not Q()
+    assert bool(one)
+    for joined in (Q() & one, one & Q(), Q() | one, one | Q(), Q(Q(), one)):
+        node, _ = resolve(META, joined)
+        assert node == resolve(META, one)[0]
+    assert not ~Q()
+    assert resolve(META, ~Q()) == (None, {})
+
+
+def test_joining_a_q_with_something_else() -> None:
+    for other in ({"state": "finished"}, "state", None, lambda: True):
+        with pytest.raises(TypeError, match="joins another Q"):
+            Q(state="finished") & other
+        with pytest.raises(TypeError, match="joins another Q"):
+            Q(state="finished") | other
+    with pytest.raises(TypeError, match=r"Q\(\.\.\.\)"):
+        Q("state")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("join", [and_, or_])
+def test_ten_thousand_terms_are_one_level(join: Any) -> None:
+    started = time.perf_counter()
+    condition = reduce(join, (Q(config__lr=index) for index in range(10_000)))
+    assert condition.depth == 1
+    assert len(condition.children) == 10_000
+    node, _ = resolve(META, condition)
+    assert isinstance(node, Group)
+    assert len(node.children) == 10_000
+    assert len(list(leaves(node))) == 10_000
+    assert pickle.loads(pickle.dumps(condition)) == condition
+    assert len(repr(condition)) < 1000
+    # Joining one by one copies the children each time; ten thousand must still be a matter of a second or so.
+    assert time.perf_counter() - started < 10
+
+
+def test_ten_thousand_f_terms() -> None:
+    condition = reduce(or_, (F.config["lr"] == index for index in range(10_000)))
+    assert condition.depth == 1
+    assert len(condition.children) == 10_000
+
+
+def test_alternating_nests_and_double_negation_does_not() -> None:
+    condition = Q(state="a")
+    for index in range(6):
+        condition = (condition & Q(state=str(index))) if index % 2 else (condition | Q(state=str(index)))
+    assert condition.depth == 6
+    once = Q(state="a") | Q(group="b")
+    assert ~~once == once
+    assert (~~once).depth == once.depth
+
+
+def test_negated_groups_are_not_merged() -> None:
+    one, other = Q(state="a"), Q(group="b")
+    assert resolve(META, ~(one | other) | one)[0] != resolve(META, one | other | one)[0]
+    both = ~(one & other) & Q(name="c")
+    assert len(both.children) == 2
+
+
+def test_equality_tells_types_apart_and_hash_agrees() -> None:
+    assert Q(config__x=1) != Q(config__x=True)
+    assert Q(config__x=1) != Q(config__x="1")
+    assert Q(config__x=1) == Q(config__x=1)
+    assert hash(Q(config__x=1)) == hash(Q(config__x=1))
+    assert (F.config["x"] == 1) == (F.config["x"] == 1)
+    assert (F.config["x"] == 1) != (F.config["y"] == 1)
+    assert Q(state="a") != "state"
+
+
+def test_a_q_is_not_changed_by_being_combined() -> None:
+    one = Q(state="a")
+    before = one.children
+    _ = one & Q(group="b"), one | Q(group="b"), ~one
+    assert one.children is before
+    assert not one.negated
+
+
+def test_repr_says_the_condition() -> None:
+    assert repr(Q(state="a")) == "Q(state='a')"
+    assert repr(~Q(state="a")) == "~Q(state='a')"
+    assert repr(Q(state="a") | Q(group="b")) == "Q(state='a' | group='b')"
+    assert "F.summary['eval/acc']" in repr(F.summary["eval/acc"] > 0.9)
+
+
+@given(st.recursive(st.sampled_from([Q(state="a"), Q(config__lr__gt=1), F.summary["a.b"] < 1]), lambda inner: st.one_of(
+    st.tuples(inner, inner).map(lambda pair: pair[0] & pair[1]),
+    st.tuples(inner, inner).map(lambda pair: pair[0] | pair[1]),
+    inner.map(lambda item: ~item),
+)))  # fmt: skip
+def test_pickles(condition: Q) -> None:
+    for protocol in (2, pickle.HIGHEST_PROTOCOL):
+        assert pickle.loads(pickle.dumps(condition, protocol)) == condition
