@@ -30,27 +30,53 @@ from wbmodel.entities import (
 from wbmodel.errors import WbmodelError
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.queryset import QuerySet
+from wbmodel.objects.watching import TERMINAL, Change
 from wbmodel.query.f import F
 from wbmodel.query.q import Q
 
 if TYPE_CHECKING:
+    from wbmodel.query.aggregates import (
+        Count,
+        First,
+        Last,
+        Max,
+        Mean,
+        Median,
+        Min,
+        Quantile,
+        Std,
+        Sum,
+        everything_but,
+    )
     from wbmodel.session.current import connect, connections, current_session, get_session
     from wbmodel.session.session import Session
 
 __all__ = [
+    "TERMINAL",
     "Artifact",
     "ArtifactCollection",
     "ArtifactType",
+    "Change",
+    "Count",
     "Entity",
     "F",
     "File",
+    "First",
+    "Last",
     "Manager",
+    "Max",
+    "Mean",
+    "Median",
+    "Min",
     "Project",
     "Q",
+    "Quantile",
     "QuerySet",
     "Report",
     "Run",
     "Session",
+    "Std",
+    "Sum",
     "Sweep",
     "User",
     "WbmodelError",
@@ -59,15 +85,27 @@ __all__ = [
     "connections",
     "current_session",
     "errors",
+    "everything_but",
     "get_session",
 ]
 
 # Sessions bring pluggy and the drivers with them, which a script needs when it connects and not when it imports.
 _LATER = {
+    "Count": "wbmodel.query.aggregates",
+    "First": "wbmodel.query.aggregates",
+    "Last": "wbmodel.query.aggregates",
+    "Max": "wbmodel.query.aggregates",
+    "Mean": "wbmodel.query.aggregates",
+    "Median": "wbmodel.query.aggregates",
+    "Min": "wbmodel.query.aggregates",
+    "Quantile": "wbmodel.query.aggregates",
+    "Std": "wbmodel.query.aggregates",
+    "Sum": "wbmodel.query.aggregates",
     "Session": "wbmodel.session.session",
     "connect": "wbmodel.session.current",
     "connections": "wbmodel.session.current",
     "current_session": "wbmodel.session.current",
+    "everything_but": "wbmodel.query.aggregates",
     "get_session": "wbmodel.session.current",
 }
 

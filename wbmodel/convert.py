@@ -1,6 +1,6 @@
 """Wire objects to entities: one function generated per entity and selection, which only assigns.
 
-JSON texts are kept as they came and decoded by :func:`decode` at first access.
+JSON texts are kept as they came and decoded by :func:`decoder` at first access.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from wbmodel.codec import loads, loads_numbers, parse_datetime
 from wbmodel.compiler.selection import related_fields
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, entity_meta
 
-__all__ = ["Hydrator", "decode", "decoder", "hydrator", "unwrap_config"]
+__all__ = ["HOUSEKEEPING", "Hydrator", "decoder", "hydrator", "unwrap_config"]
 
 Hydrator = Callable[[list[Any], Any, Any], list[Any]]
 """Takes nodes, their owner (a session) and the object of the route's context step; gives entities."""
 
-_HOUSEKEEPING = ("_wandb", "wandb_version")
+HOUSEKEEPING = ("_wandb", "wandb_version")
+"""Keys of a config that are W&B's own (0.31.0 client, seen)."""
 _VALUE = itemgetter("value")
 
 
@@ -27,26 +28,22 @@ def unwrap_config(raw: Any) -> dict[str, Any]:
     keys (``_wandb``, ``wandb_version``) are left out; a value that is not wrapped is kept as it is."""
     if not isinstance(raw, dict):
         return {}
-    for key in _HOUSEKEEPING:
+    for key in HOUSEKEEPING:
         if key in raw:
-            raw = {name: item for name, item in raw.items() if name not in _HOUSEKEEPING}
+            raw = {name: item for name, item in raw.items() if name not in HOUSEKEEPING}
             break
     try:
-        # The usual case, in C: every value is a dict that has "value".
-        return dict(zip(raw, map(_VALUE, raw.values()), strict=False))
+        # The usual case, in C: every value is wrapped.
+        if max(map(len, raw.values()), default=0) <= 2:
+            return dict(zip(raw, map(_VALUE, raw.values()), strict=False))
     except (KeyError, TypeError, IndexError):
-        return {key: _unwrap(item) for key, item in raw.items()}
+        pass
+    return {key: _unwrap(item) for key, item in raw.items()}
 
 
 def _unwrap(item: Any) -> Any:
-    if isinstance(item, dict) and "value" in item and item.keys() <= {"value", "desc"}:
-        return item["value"]
-    return item
-
-
-def decode(field: FieldMeta, text: str | None) -> Any:
-    """The Python value of a field whose text was kept. Null is an empty dict for config and summary, else None."""
-    return decoder(field.kind)(text)
+    # {"value", "desc"}, or the value alone in newer versions; a dict of more is a value that was not wrapped.
+    return item["value"] if isinstance(item, dict) and "value" in item and len(item) <= 2 else item
 
 
 def decoder(kind: Kind) -> Callable[[str | None], Any]:
@@ -59,7 +56,8 @@ def _config(text: str | None) -> Any:
 
 
 def _summary(text: str | None) -> Any:
-    return loads_numbers(text) if text else {}
+    value = loads_numbers(text) if text else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _json(text: str | None) -> Any:

@@ -21,7 +21,9 @@ __all__ = [
     "FieldError",
     "FieldNotLoaded",
     "FixtureError",
+    "FrameWarning",
     "IntegrityError",
+    "LibraryNotInstalled",
     "MultipleObjectsReturned",
     "NotAuthenticated",
     "NotSupported",
@@ -36,6 +38,7 @@ __all__ = [
     "RequestTimeout",
     "ServerError",
     "UnknownBackend",
+    "WaitTimeout",
     "WbmodelError",
     "WbmodelWarning",
     "nearest",
@@ -124,6 +127,10 @@ class RequestTimeout(ServerError, TimeoutError):
     """No answer came within the time that the caller gave; what was under way has been cancelled."""
 
 
+class WaitTimeout(WbmodelError, TimeoutError):
+    """What was waited for did not happen within the time that the caller gave. The server itself did answer."""
+
+
 class NotSupported(WbmodelError, NotImplementedError):
     """The backend in use cannot do this at all. The message names the capability it lacks."""
 
@@ -176,6 +183,10 @@ class PluginError(BackendError, RuntimeError):
     """A plugin could not be loaded or does not fit the hook specification."""
 
 
+class LibraryNotInstalled(WbmodelError, ImportError):
+    """An optional library is missing; the install command is in the message."""
+
+
 class FixtureError(WbmodelError, ValueError):
     """A fixtures file is wrong. ``problem`` says what; ``file``, ``line`` (from 1, or None) and ``field`` say where."""
 
@@ -215,6 +226,10 @@ class OrderWarning(QueryWarning):
 
 class PageDrift(WbmodelWarning):
     """The number of matching rows changed while pages were read; rows may be missing."""
+
+
+class FrameWarning(WbmodelWarning):
+    """Values were written as text because no type of a frame's column holds them as they are."""
 
 
 # -- words for messages ----------------------------------------------------------------------------

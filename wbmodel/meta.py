@@ -250,6 +250,9 @@ class ToManyMeta:
 class Options:
     """What an entity class says about itself beside its fields, as ``__wbmodel__``.
 
+    ``checks`` maps a scope to the dotted attribute of a row that shows it, for ways to the rows that do not go through
+    it.
+
     ``keyed``: others refer to it by its key, without a node id, so its project and key are who it is.
     """
 
@@ -257,6 +260,7 @@ class Options:
     plural: str
     key: str
     scopes: Mapping[str, str] = attrs.field(factory=dict)
+    checks: Mapping[str, str] = attrs.field(factory=dict)
     routes: tuple[Route, ...] = ()
     points: tuple[Point, ...] = ()
     expand: tuple[Expansion, ...] = ()
@@ -311,6 +315,14 @@ class EntityMeta:
         """The field of this name or alias. Raises :class:`FieldError` with the nearest names."""
         found = self._by_name.get(name)
         if found is None:
+            if name in self.options.scopes:
+                raise FieldError(
+                    f"{self.name}: {name} routes a query and stands in filter() only; it is no {what} to read"
+                )
+            if name in self.to_many:
+                raise FieldError(
+                    f"{self.name}.{name} is a to-many relation, which a query cannot look through; ask it itself"
+                )
             choices = [*self._by_name, *self.options.scopes]
             raise FieldError(f"{self.name} has no {what} {name!r}{suggestion(name, choices, 'fields')}")
         return found

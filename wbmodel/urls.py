@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit, urlunsplit
 
-__all__ = ["is_scheme", "mask_url", "split_credentials", "split_scheme"]
+__all__ = ["app_url", "is_scheme", "mask_url", "split_credentials", "split_scheme"]
 
 # Two characters at least: "C:" is a Windows drive, not a scheme. No digits alone after the colon: that is host:port.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+._-]+):(?!\d+(?:/|$))")
@@ -45,6 +45,28 @@ def mask_url(url: str) -> str:
     """``url`` as it may be shown: without credentials, and without the values of query parameters that look secret."""
     bare, _ = split_credentials(url)
     return _SECRET_PARAMETER.sub(r"\1***", bare)
+
+
+def app_url(url: str) -> str | None:
+    """Where the web pages of a server are whose API is at ``url``, without a slash at the end. None for what is no
+    server: only ``http`` and ``https`` are.
+
+    ``https://api.wandb.ai`` has its pages at ``https://wandb.ai``, any other ``api.HOST`` at ``app.HOST``, and other
+    hosts where their API is; a path stays (the official clients from 0.10.28 on do the same, seen).
+    """
+    bare, _ = split_credentials(url)
+    try:
+        parts = urlsplit(bare)
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        return None
+    host = parts.netloc
+    if host.startswith("api.wandb.") and not host.startswith("api.wandb.test"):
+        host = host.removeprefix("api.")
+    elif host.startswith("api."):
+        host = "app." + host.removeprefix("api.")
+    return urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
 
 
 _SECRET_PARAMETER = re.compile(

@@ -58,7 +58,9 @@ def queries(meta: EntityMeta, way: Route | Point) -> Iterator[CompiledQuery]:
 
 
 def _any_query(meta: EntityMeta) -> CompiledQuery:
-    scopes = {name: ("acme/vision" if kind == "project" else "acme/vision/v00",) for name, kind in meta.options.scopes.items()}
+    scopes = {
+        name: ("acme/vision" if kind == "project" else "acme/vision/v00",) for name, kind in meta.options.scopes.items()
+    }
     scopes = {name: value for name, value in scopes.items() if name in meta.options.routes[0].needs}
     return compile_plan(Plan(meta=meta, scopes=scopes), TERMS)
 

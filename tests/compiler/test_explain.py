@@ -31,7 +31,9 @@ async def test_the_twin_asks_nothing_and_says_the_same() -> None:
 
 
 def test_what_it_says_of_a_server_that_promises_little() -> None:
-    rows = Run.objects.filter(F.summary["loss"] < 0.3, created_at__gt="2021-04-01T00:00:00Z", name__iregex="a").order_by("summary.loss")[:5]
+    rows = Run.objects.filter(
+        F.summary["loss"] < 0.3, created_at__gt="2021-04-01T00:00:00Z", name__iregex="a"
+    ).order_by("summary.loss")[:5]
     with served(STORE, "weak"):
         told = rows.explain()
     assert told.entity == "Run"
@@ -61,7 +63,12 @@ def test_what_it_says_of_a_server_that_promises_all() -> None:
 def test_the_bound_on_requests_holds(kind: str) -> None:
     """What explain(analyze=True) counts is what explain() promised, where it promises a number."""
     with served(STORE, kind):
-        for rows in (Run.objects.all(), Run.objects.filter(state="finished"), Run.objects.order_by("name")[:3], Run.objects.filter(id="v01")):
+        for rows in (
+            Run.objects.all(),
+            Run.objects.filter(state="finished"),
+            Run.objects.order_by("name")[:3],
+            Run.objects.filter(id="v01"),
+        ):
             told = rows.explain(analyze=True)
             assert told.analysis is not None
             assert told.analysis["rows"] == len(rows)
@@ -73,7 +80,12 @@ def test_the_bound_on_requests_holds(kind: str) -> None:
 
 def test_queries_that_are_known_to_be_empty() -> None:
     with served(STORE), assert_num_requests(0):
-        for rows in (Run.objects.none(), Run.objects.filter(state__in=[]), Run.objects.all()[3:3], Run.objects.filter(project__in=[])):
+        for rows in (
+            Run.objects.none(),
+            Run.objects.filter(state__in=[]),
+            Run.objects.all()[3:3],
+            Run.objects.filter(project__in=[]),
+        ):
             told = rows.explain()
             assert told.requests.startswith("0")
             assert told.documents == ()

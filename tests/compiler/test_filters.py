@@ -39,10 +39,15 @@ LOSS = F.summary["loss"]
 TABLE: list[tuple[str, Q, tuple[str, Any], tuple[str, Any]]] = [
     ("exact", Q(state="a"), ("exact", {"state": "a"}), ("superset", {"state": "a"})),
     ("exact", LR == 1, ("exact", {"config.lr": 1}), ("superset", {"config.lr": 1})),
-    ("exact", LR == None, ("exact", {"$and": [{"config.lr": None}, {"config.lr": {"$exists": True}}]}), ("superset", {"config.lr": None})),  # noqa: E711
+    (
+        "exact",
+        LR.lookup("exact", None),
+        ("exact", {"$and": [{"config.lr": None}, {"config.lr": {"$exists": True}}]}),
+        ("superset", {"config.lr": None}),
+    ),
     ("exact", Q(group=None), ("exact", {"group": None}), ("exact", {"group": None})),
     ("exact", LR == [1], ("local", None), ("local", None)),
-    ("exact", LOSS == math.inf, ("exact", {"summary_metrics.loss": math.inf}), ("local", None)),
+    ("exact", math.inf == LOSS, ("exact", {"summary_metrics.loss": math.inf}), ("local", None)),
     ("exact", Q(created_at=NOON), ("exact", {"created_at": SENT}), ("exact", {"created_at": SENT})),
     ("exact", Q(sweep="sw1"), ("exact", {"sweep": "sw1"}), ("superset", {"sweep": "sw1"})),
     ("exact", Q(user="ada"), ("exact", {"username": "ada"}), ("superset", {"username": "ada"})),
@@ -51,28 +56,65 @@ TABLE: list[tuple[str, Q, tuple[str, Any], tuple[str, Any]]] = [
     ("ne", Q(state__ne="a"), ("exact", {"$or": [{"state": None}, {"state": {"$ne": "a"}}]}), ("local", None)),
     ("ne", Q(created_at__ne=NOON), *[("exact", {"$or": [{"created_at": None}, {"created_at": {"$ne": SENT}}]})] * 2),
     ("ne", Q(group__ne=None), *[("exact", {"group": {"$ne": None}})] * 2),
-    ("ne", LR != None, ("exact", {"$nor": [{"$and": [{"config.lr": None}, {"config.lr": {"$exists": True}}]}]}), ("local", None)),  # noqa: E711
+    (
+        "ne",
+        LR.lookup("ne", None),
+        ("exact", {"$nor": [{"$and": [{"config.lr": None}, {"config.lr": {"$exists": True}}]}]}),
+        ("local", None),
+    ),
     ("gt", LR > 1, ("exact", {"config.lr": {"$gt": 1}}), ("superset", {"config.lr": {"$gt": 1}})),
-    ("gt", LOSS > 1, ("exact", {"summary_metrics.loss": {"$gt": 1}}),
-     ("superset", {"$or": [{"summary_metrics.loss": {"$gt": 1}}, {"summary_metrics.loss": "Infinity"}]})),
+    (
+        "gt",
+        LOSS > 1,
+        ("exact", {"summary_metrics.loss": {"$gt": 1}}),
+        ("superset", {"$or": [{"summary_metrics.loss": {"$gt": 1}}, {"summary_metrics.loss": "Infinity"}]}),
+    ),
     ("gt", LR > "a", ("exact", {"config.lr": {"$gt": "a"}}), ("local", None)),
     ("gte", Q(created_at__gte=NOON), *[("exact", {"created_at": {"$gte": SENT}})] * 2),
-    ("lt", LOSS < 1, ("exact", {"summary_metrics.loss": {"$lt": 1}}),
-     ("superset", {"$or": [{"summary_metrics.loss": {"$lt": 1}}, {"summary_metrics.loss": "-Infinity"}]})),
-    ("lt", LOSS < math.inf, ("exact", {"summary_metrics.loss": {"$lt": math.inf}}), ("local", None)),
+    (
+        "lt",
+        LOSS < 1,
+        ("exact", {"summary_metrics.loss": {"$lt": 1}}),
+        ("superset", {"$or": [{"summary_metrics.loss": {"$lt": 1}}, {"summary_metrics.loss": "-Infinity"}]}),
+    ),
+    ("lt", math.inf > LOSS, ("exact", {"summary_metrics.loss": {"$lt": math.inf}}), ("local", None)),
     ("lte", LR <= 2, ("exact", {"config.lr": {"$lte": 2}}), ("superset", {"config.lr": {"$lte": 2}})),
-    ("in", Q(state__in=["a", "b"]), ("exact", {"state": {"$in": ["a", "b"]}}), ("superset", {"state": {"$in": ["a", "b"]}})),
+    (
+        "in",
+        Q(state__in=["a", "b"]),
+        ("exact", {"state": {"$in": ["a", "b"]}}),
+        ("superset", {"state": {"$in": ["a", "b"]}}),
+    ),
     ("in", Q(tags__in=["a"]), ("exact", {"tags": {"$in": ["a"]}}), ("superset", {"tags": {"$in": ["a"]}})),
-    ("in", Q(group__in=["a", None]), ("exact", {"$or": [{"group": {"$in": ["a"]}}, {"group": None}]}),
-     ("superset", {"$or": [{"group": {"$in": ["a"]}}, {"group": None}]})),
+    (
+        "in",
+        Q(group__in=["a", None]),
+        ("exact", {"$or": [{"group": {"$in": ["a"]}}, {"group": None}]}),
+        ("superset", {"$or": [{"group": {"$in": ["a"]}}, {"group": None}]}),
+    ),
     ("in", LR.in_([1, [2]]), ("local", None), ("local", None)),
     ("nin", Q(state__nin=["a"]), ("exact", {"$or": [{"state": None}, {"state": {"$nin": ["a"]}}]}), ("local", None)),
-    ("range", LR.range(1, 2), ("exact", {"config.lr": {"$gte": 1, "$lte": 2}}), ("superset", {"config.lr": {"$gte": 1, "$lte": 2}})),
+    (
+        "range",
+        LR.range(1, 2),
+        ("exact", {"config.lr": {"$gte": 1, "$lte": 2}}),
+        ("superset", {"config.lr": {"$gte": 1, "$lte": 2}}),
+    ),
     ("contains", Q(tags__contains="a"), ("exact", {"tags": "a"}), ("superset", {"tags": "a"})),
-    ("contains", Q(name__contains="a.b"), ("exact", {"display_name": {"$regex": r"a\.b"}}), ("superset", {"display_name": {"$regex": r"a\.b"}})),
+    (
+        "contains",
+        Q(name__contains="a.b"),
+        ("exact", {"display_name": {"$regex": r"a\.b"}}),
+        ("superset", {"display_name": {"$regex": r"a\.b"}}),
+    ),
     ("contains", LR.contains("a"), *[("superset", {"config.lr": {"$ne": None}})] * 2),
     ("icontains", Q(name__icontains="a"), ("exact", {"display_name": {"$regex": "(?i)a"}}), ("local", None)),
-    ("startswith", Q(name__startswith="a-"), ("exact", {"display_name": {"$regex": "^a-"}}), ("superset", {"display_name": {"$regex": "^a-"}})),
+    (
+        "startswith",
+        Q(name__startswith="a-"),
+        ("exact", {"display_name": {"$regex": "^a-"}}),
+        ("superset", {"display_name": {"$regex": "^a-"}}),
+    ),
     ("endswith", Q(name__endswith="(a"), *[("superset", {"display_name": {"$regex": r"\(a$"}})] * 2),
     ("iexact", Q(name__iexact="a"), ("exact", {"display_name": {"$regex": r"(?i)\Aa\Z"}}), ("local", None)),
     ("regex", Q(name__regex="^a"), ("exact", {"display_name": {"$regex": "^a"}}), ("local", None)),
@@ -83,8 +125,12 @@ TABLE: list[tuple[str, Q, tuple[str, Any], tuple[str, Any]]] = [
     ("exists", LR.exists(False), ("exact", {"config.lr": {"$exists": False}}), ("superset", {"config.lr": None})),
     ("isnan", LOSS.isnan(), ("local", None), ("local", None)),
     ("isfinite", LOSS.isfinite(), ("local", None), ("local", None)),
-    ("date", Q(created_at__date="2021-04-23"), *[("exact", {"created_at": {"$gte": "2021-04-23T00:00:00Z", "$lt": "2021-04-24T00:00:00Z"}})] * 2),
-]  # fmt: skip
+    (
+        "date",
+        Q(created_at__date="2021-04-23"),
+        *[("exact", {"created_at": {"$gte": "2021-04-23T00:00:00Z", "$lt": "2021-04-24T00:00:00Z"}})] * 2,
+    ),
+]
 
 
 @pytest.mark.parametrize(("lookup", "condition", "strong", "weak"), TABLE)
@@ -182,7 +228,7 @@ def test_a_connection_without_filters() -> None:
     [
         (F.config["a"]["b"], r"config.a.b", "config.a.b"),
         (F.config["a.b"], r"config.a\.b", None),
-        (F.config["a\\b"], r"config.a\\b", r"config.a\b"),
+        (F.config["a\\b"], r"config.a\\b", None),
         (F.config[""], None, None),
         (F.config["a"]["value"], None, None),
         (F.config["a"]["b"]["value"], "config.a.b.value", "config.a.b.value"),
@@ -208,7 +254,9 @@ def test_orders_say_config_value() -> None:
         ("config.a.value", None, None),
         ("summary.loss", "summary_metrics.loss", "summary_metrics.loss"),
         (F.summary["a,b"], r"summary_metrics.a\,b", None),
-        ("name", "display_name", "display_name"),
+        # How a server collates text is not known, so text is ordered here unless it promises.
+        ("name", "display_name", None),
+        (F.summary["a "], None, None),
         ("user.username", None, None),
         ("notes", None, None),
     ):

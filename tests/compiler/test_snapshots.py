@@ -22,12 +22,16 @@ DAY = datetime(2021, 4, 23, tzinfo=timezone.utc)
 
 QUERIES: dict[str, Callable[[], Any]] = {
     "runs_all": Run.objects.all,
-    "runs_readme": lambda: Run.objects.filter(state="finished", config__optimizer__in=["adam", "sgd"], summary__loss__lt=0.3)
-    .exclude(tags__contains="broken")
-    .order_by("summary.loss", "-created_at")[:10],
+    "runs_readme": lambda: (
+        Run.objects.filter(state="finished", config__optimizer__in=["adam", "sgd"], summary__loss__lt=0.3)
+        .exclude(tags__contains="broken")
+        .order_by("summary.loss", "-created_at")[:10]
+    ),
     "runs_excluded": lambda: Run.objects.exclude(config__lr=0.1).exclude(created_at__lt=DAY),
     "runs_or": lambda: Run.objects.filter(Q(config__lr__gt=0.1) | Q(summary__loss__isnull=True), group=None),
-    "runs_literal_keys": lambda: Run.objects.filter(F.summary["eval/acc"] > 0.9, F.config["a.b"] == 1).order_by("-config.lr"),
+    "runs_literal_keys": lambda: Run.objects.filter(F.summary["eval/acc"] > 0.9, F.config["a.b"] == 1).order_by(
+        "-config.lr"
+    ),
     "runs_only": lambda: Run.objects.only("name", "tags"),
     "runs_values": lambda: Run.objects.values("name", "summary.loss"),
     "runs_related": lambda: Run.objects.select_related("user", "project")[:3],
@@ -37,9 +41,9 @@ QUERIES: dict[str, Callable[[], Any]] = {
     "projects_of_entity": lambda: Project.objects.filter(entity="acme"),
     "project_by_path": lambda: Project.objects.filter(path="acme/vision"),
     "sweeps": lambda: Sweep.objects.filter(state="RUNNING").order_by("name"),
-    "reports": lambda: Report.objects.all(),
+    "reports": Report.objects.all,
     "collections_of_type": lambda: ArtifactCollection.objects.filter(type="dataset"),
-    "artifact_types": lambda: ArtifactType.objects.all(),
+    "artifact_types": ArtifactType.objects.all,
     "artifact_versions": lambda: Artifact.objects.filter(collection="images", version_index__gte=1),
     "artifact_by_name": lambda: Artifact.objects.filter(name="images:latest"),
     "artifacts_logged": lambda: Artifact.objects.filter(logged_by="acme/vision/v01").select_related("collection"),

@@ -45,8 +45,7 @@ def test_equal_plans_give_equal_requests() -> None:
 
 def test_text_is_the_same_in_every_process() -> None:
     script = (
-        "from tests.compiler.test_stability import request\n"
-        "import sys; sys.stdout.write(request(0.3).document.text)"
+        "from tests.compiler.test_stability import request\nimport sys; sys.stdout.write(request(0.3).document.text)"
     )
     texts = set()
     for seed in ("0", "1", "2"):
@@ -101,7 +100,16 @@ def test_the_pure_layers_load_no_backend_no_session_and_no_network() -> None:
 
 @pytest.mark.parametrize("package", ["query", "compiler"])
 def test_the_pure_layers_import_only_what_is_below(package: str) -> None:
-    forbidden = ("session", "backend", "entities", "objects", "registry", "hookspecs", "engine", *(("compiler", "convert") if package == "query" else ()))
+    forbidden = (
+        "session",
+        "backend",
+        "entities",
+        "objects",
+        "registry",
+        "hookspecs",
+        "engine",
+        *(("compiler", "convert") if package == "query" else ()),
+    )
     files = sorted((Path(wbmodel.__file__).parent / package).glob("*.py"))
     assert len(files) > 5
     for file in files:

@@ -49,7 +49,10 @@ ALIASES: dict[type[Any], dict[str, tuple[str, ...]]] = {
 STORE = make_world().store()
 
 
-@pytest.mark.parametrize(("entity", "field", "alias"), [(e, f, a) for e, fields in ALIASES.items() for f, names in fields.items() for a in names])
+@pytest.mark.parametrize(
+    ("entity", "field", "alias"),
+    [(e, f, a) for e, fields in ALIASES.items() for f, names in fields.items() for a in names],
+)
 def test_aliases(entity: type[Any], field: str, alias: str) -> None:
     meta = entity.__wbmodel_meta__
     found = meta.find(alias)
@@ -64,8 +67,13 @@ def test_every_entity_keeps_one_table_of_names() -> None:
         for field in meta.fields.values():
             assert field.doc.endswith("."), f"{name}.{field.name}"
             # camelCase wire names are spelled in both ways.
-            if field.wire != field.wire.lower() and not field.sub and field.kind is not Kind.REF and "__" not in field.wire:
-                assert meta.find(field.wire) is not None or field.name in ("kind",), f"{name}.{field.wire}"
+            if (
+                field.wire != field.wire.lower()
+                and not field.sub
+                and field.kind is not Kind.REF
+                and "__" not in field.wire
+            ):
+                assert meta.find(field.wire) is not None or field.name == "kind", f"{name}.{field.wire}"
 
 
 def test_aliases_read_as_attributes() -> None:
@@ -82,7 +90,11 @@ def test_aliases_read_as_attributes() -> None:
 @pytest.mark.parametrize(
     ("make", "name", "says"),
     [
-        (lambda: Run.objects.only("name")[0], "config", r"Run\.config was not loaded; a query without .*only.*'config'"),
+        (
+            lambda: Run.objects.only("name")[0],
+            "config",
+            r"Run\.config was not loaded; a query without .*only.*'config'",
+        ),
         (lambda: Run.objects.defer("summary")[0], "summary", r"without defer\('summary'\)"),
         (lambda: Run.objects.all()[0], "commit", r"Run\.objects\.only\('commit'\) loads it"),
         (lambda: Run.objects.all()[0], "system_metrics", "never asks a backend"),
@@ -111,7 +123,12 @@ def test_the_call_that_is_named_does_load_it() -> None:
 def test_unknown_attributes() -> None:
     with served(STORE):
         run: Any = Run.objects.get(id="v01")
-    for name, says in (("sumary", "did you mean 'summary'"), ("fils", "did you mean 'files'"), ("pth", "did you mean 'path'"), ("zzz", "has no attribute 'zzz'$")):
+    for name, says in (
+        ("sumary", "did you mean 'summary'"),
+        ("fils", "did you mean 'files'"),
+        ("pth", "did you mean 'path'"),
+        ("zzz", "has no attribute 'zzz'$"),
+    ):
         with pytest.raises(AttributeError, match=says) as caught:
             getattr(run, name)
         assert not isinstance(caught.value, FieldNotLoaded)
@@ -179,7 +196,10 @@ def test_texts_are_decoded_at_first_access_and_once() -> None:
         # Not wrapped: kept as it is.
         ('{"a": {"x": 1}, "b": {"value": 2}}', {"a": {"x": 1}, "b": 2}),
         ('{"a": 1, "b": {"value": 2}}', {"a": 1, "b": 2}),
-        ('{"a": {"value": 1, "desc": null, "extra": 2}, "b": 3}', {"a": {"value": 1, "desc": None, "extra": 2}, "b": 3}),
+        (
+            '{"a": {"value": 1, "desc": null, "extra": 2}, "b": 3}',
+            {"a": {"value": 1, "desc": None, "extra": 2}, "b": 3},
+        ),
         ('{"value": {"value": 1}}', {"value": 1}),
         ('{"a": {"value": null}}', {"a": None}),
         ("{}", {}),
@@ -236,7 +256,10 @@ def test_tokens_are_floats_in_summaries_only() -> None:
     ],
 )
 def test_numbers_and_text_come_as_they_are(text: str, value: Any) -> None:
-    for found in (wired(config=f'{{"a": {{"value": {text}}}}}').config["a"], wired(summary=f'{{"a": {text}}}').summary["a"]):
+    for found in (
+        wired(config=f'{{"a": {{"value": {text}}}}}').config["a"],
+        wired(summary=f'{{"a": {text}}}').summary["a"],
+    ):
         assert found == value
         assert type(found) is type(value)
 

@@ -57,10 +57,12 @@ def test_a_reference_equals_what_it_refers_to() -> None:
         sweep = Sweep.objects.get(id="sw1")
         assert run.sweep == sweep
         assert hash(run.sweep) == hash(sweep)
-        assert run.sweep in {sweep}
+        assert len({run.sweep, sweep}) == 1
         other = Sweep.objects.get(id="sw1", project="acme/nlp")
         assert run.sweep != other
-        assert [item.sweep for item in Run.objects.filter(sweep="sw1")] == [sweep] * Run.objects.filter(sweep="sw1").count()
+        assert [item.sweep for item in Run.objects.filter(sweep="sw1")] == [sweep] * Run.objects.filter(
+            sweep="sw1"
+        ).count()
 
 
 @pytest.mark.parametrize(

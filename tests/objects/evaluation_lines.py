@@ -1,14 +1,15 @@
 """Which operations of a queryset ask the backend, and how often: every public method, counted exactly.
 
-``evaluation_table.py`` holds the shorter table that the docs page is made of. The world has five runs in one project, read with pages that hold them all. ``cold`` is the number of requests on a
-fresh queryset ``rows``, ``warm`` after ``rows`` was evaluated (None: does not apply).
+``evaluation_table.py`` holds the shorter table that the docs page is made of. The world has five runs in one project,
+read with pages that hold them all. ``cold`` is the number of requests on a fresh queryset ``rows``, ``warm`` after
+``rows`` was evaluated (None: does not apply).
 """
 
 from __future__ import annotations
 
 import attrs
 
-__all__ = ["ASKS", "CHAINS", "Line"]
+__all__ = ["ASKS", "CHAINS", "ELSEWHERE", "Line"]
 
 
 @attrs.frozen
@@ -35,6 +36,7 @@ CHAINS = (
     Line("values_list", 'rows.values_list("name", flat=True)', 0, 0, "a new queryset"),
     Line("distinct", "rows.distinct()", 0, 0, "a new queryset"),
     Line("using", 'rows.using("counted")', 0, 0, "a new queryset"),
+    Line("timeout", "rows.timeout(5)", 0, 0, "a new queryset"),
     Line("select_related", 'rows.select_related("user")', 0, 0, "a new queryset"),
     Line("prefetch_related", 'rows.prefetch_related("files")', 0, 0, "a new queryset"),
     Line("snapshot", "rows.snapshot()", 0, 0, "a new queryset"),
@@ -69,13 +71,26 @@ ASKS = (
     Line("get", 'rows.get(id="r1")', 1, 1),
     Line("get_or_none", 'rows.get_or_none(id="r9")', 1, 1),
     Line("in_bulk", 'rows.in_bulk(["r1", "r2", "r9"])', 1, 1, "one per 100 ids"),
+    Line("watch", "list(rows.watch(timeout=0))", 1, 1, "once now, then every interval"),
     Line("explain(analyze=True)", "rows.explain(analyze=True)", 1, 1, "runs the query"),
     Line("prefetch_related", 'list(rows.prefetch_related("files"))', 2, 2, "one more for all rows, by aliases"),
     Line("prefetch, then read", '[list(run.files) for run in rows.prefetch_related("files")]', 2, 2),
     Line("no prefetch", "[list(run.files) for run in rows]", 6, 5, "one per run: prefetch_related is for this"),
     Line("select_related", '[run.user.name for run in rows.select_related("user")]', 1, 1, "in the same document"),
-    Line("an attribute", "[(run.name, run.config, run.project.path, run.user) for run in rows]", 1, 0, "attributes never ask"),
+    Line(
+        "an attribute",
+        "[(run.name, run.config, run.project.path, run.user) for run in rows]",
+        1,
+        0,
+        "attributes never ask",
+    ),
     Line("none", "list(rows.none())", 0, 0),
     Line("an empty in", "list(rows.filter(state__in=[]))", 0, 0, "known to be empty"),
 )
 """Operations that ask."""
+
+ELSEWHERE = frozenset(
+    {"aggregate", "as_manager", "fields", "group_by", "watch"}
+    | {f"to_{form}" for form in ("arrow", "csv", "pandas", "parquet", "polars", "records")}
+)
+"""Public names that have no line: no queryset is asked, or the tests of aggregates, frames and watching count them."""

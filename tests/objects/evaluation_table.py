@@ -19,6 +19,7 @@ TABLE: list[tuple[str, str, int, int, str]] = [
     ("truth", "bool(qs)", 1, 0, "reads the first page and keeps it; exists() asks for one row or a count"),
     ("membership", "run in qs", 1, 0, "reads until it is found; contains() asks for one row"),
     ("repr", "repr(qs)", 1, 0, "at most 20 rows; not kept"),
+    ("notebook", "qs._repr_html_()", 1, 0, "as repr; a cell shows both and asks once"),
     ("index", "qs[0]", 1, 0, "asks for one row; not kept"),
     ("rows of a slice", "list(qs[:3])", 1, 0, ""),
     ("count", "qs.count()", 1, 0, "where all conditions are pushed; else rows are read"),
@@ -35,5 +36,6 @@ TABLE: list[tuple[str, str, int, int, str]] = [
     ("values", "list(qs.values('id', 'config.lr'))", 1, 1, "only the fields that are named"),
     ("select_related", "list(qs.select_related('project'))", 1, 1, "the same document, widened"),
     ("prefetch_related", "list(qs.prefetch_related('sweep'))", 2, 2, "one more for all rows; more where they are many"),
+    ("watch", "list(qs.watch(timeout=0))", 1, 1, "once now, then every interval"),
     ("explain, analyzed", "qs.explain(analyze=True)", 1, 1, "runs the query"),
 ]

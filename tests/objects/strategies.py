@@ -79,25 +79,52 @@ leaves: st.SearchStrategy[Any] = st.one_of(
     _leaf(
         JSON_PATHS,
         {
-            **_ANY, **_TEXTUAL, "exact": JSON_VALUES, "ne": JSON_VALUES, "contains": JSON_VALUES,
-            "gt": NUMBERS | WORDS, "gte": NUMBERS | WORDS, "lt": NUMBERS | WORDS, "lte": NUMBERS | WORDS,
-            "in": st.lists(JSON_VALUES, max_size=3), "nin": st.lists(JSON_VALUES, max_size=3),
-            "range": _pairs(NUMBERS) | _pairs(WORDS), "isnan": FLAGS, "isfinite": FLAGS,
+            **_ANY,
+            **_TEXTUAL,
+            "exact": JSON_VALUES,
+            "ne": JSON_VALUES,
+            "contains": JSON_VALUES,
+            "gt": NUMBERS | WORDS,
+            "gte": NUMBERS | WORDS,
+            "lt": NUMBERS | WORDS,
+            "lte": NUMBERS | WORDS,
+            "in": st.lists(JSON_VALUES, max_size=3),
+            "nin": st.lists(JSON_VALUES, max_size=3),
+            "range": _pairs(NUMBERS) | _pairs(WORDS),
+            "isnan": FLAGS,
+            "isfinite": FLAGS,
         },
     ),
     _leaf(
         TEXT_PATHS,
         {
-            **_ANY, **_TEXTUAL, "exact": WORDS | st.none(), "ne": WORDS | st.none(), "contains": WORDS, "gt": WORDS,
-            "gte": WORDS, "lt": WORDS, "lte": WORDS, "in": st.lists(WORDS | st.none(), max_size=3),
-            "nin": st.lists(WORDS | st.none(), max_size=3), "range": _pairs(WORDS),
+            **_ANY,
+            **_TEXTUAL,
+            "exact": WORDS | st.none(),
+            "ne": WORDS | st.none(),
+            "contains": WORDS,
+            "gt": WORDS,
+            "gte": WORDS,
+            "lt": WORDS,
+            "lte": WORDS,
+            "in": st.lists(WORDS | st.none(), max_size=3),
+            "nin": st.lists(WORDS | st.none(), max_size=3),
+            "range": _pairs(WORDS),
         },
     ),
     _leaf(
         TIME_PATHS,
         {
-            **_ANY, "exact": MOMENTS | st.none(), "ne": MOMENTS, "gt": MOMENTS, "gte": MOMENTS, "lt": MOMENTS, "lte": MOMENTS,
-            "in": st.lists(MOMENTS, max_size=3), "nin": st.lists(MOMENTS | st.none(), max_size=3), "range": _pairs(MOMENTS),
+            **_ANY,
+            "exact": MOMENTS | st.none(),
+            "ne": MOMENTS,
+            "gt": MOMENTS,
+            "gte": MOMENTS,
+            "lt": MOMENTS,
+            "lte": MOMENTS,
+            "in": st.lists(MOMENTS, max_size=3),
+            "nin": st.lists(MOMENTS | st.none(), max_size=3),
+            "range": _pairs(MOMENTS),
             "date": st.sampled_from([date(2021, 4, 1), date(2021, 4, 5), date(2020, 2, 29)]),
             "within": st.sampled_from([timedelta(days=1), timedelta(days=300_000)]),
         },
@@ -105,14 +132,16 @@ leaves: st.SearchStrategy[Any] = st.one_of(
     _leaf(
         [("tags",)],
         {
-            **_ANY, "contains": st.sampled_from(["baseline", "Baseline", "broken", "base", "a.b"]), "icontains": WORDS | st.just("BASELINE"),
+            **_ANY,
+            "contains": st.sampled_from(["baseline", "Baseline", "broken", "base", "a.b"]),
+            "icontains": WORDS | st.just("BASELINE"),
             "in": st.lists(st.sampled_from(["baseline", "v1", "none"]), max_size=2),
             "nin": st.lists(st.sampled_from(["baseline", "v1", "none"]), max_size=2),
             "exact": st.sampled_from([[], ["baseline"], ["baseline", "v1"], ["v1", "baseline"]]),
             "ne": st.sampled_from([[], ["baseline"]]),
         },
     ),
-)  # fmt: skip
+)
 
 conditions: st.SearchStrategy[Any] = st.recursive(
     leaves,
@@ -125,13 +154,20 @@ conditions: st.SearchStrategy[Any] = st.recursive(
 )
 
 ORDER_KEYS: list[tuple[str, ...]] = [
-    ("summary", "loss"), ("summary", "eval/acc"), ("summary", "eval", "f1"), ("config", "lr"), ("config", "model", "depth"),
-    ("config", "model.depth"), ("config", "model", "name"), ("config", "nowhere"), ("name",), ("state",), ("group",), ("created_at",),
+    ("summary", "loss"), ("summary", "eval/acc"), ("summary", "eval", "f1"), ("config", "lr"),
+    ("config", "model", "depth"),
+    ("config", "model.depth"), ("config", "model", "name"), ("config", "nowhere"), ("name",), ("state",), ("group",),
+    ("created_at",),
     ("heartbeat_at",), ("id",), ("notes",),
 ]  # fmt: skip
 """Keys under which the world holds values of one type only, and no infinities: their order is exact everywhere."""
 
-MIXED_KEYS: list[tuple[str, ...]] = [("config", "mixed"), ("config", "dims"), ("config", "optimizer"), ("summary", "best")]
+MIXED_KEYS: list[tuple[str, ...]] = [
+    ("config", "mixed"),
+    ("config", "dims"),
+    ("config", "optimizer"),
+    ("summary", "best"),
+]
 
 
 def orders(keys: list[tuple[str, ...]]) -> st.SearchStrategy[Any]:

@@ -120,7 +120,9 @@ def test_reverse_of_reverse() -> None:
 
 def test_no_order_is_the_default_order() -> None:
     with on("full"):
-        assert ids(Run.objects.order_by("name").order_by()) == ids(Run.objects.all()) == oracle.answer(HOME, ("and", []))
+        assert (
+            ids(Run.objects.order_by("name").order_by()) == ids(Run.objects.all()) == oracle.answer(HOME, ("and", []))
+        )
 
 
 def test_only_and_defer() -> None:
@@ -133,9 +135,9 @@ def test_only_and_defer() -> None:
         assert run is not None
         assert not {"config", "summary"} & set(run.loaded_fields())
         # What a check or an order needs is loaded, whatever was left out.
-        assert ids(Run.objects.only("name").filter(summary__loss__isnan=True).order_by("-summary.eval/acc")) == oracle.answer(
-            HOME, ("leaf", ("summary", "loss"), "isnan", True), [(("summary", "eval/acc"), True)]
-        )
+        assert ids(
+            Run.objects.only("name").filter(summary__loss__isnan=True).order_by("-summary.eval/acc")
+        ) == oracle.answer(HOME, ("leaf", ("summary", "loss"), "isnan", True), [(("summary", "eval/acc"), True)])
     with pytest.raises(FieldError, match="no field 'nme'; did you mean 'name'"):
         Run.objects.only("nme")
     with pytest.raises(FieldError, match="no field 'confg'"):

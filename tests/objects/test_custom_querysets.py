@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import pytest
 from typing_extensions import Self
 
@@ -27,8 +25,8 @@ class Runs(QuerySet["MyRun"]):
 
 
 class MyRun(Run):
-    objects: ClassVar[Manager[Runs]] = Runs.as_manager()
-    finished: ClassVar[Manager[Runs]] = Manager.from_queryset(Runs)
+    objects = Runs.as_manager()
+    finished = Manager.from_queryset(Runs)
 
     @property
     def loss(self) -> float | None:

@@ -33,7 +33,12 @@ def test_by_path_finds_it_in_its_own_project(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_none(kind: str) -> None:
     with on(kind):
-        for condition in ({"id": "zzz"}, {"id": "v01", "state": "no such"}, {"name": "zzz"}, {"path": "acme/vision/zzz"}):
+        for condition in (
+            {"id": "zzz"},
+            {"id": "v01", "state": "no such"},
+            {"name": "zzz"},
+            {"path": "acme/vision/zzz"},
+        ):
             with pytest.raises(Run.DoesNotExist, match="or this account may not see it") as caught:
                 Run.objects.get(**condition)
             assert isinstance(caught.value, errors.DoesNotExist)

@@ -93,12 +93,18 @@ def test_order_loses_no_row(sessions: dict[str, Session], kind: str, condition: 
 
 @pytest.mark.parametrize("kind", KINDS)
 @EXAMPLES
-@given(condition=conditions, keys=orders(ORDER_KEYS), paths=st.lists(st.sampled_from(ORDER_KEYS), min_size=1, max_size=3, unique=True))
+@given(
+    condition=conditions,
+    keys=orders(ORDER_KEYS),
+    paths=st.lists(st.sampled_from(ORDER_KEYS), min_size=1, max_size=3, unique=True),
+)
 def test_values(sessions: dict[str, Session], kind: str, condition: Any, keys: Any, paths: Any) -> None:
     spelled = [PathExpr(path[0], path[1:]) for path in paths]
     rows = Run.objects.using(sessions[kind]).filter(as_q(condition)).order_by(*as_keys(keys)).values_list(*spelled)
-    expected = [run for run in oracle.ordered([r for r in home(kind) if oracle.matches(r, condition)], keys)]
-    cells = [tuple(None if (cell := oracle.look(run, path)) is oracle.ABSENT else cell for path in paths) for run in expected]
+    expected = oracle.ordered([run for run in home(kind) if oracle.matches(run, condition)], keys)
+    cells = [
+        tuple(None if (cell := oracle.look(run, path)) is oracle.ABSENT else cell for path in paths) for run in expected
+    ]
     assert repr(list(rows)) == repr([tuple(row) for row in cells])
 
 

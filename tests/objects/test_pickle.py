@@ -33,7 +33,9 @@ def test_a_queryset(protocol: int) -> None:
 
 
 def test_unevaluated_plans_pickle_without_asking() -> None:
-    rows = Run.objects.filter(state="finished").exclude(config__lr__gt=1).order_by("-summary.loss").select_related("user")
+    rows = (
+        Run.objects.filter(state="finished").exclude(config__lr__gt=1).order_by("-summary.loss").select_related("user")
+    )
     plan = pickle.loads(pickle.dumps(rows._plan))
     assert plan == rows._plan
     with on():
@@ -69,7 +71,11 @@ def test_entities(protocol: int) -> None:
         loaded = pickle.loads(data)
         assert loaded == run
         assert hash(loaded) == hash(run)
-        assert (loaded.config, repr(loaded.summary), loaded.created_at) == (run.config, repr(run.summary), run.created_at)
+        assert (loaded.config, repr(loaded.summary), loaded.created_at) == (
+            run.config,
+            repr(run.summary),
+            run.created_at,
+        )
         assert loaded.loaded_fields() == run.loaded_fields()
         with assert_num_requests(0):
             assert [file.name for file in loaded.files] == [file.name for file in run.files]

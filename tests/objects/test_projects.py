@@ -62,7 +62,9 @@ def test_more_projects_than_aliases_take_several_documents() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_projects_of_an_entity(kind: str) -> None:
     with on(kind, project=None):
-        assert ids(Run.objects.filter(entity="acme", state="failed")) == oracle.answer(BOTH, ("leaf", ("state",), "exact", "failed"))
+        assert ids(Run.objects.filter(entity="acme", state="failed")) == oracle.answer(
+            BOTH, ("leaf", ("state",), "exact", "failed")
+        )
         assert Run.objects.filter(entity="acme").count() == len(BOTH)
         assert sorted({run.project.path for run in Run.objects.filter(entity="acme")}) == ["acme/nlp", "acme/vision"]
         assert len(Sweep.objects.filter(entity="acme")) == 3
@@ -87,7 +89,9 @@ def test_no_project_is_refused_where_it_does_not(entity: Any) -> None:
     rows = entity.objects.all()
     with on("weak", project=None), assert_num_requests(0):
         for ask in (list, lambda rows: rows.count(), lambda rows: rows.first(), lambda rows: rows.explain()):
-            with pytest.raises(FieldError, match=r"which project\? Give project='entity/project' in filter\(\) or in connect\(\)"):
+            with pytest.raises(
+                FieldError, match=r"which project\? Give project='entity/project' in filter\(\) or in connect\(\)"
+            ):
                 ask(rows.all())
 
 
@@ -108,7 +112,9 @@ def test_a_project_without_its_entity_is_the_sessions_or_the_viewers() -> None:
 def test_one_missing_among_several_is_said(kind: str) -> None:
     with on(kind):
         rows = Run.objects.filter(project__in=["acme/vision", "acme/nothing"])
-        with pytest.raises(Project.DoesNotExist, match=r"'acme/nothing' does not exist on (engine|slow):.*may not see it"):
+        with pytest.raises(
+            Project.DoesNotExist, match=r"'acme/nothing' does not exist on (engine|slow):.*may not see it"
+        ):
             list(rows)
         with pytest.raises(Project.DoesNotExist):
             rows.count()

@@ -64,10 +64,16 @@ def test_a_step_of_zero() -> None:
         Run.objects.all()[::0]
 
 
-@pytest.mark.parametrize("verb", ["filter", "exclude", "order_by", "reverse", "last", "latest", "earliest", "in_bulk", "best"])
+@pytest.mark.parametrize(
+    "verb", ["filter", "exclude", "order_by", "reverse", "last", "latest", "earliest", "in_bulk", "best"]
+)
 def test_nothing_comes_after_a_slice(verb: str) -> None:
     rows = Run.objects.all()[:5]
-    arguments: dict[str, Any] = {"filter": {"state": "x"}, "exclude": {"state": "x"}, "best": {"path": "summary.loss", "goal": "min"}}
+    arguments: dict[str, Any] = {
+        "filter": {"state": "x"},
+        "exclude": {"state": "x"},
+        "best": {"path": "summary.loss", "goal": "min"},
+    }
     with assert_num_requests(0), pytest.raises(QueryError, match="after a slice"):
         getattr(rows, verb)(**arguments.get(verb, {}))
 

@@ -46,12 +46,18 @@ def test_latest_and_earliest(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("path", [("summary", "loss"), ("summary", "eval/acc"), ("summary", "eval", "f1"), ("config", "lr")])
+@pytest.mark.parametrize(
+    "path", [("summary", "loss"), ("summary", "eval/acc"), ("summary", "eval", "f1"), ("config", "lr")]
+)
 def test_best(kind: str, path: tuple[str, ...]) -> None:
     from wbmodel.query.f import PathExpr
 
     spelled = PathExpr(path[0], path[1:])
-    numbers = [run for run in HOME if isinstance(oracle.look(run, path), (int, float)) and not math.isnan(oracle.look(run, path))]
+    numbers = [
+        run
+        for run in HOME
+        if isinstance(oracle.look(run, path), (int, float)) and not math.isnan(oracle.look(run, path))
+    ]
     with on(kind):
         for goal, descending in (("min", False), ("max", True)):
             found = Run.objects.best(spelled, goal=goal)  # type: ignore[arg-type]
@@ -65,7 +71,7 @@ def test_best(kind: str, path: tuple[str, ...]) -> None:
 def test_best_is_among_numbers(kind: str, goal: Any) -> None:
     """Text, booleans and lists under the same key are no numbers, wherever the order puts them."""
     world = small_world()
-    for run, value in zip(world.runs, ["n/a", True, 0.5, [3], 0.25]):
+    for run, value in zip(world.runs, ["n/a", True, 0.5, [3], 0.25], strict=True):
         run["summary"] = {"acc": value}
     with served(world.store(), kind):
         assert _id(Run.objects.best("summary.acc", goal=goal)) == {"min": "r4", "max": "r2"}[goal]
@@ -144,7 +150,9 @@ def test_in_bulk(kind: str) -> None:
         assert Run.objects.in_bulk([]) == {}
         by_node = Run.objects.in_bulk([found["v03"].node_id], field="node_id")
         assert list(by_node.values()) == [found["v03"]]
-        assert set(Run.objects.filter(state="finished").in_bulk(EVERY)) == {r["id"] for r in HOME if r["state"] == "finished"}
+        assert set(Run.objects.filter(state="finished").in_bulk(EVERY)) == {
+            r["id"] for r in HOME if r["state"] == "finished"
+        }
         with pytest.raises(QueryError, match=r"write \['v01'\]"):
             Run.objects.in_bulk("v01")
         with pytest.raises(QueryError, match="names more than one Run"):

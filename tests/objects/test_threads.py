@@ -66,7 +66,9 @@ def test_two_loops_share_one_session() -> None:
 
         async def work() -> list[str]:
             rows = Run.objects.using(session)
-            several = await asyncio.gather(*(_ids(rows.filter(state=state)) for state in ("finished", "failed", "running", "crashed")))
+            several = await asyncio.gather(
+                *(_ids(rows.filter(state=state)) for state in ("finished", "failed", "running", "crashed"))
+            )
             return sorted(item for part in several for item in part)
 
         def loop() -> None:

@@ -18,9 +18,17 @@ KINDS = ["full", "weak"]
 @pytest.mark.parametrize("kind", KINDS)
 def test_keys_are_the_text_as_typed(kind: str) -> None:
     with on(kind):
-        rows = Run.objects.values("display_name", "summary__loss", "summary.eval/acc", F.config["model.depth"], F.config["model"]["depth"])
+        rows = Run.objects.values(
+            "display_name", "summary__loss", "summary.eval/acc", F.config["model.depth"], F.config["model"]["depth"]
+        )
         row = rows[0]
-    assert list(row) == ["display_name", "summary__loss", "summary.eval/acc", 'config."model.depth"', "config.model.depth"]
+    assert list(row) == [
+        "display_name",
+        "summary__loss",
+        "summary.eval/acc",
+        'config."model.depth"',
+        "config.model.depth",
+    ]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -28,7 +36,14 @@ def test_what_is_absent_is_none(kind: str) -> None:
     with on(kind):
         found = list(Run.objects.values_list("config.lr", "config.nowhere", "group", "sweep", "user", "user.username"))
     expected = [
-        (None if (lr := oracle.look(run, ("config", "lr"))) is oracle.ABSENT else lr, None, run["group"], run["sweep"], run["user"], run["user"])
+        (
+            None if (lr := oracle.look(run, ("config", "lr"))) is oracle.ABSENT else lr,
+            None,
+            run["group"],
+            run["sweep"],
+            run["user"],
+            run["user"],
+        )
         for run in oracle.ordered(HOME, [])
     ]
     assert found == expected
@@ -40,8 +55,19 @@ def test_no_paths_is_every_default_field() -> None:
         run = Run.objects.first()
         assert run is not None
     assert set(row) == {
-        "node_id", "id", "name", "state", "config", "summary", "tags", "group", "job_type", "notes", "created_at", "heartbeat_at",
-    }  # fmt: skip
+        "node_id",
+        "id",
+        "name",
+        "state",
+        "config",
+        "summary",
+        "tags",
+        "group",
+        "job_type",
+        "notes",
+        "created_at",
+        "heartbeat_at",
+    }
     assert row["config"] == run.config
     assert row["tags"] == run.tags
 
@@ -67,9 +93,26 @@ def test_tuples_flat_and_named() -> None:
         assert next(iter(rows.values_list("id", "state"))) == ("v00", HOME[0]["state"])
         assert list(rows.values_list("id", flat=True))[:2] == ["v00", "v01"]
         assert [type(row) for row in rows.values_list()[:1]] == [tuple]
-        named = rows.values_list("id", "summary.loss", "summary.eval/acc", "state", F.config["class"], F.config["1st"], F.config["a b"], named=True)[0]
+        named = rows.values_list(
+            "id",
+            "summary.loss",
+            "summary.eval/acc",
+            "state",
+            F.config["class"],
+            F.config["1st"],
+            F.config["a b"],
+            named=True,
+        )[0]
     assert named.id == "v00"
-    assert named._fields == ("id", "summary_loss", "summary_eval_acc", "state", "config_class", "config_1st", "config_a_b")
+    assert named._fields == (
+        "id",
+        "summary_loss",
+        "summary_eval_acc",
+        "state",
+        "config_class",
+        "config_1st",
+        "config_a_b",
+    )
 
 
 def test_names_that_clash_are_told_apart() -> None:
@@ -104,7 +147,10 @@ def test_distinct(kind: str) -> None:
         # Equal in Python and different here: 1 and True; the same here: 1 and 1.0, absent and null.
         cells = [oracle.look(run, ("config", "mixed")) for run in HOME]
         wanted = {
-            (isinstance(value, bool), None if value is oracle.ABSENT else repr(float(value) if isinstance(value, int) else value))
+            (
+                isinstance(value, bool),
+                None if value is oracle.ABSENT else repr(float(value) if isinstance(value, int) else value),
+            )
             if value is not None
             else (False, None)
             for value in cells
@@ -115,7 +161,11 @@ def test_distinct(kind: str) -> None:
 
 def test_properties_are_no_columns_but_related_fields_are() -> None:
     with on():
-        found = list(Artifact.objects.filter(project="acme/vision", collection="images").values_list("collection.name", "version_index", "type_name"))
+        found = list(
+            Artifact.objects.filter(project="acme/vision", collection="images").values_list(
+                "collection.name", "version_index", "type_name"
+            )
+        )
     assert found == [("images", 1, "dataset"), ("images", 0, "dataset")]
     with pytest.raises(FieldError, match="Artifact has no field 'version'"):
         Artifact.objects.values("version")
@@ -126,4 +176,6 @@ def test_rows_pickle() -> None:
         rows = Run.objects.values_list("id", "summary.loss", named=True)
         copy = pickle.loads(pickle.dumps(rows))
         assert repr(list(copy)) == repr(list(rows))
-        assert repr(pickle.loads(pickle.dumps(Run.objects.values("id", "config.lr")))) == repr(Run.objects.values("id", "config.lr"))
+        assert repr(pickle.loads(pickle.dumps(Run.objects.values("id", "config.lr")))) == repr(
+            Run.objects.values("id", "config.lr")
+        )

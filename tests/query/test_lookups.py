@@ -37,23 +37,32 @@ class Scalar:
 
 ACCEPTED: dict[str, list[tuple[str, Any]]] = {
     "exact": [
-        ("state", "finished"), ("state", None), ("state", Color.RED), ("config__x", 1), ("config__x", None), ("config__x", [1]),
-        ("config__x", (1, 2)), ("config__x", {"a": 1}), ("config__x", True), ("config__x", Scalar()), ("config__x", math.inf),
-        ("created_at", NOON), ("created_at", "2021-04-23T12:00:00Z"), ("created_at", "2021-04-23T12:00:00+02:00"), ("tags", ["a"]),
-        ("tags", []), ("file_count", 3), ("read_only", True), ("sweep", "sw1"), ("user", "ada"), ("user__username", None),
+        ("state", "finished"), ("state", None), ("state", Color.RED), ("config__x", 1), ("config__x", None),
+        ("config__x", [1]),
+        ("config__x", (1, 2)), ("config__x", {"a": 1}), ("config__x", True), ("config__x", Scalar()),
+        ("config__x", math.inf),
+        ("created_at", NOON), ("created_at", "2021-04-23T12:00:00Z"), ("created_at", "2021-04-23T12:00:00+02:00"),
+        ("tags", ["a"]),
+        ("tags", []), ("file_count", 3), ("read_only", True), ("sweep", "sw1"), ("user", "ada"),
+        ("user__username", None),
     ],
     "ne": [("state", "finished"), ("state", None), ("config__x", 1), ("tags", ["a"])],
-    "gt": [("config__x", 1), ("config__x", "a"), ("created_at", NOON), ("file_count", 2), ("state", "a"), ("config__x", Scalar())],
+    "gt": [("config__x", 1), ("config__x", "a"), ("created_at", NOON), ("file_count", 2), ("state", "a"),
+    ("config__x", Scalar())],
     "gte": [("config__x", 1), ("created_at", "2021-04-23 12:00:00+00:00")],
     "lt": [("config__x", 0.5), ("heartbeat_at", NOON)],
     "lte": [("config__x", -math.inf), ("heartbeat_at", NOON)],
     "in": [
-        ("state", ["a", "b"]), ("state", ("a",)), ("state", {"a"}), ("state", []), ("state", [None, "a"]), ("tags", ["a"]),
-        ("config__x", [1, "a", None, [1]]), ("config__x", range(3)), ("created_at", [NOON]), ("state", (word for word in "ab")),
+        ("state", ["a", "b"]), ("state", ("a",)), ("state", {"a"}), ("state", []), ("state", [None, "a"]),
+        ("tags", ["a"]),
+        ("config__x", [1, "a", None, [1]]), ("config__x", range(3)), ("created_at", [NOON]), ("state",
+        (word for word in "ab")),
     ],
     "nin": [("state", ["a"]), ("config__x", []), ("tags", ["a"])],
-    "range": [("config__x", (1, 2)), ("config__x", [1, 2.5]), ("created_at", (NOON, "2021-05-01T00:00:00Z")), ("state", ("a", "b"))],
-    "contains": [("tags", "a"), ("name", "a"), ("config__x", "a"), ("config__x", 1), ("config__x", None), ("config__x", [1])],
+    "range": [("config__x", (1, 2)), ("config__x", [1, 2.5]), ("created_at", (NOON, "2021-05-01T00:00:00Z")),
+    ("state", ("a", "b"))],
+    "contains": [("tags", "a"), ("name", "a"), ("config__x", "a"), ("config__x", 1), ("config__x", None),
+    ("config__x", [1])],
     "icontains": [("tags", "a"), ("name", "A"), ("config__x", "a")],
     "startswith": [("name", "a"), ("name", ""), ("config__x", "a")],
     "endswith": [("name", "a"), ("config__x", "a")],
@@ -72,15 +81,20 @@ ACCEPTED: dict[str, list[tuple[str, Any]]] = {
 REFUSED: dict[str, list[tuple[str, Any, str]]] = {
     "exact": [
         ("state", 1, "holds text, not 1"), ("state", True, "holds text"), ("file_count", "3", "holds a number"),
-        ("file_count", True, "holds a number"), ("read_only", 1, "true or false"), ("config__x", math.nan, "isnan=True"),
-        ("created_at", NAIVE, "tzinfo=timezone.utc"), ("created_at", "soon", "RFC 3339"), ("created_at", "2021-04-23T12:00:00", "no time zone"),
-        ("created_at", 3, "aware datetime"), ("tags", "a", "contains='a'"), ("tags", [1], "list of text"), ("config__x", object(), "in JSON"),
+        ("file_count", True, "holds a number"), ("read_only", 1, "true or false"),
+        ("config__x", math.nan, "isnan=True"),
+        ("created_at", NAIVE, "tzinfo=timezone.utc"), ("created_at", "soon", "RFC 3339"),
+        ("created_at", "2021-04-23T12:00:00", "no time zone"),
+        ("created_at", 3, "aware datetime"), ("tags", "a", "contains='a'"), ("tags", [1], "list of text"),
+        ("config__x", object(), "in JSON"),
         ("config__x", NOON, "in JSON"), ("config__x", b"x", "in JSON"),
     ],
     "ne": [("state", 1, "holds text"), ("created_at", NAIVE, "no time zone")],
     "gt": [
-        ("created_at", "soon", "RFC 3339"), ("created_at", NAIVE, "no time zone"), ("config__x", None, "a number or text"),
-        ("config__x", True, "a number or text"), ("config__x", [1], "a number or text"), ("config__x", math.nan, "isnan=True"),
+        ("created_at", "soon", "RFC 3339"), ("created_at", NAIVE, "no time zone"),
+        ("config__x", None, "a number or text"),
+        ("config__x", True, "a number or text"), ("config__x", [1], "a number or text"),
+        ("config__x", math.nan, "isnan=True"),
         ("state", 3, "compares with text"), ("file_count", "3", "compares with number"), ("tags", "a", "contains"),
         ("read_only", True, "no order"),
     ],
@@ -88,15 +102,19 @@ REFUSED: dict[str, list[tuple[str, Any, str]]] = {
     "lt": [("state", 1, "compares with text")],
     "lte": [("config__x", {}, "a number or text")],
     "in": [
-        ("state", "finished", r"write \['finished'\]"), ("state", 3, "a list of values"), ("state", [1], "holds text"), ("state", {"a": 1}, "list of values"),
-        ("state", b"a", "list of values"), ("created_at", [NAIVE], "no time zone"), ("config__x", [math.nan], "isnan"), ("tags", "a", "list of values"),
+        ("state", "finished", r"write \['finished'\]"), ("state", 3, "a list of values"),
+        ("state", [1], "holds text"), ("state", {"a": 1}, "list of values"),
+        ("state", b"a", "list of values"), ("created_at", [NAIVE], "no time zone"),
+        ("config__x", [math.nan], "isnan"), ("tags", "a", "list of values"),
     ],
     "nin": [("state", "finished", r"write \['finished'\]")],
     "range": [
-        ("config__x", 3, r"a pair \(low, high\)"), ("config__x", (1, 2, 3), "a pair"), ("config__x", (1, "a"), "both ends"), ("config__x", "ab", "a pair"),
+        ("config__x", 3, r"a pair \(low, high\)"), ("config__x", (1, 2, 3), "a pair"), ("config__x",
+        (1, "a"), "both ends"), ("config__x", "ab", "a pair"),
         ("config__x", (None, 1), "number or text"), ("created_at", (NAIVE, NOON), "no time zone"),
     ],
-    "contains": [("tags", 1, "takes text"), ("name", 1, "takes text"), ("created_at", "2021", "holds no text"), ("config__x", NOON, "in JSON")],
+    "contains": [("tags", 1, "takes text"), ("name", 1, "takes text"), ("created_at", "2021", "holds no text"),
+    ("config__x", NOON, "in JSON")],
     "icontains": [("name", 1, "takes text"), ("config__x", 1, "takes text"), ("file_count", "1", "holds no text")],
     "startswith": [("name", None, "takes text"), ("created_at", "2021", "holds no text"), ("tags", "a", "is a list")],
     "endswith": [("name", 1, "takes text"), ("tags", "a", "is a list")],
@@ -108,9 +126,11 @@ REFUSED: dict[str, list[tuple[str, Any, str]]] = {
     "isnan": [("state", True, "holds no numbers"), ("summary__x", 1, "True or False")],
     "isfinite": [("created_at", True, "holds no numbers")],
     "date": [
-        ("created_at", NOON, "datetime.date"), ("created_at", "April", "2021-04-23"), ("config__x", date(2021, 4, 23), "date-time field"), ("created_at", 1, "datetime.date"),
+        ("created_at", NOON, "datetime.date"), ("created_at", "April", "2021-04-23"),
+        ("config__x", date(2021, 4, 23), "date-time field"), ("created_at", 1, "datetime.date"),
     ],
-    "within": [("created_at", 7, "a timedelta"), ("config__x", timedelta(1), "date-time field"), ("created_at", timedelta.max, "before the first date")],
+    "within": [("created_at", 7, "a timedelta"), ("config__x", timedelta(1), "date-time field"),
+    ("created_at", timedelta.max, "before the first date")],
 }  # fmt: skip
 REFUSED["regex"] = [case for case in REFUSED["regex"] if case[2]]
 
@@ -137,7 +157,9 @@ def test_every_entry_says_what_it_is() -> None:
         assert name == "exact" or name in entry.example
 
 
-@pytest.mark.parametrize(("lookup", "path", "value"), [(name, *case) for name, cases in ACCEPTED.items() for case in cases])
+@pytest.mark.parametrize(
+    ("lookup", "path", "value"), [(name, *case) for name, cases in ACCEPTED.items() for case in cases]
+)
 def test_accepted(lookup: str, path: str, value: Any) -> None:
     found = one(path, lookup, value)
     assert found.lookup.name == {"ne": "exact", "nin": "in"}.get(lookup, lookup)
@@ -148,12 +170,14 @@ def test_accepted(lookup: str, path: str, value: Any) -> None:
         assert found.lookup.accept(found.operand, found.path.kind, "again") == found.operand
 
 
-@pytest.mark.parametrize(("lookup", "path", "value", "says"), [(name, *case) for name, cases in REFUSED.items() for case in cases])
+@pytest.mark.parametrize(
+    ("lookup", "path", "value", "says"), [(name, *case) for name, cases in REFUSED.items() for case in cases]
+)
 def test_refused(lookup: str, path: str, value: Any, says: str) -> None:
     with pytest.raises(FieldError, match=says) as caught:
         one(path, lookup, value)
     # The place is named: the entity, the field and the lookup.
-    named = path.split("__")[0]
+    named = path.split("__", maxsplit=1)[0]
     assert str(caught.value).startswith("Run ")
     assert named in str(caught.value)
     assert lookup in str(caught.value)
@@ -258,7 +282,10 @@ def test_within_is_measured_when_the_condition_is_resolved() -> None:
 
 
 def test_a_day_is_a_day_in_utc() -> None:
-    assert one("created_at", "date", "2021-04-23").operand == (datetime(2021, 4, 23, tzinfo=UTC), datetime(2021, 4, 24, tzinfo=UTC))
+    assert one("created_at", "date", "2021-04-23").operand == (
+        datetime(2021, 4, 23, tzinfo=UTC),
+        datetime(2021, 4, 24, tzinfo=UTC),
+    )
 
 
 # -- lookups of plugins ----------------------------------------------------------------------------

@@ -18,7 +18,8 @@ from wbmodel.query.values import ABSENT
 META = Run.__wbmodel_meta__
 
 ASCENDING: list[Any] = [
-    -math.inf, -1, 0, 0.5, 1, 10**30, math.inf, "", "A", "Z", "a", "b", "é", False, True, [1, 2], [1], [2], [], {"a": 1}, {"b": 0},
+    -math.inf, -1, 0, 0.5, 1, 10**30, math.inf, "", "A", "Z", "a", "b", "é", False, True, [1, 2], [1], [2],
+    [], {"a": 1}, {"b": 0},
 ]  # fmt: skip
 """Numbers, then text by code point, then booleans, then lists and objects by their JSON text."""
 LAST = [math.nan, None, ABSENT]
@@ -44,7 +45,13 @@ def test_the_canonical_order(descending: bool) -> None:
 
 def test_several_keys_agree_with_the_oracle() -> None:
     spelled = ["-summary.loss", "config.optimizer", "-config.mixed", "name", "-created_at"]
-    paths = [(("summary", "loss"), True), (("config", "optimizer"), False), (("config", "mixed"), True), (("name",), False), (("created_at",), True)]
+    paths = [
+        (("summary", "loss"), True),
+        (("config", "optimizer"), False),
+        (("config", "mixed"), True),
+        (("name",), False),
+        (("created_at",), True),
+    ]
     for count in range(1, len(spelled) + 1):
         keys = tuple(parse_order(META, item) for item in spelled[:count])
         found = sorted(ROWS, key=sort_key((*keys, *tie_break(META))))

@@ -13,7 +13,29 @@ from wbmodel.query.paths import Path, resolve_expr, resolve_keyword, resolve_pat
 
 META = Run.__wbmodel_meta__
 KEYS = st.text(min_size=0, max_size=12) | st.sampled_from(
-    ["a.b", "a/b", "a b", 'q"q', "a__b", "__x", "x__", "__", ".", "..", '"', "\\", "-x", "+x", " x", "x ", "ключ", "a,b", "value", "gt", "𝔘"]
+    [
+        "a.b",
+        "a/b",
+        "a b",
+        'q"q',
+        "a__b",
+        "__x",
+        "x__",
+        "__",
+        ".",
+        "..",
+        '"',
+        "\\",
+        "-x",
+        "+x",
+        " x",
+        "x ",
+        "ключ",
+        "a,b",
+        "value",
+        "gt",
+        "𝔘",
+    ]
 )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from wbmodel import Artifact, F, File, Project, Q, Run, Sweep
 from wbmodel.errors import FieldError
-from wbmodel.query.scopes import join_path, split_project, split_run
+from wbmodel.query.scopes import Scopes, narrow, split_project, split_run
 from wbmodel.query.where import resolve
 
 META = Run.__wbmodel_meta__
@@ -107,4 +107,16 @@ def test_paths() -> None:
     for bad in ("a/b/c/d", "", "a//c"):
         with pytest.raises(FieldError, match="is no run"):
             split_run(bad)
-    assert join_path("a", None, "b") == "a/b"
+
+
+def test_two_spellings_of_one_project_meet() -> None:
+    kinds = {"project": "project", "type": "text"}
+    scopes: Scopes = {}
+    narrow(scopes, kinds, "project", ("vision", "acme/nlp"))
+    narrow(scopes, kinds, "project", ("acme/vision", "beta/vision", "beta/nlp"))
+    assert scopes == {"project": ("acme/vision", "beta/vision")}
+    narrow(scopes, kinds, "project", ("nlp",))
+    assert scopes == {"project": ()}
+    narrow(scopes, kinds, "type", ("model", "dataset"))
+    narrow(scopes, kinds, "type", ("model",))
+    assert scopes["type"] == ("model",)

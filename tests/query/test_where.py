@@ -52,7 +52,7 @@ def test_resolved_conditions_mean_what_plain_logic_says(condition: Any) -> None:
     assert not has_a_negated_group(node)
     asked = predicate(node)
     assert asked is not None
-    for run, row in zip(RUNS, ROWS):
+    for run, row in zip(RUNS, ROWS, strict=True):
         assert asked(row) is oracle.matches(run, condition)
 
 
@@ -70,7 +70,9 @@ def test_de_morgan(one: Any, other: Any) -> None:
 
 
 def test_every_leaf_stays() -> None:
-    condition = (Q(state="a") | ~Q(group="b", name="c")) & Q(config__x=1) & ~(Q(tags__contains="t") | Q(config__y__gt=2))
+    condition = (
+        (Q(state="a") | ~Q(group="b", name="c")) & Q(config__x=1) & ~(Q(tags__contains="t") | Q(config__y__gt=2))
+    )
     node, _ = resolve(META, condition)
     assert [(leaf.path.dotted, leaf.negated) for leaf in leaves(node)] == [
         ("state", False), ("group", True), ("name", True), ("config.x", False), ("tags", True), ("config.y", True),

@@ -5,6 +5,7 @@ Documents are cached per shape, so a query that differs from an earlier one in i
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,7 @@ class Shape:
 
 _cache: dict[Shape, Document] = {}
 _CACHE_LIMIT = 512
+_lock = threading.Lock()
 
 
 def freeze(tree: Tree) -> tuple[Any, ...]:
@@ -54,9 +56,12 @@ def build(shape: Shape) -> Document:
     """The document of a shape, from the cache when it was built before."""
     found = _cache.get(shape)
     if found is None:
-        if len(_cache) >= _CACHE_LIMIT:
-            _cache.pop(next(iter(_cache)))
-        found = _cache[shape] = _build(shape)
+        made = _build(shape)
+        with _lock:
+            # Two threads may have built it; all shall hold the one that is kept.
+            found = _cache.setdefault(shape, made)
+            while len(_cache) > _CACHE_LIMIT:
+                del _cache[next(iter(_cache))]
     return found
 
 

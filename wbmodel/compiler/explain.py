@@ -15,7 +15,7 @@ from wbmodel.request import Request
 __all__ = ["Explanation", "explain", "first_request"]
 
 
-@attrs.frozen(slots=True, kw_only=True)
+@attrs.frozen(slots=True, kw_only=True, repr=False)
 class Explanation:
     """The answer of ``explain()``. ``str()`` prints it; :meth:`to_dict` gives it as plain data.
 
@@ -47,6 +47,9 @@ class Explanation:
         if self.analysis is not None:
             data["analysis"] = self.analysis
         return data
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def __str__(self) -> str:
         lines = [f"{self.entity} on {self.place}"]

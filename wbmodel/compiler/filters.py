@@ -142,7 +142,13 @@ def order_path(path: Path, promises: Promises) -> str | None:
     """The server's name of a path in an order, or None when it has none. Orders want ``config.k.value``."""
     if path.related is not None or path.field.order_key is None:
         return None
+    if path.kind in (Kind.TEXT, Kind.ID) and not promises.strict_values:
+        # A server's collation may put "a" before "Z", which no look at the rows that came can mend.
+        return None
     keys = _keys(path.keys, promises)
+    if path.keys and path.keys[-1] != path.keys[-1].strip():
+        # An order is a list of terms, and the blanks around a term are not part of it.
+        return None
     if keys is None or (path.keys and "," in "".join(path.keys) and not promises.literal_keys):
         return None
     if promises.literal_keys:
@@ -157,4 +163,5 @@ def order_path(path: Path, promises: Promises) -> str | None:
 def _keys(keys: tuple[str, ...], promises: Promises) -> list[str] | None:
     if promises.literal_keys:
         return None if "" in keys else [key.replace("\\", "\\\\").replace(".", "\\.") for key in keys]
-    return None if any("." in key or not key for key in keys) else list(keys)
+    # What a backslash means to a server that does not promise to take it as an escape is not known.
+    return None if any("." in key or "\\" in key or not key for key in keys) else list(keys)

@@ -36,7 +36,7 @@ class Lane(Protocol):
 def plain(query: CompiledQuery, route: Route, slot: Slot, owner: Any, limit: int | None = None) -> Pages:
     """Pages in whatever order the server has, for when the order does not matter."""
     filters = query.filter.wire if query.can_filter(route) else None
-    keep = query.check if query.can_filter(route) else _whole_check(query)
+    keep = query.check if query.can_filter(route) else query.whole
     return Pages(query, route, slot, owner, filters=filters, limit=limit if keep is None else None, keep=keep)
 
 
@@ -45,12 +45,6 @@ def ordered(query: CompiledQuery, ways: Sequence[tuple[Route, Slot]], owner: Any
     leaves: list[Pages] = []
     lanes = [_lane(query, route, slot, owner, query.keys, limit, None, leaves) for route, slot in ways]
     return lanes[0] if len(lanes) == 1 else Merge(lanes, leaves, sort_key(query.keys))
-
-
-def _whole_check(query: CompiledQuery) -> Callable[[Any], bool] | None:
-    from wbmodel.query.match import predicate
-
-    return predicate(query.plan.where)
 
 
 def _lane(
@@ -63,7 +57,7 @@ def _lane(
     extra: dict[str, Any] | None,
     leaves: list[Pages],
 ) -> Lane:
-    keep = query.check if query.can_filter(route) else _whole_check(query)
+    keep = query.check if query.can_filter(route) else query.whole
     bounded = limit if keep is None else None
 
     def pages(order: str | None, more: dict[str, Any] | None, rows: int | None) -> Pages:

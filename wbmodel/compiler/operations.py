@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from wbmodel.compiler.lanes import Lane, Sorted, ordered, plain
-from wbmodel.compiler.pages import Operation, answer, send, walk
+from wbmodel.compiler.pages import OPTIONAL, Operation, answer, send, walk, whole_answer
 from wbmodel.compiler.query import CompiledQuery, Terms, compile_plan
 from wbmodel.compiler.routes import Slot, Way, choose
 from wbmodel.errors import QueryWarning
@@ -115,10 +115,13 @@ def settle(query: CompiledQuery, owner: Any) -> Operation[list[tuple[Route, Slot
         way = pending.pop(0)
         if way.through is None:
             assert way.route is not None
-            ways += [(way.route, slot) for slot in way.slots]
+            through = way is not query.way or query.plan.lenient
+            ways += [(way.route, {**slot, OPTIONAL: True} if through else slot) for slot in way.slots]
             continue
         found = yield from _expand(query, way, way.through, owner)
-        pending += [choose(attrs.evolve(query.plan, scopes=scopes), query.terms.defaults) for scopes in found]
+        pending += [
+            choose(attrs.evolve(query.plan, scopes=scopes), query.terms.defaults, listed=True) for scopes in found
+        ]
     return ways
 
 
@@ -132,7 +135,9 @@ def _expand(
         )
     )
     scopes = {name: way.scopes[name] for name in expansion.takes if name in way.scopes}
-    rows = yield from collect(Plan(meta=via, scopes=scopes, only=fields), query.terms, owner)
+    found_scopes = way is not query.way or query.plan.lenient
+    plan = Plan(meta=via, scopes=scopes, only=fields, lenient=found_scopes)
+    rows = yield from collect(plan, query.terms, owner)
     found = []
     for row in rows:
         merged = dict(way.scopes)
@@ -158,8 +163,10 @@ class Node:
             return None
         self.done = True
         query, slot = self.query, self.slot
-        data = yield from send(query, query.point_request([slot], [query.way.key]))
-        row = at_point(query, data, None, slot, self.owner)
+        request = query.point_request([slot], [query.way.key])
+        data = yield from send(query, request)
+        with whole_answer(query, request):
+            row = at_point(query, data, None, slot, self.owner)
         return None if row is None or (query.check is not None and not query.check(row)) else [row]
 
 
@@ -198,7 +205,7 @@ def count(plan: Plan, terms: Terms, owner: Any) -> Operation[int]:
     unsliced = attrs.evolve(plan, start=0, stop=None)
     query = compile_plan(unsliced, terms)
     total: int | None = None
-    if query.filter.grade == "exact" and query.way.point is None:
+    if query.check is None and query.way.point is None:
         total = yield from _server_count(query, owner)
     if total is None:
         # Only what the condition looks at is needed of each row.
@@ -211,6 +218,8 @@ def count(plan: Plan, terms: Terms, owner: Any) -> Operation[int]:
 def _server_count(query: CompiledQuery, owner: Any) -> Operation[int | None]:
     can = query.terms.abilities
     ways = yield from settle(query, owner)
+    if len(ways) > 1 and not _apart(ways):
+        return None
     routes = {id(route): route for route, _ in ways}
     for route in routes.values():
         honours = route.count is not None and (
@@ -233,11 +242,20 @@ def _server_count(query: CompiledQuery, owner: Any) -> Operation[int | None]:
             data = answer(query, request, response)
             for index, slot in enumerate(chunk):
                 parent, _ = walk(query, route, data, f"s{index}" if len(chunk) > 1 else None, slot)
+                if parent is None:
+                    continue
                 number = parent[field] if place == "parent" else parent[route.connection][field]
                 if number is None:
                     return None
                 total += number
     return total
+
+
+def _apart(ways: list[tuple[Route, Slot]]) -> bool:
+    """Whether no row can be found on two of the ways, so that their counts add up: they are different projects."""
+    places = {(slot.get("entity"), slot.get("project")) for _, slot in ways}
+    named = all(entity and project for entity, project in places)
+    return named and len(places) == len(ways) and all(route.context == "project" for route, _ in ways)
 
 
 def exists(plan: Plan, terms: Terms, owner: Any) -> Operation[bool]:

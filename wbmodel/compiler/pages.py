@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+import contextlib
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, TypeVar, cast
 
 from wbmodel.compiler.query import CompiledQuery
@@ -33,6 +34,20 @@ def answer(query: CompiledQuery, request: Request, response: Response) -> dict[s
     return response.data
 
 
+@contextlib.contextmanager
+def whole_answer(query: CompiledQuery, request: Request) -> Iterator[None]:
+    """Say so when an answer lacks a field that was asked for, or holds something else in its place."""
+    try:
+        yield
+    except (KeyError, TypeError) as error:
+        what = f"lacks {error}" if isinstance(error, KeyError) else f"has another shape ({error})"
+        raise ServerError(
+            f"{query.terms.place} answered {request.operation_name}, but the answer {what}: "
+            "this is not what was asked for",
+            operation=request.operation_name,
+        ) from error
+
+
 def walk(
     query: CompiledQuery, route: Route | Point, data: dict[str, Any], alias: str | None, slot: Slot
 ) -> tuple[Any, Any]:
@@ -48,6 +63,8 @@ def walk(
         is_node = isinstance(route, Point) and index == last
         if at is None and not is_node:
             name = step.entity or query.meta.name
+            if slot.get(OPTIONAL) and name != "Project":
+                return None, context
             raise _missing(query, name, slot)
         if route.context is not None and step.entity is not None and step.entity.lower() == route.context:
             context = at
@@ -68,6 +85,10 @@ def _missing(query: CompiledQuery, name: str, slot: Slot) -> Exception:
         f"{name} {path!r} does not exist on {query.terms.place}, or this account may not see it; "
         "check the spelling and the entity in front of it"
     )
+
+
+OPTIONAL = "optional"
+"""Set in slots that were not asked for by name: what one of many projects lacks is no error."""
 
 
 class Pages:
@@ -115,6 +136,9 @@ class Pages:
 
     def take(self, parent: Any, context: Any) -> None:
         """Accept a page from an answer."""
+        if parent is None:
+            self.ready, self.done = [], True
+            return
         connection = parent[self.route.connection]
         if connection is None:
             raise ServerError(f"{self.query.meta.plural}: the server answered null for {self.route.connection}")
@@ -167,9 +191,11 @@ def load(pages: Sequence[Pages]) -> Operation[None]:
     else:
         responses = yield Batch(requests)
     for chunk, request, response in zip(chunks, requests, responses, strict=True):
-        data = answer(chunk[0].query, request, response)
-        for index, item in enumerate(chunk):
-            item.take(*walk(item.query, item.route, data, f"s{index}" if len(chunk) > 1 else None, item.slot))
+        head = chunk[0]
+        data = answer(head.query, request, response)
+        with whole_answer(head.query, request):
+            for index, item in enumerate(chunk):
+                item.take(*walk(item.query, item.route, data, f"s{index}" if len(chunk) > 1 else None, item.slot))
 
 
 def _request(chunk: Sequence[Pages]) -> Request:

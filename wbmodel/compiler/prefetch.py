@@ -107,7 +107,8 @@ def _many(rows: Sequence[Any], relation: ToManyMeta, terms: Terms, owner: Any) -
                 mine += more
         _keep(row, relation.name, list({item.node_id: item for item in mine}.values()))
         found += mine
-    return found
+    # Two rows may share what hangs off them; what is loaded below it is loaded once.
+    return list({item.node_id: item for item in found}.values())
 
 
 def _leaves(lane: Any) -> list[Pages]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any, Protocol, cast
 
 import attrs
@@ -85,7 +86,8 @@ class Terms:
 class CompiledQuery:
     """A compiled plan. ``keys`` is the complete order: the plan's keys, then what orders ties. ``check`` is what is
     still
-    to be asked of each row, None when the server's answer is exact."""
+    to be asked of each row, None when the server's answer is exact; ``whole`` is all that is asked of a row, for
+    connections that take no filters."""
 
     plan: Plan
     terms: Terms
@@ -94,6 +96,7 @@ class CompiledQuery:
     keys: tuple[OrderKey, ...]
     fields: tuple[str, ...]
     check: Callable[[Any], bool] | None
+    whole: Callable[[Any], bool] | None
 
     @property
     def meta(self) -> EntityMeta:
@@ -237,12 +240,14 @@ def compile_plan(plan: Plan, terms: Terms) -> CompiledQuery:
     pushed = way.point is None and meta.name in terms.abilities.filtered and any(route.filters for route in routes)
     compiled = compile_filter(plan.where, terms.promises, pushed)
     asked = plan.order_keys
-    whole = {key.path.field.name for key in asked if not key.path.keys and key.path.related is None}
-    keys = (*asked, *(key for key in tie_break(meta) if key.path.field.name not in whole))
-    exact = compiled.grade == "exact"
+    known = {key.path.field.name for key in asked if not key.path.keys and key.path.related is None}
+    keys = (*asked, *(key for key in tie_break(meta) if key.path.field.name not in known))
+    exact = compiled.grade == "exact" and not way.checks
     needed = {key.path.field.name for key in keys}
     if not exact:
         needed.update(fields_of(plan.where))
+        needed.update(head for dotted, _ in way.checks if (head := dotted.partition(".")[0]) in meta.fields)
+    whole = _whole(plan, way)
     return CompiledQuery(
         plan=plan,
         terms=terms,
@@ -250,8 +255,29 @@ def compile_plan(plan: Plan, terms: Terms) -> CompiledQuery:
         filter=compiled,
         keys=keys,
         fields=plan.fields(needed),
-        check=None if exact else predicate(plan.where),
+        check=None if exact else whole,
+        whole=whole,
     )
+
+
+def _whole(plan: Plan, way: Way) -> Callable[[Any], bool] | None:
+    """All that is asked of a row: the condition, and the scopes that the way does not go through."""
+    tests = [_shows(attrgetter(dotted), values) for dotted, values in way.checks]
+    condition = predicate(plan.where)
+    if condition is not None:
+        tests.append(condition)
+    if len(tests) > 1:
+        return lambda row: all(test(row) for test in tests)
+    return tests[0] if tests else None
+
+
+def _shows(get: Callable[[Any], Any], values: frozenset[str]) -> Callable[[Any], bool]:
+    def test(row: Any) -> bool:
+        shown = get(row)
+        # A project that was named without its entity is shown with it.
+        return shown in values or (isinstance(shown, str) and shown.rpartition("/")[2] in values)
+
+    return test
 
 
 def is_nullable(key: OrderKey) -> bool:

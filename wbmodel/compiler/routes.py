@@ -35,7 +35,8 @@ Slot = Mapping[str, Any]
 @attrs.frozen(slots=True, kw_only=True)
 class Way:
     """The way to take: ``route`` to a connection or ``point`` to one node (by ``key`` where it has one), for each of
-    ``slots``; or ``through`` another entity, whose rows give the values of a missing scope."""
+    ``slots``; or ``through`` another entity, whose rows give the values of a missing scope. ``checks`` are scopes that
+    the way does not go through: each row is asked for them, by the dotted attribute that shows them."""
 
     route: Route | None = None
     point: Point | None = None
@@ -43,13 +44,15 @@ class Way:
     slots: tuple[Slot, ...] = ()
     through: Expansion | None = None
     scopes: Mapping[str, tuple[Any, ...]] = attrs.field(factory=dict)
+    checks: tuple[tuple[str, frozenset[str]], ...] = ()
 
 
 _PLACES = frozenset({"project", "run", "artifact", "entity"})
 
 
-def choose(plan: Plan, defaults: Defaults) -> Way:
-    """The way for a plan. Raises :class:`FieldError` when a scope that is needed is missing."""
+def choose(plan: Plan, defaults: Defaults, *, listed: bool = False) -> Way:
+    """The way for a plan. Raises :class:`FieldError` when a scope that is needed is missing, or when two scopes name
+    ways that cannot be taken together. ``listed``: only ways to a connection will do."""
     meta = plan.meta
     known = meta.options.scopes
     scopes = dict(plan.scopes)
@@ -60,12 +63,13 @@ def choose(plan: Plan, defaults: Defaults) -> Way:
     ):
         # Projects of nobody in particular: those of the session's entity, else all there are, else the viewer's own.
         scopes["entity"] = (defaults.entity,)
-    pointed = _point(plan, scopes, defaults)
+    pointed = None if listed else _point(plan, scopes, defaults)
     if pointed is not None:
         return pointed
     route = _route(meta, scopes)
     if route is not None:
-        return Way(route=route, slots=_slots(meta, scopes, defaults), scopes=scopes)
+        slots, checks = _slots(meta, scopes, route.needs, defaults), _checks(meta, scopes, route.needs, defaults)
+        return Way(route=route, slots=slots, scopes=scopes, checks=checks)
     for expansion in meta.options.expand:
         if expansion.gives.keys() <= scopes.keys() or not _covers(meta, scopes, expansion):
             continue
@@ -89,15 +93,15 @@ def _point(plan: Plan, scopes: Mapping[str, tuple[Any, ...]], defaults: Defaults
     """The way to one node, when the condition or the scopes fix its key. The rest of the condition is asked of the node
     here, so nothing is lost by taking it."""
     for point in plan.meta.options.points:
-        if not set(point.needs) <= scopes.keys() or not plan.scopes.keys() <= {*point.needs, "entity"}:
+        if not set(point.needs) <= scopes.keys() or _unchecked(plan.meta, scopes, point.needs):
             continue
         key = None if point.key is None else _fixed(plan.where, point.key)
         if point.key is not None and key is None:
             continue
-        near = {name: scopes[name] for name in scopes if name in point.needs or name == "entity"}
-        slots = _slots(plan.meta, near, defaults)
+        slots = _slots(plan.meta, scopes, point.needs, defaults)
         if key is None or len(slots) == 1:
-            return Way(point=point, key=key, slots=slots, scopes=scopes)
+            checks = _checks(plan.meta, scopes, point.needs, defaults)
+            return Way(point=point, key=key, slots=slots, scopes=scopes, checks=checks)
     return None
 
 
@@ -121,33 +125,71 @@ def _covers(meta: EntityMeta, scopes: Mapping[str, Any], expansion: Expansion) -
 
 def _route(meta: EntityMeta, scopes: Mapping[str, Any]) -> Route | None:
     fitting = [route for route in meta.options.routes if set(route.needs) <= scopes.keys()]
-    return max(fitting, key=lambda route: len(route.needs)) if fitting else None
+    whole = [route for route in fitting if not _unchecked(meta, scopes, route.needs)]
+    if fitting and not whole:
+        more = sorted(_unchecked(meta, scopes, max(fitting, key=lambda route: len(route.needs)).needs))
+        others = sorted(scopes.keys() - set(more))
+        raise FieldError(
+            f"{meta.name}: {', '.join(more)} and {', '.join(others)} are different ways to the rows and cannot be "
+            "taken together; ask for one and filter its rows"
+        )
+    return max(whole, key=lambda route: len(route.needs)) if whole else None
 
 
-def _slots(meta: EntityMeta, scopes: Mapping[str, tuple[Any, ...]], defaults: Defaults) -> tuple[Slot, ...]:
-    with_project = "project" in scopes
-    names = [name for name in scopes if not (name == "entity" and with_project)]
+def _taken(needs: tuple[str, ...]) -> set[str]:
+    """The scopes that a way with these needs goes through: the entity is half of a project's name."""
+    return {*needs, "entity"} if "project" in needs else set(needs)
+
+
+def _unchecked(meta: EntityMeta, scopes: Mapping[str, Any], needs: tuple[str, ...]) -> set[str]:
+    return scopes.keys() - _taken(needs) - meta.options.checks.keys()
+
+
+def _checks(
+    meta: EntityMeta, scopes: Mapping[str, tuple[Any, ...]], needs: tuple[str, ...], defaults: Defaults
+) -> tuple[tuple[str, frozenset[str]], ...]:
+    left = [name for name in scopes if name not in _taken(needs)]
+    return tuple((meta.options.checks[name], _values(meta, name, scopes[name], defaults)) for name in left)
+
+
+def _values(meta: EntityMeta, name: str, values: tuple[Any, ...], defaults: Defaults) -> frozenset[str]:
+    """The values of a scope as rows show them: whole paths."""
+    whole = set()
+    for value in values:
+        slot = slot_variables(meta, {name: value}, None, defaults) or {}
+        whole.add("/".join(str(slot[part]) for part in ("entity", "project", "run") if slot.get(part)) or str(value))
+    return frozenset(whole)
+
+
+def _slots(
+    meta: EntityMeta, scopes: Mapping[str, tuple[Any, ...]], needs: tuple[str, ...], defaults: Defaults
+) -> tuple[Slot, ...]:
+    # A project whose entity is another one has no slot; when none is left, the query contradicts itself.
+    with_project = "project" in needs
     entities = scopes.get("entity", (None,)) if with_project else (None,)
     slots: list[Slot] = []
     for entity in entities:
-        for values in product(*(scopes[name] for name in names)):
-            slot = slot_variables(meta, dict(zip(names, values, strict=True)), entity, defaults)
-            if slot not in slots:
+        for values in product(*(scopes[name] for name in needs)):
+            slot = slot_variables(meta, dict(zip(needs, values, strict=True)), entity, defaults)
+            if slot is not None and slot not in slots:
                 slots.append(slot)
+    if not slots and all(scopes[name] for name in needs):
+        projects, owners = (", ".join(map(repr, scopes[name])) for name in ("project", "entity"))
+        raise FieldError(f"project={projects} is not a project of entity={owners}; say one of the two")
     return tuple(slots)
 
 
 def slot_variables(
     meta: EntityMeta, values: Mapping[str, Any], entity: str | None, defaults: Defaults
-) -> dict[str, Any]:
-    """The variables of one slot, for one value of each scope."""
+) -> dict[str, Any] | None:
+    """The variables of one slot, for one value of each scope; None when the project is not the entity's."""
     slot: dict[str, Any] = {}
     for name, value in values.items():
         kind = meta.options.scopes[name]
         if kind == "project":
             owner, slot["project"] = split_project(value)
             if owner is not None and entity is not None and owner != entity:
-                raise FieldError(f"project={value!r} is not a project of entity={entity!r}; say one of the two")
+                return None
             slot["entity"] = owner or entity or defaults.entity
         elif kind == "run":
             owner, project, slot["run"] = split_run(value)

@@ -34,6 +34,7 @@ class ArtifactType(Model):
         plural="ArtifactTypes",
         key="name",
         scopes={"project": "project", "entity": "entity"},
+        checks={"project": "project.path", "entity": "project.entity"},
         routes=(Route(needs=("project",), steps=(PROJECT_STEP,), connection="artifactTypes", context="project"),),
         points=(
             Point(
@@ -47,7 +48,7 @@ class ArtifactType(Model):
         order=("name",),
         node_context=("project",),
     )
-    objects: ClassVar[Manager[QuerySet[ArtifactType]]] = Manager()
+    objects = Manager["QuerySet[ArtifactType]"]()
 
     node_id: str = field("id", Kind.ID, "The GraphQL id.", nullable=False)
     name: str = field("name", Kind.TEXT, "The name of the type.", nullable=False)
@@ -70,6 +71,7 @@ class ArtifactCollection(Model):
         plural="ArtifactCollections",
         key="name",
         scopes={"project": "project", "entity": "entity", "type": "text"},
+        checks={"project": "project.path", "entity": "project.entity", "type": "type"},
         routes=(
             Route(
                 needs=("project",),
@@ -101,7 +103,7 @@ class ArtifactCollection(Model):
         expand=(_EVERY_PROJECT,),
         node_context=("project",),
     )
-    objects: ClassVar[Manager[QuerySet[ArtifactCollection]]] = Manager()
+    objects = Manager["QuerySet[ArtifactCollection]"]()
 
     node_id: str = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False)
     name: str = field(
@@ -143,6 +145,12 @@ class Artifact(Model):
             "name": "text",
             "logged_by": "run",
             "used_by": "run",
+        },
+        checks={
+            "project": "collection.project.path",
+            "entity": "collection.project.entity",
+            "type": "type_name",
+            "collection": "collection.name",
         },
         routes=(
             Route(
@@ -192,7 +200,7 @@ class Artifact(Model):
         ),
         node_context=("collection", "version_index"),
     )
-    objects: ClassVar[Manager[QuerySet[Artifact]]] = Manager()
+    objects = Manager["QuerySet[Artifact]"]()
 
     node_id: str = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False, aliases=("id",))
     version_index: int | None = field(

@@ -14,8 +14,6 @@ from wbmodel.meta import EntityMeta, FieldMeta, Kind, Options, register
 from wbmodel.objects.relations import ToMany
 
 if TYPE_CHECKING:
-    from wbmodel.objects.manager import Manager
-    from wbmodel.objects.queryset import QuerySet
     from wbmodel.session.session import Session
 
 __all__ = ["Model", "entity"]
@@ -57,7 +55,6 @@ class Model:
 
     __wbmodel__: ClassVar[Options]
     __wbmodel_meta__: ClassVar[EntityMeta]
-    objects: ClassVar[Manager[QuerySet[Any]]]
     DoesNotExist: ClassVar[type[errors.DoesNotExist]]
     MultipleObjectsReturned: ClassVar[type[errors.MultipleObjectsReturned]]
 
@@ -65,7 +62,7 @@ class Model:
     _owner: Any = attrs.field(init=False)
     _prefetched: dict[str, list[Any]] | None = attrs.field(init=False)
 
-    def __init__(self) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         name = type(self).__name__
         raise TypeError(f"a {name} comes from a query, as in {name}.objects.get(...); it is not made by hand")
 
@@ -139,6 +136,28 @@ class Model:
         session: Session = owner
         return session
 
+    def refresh(self) -> None:
+        """Load every field that is loaded again, in place: what was changed here is replaced, what was prefetched is
+        forgotten. Raises the class's ``DoesNotExist`` when it is gone."""
+        from wbmodel.objects.watching import reload
+
+        reload(self)
+
+    async def arefresh(self) -> None:
+        """The twin of :meth:`refresh`."""
+        from wbmodel.objects.watching import areload
+
+        await areload(self)
+
+    def _page(self, *parts: str) -> str | None:
+        """The address of a web page on the server this came from, None where there are none."""
+        base = self.session.app_url
+        if base is None:
+            return None
+        from urllib.parse import quote
+
+        return "/".join([base, *(quote(part, safe="") for part in parts)])
+
     def loaded_fields(self) -> tuple[str, ...]:
         """The names of the fields that this object was fetched with."""
         meta = type(self).__wbmodel_meta__
@@ -183,6 +202,11 @@ class Model:
     def __hash__(self) -> int:
         return hash(self._identity())
 
+    def _repr_html_(self) -> str | None:
+        from wbmodel.objects.html import entity_html
+
+        return entity_html(self)
+
     def __repr__(self) -> str:
         name = type(self).__name__
         try:
@@ -207,6 +231,8 @@ class Model:
                 state[item.name] = object.__getattribute__(self, item.name)
             except AttributeError:
                 continue
+        # A plain subclass has a dict beside its slots.
+        state.update(getattr(self, "__dict__", {}))
         owner = self._owner
         state["_owner"] = owner if isinstance(owner, str) or owner is None else owner.origin
         return state
@@ -225,6 +251,8 @@ class Model:
                 setattr(made, item.name, object.__getattribute__(self, item.name))
             except AttributeError:
                 continue
+        for name, value in getattr(self, "__dict__", {}).items():
+            setattr(made, name, value)
         return made
 
 

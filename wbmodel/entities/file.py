@@ -40,7 +40,7 @@ class File(Model):
         ),
         order=("name",),
     )
-    objects: ClassVar[Manager[QuerySet[File]]] = Manager()
+    objects = Manager["QuerySet[File]"]()
 
     node_id: str = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False)
     name: str = field("name", Kind.TEXT, "The path inside the run or artifact, with slashes.", nullable=False)

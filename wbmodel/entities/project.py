@@ -36,6 +36,7 @@ class Project(Model):
         plural="Projects",
         key="name",
         scopes={"entity": "entity", "path": "project"},
+        checks={"entity": "entity", "path": "path"},
         routes=(
             Route(
                 needs=("entity",),
@@ -54,7 +55,7 @@ class Project(Model):
         expand=(Expansion(via="Entity", gives={"entity": "name"}),),
         node_context=("entity",),
     )
-    objects: ClassVar[Manager[QuerySet[Project]]] = Manager()
+    objects = Manager["QuerySet[Project]"]()
 
     node_id: str = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False)
     name: str = field(
@@ -111,6 +112,11 @@ class Project(Model):
     def path(self) -> str:
         """``"entity/project"``."""
         return f"{self.entity}/{self.name}"
+
+    @property
+    def url(self) -> str | None:
+        """The address of its web page; None where the session's backend is no server (files, a demo)."""
+        return self._page(self.entity, self.name, "workspace")
 
     def _home(self) -> str | None:
         return self.path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -30,6 +31,7 @@ class Report(Model):
         plural="Reports",
         key="id",
         scopes={"project": "project", "entity": "entity"},
+        checks={"project": "project.path", "entity": "project.entity"},
         routes=(
             Route(
                 needs=("project",),
@@ -44,7 +46,7 @@ class Report(Model):
         expand=(Expansion(via="Project", gives={"project": "path"}, takes=("entity",)),),
         node_context=("project",),
     )
-    objects: ClassVar[Manager[QuerySet[Report]]] = Manager()
+    objects = Manager["QuerySet[Report]"]()
 
     node_id: str = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False)
     id: str = field("name", Kind.TEXT, "The short name, unique in its project.", filter="name", order="name")
@@ -95,3 +97,12 @@ class Report(Model):
     def path(self) -> str:
         """``"entity/project/reports/id"``."""
         return f"{self.project.path}/reports/{self.id}"
+
+    @property
+    def url(self) -> str | None:
+        """The address of its web page: the title for people, then the node id, as the official client writes it (its
+        source, seen). None where the session's backend is no server (files, a demo)."""
+        title = re.sub(r"-+", "-", re.sub(r"\W", "-", self.name)).strip("-")
+        return self._page(
+            self.project.entity, self.project.name, "reports", f"{title}--{self.node_id.replace('=', '')}"
+        )

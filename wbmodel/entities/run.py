@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,8 +13,11 @@ from wbmodel.errors import FieldNotLoaded
 from wbmodel.meta import Arg, Expansion, Kind, Options, Point, Route, Step, field, relation
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.relations import ToMany
+from wbmodel.objects.watching import TERMINAL
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from wbmodel.entities.artifact import Artifact
     from wbmodel.entities.file import File
     from wbmodel.entities.project import Project
@@ -33,6 +37,7 @@ class Run(Model):
         plural="Runs",
         key="id",
         scopes={"project": "project", "entity": "entity", "used_artifact": "artifact", "path": "run"},
+        checks={"project": "project.path", "entity": "project.entity", "path": "path"},
         routes=(
             Route(
                 needs=("project",),
@@ -66,7 +71,7 @@ class Run(Model):
         expand=(Expansion(via="Project", gives={"project": "path"}, takes=("entity",)),),
         node_context=("project",),
     )
-    objects: ClassVar[Manager[QuerySet[Run]]] = Manager()
+    objects = Manager["QuerySet[Run]"]()
 
     node_id: str = field(
         "id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False, aliases=("storage_id",)
@@ -196,6 +201,32 @@ class Run(Model):
     def path(self) -> str:
         """``"entity/project/id"``."""
         return f"{self.project.path}/{self.id}"
+
+    @property
+    def url(self) -> str | None:
+        """The address of its web page; None where the session's backend is no server (files, a demo)."""
+        return self._page(self.project.entity, self.project.name, "runs", self.id)
+
+    def wait(self, timeout: float | None = None, until: str | Iterable[str] = TERMINAL, interval: float = 5.0) -> Self:
+        """Look every ``interval`` seconds until the run is in a state of ``until``, then :meth:`refresh` and give the
+        run. Any end ends the wait, whatever it was for: look at ``state``.
+
+        Raises :class:`~wbmodel.errors.WaitTimeout` after ``timeout`` seconds (None: never), and ``Run.DoesNotExist``
+        when the run is deleted meanwhile.
+        """
+        from wbmodel.objects.watching import Waiting
+
+        Waiting(self, timeout, until, interval).wait()
+        return self
+
+    async def await_(
+        self, timeout: float | None = None, until: str | Iterable[str] = TERMINAL, interval: float = 5.0
+    ) -> Self:
+        """The twin of :meth:`wait`, which Python's keyword ``await`` keeps from being called ``await``."""
+        from wbmodel.objects.watching import Waiting
+
+        await Waiting(self, timeout, until, interval).await_()
+        return self
 
     @property
     def entity(self) -> str:

@@ -30,6 +30,7 @@ class Sweep(Model):
         plural="Sweeps",
         key="id",
         scopes={"project": "project", "entity": "entity"},
+        checks={"project": "project.path", "entity": "project.entity"},
         routes=(
             Route(
                 needs=("project",),
@@ -53,7 +54,7 @@ class Sweep(Model):
         node_context=("project",),
         keyed=True,
     )
-    objects: ClassVar[Manager[QuerySet[Sweep]]] = Manager()
+    objects = Manager["QuerySet[Sweep]"]()
 
     node_id: str = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False)
     id: str = field(
@@ -113,6 +114,11 @@ class Sweep(Model):
     def path(self) -> str:
         """``"entity/project/sweeps/id"``."""
         return f"{self.project.path}/sweeps/{self.id}"
+
+    @property
+    def url(self) -> str | None:
+        """The address of its web page; None where the session's backend is no server (files, a demo)."""
+        return self._page(self.project.entity, self.project.name, "sweeps", self.id)
 
     @property
     def metric(self) -> str | None:

@@ -27,7 +27,7 @@ class User(Model):
         routes=(Route(needs=(), steps=(), connection="users", paged=False),),
         order=(),
     )
-    objects: ClassVar[Manager[QuerySet[User]]] = Manager()
+    objects = Manager["QuerySet[User]"]()
 
     node_id: str = field("id", Kind.ID, "The GraphQL id.", nullable=False)
     username: str = field("username", Kind.TEXT, "The account's unique name.")
@@ -50,7 +50,7 @@ class Entity(Model):
         ),
         order=(),
     )
-    objects: ClassVar[Manager[QuerySet[Entity]]] = Manager()
+    objects = Manager["QuerySet[Entity]"]()
 
     node_id: str = field("id", Kind.ID, "The GraphQL id.", nullable=False)
     name: str = field("name", Kind.TEXT, "The name, the first part of every path below it.", nullable=False)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, cast, overload
 import attrs
 
 from wbmodel.compiler.selection import check_related
-from wbmodel.errors import QueryError
+from wbmodel.errors import ConfigurationError, QueryError
 from wbmodel.meta import EntityMeta
 from wbmodel.objects.results import ENTITIES, Dicts, Flat, Shape, Tuples, columns
 from wbmodel.query.f import PathExpr
@@ -19,6 +19,7 @@ from wbmodel.query.order import parse_order
 from wbmodel.query.paths import resolve_path
 from wbmodel.query.plan import Plan
 from wbmodel.query.q import Q
+from wbmodel.query.scopes import narrow
 from wbmodel.query.where import both, either, resolve
 
 if TYPE_CHECKING:
@@ -36,6 +37,24 @@ E_co = TypeVar("E_co", covariant=True)
 R_co = TypeVar("R_co", covariant=True, default=E_co)
 
 
+@attrs.frozen(slots=True)
+class Origin:
+    """What an unpickled queryset keeps of its session: host and account. It never falls back to another host."""
+
+    text: str
+
+    def find(self) -> Session:
+        """An open session of this origin. Raises :class:`ConfigurationError` when there is none."""
+        from wbmodel.session.current import session_for_origin
+
+        found = session_for_origin(self.text)
+        if found is None:
+            raise ConfigurationError(
+                f"this queryset came from {self.text}, and no session to it is open; connect() first"
+            )
+        return found
+
+
 class Chain(Generic[E_co, R_co]):
     """The state of a queryset, and the methods that copy it with one thing changed."""
 
@@ -50,7 +69,8 @@ class Chain(Generic[E_co, R_co]):
         self._plan: Plan = plan if plan is not None else Plan(meta=meta)
         self._shape: Shape = ENTITIES
         self._distinct = False
-        self._session: Session | str | None = None
+        self._session: Session | Origin | str | None = None
+        self._timeout: float | None = None
         self._reset()
 
     def _reset(self) -> None:
@@ -67,6 +87,7 @@ class Chain(Generic[E_co, R_co]):
             self._distinct,
             self._session,
         )
+        made._timeout = self._timeout
         made._plan = attrs.evolve(self._plan, **changes) if changes else self._plan
         made._reset()
         return made
@@ -102,8 +123,7 @@ class Chain(Generic[E_co, R_co]):
         node, scopes = resolve(self._meta, Q(*conditions, **lookups), negated)
         merged = dict(self._plan.scopes)
         for name, values in scopes.items():
-            known = merged.get(name)
-            merged[name] = values if known is None else tuple(item for item in known if item in values)
+            narrow(merged, self._meta.options.scopes, name, values)
         return self._clone(where=both(self._plan.where, node), scopes=merged)
 
     def order_by(self, *keys: str | PathExpr) -> Self:
@@ -187,14 +207,27 @@ class Chain(Generic[E_co, R_co]):
         """``values()`` rows that are equal come once. Entities are distinct by nature."""
         if fields:
             raise QueryError("distinct(field) is not offered: ask for values(field).distinct()")
+        self._refuse_sliced("distinct")
         made = self._clone()
         made._distinct = True
         return made
 
     def using(self, session: Session | str | None) -> Self:
         """Ask this session, or the connection of this name."""
+        if session is not None and not isinstance(session, str) and not hasattr(session, "iterate"):
+            raise QueryError(f"using() takes a session or the name of a connection, not {session!r}")
         made = self._clone()
         made._session = session
+        return made
+
+    def timeout(self, seconds: float | None) -> Self:
+        """Give each evaluation ``seconds`` for all its requests together; None: no limit of its own. Raises
+        :class:`~wbmodel.errors.RequestTimeout` when they are over; the time between rows, while the caller keeps them,
+        does not count. The session's ``timeout`` for one request holds as well."""
+        if seconds is not None and (type(seconds) not in (int, float) or not 0 < seconds < float("inf")):
+            raise QueryError(f"timeout() takes a number of seconds above 0, or None, not {seconds!r}")
+        made = self._clone()
+        made._timeout = seconds
         return made
 
     def snapshot(self, at: datetime | None = None) -> Self:
@@ -221,8 +254,7 @@ class Chain(Generic[E_co, R_co]):
         if operator == "&":
             scopes = dict(mine.scopes)
             for name, values in theirs.scopes.items():
-                known = scopes.get(name)
-                scopes[name] = values if known is None else tuple(item for item in known if item in values)
+                narrow(scopes, mine.meta.options.scopes, name, values)
             never = mine.never or theirs.never
             return self._clone(where=both(mine.where, theirs.where), scopes=scopes, never=never)
         if mine.never or theirs.never:

@@ -6,16 +6,21 @@ is written once, as an operation, and offered in both colours: ``count()`` and `
 
 from __future__ import annotations
 
+import operator
 from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import aclosing
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 import attrs
 
-from wbmodel.errors import FieldError, QueryError
+from wbmodel.errors import ConfigurationError, FieldError, QueryError
 from wbmodel.meta import Kind
-from wbmodel.objects.chain import Chain, E_co, R_co
+from wbmodel.objects.chain import Chain, E_co, Origin, R_co
+from wbmodel.objects.exports import Questions
+from wbmodel.objects.html import Shown
 from wbmodel.objects.manager import Manager
+from wbmodel.objects.watching import Watching
 from wbmodel.query.f import PathExpr
 from wbmodel.query.order import parse_order
 from wbmodel.query.plan import Plan
@@ -31,10 +36,8 @@ if TYPE_CHECKING:
 
 __all__ = ["QuerySet"]
 
-REPR_ROWS = 20
 
-
-class QuerySet(Chain[E_co, R_co]):
+class QuerySet(Shown, Watching[E_co], Questions, Chain[E_co, R_co]):
     """A query over entities of one class. ``QuerySet[Run]`` gives runs; ``QuerySet[Run, dict]`` gives ``values()``
     rows.
 
@@ -57,7 +60,8 @@ class QuerySet(Chain[E_co, R_co]):
 
     def __getitem__(self, key: int | slice) -> R_co | Self | list[R_co]:
         if isinstance(key, slice):
-            return self._slice(key)
+            return self._slice(slice(*(_whole(part) for part in (key.start, key.stop, key.step))))
+        key = cast(int, _whole(key))
         if isinstance(key, bool) or not isinstance(key, int):
             raise QueryError(f"an index is a whole number or a slice, not {key!r}")
         if key < 0:
@@ -94,9 +98,12 @@ class QuerySet(Chain[E_co, R_co]):
     def _bind(self) -> Session:
         from wbmodel.session.current import current_session, get_session
 
-        if self._session is None:
+        session = self._session
+        if session is None:
             return current_session()
-        return get_session(self._session) if isinstance(self._session, str) else self._session
+        if isinstance(session, Origin):
+            return session.find()
+        return get_session(session) if isinstance(session, str) else session
 
     def _terms(self, session: Session) -> Terms:
         # The compiler loads at the first question, not at import: see the speed test of `import wbmodel`.
@@ -124,7 +131,7 @@ class QuerySet(Chain[E_co, R_co]):
                 return False
             if self._source is None:
                 session = self._bind()
-                self._source = session.iterate(self._rows(session))
+                self._source = session.iterate(self._rows(session), timeout=self._timeout)
             try:
                 rows = next(self._source, None)
             except BaseException:
@@ -158,10 +165,12 @@ class QuerySet(Chain[E_co, R_co]):
             return
         session = self._bind()
         rows: list[Any] = []
-        async for part in session.aiterate(self._rows(session)):
-            for row in part:
-                rows.append(row)
-                yield cast(R_co, row)
+        # Closed here and not by the garbage collector: whoever stops early has nothing left running.
+        async with aclosing(session.aiterate(self._rows(session), timeout=self._timeout)) as parts:
+            async for part in parts:
+                for row in part:
+                    rows.append(row)
+                    yield cast(R_co, row)
         with self._lock:
             if not self._complete:
                 self._cache, self._complete, self._source = rows, True, None
@@ -170,7 +179,10 @@ class QuerySet(Chain[E_co, R_co]):
         return len(self._fetch_all())
 
     def __bool__(self) -> bool:
-        return bool(self._cache) or (self._more() and bool(self._cache)) or bool(self._fetch_all())
+        # One row answers it; the rest is read when somebody wants it.
+        while not self._cache and self._more():
+            pass
+        return bool(self._cache)
 
     def __contains__(self, item: object) -> bool:
         return any(row == item for row in self)
@@ -182,7 +194,7 @@ class QuerySet(Chain[E_co, R_co]):
         session = self._bind()
 
         def rows() -> Iterator[R_co]:
-            for part in session.iterate(self._rows(session, chunk)):
+            for part in session.iterate(self._rows(session, chunk), timeout=self._timeout):
                 yield from part
 
         return rows()
@@ -193,9 +205,10 @@ class QuerySet(Chain[E_co, R_co]):
         session = self._bind()
 
         async def rows() -> AsyncIterator[R_co]:
-            async for part in session.aiterate(self._rows(session, chunk)):
-                for row in part:
-                    yield row
+            async with aclosing(session.aiterate(self._rows(session, chunk), timeout=self._timeout)) as parts:
+                async for part in parts:
+                    for row in part:
+                        yield row
 
         return rows()
 
@@ -206,7 +219,7 @@ class QuerySet(Chain[E_co, R_co]):
                     "iterator() after prefetch_related() needs chunk_size=, the rows to prefetch for at a time"
                 )
             return None
-        if isinstance(chunk_size, bool) or not isinstance(chunk_size, int) or chunk_size <= 0:
+        if type(chunk_size) is not int or chunk_size <= 0:
             raise QueryError(f"chunk_size is a number of rows above 0, not {chunk_size!r}")
         return chunk_size
 
@@ -214,11 +227,11 @@ class QuerySet(Chain[E_co, R_co]):
 
     def _ask(self, method: str, *args: Any) -> Any:
         session = self._bind()
-        return session.run(self._operation(method, session, args))
+        return session.run(self._operation(method, session, args), timeout=self._timeout)
 
     async def _aask(self, method: str, *args: Any) -> Any:
         session = self._bind()
-        return await session.arun(self._operation(method, session, args))
+        return await session.arun(self._operation(method, session, args), timeout=self._timeout)
 
     def _operation(self, method: str, session: Session, args: tuple[Any, ...]) -> Operation[Any]:
         from wbmodel.objects import terminal
@@ -379,29 +392,24 @@ class QuerySet(Chain[E_co, R_co]):
         seconds = (datetime.now(timezone.utc) - started).total_seconds()
         return attrs.evolve(told, analysis={"rows": rows, "sent requests": requests, "seconds": round(seconds, 4)})
 
-    def __repr__(self) -> str:
-        name = f"{type(self).__name__}[{self._meta.name}]"
-        import os
-
-        if os.environ.get("WBMODEL_REPR", "").lower() == "off":
-            return f"<{name} {len(self._cache)} rows>" if self._complete else f"<{name} not evaluated>"
-        try:
-            rows = self._cache[: REPR_ROWS + 1] if self._complete else list(self._slice(slice(0, REPR_ROWS + 1)))
-        except Exception as error:  # a repr must not raise: debuggers and logs call it
-            return f"<{name} that cannot be evaluated: {error}>"
-        shown = [repr(row) for row in rows[:REPR_ROWS]]
-        if len(rows) > REPR_ROWS:
-            shown.append("...(remaining elements truncated)...")
-        return f"<{name} [{', '.join(shown)}]>"
-
     def __getstate__(self) -> dict[str, Any]:
         from wbmodel._version import __version__
 
-        session = self._session if isinstance(self._session, str) or self._session is None else self._session.name
+        rows = list(self._fetch_all())
+        try:
+            session = Origin(self._bind().origin)
+        except ConfigurationError:
+            session = None  # the rows are here, and whoever asks again says where
         return {
             "entity": self._entity, "plan": self._plan, "shape": self._shape, "distinct": self._distinct,
-            "session": session, "rows": list(self._fetch_all()), "version": __version__,
+            "session": session, "timeout": self._timeout, "rows": rows, "version": __version__,
         }  # fmt: skip
+
+    def __copy__(self) -> Self:
+        return self._clone()
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return self._clone()
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         from wbmodel._version import __version__
@@ -415,9 +423,19 @@ class QuerySet(Chain[E_co, R_co]):
                 stacklevel=2,
             )
         self._entity, self._plan, self._shape = state["entity"], state["plan"], state["shape"]
-        self._distinct, self._session = state["distinct"], state["session"]
+        self._distinct, self._session, self._timeout = state["distinct"], state["session"], state.get("timeout")
         self._reset()
         self._fill(state["rows"])
+
+
+def _whole(part: Any) -> Any:
+    """Whole numbers of other libraries (numpy's) as Python's; everything else as it is, to be refused by name."""
+    if part is None or isinstance(part, bool):
+        return part
+    try:
+        return operator.index(part)
+    except TypeError:
+        return part
 
 
 class QueryText:
@@ -433,4 +451,4 @@ class QueryText:
         return text_of(rows._plan, rows._terms(rows._bind()))
 
     def __repr__(self) -> str:
-        return f"<query of {self._rows._meta.plural}>"
+        return str(self)

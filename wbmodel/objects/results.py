@@ -80,6 +80,9 @@ class Entities:
         """The entities as they are."""
         return list(rows)
 
+    def __reduce__(self) -> str:
+        return "ENTITIES"
+
 
 ENTITIES = Entities()
 
@@ -152,6 +155,8 @@ def _row_type(names: tuple[str, ...]) -> Any:
 
     found = _row_types.get(names)
     if found is None:
+        if len(_row_types) >= 256:
+            _row_types.pop(next(iter(_row_types)), None)
         cleaned: list[str] = []
         for name in names:
             word = "".join(char if char.isalnum() or char == "_" else "_" for char in name).lstrip("_") or "column"

@@ -13,8 +13,9 @@ from wbmodel.compiler.operations import Rows
 from wbmodel.compiler.pages import Operation
 from wbmodel.compiler.prefetch import prefetch
 from wbmodel.compiler.query import Terms
-from wbmodel.errors import QueryError
-from wbmodel.objects.results import Shape
+from wbmodel.errors import FieldError, QueryError
+from wbmodel.meta import Kind
+from wbmodel.objects.results import Entities, Shape
 from wbmodel.query.f import PathExpr
 from wbmodel.query.match import getter
 from wbmodel.query.order import has_value
@@ -43,33 +44,59 @@ def emit(
     plan: Plan, shape: Shape, distinct: bool, terms: Terms, owner: Any, chunk: int | None = None
 ) -> Operation[None]:
     """Emit a queryset's results. With relations to prefetch, rows wait until ``chunk`` of them (or all) are there."""
-    seen = Distinct() if distinct else None
-    if not plan.prefetch:
-        rows = Rows(plan, terms, owner, True)
+    if distinct and not isinstance(shape, Entities):
+        unique = DistinctRows(plan, shape, terms, owner)
         while True:
-            part = yield from rows.pull()
-            if part is None:
+            made = yield from unique.pull()
+            if made is None:
                 return
-            yield from _hand_out(part, shape, seen)
+            if made:
+                yield Emit(made)
     rows = Rows(plan, terms, owner, True)
     waiting: list[Any] = []
     while True:
         part = yield from rows.pull()
+        if not plan.prefetch:
+            if part is None:
+                return
+            yield from _hand_out(part, shape)
+            continue
         waiting += part or []
         while waiting and (part is None or (chunk is not None and len(waiting) >= chunk)):
             now, waiting = waiting[:chunk], waiting[chunk:] if chunk is not None else []
             yield from prefetch(now, plan.prefetch, terms, owner)
-            yield from _hand_out(now, shape, seen)
+            yield from _hand_out(now, shape)
         if part is None:
             return
 
 
-def _hand_out(rows: Sequence[Any], shape: Shape, seen: Distinct | None) -> Operation[None]:
+def _hand_out(rows: Sequence[Any], shape: Shape) -> Operation[None]:
     made = shape.convert(rows)
-    if seen is not None:
-        made = seen.fresh(made)
     if made:
         yield Emit(made)
+
+
+class DistinctRows:
+    """Results that differ, cut to the plan's slice: what is equal comes once before anything is counted."""
+
+    def __init__(self, plan: Plan, shape: Shape, terms: Terms, owner: Any) -> None:
+        self.rows = Rows(attrs.evolve(plan, start=0, stop=None), terms, owner, True)
+        self.shape, self.start, self.stop = shape, plan.start, plan.stop
+        self.seen = Distinct()
+        self.position = 0
+
+    def pull(self) -> Operation[list[Any] | None]:
+        """The next results; None at the end, or as soon as the slice is filled."""
+        if self.stop is not None and self.position >= self.stop:
+            return None
+        part = yield from self.rows.pull()
+        if part is None:
+            return None
+        fresh = self.seen.fresh(self.shape.convert(part))
+        begin = max(self.start - self.position, 0)
+        end = None if self.stop is None else max(self.stop - self.position, 0)
+        self.position += len(fresh)
+        return fresh[begin:end]
 
 
 class Distinct:
@@ -108,8 +135,19 @@ def _collect(rows: Rowset, terms: Terms, owner: Any, plan: Plan) -> Operation[li
 def _take(rows: Rowset, terms: Terms, owner: Any, limit: int) -> Operation[list[Any]]:
     plan = rows._evaluable()
     stop = plan.start + limit if plan.stop is None else min(plan.stop, plan.start + limit)
+    if rows._distinct and not isinstance(rows._shape, Entities):
+        return (yield from _unique(attrs.evolve(plan, stop=stop), rows._shape, terms, owner))
     found = yield from _collect(rows, terms, owner, attrs.evolve(plan, stop=stop))
     return rows._shape.convert(found)
+
+
+def _unique(plan: Plan, shape: Shape, terms: Terms, owner: Any) -> Operation[list[Any]]:
+    unique, found = DistinctRows(plan, shape, terms, owner), list[Any]()
+    while True:
+        made = yield from unique.pull()
+        if made is None:
+            return found
+        found += made
 
 
 def get(rows: Rowset, terms: Terms, owner: Any) -> Operation[Any]:
@@ -179,9 +217,8 @@ def best(rows: Rowset, terms: Terms, owner: Any) -> Operation[Any]:
 
 def count(rows: Rowset, terms: Terms, owner: Any) -> Operation[int]:
     """How many rows."""
-    if rows._distinct:
-        found = yield from _collect(rows, terms, owner, rows._evaluable())
-        return len(Distinct().fresh(rows._shape.convert(found)))
+    if rows._distinct and not isinstance(rows._shape, Entities):
+        return len((yield from _unique(rows._evaluable(), rows._shape, terms, owner)))
     return (yield from operations.count(rows._plan, terms, owner))
 
 
@@ -203,7 +240,10 @@ def in_bulk(
     """Rows by id."""
     plan = rows._evaluable()
     meta = plan.meta
-    key = meta.need(field).name if field is not None else meta.key
+    by = meta.need(field) if field is not None else meta.fields[meta.key]
+    if by.kind not in (Kind.ID, Kind.TEXT, Kind.INT):
+        raise FieldError(f"in_bulk(): {meta.name}.{by.name} holds {by.kind.value}, which names no row; use {meta.key}")
+    key = by.name
     plan = attrs.evolve(plan, extra=(*plan.extra, key))
     found: list[Any] = []
     if ids is None:

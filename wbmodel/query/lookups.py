@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -23,9 +24,9 @@ __all__ = ["LOOKUPS", "Lookup", "add_lookup", "add_source", "find_lookup", "rewr
 class Lookup:
     """One operator.
 
-    ``accept(value, kind, where)`` gives the operand in normal form or raises :class:`FieldError`. ``match(operand)``
-    gives a predicate of a value. ``wire(key, operand, promises)`` gives the server's filter or None, and
-    ``grade(operand, kind, promises)`` says how far it reaches. ``inverse`` names a lookup that is the exact opposite.
+    ``accept(value, kind, where)`` gives the operand in normal form or raises :class:`FieldError`.
+    ``match(operand, kind)`` gives a predicate of a value. ``wire(key, operand, kind, promises)`` gives the server's
+    filter or None, and ``grade(operand, kind, promises)`` says how far it reaches. ``inverse`` names a lookup that is the exact opposite.
     ``rewrite`` is set for lookups that plugins add: it turns a path and a value into a condition.
     """
 
@@ -221,10 +222,10 @@ _ALL = (
     _entry(
         "isnull",
         "is absent or null:",
-        "True or False",
+        "True or False; on tags: there are none",
         "group__isnull=True",
         accept=operands.flag,
-        match=meanings.truth(lambda value: value is None or value is ABSENT),
+        match=meanings.nothing,
         wire=wires.wire_isnull,
         grade=wires.grade_null,
         on_texts=True,
@@ -312,24 +313,34 @@ def rewrites() -> Mapping[str, Lookup]:
 
 
 _sources: list[Callable[[], Mapping[str, Any]]] = []
+_lock = threading.RLock()
 
 
 def add_source(source: Callable[[], Mapping[str, Any]]) -> None:
     """Ask ``source`` for more lookups (name -> an object with ``rewrite`` and ``phrase``) when one is met that is not
-    known. It is asked once."""
-    _sources.append(source)
+    known. It is asked until it has answered once."""
+    with _lock:
+        if source not in _sources:
+            _sources.append(source)
 
 
 def find_lookup(name: str) -> Lookup | None:
     """The lookup of this name, a plugin's included; None for what is none."""
     found = LOOKUPS.get(name)
-    while found is None and _sources:
-        for more, entry in _sources.pop(0)().items():
-            try:
-                add_lookup(more, entry.rewrite, entry.phrase)
-            except ValueError as error:
-                # One plugin's slip must not take down every query of everybody else.
-                plugin = getattr(entry, "plugin", "?")
-                warnings.warn(f"plugin {plugin!r}: {error}; it is left out", QueryWarning, stacklevel=2)
-        found = LOOKUPS.get(name)
-    return found
+    if found is not None or not _sources:
+        return found
+    with _lock:
+        while name not in LOOKUPS and _sources:
+            _take_in(_sources[0]())
+            del _sources[0]
+        return LOOKUPS.get(name)
+
+
+def _take_in(entries: Mapping[str, Any]) -> None:
+    for name, entry in entries.items():
+        try:
+            add_lookup(name, entry.rewrite, entry.phrase)
+        except ValueError as error:
+            # One plugin's slip must not take down every query of everybody else.
+            plugin = getattr(entry, "plugin", "?")
+            warnings.warn(f"plugin {plugin!r}: {error}; it is left out", QueryWarning, stacklevel=2)

@@ -27,6 +27,7 @@ __all__ = [
     "is_finite",
     "is_nan",
     "never",
+    "nothing",
     "one_of",
     "search",
     "truth",
@@ -108,6 +109,13 @@ def ihas(operand: str, kind: Kind) -> Test:
 
 def truth(test: Test) -> Callable[[bool, Kind], Test]:
     return lambda wanted, kind: lambda value: test(value) is wanted
+
+
+def nothing(wanted: bool, kind: Kind) -> Test:
+    """Absent or null. A list of tags that is null and one that is empty are the same to whoever reads it."""
+    if kind is Kind.TEXTS:
+        return lambda value: (not value) is wanted
+    return lambda value: (value is None or value is ABSENT) is wanted
 
 
 def is_nan(value: Any) -> bool:

@@ -5,6 +5,7 @@ All take ``(value, kind, where)``: the value as given, the kind of the field, an
 
 from __future__ import annotations
 
+import copy
 import math
 import re
 from collections.abc import Iterable
@@ -108,7 +109,8 @@ def scalar(value: Any, kind: Kind, where: str) -> Any:
         raise FieldError(f"{where}: a value in JSON is never {_show(value)}")
     if got == "object" and not isinstance(value, dict):
         raise FieldError(f"{where}: a value in JSON is never {_show(value)}")
-    return list(value) if isinstance(value, tuple) else value
+    # The query must not change when the list that was given does.
+    return copy.deepcopy(list(value) if isinstance(value, tuple) else value) if got in ("list", "object") else value
 
 
 def comparable(value: Any, kind: Kind, where: str) -> Any:

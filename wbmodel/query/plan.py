@@ -25,6 +25,8 @@ class Plan:
     meaning to the end. ``only`` names the fields to load (None: the default ones), ``defer`` those to leave out, and
     ``extra`` those that something else needs. ``related`` are relations to widen in the same document, ``prefetch``
     relations to load in as few more requests as possible. ``cls`` is the class of the rows where it is a subclass.
+    ``lenient``: the scopes were found and not
+    given, so what is missing on the way to the rows is no error.
     """
 
     meta: EntityMeta
@@ -40,6 +42,7 @@ class Plan:
     prefetch: tuple[str, ...] = ()
     never: bool = False
     cls: type[Any] | None = None
+    lenient: bool = False
 
     @property
     def sliced(self) -> bool:

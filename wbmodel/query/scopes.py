@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from wbmodel.errors import FieldError
 
-__all__ = ["SCOPE_KINDS", "Scopes", "join_path", "scope_values", "split_project", "split_run"]
+__all__ = ["SCOPE_KINDS", "Scopes", "narrow", "scope_values", "split_project", "split_run"]
 
 Scopes = dict[str, tuple[Any, ...]]
 
@@ -74,6 +75,23 @@ def split_run(text: str, where: str = "run") -> tuple[str | None, str | None, st
     return padded[0], padded[1], parts[-1]
 
 
-def join_path(*parts: str | None) -> str:
-    """The parts that are known, joined by slashes."""
-    return "/".join(part for part in parts if part)
+def narrow(scopes: Scopes, kinds: Mapping[str, str], name: str, values: tuple[Any, ...]) -> None:
+    """Bound the scope ``name`` by ``values`` as well: what was there and is not among them goes.
+
+    ``"vision"`` and ``"acme/vision"`` may be one project, so they meet in the longer spelling.
+    """
+    known = scopes.get(name)
+    if known is None:
+        scopes[name] = values
+    elif kinds[name] == "project":
+        met = (_same_project(one, other) for one in known for other in values)
+        scopes[name] = tuple(dict.fromkeys(found for found in met if found is not None))
+    else:
+        scopes[name] = tuple(item for item in known if item in values)
+
+
+def _same_project(one: str, other: str) -> str | None:
+    (owner, name), (other_owner, other_name) = split_project(one), split_project(other)
+    if name != other_name or (owner and other_owner and owner != other_owner):
+        return None
+    return one if owner else other

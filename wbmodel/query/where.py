@@ -19,7 +19,7 @@ from wbmodel.query.f import PathExpr
 from wbmodel.query.lookups import LOOKUPS, Lookup, find_lookup
 from wbmodel.query.paths import Path, resolve_expr, resolve_keyword
 from wbmodel.query.q import Connector, Q, Term
-from wbmodel.query.scopes import Scopes, scope_values
+from wbmodel.query.scopes import Scopes, narrow, scope_values, split_project
 
 __all__ = ["MAX_DEPTH", "Group", "Leaf", "Node", "both", "either", "fields_of", "is_never", "leaves", "resolve"]
 
@@ -138,7 +138,12 @@ def _leaf(meta: EntityMeta, term: Term, negated: bool, scopes: Scopes, top: bool
             raise FieldError(f"the lookup {lookup_name!r} of a plugin gave {rewritten!r} where a Q is needed")
         return _resolve(meta, rewritten, negated, scopes, top=False)
     where = f"{meta.name} {path.dotted} {entry.name}"
-    path, value = _to_key(path, term.value, entry, scopes, meta, top and not negated, where)
+    if path.field.kind is Kind.REF and path.related is None:
+        return _relation(meta, path, entry, term.value, negated, scopes, top, where)
+    return _made(path, entry, term.value, negated, where)
+
+
+def _made(path: Path, entry: Lookup, value: Any, negated: bool, where: str) -> Leaf:
     _check_whole(path, entry, where)
     operand = entry.accept(value, path.kind, where)
     flip = entry.inverse is not None
@@ -154,29 +159,55 @@ def _check_whole(path: Path, entry: Lookup, where: str) -> None:
         raise FieldError(f"{where}: {path.field.name} is a list; use contains, in, exact or isnull")
 
 
-def _to_key(
-    path: Path, value: Any, entry: Lookup, scopes: Scopes, meta: EntityMeta, top: bool, where: str
-) -> tuple[Path, Any]:
-    """A condition on a relation itself is one on its key; entities given as values stand for their keys."""
-    if path.field.kind is not Kind.REF or path.related is not None:
-        return path, value
+def _relation(
+    meta: EntityMeta,
+    path: Path,
+    entry: Lookup,
+    value: Any,
+    negated: bool,
+    scopes: Scopes,
+    top: bool,
+    where: str,
+) -> Node:
+    """A condition on a relation itself: one on the target's key, and on its project when the value is an object that
+    has one, since a key means something in its project only."""
     assert path.field.target is not None
     target = entity_meta(path.field.target)
-    path = Path(path.field, (), target.fields[target.key])
+    key = Path(path.field, (), target.fields[target.key])
     if entry.name in ("isnull", "exists"):
-        return path, value
+        return _made(key, entry, value, negated, where)
     many = entry.name in ("in", "nin") and not isinstance(value, str)
-    keys = []
-    for item in list(value) if many else [value]:
-        if isinstance(item, target.cls):
-            # An object knows its project; a query that names none means that one.
-            home = getattr(item, "_home", lambda: None)()
-            if top and home and "project" in meta.options.scopes and not scopes.get("project"):
-                scopes["project"] = scope_values("project", home, where)
-            keys.append(getattr(item, target.key))
-        else:
-            keys.append(item)
-    return path, keys if many else keys[0]
+    items = list(value) if many else [value]
+    objects: list[Any] = [item if isinstance(item, target.cls) else None for item in items]
+    homes = [None if item is None else item._home() for item in objects]
+    keys = [item if obj is None else getattr(obj, target.key) for item, obj in zip(items, objects, strict=True)]
+    if not any(homes):
+        return _made(key, entry, keys if many else keys[0], negated, where)
+    flipped = negated != (entry.inverse is not None)
+    if top and not flipped and all(homes) and meta.options.scopes.get("project") == "project":
+        found = tuple(dict.fromkeys(str(home) for home in homes))
+        narrow(scopes, meta.options.scopes, "project", found)
+        if len(found) == 1:
+            # The scope says all that the home would.
+            return _made(key, entry, keys if many else keys[0], negated, where)
+    each = [_at_home(meta, key, item, home, flipped, where) for item, home in zip(keys, homes, strict=True)]
+    joined = _join("AND" if flipped else "OR", each)
+    assert joined is not None
+    return joined
+
+
+def _at_home(meta: EntityMeta, key: Path, value: Any, home: str | None, negated: bool, where: str) -> Node:
+    exact = LOOKUPS["exact"]
+    parts: list[Node] = [_made(key, exact, value, negated, where)]
+    if home is not None:
+        project = meta.fields["project"]
+        assert project.target is not None
+        names = entity_meta(project.target).fields
+        for name, part in zip(("entity", "name"), split_project(home), strict=True):
+            parts.append(_made(Path(project, (), names[name]), exact, part, negated, where))
+    joined = _join("OR" if negated else "AND", parts)
+    assert joined is not None
+    return joined
 
 
 def _add_scope(meta: EntityMeta, scope: str, lookup: str, value: Any, scopes: Scopes, allowed: bool) -> None:
@@ -200,8 +231,7 @@ def _add_scope(meta: EntityMeta, scope: str, lookup: str, value: Any, scopes: Sc
             values += tuple(found for found in scope_values(kind, item, where) if found not in values)
     else:
         values = scope_values(kind, value, where)
-    known = scopes.get(scope)
-    scopes[scope] = values if known is None else tuple(item for item in known if item in values)
+    narrow(scopes, meta.options.scopes, scope, values)
 
 
 # -- reading a tree --------------------------------------------------------------------------------

@@ -68,6 +68,11 @@ def connect(
 
     if not name:
         raise ConfigurationError("a session's name is not empty")
+    for label, value in (("url", url), ("project", project), ("entity", entity), ("name", name)):
+        if value is not None and not isinstance(value, str):
+            raise ConfigurationError(f"connect(): {label} is text, not {value!r}")
+    if timeout is not None and (type(timeout) not in (int, float) or timeout <= 0):
+        raise ConfigurationError(f"connect(): timeout is a number of seconds above 0, not {timeout!r}")
     settings = resolve_settings(url, project=project, entity=entity, api_key=api_key, timeout=timeout)
     manager = plugins if plugins is not None else default_plugin_manager()
     session = Session(settings, manager.resolve(settings.url.value), manager, name=name, options=backend_options)

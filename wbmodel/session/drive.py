@@ -10,7 +10,7 @@ elsewhere the request is sent at :class:`~wbmodel.request.Wait`, and one that is
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import attrs
@@ -47,6 +47,11 @@ class Doors(Protocol):
     def backend(self) -> Backend: ...
     @property
     def timeout(self) -> float | None: ...
+    @property
+    def in_turn(self) -> bool:
+        """Whether the requests of a batch go to the backend one by one, each with the timeout of its moment."""
+        ...
+
     @property
     def wrappers(self) -> Sequence[NamedWrapper]: ...
     @property
@@ -232,6 +237,8 @@ def _call(doors: Doors, requests: Sequence[Request]) -> list[Response]:
     try:
         if len(requests) == 1:
             responses: Sequence[Response] = [backend.execute(requests[0], timeout=doors.timeout)]
+        elif doors.in_turn:
+            responses = [backend.execute(request, timeout=doors.timeout) for request in requests]
         else:
             responses = _counted(backend.execute_many(requests, timeout=doors.timeout), requests, backend)
     except BaseException:
@@ -306,7 +313,7 @@ async def arun(operation: Operation[T], doors: Doors) -> T:
     raise TypeError(f"{_name(operation)} emits rows: use aiterate(), not arun()")
 
 
-async def aiterate(operation: Operation[Any], doors: Doors) -> AsyncIterator[Sequence[Any]]:
+async def aiterate(operation: Operation[Any], doors: Doors) -> AsyncGenerator[Sequence[Any], None]:
     """The twin of :func:`iterate`."""
     driver: AsyncGenerator[Any, None] = _adrive(operation, doors)
     try:
@@ -382,6 +389,8 @@ async def _acall(doors: Doors, requests: Sequence[Request]) -> list[Response]:
     try:
         if len(requests) == 1:
             responses: Sequence[Response] = [await backend.aexecute(requests[0], timeout=doors.timeout)]
+        elif doors.in_turn:
+            responses = [await backend.aexecute(request, timeout=doors.timeout) for request in requests]
         else:
             responses = _counted(await backend.aexecute_many(requests, timeout=doors.timeout), requests, backend)
     except BaseException:

@@ -5,20 +5,20 @@ from __future__ import annotations
 import contextlib
 import inspect
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from typing_extensions import Self
 
 from wbmodel.backend import Backend, Capabilities
-from wbmodel.errors import BackendNotInstalled, ConfigurationError, suggestion
+from wbmodel.errors import BackendNotInstalled, ConfigurationError, PluginError, suggestion
 from wbmodel.hookspecs import CallInfo
 from wbmodel.request import Document, Request, Response, Send, raise_for_errors
-from wbmodel.session import current, drive
+from wbmodel.session import current, deadline, drive
 from wbmodel.session.observe import SessionStats, notify
 from wbmodel.session.settings import Settings
-from wbmodel.urls import mask_url
+from wbmodel.urls import app_url, mask_url
 
 if TYPE_CHECKING:
     from wbmodel.registry import BackendEntry, PluginManager
@@ -82,6 +82,16 @@ class Session:
     def timeout(self) -> float | None:
         """Seconds that one request may take, or None."""
         return self.settings.timeout.value
+
+    @property
+    def in_turn(self) -> bool:
+        """Whether the drivers send a batch's requests one by one: a query with a deadline may ask for it."""
+        return False
+
+    @property
+    def app_url(self) -> str | None:
+        """Where the web pages of this server are, without a slash at the end; None for a backend that has none."""
+        return app_url(self.url)
 
     @property
     def closed(self) -> bool:
@@ -152,21 +162,27 @@ class Session:
         request = Request(document, dict(variables or {}), operation_name)
         return await self.arun(self._asked(request))
 
-    def run(self, operation: drive.Operation[T]) -> T:
-        """Drive an I/O-free operation to its end and give the value it returns."""
-        return drive.run(operation, self)
+    def run(self, operation: drive.Operation[T], *, timeout: float | None = None) -> T:
+        """Drive an I/O-free operation to its end and give the value it returns. ``timeout`` is in seconds for all its
+        requests together; :class:`~wbmodel.errors.RequestTimeout` says when they were not enough."""
+        return drive.run(operation, self) if timeout is None else deadline.run(operation, self, timeout)
 
-    async def arun(self, operation: drive.Operation[T]) -> T:
+    async def arun(self, operation: drive.Operation[T], *, timeout: float | None = None) -> T:
         """The twin of :meth:`run`."""
-        return await drive.arun(operation, self)
+        if timeout is None:
+            return await drive.arun(operation, self)
+        return await deadline.arun(operation, self, timeout)
 
-    def iterate(self, operation: drive.Operation[Any]) -> Iterator[Sequence[Any]]:
-        """What an I/O-free operation emits, as it comes. Closing the iterator early closes the operation."""
-        return drive.iterate(operation, self)
+    def iterate(self, operation: drive.Operation[Any], *, timeout: float | None = None) -> Iterator[Sequence[Any]]:
+        """What an I/O-free operation emits, as it comes. Closing the iterator early closes the operation. ``timeout``
+        is as in :meth:`run`; the time that the caller takes between two of them does not count."""
+        return drive.iterate(operation, self) if timeout is None else deadline.iterate(operation, self, timeout)
 
-    def aiterate(self, operation: drive.Operation[Any]) -> AsyncIterator[Sequence[Any]]:
+    def aiterate(
+        self, operation: drive.Operation[Any], *, timeout: float | None = None
+    ) -> AsyncGenerator[Sequence[Any], None]:
         """The twin of :meth:`iterate`."""
-        return drive.aiterate(operation, self)
+        return drive.aiterate(operation, self) if timeout is None else deadline.aiterate(operation, self, timeout)
 
     def _asked(self, request: Request) -> drive.Operation[Response]:
         response: Response = yield Send(request)
@@ -182,6 +198,12 @@ class Session:
 
     def received(self, responses: Sequence[Response]) -> None:
         """Called by the drivers with what the backend answered."""
+        for response in responses:
+            if not isinstance(response, Response):
+                raise PluginError(
+                    f"the backend {self._entry.name!r} answered with {type(response).__name__}, "
+                    "where a Response is needed"
+                )
         self.stats.received(responses)
 
     def failed(self) -> None:
@@ -271,6 +293,9 @@ class Session:
         return backend
 
 
+_OWN = ("project", "entity", "api_key", "name", "default", "timeout", "plugins")
+
+
 def _check_options(entry: BackendEntry, options: Mapping[str, Any]) -> None:
     """Refuse an option that the factory does not take, at connect and not at first use."""
     try:
@@ -285,7 +310,7 @@ def _check_options(entry: BackendEntry, options: Mapping[str, Any]) -> None:
     choices = [name for name in named if name not in entry.wants]
     for option in options:
         if option not in choices:
-            tail = suggestion(option, choices, "its options") or "; it takes none"
+            tail = suggestion(option, [*choices, *_OWN], "its options") or "; it takes none"
             raise ConfigurationError(f"the backend {entry.name!r} takes no option {option!r}{tail}")
 
 

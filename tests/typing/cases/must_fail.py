@@ -1,0 +1,33 @@
+"""What type checkers must refuse: each line with ``# error: <mypy code>`` is an error there, and no other line is."""
+
+# ruff: noqa: B018
+from __future__ import annotations
+
+from wbmodel import F, Project, Q, Run, Sweep
+
+run = Run.objects.get(id="a")
+
+run.sumary  # error: attr-defined
+run.confg["lr"]  # error: attr-defined
+run.project.runz  # error: attr-defined
+run.files.frist()  # error: attr-defined
+Run.objects.filtr(state="a")  # error: attr-defined
+Run.objets  # error: attr-defined
+run.path = "a/b/c"  # error: misc
+run.created_at.foo  # error: attr-defined
+run.sweep.id  # error: union-attr
+Run.objects.first().name  # error: union-attr
+Run.objects.filter("state")  # error: arg-type
+Run.objects.filter(F.state)  # error: arg-type
+Run.objects.best("summary.loss", goal="low")  # error: arg-type
+Run.objects.best("summary.loss")  # error: call-arg
+Run.objects.order_by(1)  # error: arg-type
+Run.objects.in_bulk([1, 2])  # error: list-item
+Run.objects.all()["a"]  # error: call-overload
+Run.objects.values("name")[0].name  # error: attr-defined
+Run.objects.count() + "1"  # error: operator
+Q("state")  # error: arg-type
+sweep: Sweep = run  # error: assignment
+project: Project = Run.objects.all()[0]  # error: assignment
+names: list[str] = list(Run.objects.all())  # error: arg-type
+Run(name="a")  # error: call-arg

@@ -1,0 +1,109 @@
+"""What type checkers must understand: each line is checked by mypy --strict and by pyright, and never run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
+from typing import Any
+
+from typing_extensions import Self, assert_type
+
+from wbmodel import Artifact, Entity, F, File, Project, Q, QuerySet, Report, Run, Sweep, User, connect  # noqa: F401 - User stands in a text below
+from wbmodel.compiler.explain import Explanation
+from wbmodel.session.session import Session
+
+assert_type(connect("fixtures:x"), Session)
+
+# Querysets of entities.
+assert_type(Run.objects, QuerySet[Run])
+assert_type(Run.objects.all(), QuerySet[Run])
+assert_type(Run.objects.filter(state="finished"), QuerySet[Run])
+assert_type(Run.objects.filter(Q(state="a") | Q(group="b"), F.summary["acc"] > 0.9), QuerySet[Run])
+assert_type(Run.objects.exclude(F.tags.contains("a")), QuerySet[Run])
+assert_type(Run.objects.order_by("-summary.loss", F.created_at, -F.config["lr"]), QuerySet[Run])
+assert_type(Run.objects.all()[:10], QuerySet[Run])
+assert_type(Run.objects.all()[0], Run)
+assert_type(Run.objects.filter() | Run.objects.filter(), QuerySet[Run])
+assert_type(Run.objects.filter() & Run.objects.filter(), QuerySet[Run])
+assert_type(list(Run.objects.all()), list[Run])
+assert_type(iter(Run.objects.all()), Iterator[Run])
+assert_type(Run.objects.aiterator(), AsyncIterator[Run])
+assert_type(Run.objects.iterator(), Iterator[Run])
+
+# Terminal methods.
+assert_type(Run.objects.get(id="a"), Run)
+assert_type(Run.objects.get_or_none(id="a"), "Run | None")
+assert_type(Run.objects.first(), "Run | None")
+assert_type(Run.objects.last(), "Run | None")
+assert_type(Run.objects.latest(), Run)
+assert_type(Run.objects.best("summary.loss", goal="min"), "Run | None")
+assert_type(Run.objects.count(), int)
+assert_type(Run.objects.exists(), bool)
+assert_type(Run.objects.in_bulk(["a"]), dict[str, Run])
+assert_type(Run.objects.explain(), Explanation)
+assert_type(len(Run.objects.all()), int)
+
+# Shapes.
+assert_type(Run.objects.values("name"), QuerySet[Run, dict[str, Any]])
+assert_type(Run.objects.values("name").filter(state="a")[0], dict[str, Any])
+assert_type(Run.objects.values_list("name", "state"), QuerySet[Run, tuple[Any, ...]])
+assert_type(Run.objects.values_list("name", flat=True), QuerySet[Run, Any])
+assert_type(list(Run.objects.values_list("name", "state")), list[tuple[Any, ...]])
+
+# Fields and relations.
+run = Run.objects.get(id="a")
+assert_type(run.name, str)
+assert_type(run.config, dict[str, Any])
+assert_type(run.tags, list[str])
+assert_type(run.created_at, datetime)
+assert_type(run.heartbeat_at, "datetime | None")
+assert_type(run.project, Project)
+assert_type(run.sweep, "Sweep | None")
+assert_type(run.user, "User | None")
+assert_type(run.files, QuerySet[File])
+assert_type(run.logged_artifacts, QuerySet[Artifact])
+assert_type(run.project.runs.filter(state="a").first(), "Run | None")
+assert_type(run.path, str)
+
+project = Project.objects.get(path="a/b")
+assert_type(project.runs, QuerySet[Run])
+assert_type(project.sweeps, QuerySet[Sweep])
+assert_type(project.reports, QuerySet[Report])
+assert_type(Entity.objects.get(name="a").projects, QuerySet[Project])
+assert_type(Sweep.objects.get(id="a").runs, QuerySet[Run])
+assert_type(Sweep.objects.get(id="a").best_run(), "Run | None")
+assert_type(Report.objects.get(id="a").runs(0), QuerySet[Run])
+
+
+async def twins() -> None:
+    assert_type(await Run.objects.aget(id="a"), Run)
+    assert_type(await Run.objects.afirst(), "Run | None")
+    assert_type(await Run.objects.acount(), int)
+    assert_type(await Run.objects.aexists(), bool)
+    assert_type(await Run.objects.ain_bulk(), dict[str, Run])
+    assert_type([item async for item in Run.objects.all()], list[Run])
+    assert_type([row async for row in Run.objects.values("name")], list[dict[str, Any]])
+
+
+# Querysets of one's own.
+class Runs(QuerySet["MyRun"]):
+    def finished(self) -> Self:
+        return self.filter(state="finished")
+
+
+class MyRun(Run):
+    objects = Runs.as_manager()
+
+
+assert_type(MyRun.objects, Runs)
+assert_type(MyRun.objects.finished().filter(state="a"), Runs)
+assert_type(MyRun.objects.finished()[0], MyRun)
+assert_type(MyRun.objects.get(id="a"), MyRun)
+
+
+def any_run(runs: QuerySet[Run]) -> Run:
+    return runs[0]
+
+
+# A queryset of a subclass is one of its base.
+any_run(MyRun.objects.finished())
