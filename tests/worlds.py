@@ -146,7 +146,13 @@ def _run(rng: random.Random, project: str, index: int) -> dict[str, Any]:
 
 
 def _artifact(
-    project: str, collection: str, kind: str, version: int, logged_by: str | None, aliases: list[str], used_by: list[str]
+    project: str,
+    collection: str,
+    kind: str,
+    version: int,
+    logged_by: str | None,
+    aliases: list[str],
+    used_by: list[str],
 ) -> dict[str, Any]:
     return {
         "project": project, "collection": collection, "type": kind, "version": version, "aliases": aliases,
@@ -168,7 +174,11 @@ def _reports() -> list[dict[str, Any]]:
         }
 
     groups = [
-        {"name": "finished", "openRunSet": 0, "runSets": [runs([leaf("run", "state", "=", "finished")], 1, ["v00"], True)]},
+        {
+            "name": "finished",
+            "openRunSet": 0,
+            "runSets": [runs([leaf("run", "state", "=", "finished")], 1, ["v00"], True)],
+        },
         {"name": "picked", "openRunSet": 1, "runSets": [runs([], 1, []), runs([], 0, ["v03", "v04", "v05"])]},
         {"name": "config", "openRunSet": 0, "runSets": [runs([leaf("config", "lr.value", ">=", 0.01)], 1, [])]},
         {"name": "tags", "openRunSet": 0, "runSets": [runs([leaf("tags", "baseline", "=", True)], 1, [])]},
@@ -206,9 +216,14 @@ def _store(world: World) -> MemoryStore:
             project, item["collection"], type=item["type"], created_at=START
         )
         version = store.add_version(
-            collection, version=item["version"], aliases=item["aliases"], files=item["files"], metadata=item["metadata"],
-            logged_by=runs.get((item["project"], item["logged_by"])), created_at=item["created_at"],
-        )  # fmt: skip
+            collection,
+            version=item["version"],
+            aliases=item["aliases"],
+            files=item["files"],
+            metadata=item["metadata"],
+            logged_by=runs.get((item["project"], item["logged_by"])),
+            created_at=item["created_at"],
+        )
         for run_id in item["used_by"]:
             store.use(runs[item["project"], run_id], version)
     for report in world.reports:

@@ -11,7 +11,7 @@ import re
 import sys
 from collections.abc import Callable
 
-from tools import reference_code, reference_declared
+from tools import reference_code, reference_conformance, reference_declared
 from tools.docs_markdown import ROOT, broken_links, pages
 
 __all__ = ["FOLDER", "PAGES", "main", "render", "stale"]
@@ -24,6 +24,7 @@ PAGES: dict[str, Callable[[], dict[str, str]]] = {
     "aliases.md": reference_declared.aliases,
     "api.md": reference_code.api,
     "capabilities.md": reference_declared.capabilities,
+    "conformance.md": reference_conformance.page,
     "entities.md": reference_declared.entities,
     "errors.md": reference_code.errors_page,
     "evaluation.md": reference_code.evaluation,

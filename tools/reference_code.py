@@ -45,9 +45,16 @@ __all__ = [
 # -- public names ----------------------------------------------------------------------------------
 
 _WHERE = {
+    **dict.fromkeys(
+        ("Count", "First", "Last", "Max", "Mean", "Median", "Min", "Quantile", "Std", "Sum"),
+        "aggregates.md#the-aggregates",
+    ),
+    "everything_but": "aggregates.md#everything_but",
+    "Change": "querysets.md#watch",
     "F": "querysets.md#f",
     "Q": "querysets.md#q",
     "QuerySet": "querysets.md#queryset",
+    "TERMINAL": "entities.md#run",
     "Manager": "querysets.md#manager",
     "Session": "settings.md#session",
     "connect": "settings.md#connect",
@@ -60,6 +67,7 @@ _WHERE = {
 }
 _MEANINGS = {
     "F": "A path to a field or to a key inside one, written in Python.",
+    "TERMINAL": "The states in which a run has ended.",
     "connections": "The open sessions by name: a live, read-only view.",
     "errors": "Every exception and warning.",
     "__version__": "The version of wbmodel, as text.",
@@ -99,7 +107,7 @@ def querysets() -> dict[str, str]:
         function = function_of(item)
         text = name if isinstance(item, property) else signature(function, name)
         made = str(inspect.signature(function).return_annotation)
-        chained = made == "Self" or made.startswith("QuerySet[")
+        chained = made in ("Self", "Grouped") or made.startswith("QuerySet[")
         looks = name == "explain" or isinstance(item, (property, classmethod))
         group = "looking" if looks else "chain" if chained else "terminal"
         groups[group].append(f"### {name}\n\n`{text}`\n\n{markdown(function.__doc__)}{twin(name, methods)}")
@@ -118,7 +126,7 @@ def querysets() -> dict[str, str]:
 
 # -- sessions and settings -------------------------------------------------------------------------
 
-FOR_DRIVERS = {"sending", "received", "failed", "call_info", "wrappers"}
+FOR_DRIVERS = {"sending", "received", "failed", "call_info", "in_turn", "wrappers"}
 """Members of Session that drivers use, and nobody else."""
 
 

@@ -34,16 +34,13 @@ def unwrap_config(raw: Any) -> dict[str, Any]:
             break
     try:
         # The usual case, in C: every value is wrapped.
-        if max(map(len, raw.values()), default=0) <= 2:
-            return dict(zip(raw, map(_VALUE, raw.values()), strict=False))
+        return dict(zip(raw, map(_VALUE, raw.values()), strict=False))
     except (KeyError, TypeError, IndexError):
-        pass
-    return {key: _unwrap(item) for key, item in raw.items()}
+        return {key: _unwrap(item) for key, item in raw.items()}
 
 
 def _unwrap(item: Any) -> Any:
-    # {"value", "desc"}, or the value alone in newer versions; a dict of more is a value that was not wrapped.
-    return item["value"] if isinstance(item, dict) and "value" in item and len(item) <= 2 else item
+    return item["value"] if isinstance(item, dict) and "value" in item else item
 
 
 def decoder(kind: Kind) -> Callable[[str | None], Any]:

@@ -92,6 +92,26 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
         """,
     ),
     (
+        "What do more epochs do to the validation loss? As a frame of groups:",
+        """
+        groups = Run.objects.filter(project="demo/gpt3-chem").group_by("config.model", "config.hyperparams.n_epochs")
+        table = groups.annotate(n=Count(), mean=Mean("summary.validation_loss"), sd=Std("summary.validation_loss"))
+        print(table.order_by("mean").to_pandas().to_string(index=False))
+        """,
+    ),
+    (
+        "And from the shell: wbmodel runs demo/vit-prisma -u demo: -f 'summary.test_loss<0.2' -n 4 and so on",
+        """
+        from wbmodel.cli.main import main
+
+        main([
+            "runs", "demo/vit-prisma", "-u", "demo:", "-n", "4",
+            "-f", "summary.test_loss<0.2", "-o", "summary.test_loss",
+            "-c", "id,state,config.training.lr,config.transformer.num_layers,summary.test_loss",
+        ])
+        """,
+    ),
+    (
         "A slip of the finger is caught before any request:",
         """
         try:

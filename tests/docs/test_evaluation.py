@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tools.reference_code import evaluation_table
-from wbmodel import F, Q, QuerySet, Run, Session, connect
+from wbmodel import F, Min, Q, QuerySet, Run, Session, connect
 from wbmodel.testing import assert_num_requests
 
 
@@ -31,7 +31,7 @@ def test_requests_of_an_operation(row: tuple[str, str, int, int, str], warm: boo
 def count(code: str, expected: int, warm: bool) -> None:
     qs: QuerySet[Run] = Run.objects.filter(created_at__gte="2015-01-01T00:00:00Z")
     run = Run.objects.order_by("created_at")[0]
-    names: dict[str, Any] = {"qs": qs, "run": run, "Run": Run, "F": F, "Q": Q}
+    names: dict[str, Any] = {"qs": qs, "run": run, "Run": Run, "F": F, "Q": Q, "Min": Min}
     if warm:
         assert list(qs)
     with assert_num_requests(expected):

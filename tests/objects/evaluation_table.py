@@ -36,6 +36,16 @@ TABLE: list[tuple[str, str, int, int, str]] = [
     ("values", "list(qs.values('id', 'config.lr'))", 1, 1, "only the fields that are named"),
     ("select_related", "list(qs.select_related('project'))", 1, 1, "the same document, widened"),
     ("prefetch_related", "list(qs.prefetch_related('sweep'))", 2, 2, "one more for all rows; more where they are many"),
+    ("group_by", "qs.group_by('state')", 0, 0, "lazy too; reading its groups asks once"),
+    (
+        "aggregate",
+        "qs.aggregate(first=Min('created_at'))",
+        1,
+        0,
+        "only the fields that are needed; Count() alone is a count",
+    ),
+    ("fields", "qs.fields('config')", 1, 0, "reads that field of all rows"),
+    ("frames and files", "qs.to_records()", 1, 0, "keeps no rows, like to_pandas and the others"),
     ("watch", "list(qs.watch(timeout=0))", 1, 1, "once now, then every interval"),
     ("explain, analyzed", "qs.explain(analyze=True)", 1, 1, "runs the query"),
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 from typing import Any
 
 import pytest
@@ -65,7 +66,8 @@ def same(ours: Any, theirs: Any) -> bool:
 
 
 ASKED = {
-    "n": Count(), "there": Count("summary.x"), "total": Sum("summary.x"), "mean": Mean(F.summary["x"]), "sd": Std("summary.x"),
+    "n": Count(),
+    "there": Count("summary.x"), "total": Sum("summary.x"), "mean": Mean(F.summary["x"]), "sd": Std("summary.x"),
     "low": Min("summary.x"), "high": Max("summary.x"), "middle": Median("summary.x"), "q": Quantile("summary.x", 0.3),
     "first": First("summary.x"), "last": Last("summary__x"),
 }  # fmt: skip
@@ -262,7 +264,7 @@ def test_numbers_of_every_size() -> None:
         ([1], Median("summary.x"), r"has \[1\] there"),
         ({"a": 1}, Quantile("summary.x", 0.5), r"has \{'a': 1\} there"),
         ("n/a", Min("summary.x"), r"r0001 has 'n/a' there, which is of another type"),
-        (True, Max("summary.x"), r"has True there, which is of another type than the values before it, or has no order"),
+        (True, Max("summary.x"), r"has True there, which is of another type than the values before it, or has no"),
     ],
 )  # fmt: skip
 def test_what_is_no_number_is_named(odd: Any, ask: Any, says: str) -> None:
@@ -291,7 +293,7 @@ def test_questions_without_a_meaning_are_refused_before_asking() -> None:
         (lambda: rows.aggregate(m=Quantile("summary.x", 1.5)), QueryError, "from 0 to 1, not 1.5"),
         (lambda: rows.aggregate(m="summary.x"), QueryError, "is no aggregate"),  # type: ignore[arg-type]
         (lambda: rows.values("id").aggregate(n=Count()), QueryError, "comes before values"),
-        (lambda: rows.group_by(), QueryError, "aggregate"),
+        (rows.group_by, QueryError, "aggregate"),
         (lambda: rows.group_by("state", "state"), QueryError, "'state' is asked for twice"),
         (lambda: rows.group_by("config.lr", F.config["lr"]), QueryError, "asked for twice"),
         (lambda: rows.group_by("stat"), FieldError, "did you mean 'state'"),
@@ -302,11 +304,41 @@ def test_questions_without_a_meaning_are_refused_before_asking() -> None:
         (lambda: rows.group_by(everything_but(F.summary["a"])), FieldError, "config keys"),
         (lambda: rows.group_by(everything_but("-seed")), FieldError, "no sign"),
         (lambda: Project.objects.group_by(everything_but("seed")), FieldError, "no field 'config'"),
-        (lambda: everything_but(), QueryError, "takes the config keys"),
-    ):  # fmt: skip
+        (everything_but, QueryError, "takes the config keys"),
+    ):
         with assert_num_requests(0), pytest.raises(error, match=says):
             call()
     assert issubclass(errors.FieldError, ValueError)
+
+
+async def test_a_deadline_holds_for_them_too() -> None:
+    with on("weak", delay=30.0):
+        rows = Run.objects.filter(project="acme/vision").timeout(0.03)
+        grouped = rows.group_by("state")
+        for call in (
+            lambda: rows.aggregate(x=Count("id")),
+            rows.fields,
+            rows.to_records,
+            grouped.to_csv,
+            lambda: list(grouped),
+        ):
+            with pytest.raises(errors.RequestTimeout, match=r"0\.03 s in all"):
+                call()
+        for twin in (rows.aaggregate(x=Count("id")), rows.afields(), rows.ato_records(), grouped.ato_csv()):
+            with pytest.raises(errors.RequestTimeout, match=r"0\.03 s in all"):
+                await twin
+
+
+def test_grouped_querysets_pickle() -> None:
+    with on():
+        grouped = (
+            Run.objects.filter(project="acme/vision")
+            .group_by("state")
+            .annotate(n=Count(), x=Max(F.summary["eval/acc"]))
+        )
+        copy = pickle.loads(pickle.dumps(grouped))
+        assert list(copy) == list(grouped)
+        assert repr(copy) == repr(grouped)
 
 
 def test_what_the_server_refuses_comes_through() -> None:

@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import math
-import random
 import sys
 import warnings
 from datetime import datetime, timezone
@@ -14,8 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from tests.objects.helpers import HOME, on
 from tests.objects3.plain_world import runs_of
@@ -34,8 +31,19 @@ pytestmark = pytest.mark.filterwarnings("ignore::wbmodel.errors.FrameWarning")
 
 NAN = math.nan
 DECLARED = [
-    "id", "name", "state", "tags", "group", "job_type", "notes", "created_at", "heartbeat_at", "project", "sweep", "user",
-]  # fmt: skip
+    "id",
+    "name",
+    "state",
+    "tags",
+    "group",
+    "job_type",
+    "notes",
+    "created_at",
+    "heartbeat_at",
+    "project",
+    "sweep",
+    "user",
+]
 
 
 # -- one name per type in every library ------------------------------------------------------------
@@ -64,8 +72,13 @@ def of_arrow(table: Any) -> dict[str, str]:
         if pa.types.is_list(kind):
             return f"list[{one(kind.value_type)}]"
         return {
-            "int64": "int", "double": "float", "bool": "bool", "string": "text", "timestamp[us, tz=UTC]": "time", "null": "null",
-        }[str(kind)]  # fmt: skip
+            "int64": "int",
+            "double": "float",
+            "bool": "bool",
+            "string": "text",
+            "timestamp[us, tz=UTC]": "time",
+            "null": "null",
+        }[str(kind)]
 
     return {field.name: one(field.type) for field in table.schema}
 
@@ -155,10 +168,18 @@ def test_columns_of_entities(tmp_path: Path) -> None:
             types = everywhere(rows, tmp_path)
         frame = rows.to_polars()
     keyed = {
-        'config."a.b"': "int", "config.big": "text", "config.dims": "list[int]", "config.flag": "bool", "config.lr": "float",
-        "config.model": "text", "config.model.depth": "int", "config.model.name": "text", "config.opt": "text",
-        "summary.loss": "float", "summary.z": "null",
-    }  # fmt: skip
+        'config."a.b"': "int",
+        "config.big": "text",
+        "config.dims": "list[int]",
+        "config.flag": "bool",
+        "config.lr": "float",
+        "config.model": "text",
+        "config.model.depth": "int",
+        "config.model.name": "text",
+        "config.opt": "text",
+        "summary.loss": "float",
+        "summary.z": "null",
+    }
     assert list(types) == [*DECLARED, *sorted(keyed, key=lambda name: name.replace('"', ""))]
     assert {name: types[name] for name in keyed} == keyed
     assert {name: types[name] for name in DECLARED} == {
@@ -173,13 +194,25 @@ def test_columns_of_entities(tmp_path: Path) -> None:
 
 def test_every_type_there_is(tmp_path: Path) -> None:
     config = {
-        "int": [1, None, -(2**63)], "float": [1.5, NAN, math.inf], "text": ['a,"b"\n', "", None], "bool": [True, None, False],
-        "whole and not": [1, 2.5, None], "exact": [2**53 + 1, 0.5, None], "text and number": ["1", 1, None],
-        "bool and number": [True, 1, None], "big": [2**63, 1, None], "lists": [[1, None], [], None],
-        "lists of both": [[1], [0.5], None], "lists of lists": [[[1]], [[], [2, 3]], None], "empty lists": [[], [], None],
-        "mixed lists": [[1, "a"], [True], None], "lists of dicts": [[{"a": 1}], [], None], "list or not": [[1], 1, None],
-        "texts": [["a", "ü"], [""], None], "null": [None, None, None],
-    }  # fmt: skip
+        "int": [1, None, -(2**63)],
+        "float": [1.5, NAN, math.inf],
+        "text": ['a,"b"\n', "", None],
+        "bool": [True, None, False],
+        "whole and not": [1, 2.5, None],
+        "exact": [2**53 + 1, 0.5, None],
+        "text and number": ["1", 1, None],
+        "bool and number": [True, 1, None],
+        "big": [2**63, 1, None],
+        "lists": [[1, None], [], None],
+        "lists of both": [[1], [0.5], None],
+        "lists of lists": [[[1]], [[], [2, 3]], None],
+        "empty lists": [[], [], None],
+        "mixed lists": [[1, "a"], [True], None],
+        "lists of dicts": [[{"a": 1}], [], None],
+        "list or not": [[1], 1, None],
+        "texts": [["a", "ü"], [""], None],
+        "null": [None, None, None],
+    }
     runs = [{"config": {key: values[at] for key, values in config.items()}} for at in range(3)]
     with runs_of(runs) as rows:
         shown = rows.values(*(F.config[key] for key in config))
@@ -192,11 +225,25 @@ def test_every_type_there_is(tmp_path: Path) -> None:
         + ", ".join(f"config.{name}" for name in mixed)
     }
     assert {name.removeprefix("config."): kind for name, kind in types.items()} == {
-        "int": "int", "float": "float", "text": "text", "bool": "bool", "whole and not": "float", "exact": "text",
-        "text and number": "text", "bool and number": "text", "big": "text", "lists": "list[int]", "lists of both": "list[float]",
-        "lists of lists": "list[list[int]]", "empty lists": "list[null]", "mixed lists": "text", "lists of dicts": "text",
-        "list or not": "text", "texts": "list[text]", "null": "null",
-    }  # fmt: skip
+        "int": "int",
+        "float": "float",
+        "text": "text",
+        "bool": "bool",
+        "whole and not": "float",
+        "exact": "text",
+        "text and number": "text",
+        "bool and number": "text",
+        "big": "text",
+        "lists": "list[int]",
+        "lists of both": "list[float]",
+        "lists of lists": "list[list[int]]",
+        "empty lists": "list[null]",
+        "mixed lists": "text",
+        "lists of dicts": "text",
+        "list or not": "text",
+        "texts": "list[text]",
+        "null": "null",
+    }
     # JSON text gives every value back as it was.
     for name in [*mixed, "mixed lists", "lists of dicts"]:
         cells = frame[f"config.{name}"].to_list()
@@ -236,9 +283,13 @@ def test_an_empty_queryset_keeps_its_columns(tmp_path: Path) -> None:
             assert (types["created_at"], types["tags"], types["id"]) == ("time", "list[text]", "text")
             shown = rows.values("id", "summary.loss", "created_at", "file_count", "user.username", "tags")
             assert everywhere(shown, tmp_path) == {
-                "id": "text", "summary.loss": "null", "created_at": "time", "file_count": "int", "user.username": "text",
+                "id": "text",
+                "summary.loss": "null",
+                "created_at": "time",
+                "file_count": "int",
+                "user.username": "text",
                 "tags": "list[text]",
-            }  # fmt: skip
+            }
             grouped = rows.group_by("state", "config.lr").annotate(n=Count(), loss=Mean("summary.loss"))
             assert everywhere(grouped, tmp_path) == {"state": "text", "config.lr": "null", "n": "int", "loss": "float"}
             assert shown.to_csv() == "id,summary.loss,created_at,file_count,user.username,tags\n"
@@ -408,61 +459,6 @@ def test_every_dtype_has_its_place_in_every_library() -> None:
             table = Table([TableColumn("a", [value, None], declared)], 2)
             assert table.to_polars()["a"].to_list() == [value, None]
             assert table.to_arrow()["a"].to_pylist() == [value, None]
-
-
-# -- texts are read the same way, whichever way is quicker -----------------------------------------
-
-VALUES = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.sampled_from(["", "a", "NaN", "Infinity", 'q"', "\ud800"])),
-    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["value", "desc", "a", "b.c"]), inner, max_size=3)),
-    max_leaves=6,
-)  # fmt: skip
-DOCUMENTS = st.dictionaries(
-    st.sampled_from(["a", "b", "b.c", "_wandb", 'q"', "é", "", "x\n", "value"]), VALUES, max_size=5
-)
-
-
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(st.tuples(DOCUMENTS, DOCUMENTS), max_size=6), st.integers(1, 3), st.booleans())
-def test_columns_and_entities_agree(pairs: list[tuple[Any, Any]], chunk: int, wrap: bool) -> None:
-    from wbmodel.convert import decoder
-    from wbmodel.meta import Kind
-    from wbmodel.objects import texts
-    from wbmodel.query.values import ABSENT
-
-    before, texts.CHUNK = texts.CHUNK, chunk
-    try:
-        for kind, side in ((Kind.CONFIG, 0), (Kind.SUMMARY, 1)):
-            documents = [pair[side] for pair in pairs]
-            if kind is Kind.CONFIG and wrap:
-                documents = [{key: {"desc": None, "value": value} for key, value in item.items()} for item in documents]
-            written: list[str | None] = [json.dumps(item) for item in documents] + [None, "", "null"]
-            expected = [decoder(kind)(text) for text in written]
-            columns = texts.columns_of_texts(kind, written)
-            assert set(columns) == {key for item in expected for key in item}
-            for key, (column, types) in columns.items():
-                assert repr(list(column)) == repr([item.get(key) for item in expected])
-                assert types >= set(map(type, column))
-            keys = [key for key in ("a", "b", "_wandb", "b.c", "value", "nowhere") if texts.is_plain(key)]
-            for key, column in zip(keys, texts.some_of_texts(kind, keys, written), strict=True):
-                assert repr(column) == repr([item.get(key, ABSENT) for item in expected])
-    finally:
-        texts.CHUNK = before
-
-
-def test_many_rows_of_several_layouts() -> None:
-    draw = random.Random(7)
-    runs = []
-    for at in range(450):
-        keys = draw.sample(["a", "b", "c", "d", "e"], draw.randint(3, 5)) if at > 150 else ["a", "b"]
-        runs.append({"summary": {key: at if key == "b" else at / 7 for key in keys}})
-    with runs_of(runs) as rows:
-        frame = rows.to_polars()
-        assert of_polars(frame)["summary.a"] == "float"
-        assert of_polars(frame)["summary.b"] == "int"
-        for key in "abcde":
-            assert frame[f"summary.{key}"].to_list() == [run["summary"].get(key) for run in runs]
-        assert rows.values("summary.e").to_polars()["summary.e"].to_list() == [run["summary"].get("e") for run in runs]
 
 
 def test_the_demo_world(tmp_path: Path) -> None:

@@ -93,10 +93,10 @@ def _point(plan: Plan, scopes: Mapping[str, tuple[Any, ...]], defaults: Defaults
     """The way to one node, when the condition or the scopes fix its key. The rest of the condition is asked of the node
     here, so nothing is lost by taking it."""
     for point in plan.meta.options.points:
-        if not set(point.needs) <= scopes.keys() or _unchecked(plan.meta, scopes, point.needs):
-            continue
         key = None if point.key is None else _fixed(plan.where, point.key)
         if point.key is not None and key is None:
+            continue
+        if not set(point.needs) <= scopes.keys() or _unchecked(plan.meta, scopes, point.needs):
             continue
         slots = _slots(plan.meta, scopes, point.needs, defaults)
         if key is None or len(slots) == 1:
@@ -124,6 +124,10 @@ def _covers(meta: EntityMeta, scopes: Mapping[str, Any], expansion: Expansion) -
 
 
 def _route(meta: EntityMeta, scopes: Mapping[str, Any]) -> Route | None:
+    key = ("route", *scopes)
+    known: Route | None = meta.caches.get(key)
+    if known is not None:
+        return known
     fitting = [route for route in meta.options.routes if set(route.needs) <= scopes.keys()]
     whole = [route for route in fitting if not _unchecked(meta, scopes, route.needs)]
     if fitting and not whole:
@@ -133,7 +137,10 @@ def _route(meta: EntityMeta, scopes: Mapping[str, Any]) -> Route | None:
             f"{meta.name}: {', '.join(more)} and {', '.join(others)} are different ways to the rows and cannot be "
             "taken together; ask for one and filter its rows"
         )
-    return max(whole, key=lambda route: len(route.needs)) if whole else None
+    if not whole:
+        return None
+    found = meta.caches[key] = max(whole, key=lambda route: len(route.needs))
+    return found
 
 
 def _taken(needs: tuple[str, ...]) -> set[str]:

@@ -62,9 +62,15 @@ class Model:
     _owner: Any = attrs.field(init=False)
     _prefetched: dict[str, list[Any]] | None = attrs.field(init=False)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        name = type(self).__name__
-        raise TypeError(f"a {name} comes from a query, as in {name}.objects.get(...); it is not made by hand")
+    if TYPE_CHECKING:
+
+        def __init__(self) -> None: ...
+
+    else:
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            name = type(self).__name__
+            raise TypeError(f"a {name} comes from a query, as in {name}.objects.get(...); it is not made by hand")
 
     @classmethod
     def __attrs_init_subclass__(cls) -> None:

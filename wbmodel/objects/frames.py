@@ -340,7 +340,7 @@ def _buffer(values: Sequence[Any]) -> Any:
 
 
 def _pandas_column(pandas: Any, np: Any, dtype: Dtype, values: Sequence[Any]) -> Any:
-    if dtype == FLOAT or dtype == INT or dtype == BOOL:
+    if dtype in (FLOAT, INT, BOOL):
         kind = {FLOAT: "float64", INT: "int64", BOOL: "bool"}[dtype]
         values = _buffer(values)
         if isinstance(values, np.ndarray):
@@ -355,7 +355,7 @@ def _pandas_column(pandas: Any, np: Any, dtype: Dtype, values: Sequence[Any]) ->
         arrays = pandas.arrays
         make = {FLOAT: arrays.FloatingArray, INT: arrays.IntegerArray, BOOL: arrays.BooleanArray}[dtype]
         return make(data, mask)
-    if dtype == TEXT or dtype == JSON:
+    if dtype in (TEXT, JSON):
         return pandas.array(values, dtype="string")
     if dtype == TIME:
         return pandas.array(values, dtype=pandas.DatetimeTZDtype("us", "UTC"))

@@ -26,8 +26,8 @@ class Lookup:
 
     ``accept(value, kind, where)`` gives the operand in normal form or raises :class:`FieldError`.
     ``match(operand, kind)`` gives a predicate of a value. ``wire(key, operand, kind, promises)`` gives the server's
-    filter or None, and ``grade(operand, kind, promises)`` says how far it reaches. ``inverse`` names a lookup that is the exact opposite.
-    ``rewrite`` is set for lookups that plugins add: it turns a path and a value into a condition.
+    filter or None, and ``grade(operand, kind, promises)`` says how far it reaches. ``inverse`` names a lookup that is
+    the exact opposite. ``rewrite`` is set for lookups that plugins add: it turns a path and a value into a condition.
     """
 
     name: str
@@ -338,9 +338,17 @@ def find_lookup(name: str) -> Lookup | None:
 
 def _take_in(entries: Mapping[str, Any]) -> None:
     for name, entry in entries.items():
+        known = LOOKUPS.get(name)
+        if known is not None and known.rewrite is not None and _origin(known.rewrite) == _origin(entry.rewrite):
+            # The same plugin, met again by way of another plugin manager.
+            del LOOKUPS[name]
         try:
             add_lookup(name, entry.rewrite, entry.phrase)
         except ValueError as error:
             # One plugin's slip must not take down every query of everybody else.
             plugin = getattr(entry, "plugin", "?")
             warnings.warn(f"plugin {plugin!r}: {error}; it is left out", QueryWarning, stacklevel=2)
+
+
+def _origin(rewrite: Callable[[Any, Any], Any]) -> tuple[str, str]:
+    return (getattr(rewrite, "__module__", ""), getattr(rewrite, "__qualname__", repr(rewrite)))

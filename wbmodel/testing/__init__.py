@@ -1,7 +1,22 @@
-"""What wbmodel ships for tests, its own and other people's."""
+"""What wbmodel ships for tests, its own and other people's.
+
+:mod:`wbmodel.testing.conformance` is the suite for backends, :mod:`wbmodel.testing.world` the world it asks about.
+"""
 
 from __future__ import annotations
 
-from wbmodel.testing.requests import SentRequests, assert_num_requests, count_requests
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wbmodel.testing.requests import SentRequests, assert_num_requests, count_requests
 
 __all__ = ["SentRequests", "assert_num_requests", "count_requests"]
+
+
+def __getattr__(name: str) -> Any:
+    # The pytest plugin lives in this package and is loaded by every pytest, which need not load sessions for it.
+    if name in __all__:
+        from wbmodel.testing import requests
+
+        return getattr(requests, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

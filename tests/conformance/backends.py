@@ -1,0 +1,68 @@
+"""What the kit's own tests put on the bench: conforming backends over the engine, each with a promise that is true."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from tests.backends import FULL, KINDS, WEAK, EngineBackend, SlowBackend
+from wbmodel.backend import Capabilities
+from wbmodel.engine.dialect import Dialect
+from wbmodel.engine.memory import MemoryStore
+from wbmodel.testing.conformance import World, never
+from wbmodel_fixtures import world_from
+
+__all__ = ["ALL", "MODEST", "PAGED", "empty_store", "engine", "kind_of", "slow", "store_of"]
+
+ALL = FULL
+"""What the engine does in its own dialect, and says so."""
+
+PAGED = attrs.evolve(WEAK, page_size=10, max_page_size=14, max_aliases=3, writable=True)
+"""Promises as weak as those of a live server, in pages that are smaller than the world's main project."""
+
+MODEST = {
+    f"flag/{name}/unclaimed": never("this backend promises little on purpose, so that the compiler relies on nothing")
+    for name in (
+        "strict_values", "literal_keys", "regex", "exists", "multi_order", "nulls_last", "all_projects", "filtered",
+    )
+}  # fmt: skip
+"""The abilities of the engine's own dialect that weak promises leave unsaid."""
+
+
+def store_of(world: World) -> MemoryStore:
+    """A store with the world in it."""
+    return world_from(world.fixtures()).world
+
+
+def empty_store() -> MemoryStore:
+    """A store with the people of the world, and nothing else."""
+    store = MemoryStore()
+    store.viewer = store.add_user("ada", name="Ada")
+    store.add_user("bob", name="Bob")
+    store.add_entity("acme", members=["ada", "bob"])
+    return store
+
+
+def engine(
+    world: World, capabilities: Capabilities = ALL, dialect: Dialect | None = None, cls: Any = EngineBackend
+) -> Any:
+    """The engine, answered in place."""
+    return cls("conformance:", store=store_of(world), dialect=dialect, capabilities=capabilities)
+
+
+def slow(world: World, capabilities: Capabilities = PAGED, delay: float = 0.0005) -> SlowBackend:
+    """The slow one: asynchronous, late, in small pages."""
+    dialect = Dialect(max_page=capabilities.max_page_size)
+    return SlowBackend("conformance:", store=store_of(world), dialect=dialect, capabilities=capabilities, delay=delay)
+
+
+def kind_of(kind: str) -> Any:
+    """A function that makes one of the backends of ``tests/backends.py``, with pages as large as it says."""
+    scheme, dialect, capabilities = KINDS[kind]
+    size = min(dialect.max_page, capabilities.max_page_size)
+    promised = attrs.evolve(
+        capabilities, writable=True, max_page_size=size, page_size=min(size, capabilities.page_size)
+    )
+    cls = SlowBackend if scheme == "slow" else EngineBackend
+    return lambda world: engine(world, promised, dialect, cls)

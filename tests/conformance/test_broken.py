@@ -1,0 +1,51 @@
+"""Wrong backends are found out by the right case, in words that their authors understand."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.conformance.backends import engine
+from tests.conformance.broken import BROKEN
+from wbmodel.testing.conformance import check
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_wrong_backend_fails_the_right_case(name: str) -> None:
+    broken = BROKEN[name]
+    report = check(broken.make, only=broken.case, colours=broken.colours)
+    assert [(item.case, item.result) for item in report.outcomes] == [(broken.case, "failed")] * len(broken.colours)
+    for outcome in report.outcomes:
+        assert isinstance(outcome.error, AssertionError), "it says what is wrong, and does not fall over it"
+        assert re.search(broken.words, outcome.message, re.DOTALL), outcome.message
+
+
+def test_the_right_backend_passes_all_of_these() -> None:
+    report = check(engine, only=sorted({broken.case for broken in BROKEN.values()}))
+    assert report.ok, str(report)
+
+
+def test_what_is_right_about_a_wrong_backend_passes() -> None:
+    """A fault is told by the cases about it, and not by all."""
+    fine = {
+        "a repeated cursor": ["lookup/in/*", "row/*", "order/Run.*", "error/*"],
+        "a wrong count": ["lookup/in/*", "row/*", "order/*", "page/*"],
+        "rows out of order": ["lookup/in/*", "row/*", "error/*", "count/*"],
+    }
+    for name, only in fine.items():
+        report = check(BROKEN[name].make, colours=["sync"], only=only)
+        assert report.ok, str(report)
+
+
+def test_a_message_shows_the_row_its_value_and_the_rule() -> None:
+    [outcome] = check(
+        BROKEN["strict_values, found by a lookup"].make, only="lookup/exact/number/Run.config.every", colours=["sync"]
+    ).outcomes
+    assert outcome.message.splitlines() == [
+        "Run.objects.filter(F.config['every'] exact 1) gave the wrong rows:",
+        "  must not be there: e-digit, where it is '1'",
+        "  must not be there: e-true, where it is True",
+        "the rule: config.every equals 1; absent and null are no values, types are never mixed",
+        "the rows were not checked again here, because the backend promises strict_values: keep that, or take it back",
+    ]

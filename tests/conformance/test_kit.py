@@ -1,0 +1,238 @@
+"""The kit is complete: whatever is registered or declared has a case, and whatever has none says why."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import attrs
+import pytest
+
+import wbmodel.testing.conformance as kit
+from wbmodel.backend import Capabilities
+from wbmodel.engine.schema import executable_schema
+from wbmodel.errors import ConfigurationError
+from wbmodel.hookspecs import HOOKS
+from wbmodel.meta import Kind, all_entities
+from wbmodel.query.lookups import LOOKUPS, add_lookup
+from wbmodel.testing import oracle
+from wbmodel.testing.conformance import all_cases, check, find_cases, lookups, orders, relations, rows
+from wbmodel.testing.conformance.cases import Group
+from wbmodel.testing.conformance.flags import FLAGS
+
+OURS = {name: meta for name, meta in all_entities().items() if meta.cls.__module__.startswith("wbmodel.")}
+IDS = [case.id for case in all_cases()]
+CORE = [case.id for case in all_cases(full=False)]
+
+
+def test_ids_are_unique_and_can_be_chosen_by_k() -> None:
+    assert len(set(IDS)) == len(IDS)
+    assert [name for name in IDS if not re.fullmatch(r"[\w.+/-]+", name)] == []
+    assert all(case.about.endswith(".") and len(case.about) > 15 for case in all_cases())
+
+
+# -- lookups ---------------------------------------------------------------------------------------
+
+
+def lookups_without_a_case(ids: list[str]) -> list[str]:
+    asked = {name.split("/")[1] for name in ids if name.startswith("lookup/")}
+    return [name for name, entry in LOOKUPS.items() if entry.rewrite is None and name not in asked]
+
+
+def test_every_lookup_has_a_case_and_a_meaning() -> None:
+    assert lookups_without_a_case(IDS) == []
+    assert lookups_without_a_case(CORE) == []
+    assert [name for name, entry in LOOKUPS.items() if entry.rewrite is None and name not in oracle.LOOKUPS] == []
+
+
+def test_a_lookup_without_a_case_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(LOOKUPS, "resembles", attrs.evolve(LOOKUPS["exact"], name="resembles"))
+    assert lookups_without_a_case(IDS) == ["resembles"]
+    monkeypatch.delitem(LOOKUPS, "resembles")
+    add_lookup("resembles", lambda path, value: path == value, "resembles")
+    try:
+        assert lookups_without_a_case(IDS) == [], "a plugin's lookup is its author's to test"
+    finally:
+        del LOOKUPS["resembles"]
+
+
+def test_every_lookup_is_asked_with_every_type_of_operand_it_takes() -> None:
+    asked = {tuple(name.split("/")[1:3]) for name in IDS if name.startswith("lookup/") and name.count("/") > 2}
+    for lookup in ("exact", "ne", "contains"):
+        for operand in ("null", "bool", "number", "infinite", "text", "list", "object"):
+            assert (lookup, operand) in asked
+    for lookup in ("gt", "gte", "lt", "lte"):
+        assert {operand for name, operand in asked if name == lookup} == {"number", "infinite", "text", "time"}
+    for lookup in ("in", "nin"):
+        assert {operand for name, operand in asked if name == lookup} >= {"numbers", "texts", "mixed", "times"}
+    assert {operand for name, operand in asked if name == "range"} == {"numbers", "texts", "times"}
+    assert ("date", "days") in asked
+    assert ("within", "spans") in asked
+
+
+def test_every_lookup_is_negated_on_every_subject() -> None:
+    plain = {name for name in IDS if name.startswith("lookup/") and name.count("/") == 3}
+    assert len(plain) > 1500
+    assert {f"{name}/not" for name in plain} <= set(IDS)
+
+
+def test_the_values_that_lookups_meet_are_of_every_kind() -> None:
+    values = [row["summary"].get("every", oracle.ABSENT) for row in kit.make_world().rows("Run")]
+    kinds = {"absent" if value is oracle.ABSENT else type(value).__name__ for value in values}
+    assert kinds == {"absent", "NoneType", "int", "float", "bool", "str", "list", "dict"}
+    assert any(isinstance(value, float) and value != value for value in values)
+    assert float("inf") in values
+    assert float("-inf") in values
+
+
+def test_every_field_that_a_server_filters_is_a_subject() -> None:
+    known = {(item.entity, item.path[0]) for item in lookups.SUBJECTS}
+    unasked = {
+        (name, field.name)
+        for name, meta in OURS.items()
+        for field in meta.fields.values()
+        if (field.filter_path is not None or field.filters) and field.name not in meta.options.scopes
+    } - known
+    assert unasked == {("Artifact", "digest"), ("Report", "updated_at")}, (
+        "both are the server's own, see rows.UNCHECKED"
+    )
+
+
+def test_every_kind_of_field_is_a_subject() -> None:
+    asked = {OURS[item.entity].fields[item.path[0]].kind for item in lookups.SUBJECTS}
+    assert set(Kind) - asked == {Kind.ID, Kind.VALUE}, "opaque ids are the server's, and history_keys is in its shape"
+
+
+# -- orders, rows, relations -----------------------------------------------------------------------
+
+
+def test_every_field_that_a_server_orders_by_has_a_case() -> None:
+    known = {(name, path[0]) for name, _, path in orders.SUBJECTS}
+    unasked = {
+        (name, field.name)
+        for name, meta in OURS.items()
+        for field in meta.fields.values()
+        if field.order_key is not None
+    } - known
+    assert unasked == {("Report", "updated_at")}
+
+
+def test_every_field_is_compared_or_it_is_said_why_not() -> None:
+    told = rows.UNCHECKED["*"]
+    for name, meta in OURS.items():
+        for field in meta.fields.values():
+            has_case = f"row/{name}.{field.name}" in IDS
+            reason = rows.UNCHECKED.get(name, {}).get(field.name) or told.get(field.name)
+            assert has_case or (reason is not None and len(reason) > 5), f"{name}.{field.name}"
+    for name, reasons in rows.UNCHECKED.items():
+        for field in reasons:
+            homes = OURS.values() if name == "*" else [OURS[name]]
+            assert any(field in meta.fields for meta in homes), f"{name}.{field} is no field any more"
+
+
+def test_every_relation_has_its_cases() -> None:
+    for name, meta in OURS.items():
+        for field in meta.fields.values():
+            if field.kind is Kind.REF:
+                assert f"relation/one/{name}.{field.name}" in IDS
+                loaded = "prefetch" if field.by_key else "related"
+                assert f"relation/{loaded}/{name}.{field.name}" in IDS
+        for many in meta.to_many:
+            assert f"relation/many/{name}.{many}" in IDS
+            assert f"relation/prefetch/{name}.{many}" in IDS
+    assert set(relations.ONE) <= {(name, field) for name, meta in OURS.items() for field in meta.fields}
+    assert set(relations.MANY) == {(name, many) for name, meta in OURS.items() for many in meta.to_many}
+
+
+# -- capabilities, hooks, mutations ----------------------------------------------------------------
+
+
+def test_every_capability_is_held_against_the_truth_both_ways() -> None:
+    names = [item.name for item in attrs.fields(Capabilities)]
+    assert list(FLAGS) == names
+    for name in names:
+        assert f"flag/{name}/kept" in IDS
+        unclaimed = FLAGS[name].unclaimed
+        assert f"flag/{name}/unclaimed" in IDS or (isinstance(unclaimed, str) and len(unclaimed) > 10), name
+
+
+def test_every_hook_has_a_case() -> None:
+    assert [name for name in HOOKS if f"hook/{name}" not in IDS] == []
+
+
+def test_every_mutation_of_the_schema_has_a_case() -> None:
+    mutation = executable_schema().mutation_type
+    assert mutation is not None
+    asked = {name.split("/")[1] for name in IDS if name.startswith("mutation/")}
+    assert [name for name in mutation.fields if name not in asked] == []
+
+
+def test_every_paged_connection_below_a_project_is_walked() -> None:
+    from wbmodel.testing.conformance.pages import CONNECTIONS
+
+    schema = executable_schema()
+    walked = set(CONNECTIONS) | {"Project.runs"}
+    for name in ("Project", "Run", "Artifact", "ArtifactType"):
+        for field, described in schema.type_map[name].fields.items():
+            if {"first", "after"} <= described.args.keys() and f"{name}.{field}" not in walked:
+                assert f"{name}.{field}" in {
+                    "Run.logLines", "ArtifactType.artifactSequences",
+                }, f"{name}.{field} is neither walked nor left out on purpose"  # fmt: skip
+
+
+# -- the kit itself --------------------------------------------------------------------------------
+
+
+def test_two_cases_of_one_id_are_refused_and_so_is_one_that_says_nothing() -> None:
+    group = Group("x")
+    group.add("one", lambda kit: None, "It asks something.")
+    with pytest.raises(ValueError, match="there are two cases 'x/one'"):
+        group.add("one", lambda kit: None, "It asks something.")
+    with pytest.raises(ValueError, match="'x/two' does not say what it asks"):
+        group.add("two", lambda kit: None, "")
+
+
+def test_find_cases() -> None:
+    assert [case.id for case in find_cases(["page/first"])] == ["page/first"]
+    assert {case.id.split("/")[0] for case in find_cases(["hook/*", "row/identity"])} == {"hook", "row"}
+    assert len(find_cases()) == len(CORE) < len(find_cases(full=True)) == len(IDS)
+    with pytest.raises(ConfigurationError, match="'page/frist' fits no conformance case; did you mean 'page/first'"):
+        find_cases(["page/frist"])
+
+
+def test_check_in_a_running_event_loop() -> None:
+    """A notebook has one."""
+    import asyncio
+
+    async def main() -> kit.Report:
+        return check("fixtures:", only=["document/loops", "row/Run.config"])
+
+    report = asyncio.run(main())
+    assert [item.result for item in report.outcomes] == ["passed"] * 4
+    assert str(report) == "4 passed"
+
+
+def test_a_bench_closes_what_it_opens() -> None:
+    from wbmodel.session.current import connections
+
+    before = set(connections)
+    check("fixtures:", only=["row/identity", "hook/*"])
+    assert set(connections) == before
+
+
+def test_the_oracle_imports_nothing_of_wbmodel() -> None:
+    assert oracle.__file__ is not None
+    tree = ast.parse(Path(oracle.__file__).read_text(encoding="utf-8"))
+    names = [
+        name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in ([node.module] if isinstance(node, ast.ImportFrom) else [item.name for item in node.names])
+    ]
+    assert [name for name in names if name and name.startswith("wbmodel")] == []
+
+
+def test_public_names_have_docstrings() -> None:
+    for name in kit.__all__:
+        assert getattr(kit, name).__doc__, name

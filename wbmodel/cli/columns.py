@@ -1,0 +1,201 @@
+"""Columns of a listing: what ``-c`` names, the ones a listing has by itself, and the value of each in a row."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from wbmodel.errors import FieldError, nearest
+from wbmodel.meta import EntityMeta, Kind
+from wbmodel.objects.results import columns as resolved
+from wbmodel.query.match import dig
+from wbmodel.query.paths import quote_key, resolve_path
+from wbmodel.query.values import ABSENT
+
+if TYPE_CHECKING:
+    from wbmodel.objects.queryset import QuerySet
+
+__all__ = [
+    "Column",
+    "default_columns",
+    "every_field",
+    "expand",
+    "fields_to_load",
+    "label",
+    "missing_keys",
+    "parse_columns",
+    "plain",
+    "split_list",
+    "unknown_keys",
+]
+
+_ASKED = 3
+"""Misspelt keys that the nearest ones are looked up for; each may cost a request."""
+_NEEDS = {"metric": ("config",), "goal": ("config",), "type": ("type_name",)}
+"""What a property reads beside the identity, which every row has."""
+_PROPERTIES = ("path", "url", "entity", "metric", "goal", "name", "type", "version", "project")
+
+
+@attrs.frozen(slots=True)
+class Column:
+    """One column. ``keys`` is set for a key inside a field (None otherwise), so that a key nobody has can be named."""
+
+    name: str
+    get: Callable[[Any], Any]
+    field: str | None = None
+    keys: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    every: bool = False
+
+
+def split_list(texts: Iterable[str]) -> list[str]:
+    """The parts of comma-separated texts; a comma inside a quoted key does not count. Raises ``FieldError``."""
+    parts: list[str] = []
+    for text in texts:
+        at = begin = 0
+        while at <= len(text):
+            char = text[at : at + 1]
+            if char == '"':
+                try:
+                    at = json.decoder.scanstring(text, at + 1)[1]  # type: ignore[attr-defined]
+                    continue
+                except ValueError:
+                    raise FieldError(f"the quote in {text!r} is not closed") from None
+            if char in (",", ""):
+                part = text[begin:at].strip()
+                if not part:
+                    raise FieldError(f"an empty name stands in {text!r}")
+                parts.append(part)
+                begin = at + 1
+            at += 1
+    return parts
+
+
+def parse_columns(meta: EntityMeta, texts: Sequence[str]) -> list[Column]:
+    """The columns that ``-c`` names, each once. ``config.*`` stands for every key; :func:`expand` writes it out.
+
+    Raises ``FieldError`` that names what is unknown and what is nearest.
+    """
+    return [_column(meta, name) for name in dict.fromkeys(split_list(texts))]
+
+
+def _column(meta: EntityMeta, name: str) -> Column:
+    found = meta.find(name)
+    if name in _PROPERTIES and (found is None or found.kind is Kind.REF) and hasattr(meta.cls, name):
+        # A to-one relation is shown by its path, which says more than its name, and other properties as they are.
+        return Column(name, _attribute(name), needs=_NEEDS.get(name, () if found is None else (found.name,)))
+    if name.endswith(".*"):
+        path = resolve_path(meta, name[:-2])
+        if not path.kind.is_keyed:
+            raise FieldError(f"{name!r}: {meta.name}.{path.dotted} has no keys; config.* and summary.* do")
+        return Column(name, _keyed(path.field.name, path.keys), path.field.name, path.keys, (path.field.name,), True)
+    if found is None and "." not in name and "__" not in name:
+        choices = [*meta.fields, *(word for word in _PROPERTIES if hasattr(meta.cls, word))]
+        hits = nearest(name, [*meta.names, *choices])
+        tail = (
+            f"did you mean {' or '.join(map(repr, hits))}?" if hits else f"columns: {', '.join(sorted(set(choices)))}"
+        )
+        raise FieldError(f"{meta.name} has no column {name!r}; {tail} Keys are written like config.lr")
+    (column,) = resolved(meta, [name])
+    path = column.path
+    if path.kind.is_keyed and path.keys:
+        return Column(name, _keyed(path.field.name, path.keys), path.field.name, path.keys, (path.field.name,))
+    return Column(name, column.getter(), path.field.name, (), (path.field.name,))
+
+
+def _attribute(name: str) -> Callable[[Any], Any]:
+    def get(row: Any) -> Any:
+        value = getattr(row, name)
+        return label(value) if hasattr(type(value), "__wbmodel_meta__") else value
+
+    return get
+
+
+def label(entity: Any) -> str:
+    """What stands for an entity in a cell: its path, for users their name."""
+    try:
+        return str(entity.path)
+    except AttributeError:
+        return str(getattr(entity, type(entity).__wbmodel_meta__.key))
+
+
+def _keyed(field: str, keys: tuple[str, ...]) -> Callable[[Any], Any]:
+    return lambda row: dig(getattr(row, field), keys)
+
+
+_DEFAULTS: dict[str, tuple[str, ...]] = {
+    "Project": ("path", "run_count", "created_at", "description"),
+    "Run": ("id", "name", "state", "created_at", "user", "tags"),
+    "Sweep": ("id", "name", "state", "method", "run_count", "best_loss", "created_at"),
+    "Artifact": ("name", "type", "size", "state", "aliases", "created_at"),
+    "Report": ("id", "name", "user", "created_at", "updated_at"),
+}
+
+
+def default_columns(meta: EntityMeta, one_project: bool) -> list[Column]:
+    """The columns of a listing that names none. Over several projects, rows are named by their paths."""
+    names = _DEFAULTS[meta.name]
+    if not one_project and meta.name != "Project":
+        names = ("path", *names[1:])
+    return [_column(meta, name) for name in names]
+
+
+def every_field(meta: EntityMeta) -> list[Column]:
+    """The columns of whole objects in JSON: the path, where there is one, and every field that a plain query loads."""
+    names = [name for name in meta.default_fields() if name != "node_id"]
+    return [_column(meta, name) for name in (["path"] if hasattr(meta.cls, "path") else []) + names]
+
+
+def fields_to_load(columns: Sequence[Column]) -> tuple[str, ...]:
+    """The fields that the columns read, for ``only()``."""
+    return tuple(dict.fromkeys(name for column in columns for name in column.needs))
+
+
+def expand(columns: Sequence[Column], rows: Sequence[Any]) -> list[Column]:
+    """``columns`` with each ``config.*`` replaced by the keys that the rows have, in order of the alphabet."""
+    made: list[Column] = []
+    for column in columns:
+        if not column.every:
+            made.append(column)
+            continue
+        assert column.field is not None
+        values = [column.get(row) for row in rows]
+        found = {key for value in values if isinstance(value, dict) for key in value}
+        stem = column.name[:-1]
+        for key in sorted(found):
+            keys = (*column.keys, key)
+            made.append(Column(stem + quote_key(key), _keyed(column.field, keys), column.field, keys, column.needs))
+    return made
+
+
+def missing_keys(columns: Sequence[Column], found: Sequence[Any], rows: QuerySet[Any, Any]) -> list[str]:
+    """A sentence for each column whose key no row in ``found`` has, with the keys of the project that are nearest."""
+    lacking = [
+        column.name
+        for column in columns
+        if column.keys and not column.every and all(column.get(row) is ABSENT for row in found)
+    ]
+    return unknown_keys(lacking[:_ASKED], rows) + (
+        [f"no row here has {len(lacking) - _ASKED} more of the columns"] if len(lacking) > _ASKED else []
+    )
+
+
+def unknown_keys(names: Sequence[str], rows: QuerySet[Any, Any]) -> list[str]:
+    """A sentence for each path that no row here has, with the nearest keys that there are."""
+    from wbmodel.objects.discovery import suggest_keys
+
+    told = []
+    for name in names:
+        hits = suggest_keys(rows, name)
+        told.append(f"no row here has {name}" + (f"; did you mean {' or '.join(hits)}?" if hits else ""))
+    return told
+
+
+def plain(value: Any) -> Any:
+    """A cell as data for JSON: absent is None, an entity its path."""
+    if value is ABSENT:
+        return None
+    return label(value) if hasattr(type(value), "__wbmodel_meta__") else value

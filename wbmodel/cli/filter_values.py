@@ -1,0 +1,213 @@
+"""The values of the filter language: JSON values, bare words, lists, days, moments and durations."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+from wbmodel.codec import format_datetime, parse_datetime
+from wbmodel.errors import FieldError
+from wbmodel.meta import Kind
+
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+__all__ = ["Reader", "Source", "render_value"]
+
+_TEXT_LOOKUPS = frozenset({"icontains", "startswith", "endswith", "iexact", "regex", "iregex"})
+_TEXT_KINDS = frozenset({Kind.TEXT, Kind.ID, Kind.TEXTS, Kind.REF})
+_CONSTANTS = {"null": None, "true": True, "false": False, "Infinity": float("inf"), "-Infinity": float("-inf")}
+_ZONED = re.compile(r".*[T ].*(?:[zZ]|[+-]\d\d(?::?\d\d)?)")
+_NUMBER = re.compile(r"[+-]?(?:(?:0|[1-9]\d*)(\.\d*)?|(\.\d+))([eE][+-]?\d+)?")
+_BARE = re.compile(r"[^\s()\[\]{}]+")
+_BARE_IN_LIST = re.compile(r"[^\s()\[\]{},]+")
+_STEP = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|h|d|w)")
+_UNITS = {
+    "w": "weeks",
+    "d": "days",
+    "h": "hours",
+    "m": "minutes",
+    "s": "seconds",
+    "ms": "milliseconds",
+    "us": "microseconds",
+}
+MAX_LISTS = 50
+
+
+class Source(Protocol):
+    """What the reader needs of the parser: the text, the place in it, and how to fail."""
+
+    text: str
+    at: int
+
+    def fail(self, problem: str, at: int | None = None) -> NoReturn: ...
+    def space(self) -> None: ...
+    def quoted(self) -> int: ...
+
+
+class Reader:
+    """Reads values at a parser's place."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    def is_word(self, text: str) -> bool:
+        """Whether ``text`` at this place is a whole bare word."""
+        found = _BARE.match(self.source.text, self.source.at)
+        return found is not None and found[0] == text
+
+    def value(self, kind: Kind | None, lookup: str, depth: int = 0) -> Any:
+        """The next value, read as ``lookup`` on a field of ``kind`` wants it (None: by its looks)."""
+        source = self.source
+        source.space()
+        start = source.at
+        if start >= len(source.text):
+            source.fail('a value is missing; empty text is written ""')
+        char = source.text[start]
+        made: Any
+        if char == "'":
+            made = self._single_quoted()
+        elif char == '"':
+            source.at = source.quoted()
+            made = json.loads(source.text[start : source.at])
+        elif char == "[":
+            made = self._list(kind, lookup, depth)
+        elif char == "{":
+            made = self._object()
+        else:
+            made = self._word(kind, lookup, depth)
+        if isinstance(made, str) and kind is Kind.TIME and lookup not in ("date", "within") and _ZONED.fullmatch(made):
+            try:
+                made = parse_datetime(made)
+            except ValueError as error:
+                source.fail(str(error), start)
+        if depth == 0 and lookup == "range" and isinstance(made, list):
+            return tuple(made)
+        return made
+
+    def _single_quoted(self) -> str:
+        source = self.source
+        start = at = source.at
+        while True:
+            at = source.text.find("'", at + 1)
+            if at < 0:
+                source.fail("this quote is not closed")
+            if not source.text.startswith("''", at):
+                source.at = at + 1
+                return source.text[start + 1 : at].replace("''", "'")
+            at += 1
+
+    def _list(self, kind: Kind | None, lookup: str, depth: int) -> list[Any]:
+        source = self.source
+        start = source.at
+        if depth >= MAX_LISTS:
+            source.fail(f"lists nest more than {MAX_LISTS} deep")
+        source.at += 1
+        made: list[Any] = []
+        while True:
+            source.space()
+            if source.text.startswith("]", source.at):
+                source.at += 1
+                return made
+            if source.at >= len(source.text):
+                source.fail("this '[' is not closed", start)
+            made.append(self.value(kind, lookup, depth + 1))
+            source.space()
+            if source.text.startswith(",", source.at):
+                source.at += 1
+            elif not source.text.startswith("]", source.at):
+                if source.at >= len(source.text):
+                    source.fail("this '[' is not closed", start)
+                source.fail("expected ',' or ']' in the list; text with spaces or brackets is quoted")
+
+    def _object(self) -> Any:
+        source = self.source
+        try:
+            made, source.at = json.JSONDecoder().raw_decode(source.text, source.at)
+        except (ValueError, RecursionError) as error:
+            place = source.at if isinstance(error, RecursionError) else getattr(error, "pos", source.at)
+            source.fail("an object is written as JSON", place)
+        return made
+
+    def _word(self, kind: Kind | None, lookup: str, depth: int) -> Any:
+        source = self.source
+        start = source.at
+        found = (_BARE_IN_LIST if depth else _BARE).match(source.text, start)
+        if not found:
+            source.fail('expected a value; text with brackets is quoted, empty text is written ""')
+        word = found[0]
+        if word[0] in "=<>!~":
+            source.fail(f"two operators stand side by side; a value that begins with {word[0]!r} is quoted")
+        source.at = found.end()
+        if lookup == "within":
+            return self._span(word, start)
+        if lookup == "date":
+            return self._day(word, start)
+        if word.lower() == "nan" and (kind is None or kind.is_keyed or kind in (Kind.INT, Kind.FLOAT)):
+            source.fail("nothing equals or compares with NaN; write 'is nan'", start)
+        if lookup in _TEXT_LOOKUPS:
+            return word
+        if kind in _TEXT_KINDS:
+            return None if word == "null" else word
+        return _guess(word, source, start)
+
+    def _span(self, word: str, start: int) -> timedelta:
+        steps = list(_STEP.finditer(word))
+        if not steps or "".join(step[0] for step in steps) != word:
+            self.source.fail(f"{word!r} is no duration; write it like 7d, 36h or 1d12h (w d h m s)", start)
+        try:
+            whole = timedelta()
+            for step in steps:
+                amount = float(step[1]) if "." in step[1] else int(step[1])
+                whole += timedelta(**{_UNITS[step[2]]: amount})
+        except (OverflowError, ValueError):
+            self.source.fail("this duration is longer than time goes back", start)
+        return whole
+
+    def _day(self, word: str, start: int) -> date:
+        try:
+            return date.fromisoformat(word)
+        except ValueError:
+            self.source.fail(f"{word!r} is no day; write it like 2024-01-31", start)
+
+
+def _guess(word: str, source: Source, start: int) -> Any:
+    """A bare word by its looks: a JSON constant, a number, else text. ``007`` is text, as an id may be."""
+    if word in _CONSTANTS:
+        return _CONSTANTS[word]
+    found = _NUMBER.fullmatch(word)
+    if not found:
+        return word
+    try:
+        made = float(word) if any(found.groups()) else int(word)
+    except ValueError:  # more digits than Python takes for an integer
+        source.fail("this number has too many digits", start)
+    if made in (float("inf"), float("-inf")):
+        source.fail("this number is too large; infinity is written Infinity", start)
+    return made
+
+
+def render_value(value: Any) -> str:
+    """A value as text that :class:`Reader` reads back. Raises ``FieldError`` for what has no text."""
+    if isinstance(value, datetime):
+        return format_datetime(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return _render_span(value)
+    if isinstance(value, Collection) and not isinstance(value, (str, bytes, dict)):
+        return f"[{', '.join(map(render_value, value))}]"
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        raise FieldError(f"{value!r} cannot be written in a filter") from None
+
+
+def _render_span(value: timedelta) -> str:
+    if value < timedelta():
+        raise FieldError(f"{value!r} is before now; a duration in a filter is not negative")
+    parts = [(value.days, "d"), (value.seconds, "s"), (value.microseconds, "us")]
+    return "".join(f"{amount}{unit}" for amount, unit in parts if amount) or "0s"

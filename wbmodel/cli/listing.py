@@ -1,0 +1,167 @@
+"""The commands that list: projects, runs, sweeps, artifacts, reports."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from wbmodel.cli.columns import (
+    Column,
+    default_columns,
+    every_field,
+    expand,
+    fields_to_load,
+    missing_keys,
+    parse_columns,
+    plain,
+    unknown_keys,
+)
+from wbmodel.cli.options import LISTED
+from wbmodel.cli.output import MAX_TABLE_COLUMNS, complain, emit, strict, to_json, write_csv, write_table
+from wbmodel.cli.session import conditioned, open_session
+from wbmodel.errors import QueryError
+from wbmodel.query.where import leaves
+
+if TYPE_CHECKING:
+    from wbmodel.objects.queryset import QuerySet
+    from wbmodel.session.session import Session
+
+__all__ = ["TABLE_ROWS", "counted", "listed", "loaded_columns", "run_listing", "thousands"]
+
+TABLE_ROWS = 50
+"""Rows of a table for people, where ``-n`` does not say."""
+_LOOKED_AT = 200
+
+
+def listed(name: str, session: Session, arguments: argparse.Namespace) -> QuerySet[Any, Any]:
+    """The queryset of the listing ``name`` with the filters and the order of the arguments, unsliced."""
+    import wbmodel
+
+    rows: QuerySet[Any, Any] = getattr(wbmodel, LISTED[name]).objects.using(session)
+    for option in ("type", "collection"):
+        value = getattr(arguments, option, None)
+        if value is not None and option in rows._meta.options.scopes:
+            rows = rows.filter(**{option: value})
+    return conditioned(rows, arguments)
+
+
+def run_listing(arguments: argparse.Namespace) -> int:
+    """List, in the format asked for."""
+    name: str = arguments.command
+    with open_session(arguments, arguments.place, entity=name == "projects") as session:
+        rows = listed(name, session, arguments)
+        rows, columns = loaded_columns(rows, session, arguments)
+        limit = arguments.limit
+        if limit is ...:
+            limit = TABLE_ROWS if arguments.format == "table" else None
+        shown = rows if limit is None else rows[:limit]
+        if arguments.format in ("csv", "jsonl") and not any(column.every for column in columns):
+            _hint(columns, _stream(shown, columns, arguments.format), rows)
+            return 0
+        found = list(shown)
+        columns = expand(columns, found)
+        if arguments.format == "table" and len(columns) > MAX_TABLE_COLUMNS:
+            raise QueryError(
+                f"a table of {thousands(len(columns))} columns cannot be read; name the ones to see with -c, "
+                "or take all of them with --json or --csv"
+            )
+        _hint(columns, found, rows)
+        if arguments.format == "table":
+            footer = _footer(rows, session, found, limit, name)
+            cells = [[column.get(row) for column in columns] for row in found]
+            write_table([column.name for column in columns], cells, footer=footer, no_color=arguments.no_color)
+        elif arguments.format == "json":
+            total = len(found) if limit is None or len(found) < limit else rows.count()
+            items = list(_dicts(found, columns))
+            emit(to_json({"items": items, "returned": len(found), "total": total, "truncated": total > len(found)}))
+        else:
+            _write(found, columns, arguments.format)
+    return 0
+
+
+def loaded_columns(
+    rows: QuerySet[Any, Any], session: Session, arguments: argparse.Namespace
+) -> tuple[QuerySet[Any, Any], list[Column]]:
+    """The columns that the arguments name, and the rows with no more loaded than these read."""
+    columns = _columns(rows, session, arguments)
+    return rows.only(*fields_to_load(columns)), columns
+
+
+def _columns(rows: QuerySet[Any, Any], session: Session, arguments: argparse.Namespace) -> list[Column]:
+    meta = rows._meta
+    if arguments.columns:
+        return parse_columns(meta, arguments.columns)
+    if arguments.format in ("json", "jsonl"):
+        return every_field(meta)
+    asked = rows._plan.scopes.get("project", () if session.project is None else (session.project,))
+    return default_columns(meta, one_project=len(asked) == 1)
+
+
+def _dicts(rows: Iterable[Any], columns: Sequence[Column]) -> Iterator[dict[str, Any]]:
+    for row in rows:
+        yield {column.name: plain(column.get(row)) for column in columns}
+
+
+def _write(rows: Iterable[Any], columns: Sequence[Column], how: str) -> None:
+    if how == "csv":
+        write_csv([column.name for column in columns], ([plain(column.get(row)) for column in columns] for row in rows))
+        return
+    for item in _dicts(rows, columns):
+        emit(to_json(strict(item), indent=None))
+
+
+def _stream(rows: QuerySet[Any, Any], columns: Sequence[Column], how: str) -> list[Any]:
+    """Write rows as they come, so that the first is there before the last was asked for. Gives the first ones."""
+    first: list[Any] = []
+
+    def passing() -> Iterator[Any]:
+        for row in rows.iterator():
+            if len(first) < _LOOKED_AT:
+                first.append(row)
+            yield row
+
+    _write(passing(), columns, how)
+    return first
+
+
+def _hint(columns: Sequence[Column], found: Sequence[Any], rows: QuerySet[Any, Any]) -> None:
+    """Name keys that nobody has: those of columns and, where nothing was found, those of the filter."""
+    if found:
+        told = missing_keys(columns, found, rows)
+    else:
+        asked = {leaf.path.dotted: None for leaf in leaves(rows._plan.where) if leaf.path.keys}
+        known = {name for field in {name.partition(".")[0] for name in asked} for name in _keys(rows, field)}
+        told = unknown_keys([name for name in asked if name not in known][:3], rows)
+    for sentence in told:
+        complain(sentence)
+
+
+def _keys(rows: QuerySet[Any, Any], field: str) -> list[str]:
+    """The keys of the newest rows under no condition."""
+    return [item.path for item in rows._clone(where=None, order=(), start=0, stop=_LOOKED_AT).fields(field)]
+
+
+def _footer(rows: QuerySet[Any, Any], session: Session, found: Sequence[Any], limit: int | None, name: str) -> str:
+    """How much of it this is. Never silent about what is left out."""
+    if limit is None or len(found) < limit:
+        return counted(len(found), name[:-1])
+    if not session.capabilities.in_process:
+        told = rows.explain()
+        if told.superset or told.local:
+            # Counting would read every row, which is more than was asked for.
+            return f"the first {thousands(len(found))} {name}; there may be more (-n all for all)"
+    total = rows.count()
+    if total <= len(found):
+        return counted(len(found), name[:-1])
+    return f"{thousands(len(found))} of {thousands(total)} {name} (-n all for all)"
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 run``, ``1 234 runs``."""
+    return f"{thousands(number)} {noun}{'' if number == 1 else 's'}"
+
+
+def thousands(number: int) -> str:
+    """``1 234``: groups of three."""
+    return f"{number:,}".replace(",", " ")

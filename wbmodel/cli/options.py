@@ -1,0 +1,285 @@
+"""The arguments of the command line: one parser, with every command and option described once.
+
+Imports argparse and nothing of the object model, so that ``--help`` is quick; what a command does is imported when it
+is run.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from wbmodel.cli.terminal import escape
+from wbmodel.errors import suggestion
+
+__all__ = ["COMMANDS", "LISTED", "Parser", "command_word", "make_parser", "tidy"]
+
+LISTED = {
+    "projects": "Project",
+    "runs": "Run",
+    "sweeps": "Sweep",
+    "artifacts": "Artifact",
+    "reports": "Report",
+}
+"""The commands that list, and the entity of each."""
+
+EXIT_CODES = """\
+exit status: 0 done, 1 not found or refused by the other side, 2 wrong arguments or filter, 3 not signed in or not
+permitted, 4 a backend, plugin or fixtures file is missing or broken, 130 interrupted
+"""
+
+FILTERS = """\
+filters: PATH OPERATOR VALUE, joined by and, or, not and parentheses; several -f are joined by and
+  summary.loss<0.3     config.lr in [0.1, 0.01]     created_at within 7d     config."a.b"=x
+  = != < <= > >=   ~ regex   *= contains   ^= starts   $= ends   in, not in   is [not] null|nan|finite   [not] exists
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's parser, whose messages are safe to show."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where help is, and leave with status 2."""
+        self.exit(2, f"wbmodel: error: {escape(message)}\n({self.prog} --help says more)\n")
+
+
+def _words(text: str) -> Callable[[argparse.ArgumentParser], None]:
+    """For commands without arguments of their own."""
+
+    def configure(parser: argparse.ArgumentParser) -> None:
+        parser.epilog = text
+
+    return configure
+
+
+def _limit(text: str) -> int | None:
+    if text == "all":
+        return None
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of rows; a whole number, or all")
+    return int(text[:18])
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return value
+
+
+def _globals(*, top: bool) -> Parser:
+    """The options that stand before the command or after it."""
+    hidden = argparse.SUPPRESS
+    parent = Parser(add_help=False, argument_default=None if top else hidden)
+    place = parent.add_argument_group("where")
+    place.add_argument("-u", "--url", metavar="URL", help="where the data is: https://..., fixtures:PATH, demo:")
+    place.add_argument("-p", "--project", metavar="PROJECT", help="entity/project, or project")
+    place.add_argument("--entity", metavar="ENTITY", help="the user or team that owns the project")
+    place.add_argument("--timeout", metavar="SECONDS", type=_seconds, help="at most so long per request")
+    place.add_argument(
+        "--no-plugins", action="store_true", default=False if top else hidden, help="wbmodel's own plugins only"
+    )
+    formats = parent.add_mutually_exclusive_group()
+    for name, words in (
+        ("json", "one JSON object"),
+        ("jsonl", "one JSON object per line"),
+        ("csv", "comma-separated values"),
+    ):
+        formats.add_argument(
+            f"--{name}", dest="format", action="store_const", const=name, default="table" if top else hidden, help=words
+        )
+    parent.add_argument(
+        "--no-color", action="store_true", default=False if top else hidden, help="no colours (NO_COLOR does the same)"
+    )
+    return parent
+
+
+def _place(parser: argparse.ArgumentParser, name: str = "project") -> None:
+    words = {"project": "entity/project, or project", "entity": "whose projects"}[name]
+    parser.add_argument("place", nargs="?", metavar=name.upper(), help=words)
+
+
+def _filters(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-f", "--filter", action="append", default=[], metavar="FILTER", help="only these, as in 'summary.loss<0.3'"
+    )
+    parser.add_argument(
+        "-o",
+        "--order",
+        action="append",
+        default=[],
+        metavar="KEYS",
+        help="as in -created_at,summary.loss; - is descending",
+    )
+    parser.add_argument(
+        "-n", "--limit", type=_limit, default=..., metavar="N", help="at most so many, or all (50 in a table, else all)"
+    )
+
+
+def _columns(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-c", "--columns", action="append", default=[], metavar="PATHS", help="as in name,config.lr,summary.*"
+    )
+
+
+def _listing(name: str) -> Callable[[argparse.ArgumentParser], None]:
+    def configure(parser: argparse.ArgumentParser) -> None:
+        _place(parser, "entity" if name == "projects" else "project")
+        _filters(parser)
+        _columns(parser)
+        if name == "artifacts":
+            parser.add_argument("--type", metavar="TYPE", help="dataset, model, ...")
+            parser.add_argument("--collection", metavar="NAME", help="only versions of this collection")
+        parser.epilog = FILTERS
+
+    return configure
+
+
+def _one(name: str) -> Callable[[argparse.ArgumentParser], None]:
+    def configure(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("path", metavar="PATH", help=f"entity/project/id, or the id of a {name} in the project")
+        _columns(parser)
+
+    return configure
+
+
+def _fields(parser: argparse.ArgumentParser) -> None:
+    _place(parser)
+    parser.add_argument(
+        "--in", dest="inside", choices=("config", "summary"), help="only the keys of one (both without it)"
+    )
+    parser.add_argument("-f", "--filter", action="append", default=[], metavar="FILTER", help="only of these runs")
+
+
+def _explain(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", choices=tuple(LISTED), metavar="LISTING", help=", ".join(LISTED))
+    _place(parser)
+    _filters(parser)
+    _columns(parser)
+    parser.add_argument("--type", help=argparse.SUPPRESS)
+    parser.add_argument("--collection", help=argparse.SUPPRESS)
+    parser.add_argument("--analyze", action="store_true", help="run it, and add what it took")
+    parser.add_argument("--document", action="store_true", help="print the GraphQL document instead")
+    parser.epilog = FILTERS
+
+
+def _graphql(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("document", nargs="?", metavar="DOCUMENT", help="the text; - or nothing reads standard input")
+    parser.add_argument("--file", metavar="PATH", help="read the document from a file")
+    parser.add_argument("--variables", metavar="JSON", help="a JSON object, or @PATH of a file that holds one")
+    parser.add_argument("--operation", metavar="NAME", help="which operation of the document")
+
+
+def _status(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--check", action="store_true", help="ask the backend who it takes you for")
+
+
+def _fixtures(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=Parser)
+    parents = [_globals(top=False)]
+    check = actions.add_parser("check", parents=parents, help="read worlds and say what is wrong in them")
+    check.add_argument("paths", nargs="+", metavar="PATH", help="a file or folder of fixtures")
+    save = actions.add_parser("save", parents=parents, help="write the fixtures world of --url to another place")
+    collect = actions.add_parser(
+        "from-session", parents=parents, help="make a fixtures world of runs, sweeps and reports of any backend"
+    )
+    for each in (save, collect):
+        each.add_argument("target", metavar="PATH", help="a .yaml or .json file, or a folder")
+        each.add_argument("--force", action="store_true", help="replace what is there")
+    _filters(collect)
+    collect.add_argument("--no-history", action="store_true", help="leave histories out")
+
+
+def _completion(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="which shell the script is for")
+
+
+Configure = Callable[[argparse.ArgumentParser], None]
+
+COMMANDS: dict[str, tuple[str, Configure, str]] = {
+    **{name: (f"list {name}", _listing(name), "wbmodel.cli.listing:run_listing") for name in LISTED},
+    "run": ("show one run", _one("run"), "wbmodel.cli.single:run_single"),
+    "sweep": ("show one sweep and its best run", _one("sweep"), "wbmodel.cli.single:run_single"),
+    "fields": ("which keys config and summary have", _fields, "wbmodel.cli.inspecting:run_fields"),
+    "explain": ("what a listing asks of the backend", _explain, "wbmodel.cli.inspecting:run_explain"),
+    "graphql": ("send a GraphQL document, print the answer as JSON", _graphql, "wbmodel.cli.inspecting:run_graphql"),
+    "plugins": ("what was loaded, from where, and what is broken", _words(""), "wbmodel.cli.about:run_plugins"),
+    "status": ("which setting came from where", _status, "wbmodel.cli.about:run_status"),
+    "fixtures": ("check, save and make fixtures", _fixtures, "wbmodel.cli.fixtures:run_fixtures"),
+    "completion": ("print a completion script for a shell", _completion, "wbmodel.cli.completion:run_completion"),
+}
+"""Every command: its line of help, what declares its arguments, and where it is (``module:function``)."""
+
+_ORDER = ("projects", "runs", "run", "sweeps", "sweep", "artifacts", "reports")
+
+
+def make_parser(only: str | None = None) -> tuple[Parser, argparse._SubParsersAction[Parser]]:
+    """The parser, and the action that sub-commands are added to. ``only`` configures just that command, which is all
+    that is needed to run it."""
+    from wbmodel._version import __version__
+
+    parser = Parser(
+        prog="wbmodel",
+        description="Ask experiment data: runs, sweeps, artifacts, wherever they are.",
+        epilog=f"wbmodel COMMAND --help says more of a command.\n\n{EXIT_CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[_globals(top=True)],
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"wbmodel {__version__}")
+    table = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+    for name in (*_ORDER, *(name for name in COMMANDS if name not in _ORDER)):
+        if only is not None and name != only:
+            continue
+        words, configure, place = COMMANDS[name]
+        made = table.add_parser(
+            name,
+            help=words,
+            description=words[0].upper() + words[1:] + ".",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            parents=[_globals(top=False)],
+            allow_abbrev=False,
+        )
+        configure(made)
+        made.set_defaults(handler=place)
+    return parser, table
+
+
+_TAKES_VALUE = frozenset({"-u", "--url", "-p", "--project", "--entity", "--timeout"})
+
+
+def command_word(arguments: Sequence[str]) -> str | None:
+    """The command among ``arguments``: the first word that is neither an option nor the value of one."""
+    skip = False
+    for word in arguments:
+        if skip:
+            skip = False
+        elif word in _TAKES_VALUE:
+            skip = True
+        elif not word.startswith("-"):
+            return word
+    return None
+
+
+def tidy(arguments: Sequence[str]) -> list[str]:
+    """``-o -created_at`` as argparse reads it: a value that begins with a minus is joined to its option."""
+    made: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        if word == "--":
+            return [*made, word, *words]
+        if word in ("-o", "--order"):
+            value = next(words, None)
+            made.append(word if value is None else f"--order={value}")
+        else:
+            made.append(word)
+    return made
+
+
+def unknown_command(word: str, commands: Sequence[str]) -> str:
+    """The message for a word that is no command."""
+    return f"there is no command {word!r}{suggestion(word, commands, 'commands')}"

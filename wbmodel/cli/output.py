@@ -1,0 +1,288 @@
+"""What is printed: tables for people, JSON, JSON lines and CSV for programs, messages on standard error."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from wbmodel.cli.terminal import escape, width
+from wbmodel.codec import format_datetime
+from wbmodel.query.values import ABSENT
+
+__all__ = [
+    "MAX_TABLE_COLUMNS",
+    "cell",
+    "complain",
+    "emit",
+    "fit",
+    "prepare",
+    "strict",
+    "to_json",
+    "wants_color",
+    "write_csv",
+    "write_table",
+]
+
+MAX_TABLE_COLUMNS = 200
+"""Columns of a table for people at most; CSV and JSON have no such limit."""
+_GAP = 2
+_NARROW = 8
+"""Cells that a column is shown with at least, when the terminal is too narrow for all."""
+_WIDEST = 60
+"""Cells of one column at most on a terminal, as long as there are others."""
+_STATE_STYLES = {
+    "finished": "green",
+    "running": "cyan",
+    "pending": "cyan",
+    "failed": "red",
+    "crashed": "red",
+    "killed": "red",
+    "preempted": "yellow",
+    "preempting": "yellow",
+    "ok": "green",
+    "broken": "red",
+    "skipped": "yellow",
+}
+# JSON may hold these as they are, terminals act on them or hide them.
+_IN_JSON = re.compile(
+    "[\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
+
+
+def prepare() -> None:
+    """Let standard output and error take any text: what their encoding lacks is spelled out."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # it was closed before we began
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+            continue
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="backslashreplace")
+
+
+def emit(text: str) -> None:
+    """Write a line to standard output as it is."""
+    sys.stdout.write(text + "\n")
+
+
+def complain(text: str, kind: str = "") -> None:
+    """Write a message to standard error, line by line, safe to show."""
+    lines = text.splitlines() or [""]
+    head = f"wbmodel: {kind}: " if kind else ""
+    sys.stdout.flush()
+    sys.stderr.write("\n".join([head + escape(lines[0]), *map(escape, lines[1:])]) + "\n")
+
+
+# -- data ------------------------------------------------------------------------------------------
+
+
+def strict(value: Any) -> Any:
+    """``value`` as JSON has it: what is no finite number, and what is absent, is null; moments are RFC 3339 text."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, (str, int)):
+        return value
+    if isinstance(value, datetime):
+        return format_datetime(value)
+    if isinstance(value, dict):
+        return {str(key): strict(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [strict(item) for item in value]
+    return None if value is ABSENT else str(value)
+
+
+def to_json(value: Any, indent: int | None = 2) -> str:
+    """Strict JSON text. Characters that a terminal would act on are written as escapes, which JSON reads back."""
+    text = json.dumps(strict(value), ensure_ascii=False, allow_nan=False, indent=indent)
+    return (
+        text if text.isascii() and "\x7f" not in text else _IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    )
+
+
+def write_csv(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """CSV with a header. Lists and objects are JSON text, null and absent are empty, NaN stays NaN."""
+    import csv
+
+    # To a file or program the data goes as it is; on a screen it must not act.
+    guard = escape if sys.stdout.isatty() else str
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow([guard(name) for name in names])
+    for row in rows:
+        writer.writerow([guard(_csv_cell(value)) for value in row])
+
+
+def _csv_cell(value: Any) -> str:
+    if value is None or value is ABSENT:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return cell(value) if not math.isfinite(value) else repr(value)
+    return value if isinstance(value, str) else str(value) if isinstance(value, int) else _flat(value)
+
+
+def _flat(value: Any) -> str:
+    found = strict(value)
+    return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+
+
+def cell(value: Any) -> str:
+    """A value for people: one line, safe to show. Numbers with six digits, moments to the second in UTC."""
+    if value is None or value is ABSENT:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return f"{value:.6g}"
+        return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, datetime):
+        return format_datetime(value.replace(microsecond=0))
+    if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
+        return escape(", ".join(value))
+    if isinstance(value, str):
+        # A note of a megabyte does not have to be looked at as a whole to show its first line.
+        return escape(value if len(value) <= 2000 else value[:2000] + "…")
+    return escape(_flat(value)[:2000])
+
+
+# -- tables ----------------------------------------------------------------------------------------
+
+
+def write_table(
+    names: Sequence[str], rows: Sequence[Sequence[Any]], *, footer: str = "", no_color: bool = False, head: bool = True
+) -> None:
+    """A table for people. On a terminal it fits the width: cells are cut, and columns that do not fit are named below
+    it. Elsewhere nothing is cut or coloured, and the footer goes to standard error."""
+    live = sys.stdout.isatty()
+    cells = [[cell(value) for value in row] for row in rows]
+    titles = [escape(name) for name in names]
+    natural = [
+        max([width(title) if head else 0, *(width(row[at]) for row in cells)]) for at, title in enumerate(titles)
+    ]
+    right = [_all_numbers([row[at] for row in rows]) for at in range(len(titles))]
+    notes = []
+    if live:
+        room = _columns()
+        kept, shown = fit(natural, room)
+        if kept < len(titles):
+            hidden = titles[kept:]
+            some = ", ".join(hidden[:5]) + (f" and {len(hidden) - 5} more" if len(hidden) > 5 else "")
+            notes.append(f"not shown for lack of room: {some} (-c chooses, --json has all)")
+    else:
+        kept, shown = len(titles), natural
+    if titles and live:
+        _draw_rich(titles[:kept], cells, shown, right, head, wants_color(no_color))
+    elif titles:
+        _draw_plain(titles, cells, shown, right, head)
+    notes += [footer] if footer else []
+    for note in notes:
+        if not live:
+            complain(note)
+            continue
+        # A note is wrapped and never cut: it says what is missing.
+        emit("\n".join(_wrapped(note, _columns())))
+
+
+def fit(natural: Sequence[int], room: int) -> tuple[int, list[int]]:
+    """How many columns fit into ``room`` cells, and the width of each. The first column is always there."""
+    least = [min(size, _NARROW) for size in natural]
+    kept, used = 0, -_GAP
+    for size in least:
+        if kept and used + _GAP + size > room:
+            break
+        used += _GAP + size
+        kept += 1
+    shown = least[:kept]
+    if kept:
+        shown[0] = min(shown[0], max(room, 1))
+    spare = room - sum(shown) - _GAP * (kept - 1)
+    # First everyone gets up to a readable width, then what is left goes to the widest, from the left.
+    for limit in (_WIDEST, 10**9):
+        for at in range(kept):
+            more = min(max(min(natural[at], limit) - shown[at], 0), max(spare, 0))
+            shown[at] += more
+            spare -= more
+    return kept, shown
+
+
+def _draw_plain(
+    titles: Sequence[str], cells: Sequence[Sequence[str]], shown: Sequence[int], right: Sequence[bool], head: bool
+) -> None:
+    for line in [titles, *cells] if head else cells:
+        parts = [_padded(line[at], size, right[at]) for at, size in enumerate(shown)]
+        emit((" " * _GAP).join(parts).rstrip())
+
+
+def _draw_rich(
+    titles: Sequence[str],
+    cells: Sequence[Sequence[str]],
+    shown: Sequence[int],
+    right: Sequence[bool],
+    head: bool,
+    color: bool,
+) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    # rich's own no_color leaves bold in, which is an escape sequence as well.
+    system: Any = "auto" if color else None
+    console = Console(width=_columns(), highlight=False, markup=False, emoji=False, color_system=system)
+    table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), show_header=head)
+    for at, size in enumerate(shown):
+        # The last column has no gap after it, and rich counts one.
+        table.add_column(
+            Text(titles[at], style="bold" if color else ""),
+            width=size,
+            no_wrap=True,
+            overflow="ellipsis" if _can_write("…") else "crop",
+            justify="right" if right[at] else "left",
+        )
+    for line in cells:
+        table.add_row(*(Text(line[at], style=_STATE_STYLES.get(line[at], "")) for at in range(len(shown))))
+    console.print(table)
+
+
+def _padded(text: str, size: int, right: bool) -> str:
+    space = " " * max(size - width(text), 0)
+    return space + text if right else text + space
+
+
+def _all_numbers(values: Sequence[Any]) -> bool:
+    known = [value for value in values if value is not None and value is not ABSENT]
+    return bool(known) and all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in known)
+
+
+def _columns() -> int:
+    """The width of the terminal; ``COLUMNS`` overrides it."""
+    import shutil
+
+    return max(shutil.get_terminal_size().columns, 10)
+
+
+def _wrapped(text: str, room: int) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(escape(text), max(room, 20)) or [""]
+
+
+def _can_write(text: str) -> bool:
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def wants_color(no_color: bool) -> bool:
+    """Whether colours are wanted: not with ``--no-color`` or ``NO_COLOR``. rich sees what the terminal can."""
+    return not (no_color or os.environ.get("NO_COLOR"))

@@ -1,0 +1,82 @@
+"""``wbmodel run`` and ``wbmodel sweep``: one object, whole."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from wbmodel.cli.columns import Column, every_field, expand, fields_to_load, missing_keys, parse_columns, plain
+from wbmodel.cli.output import complain, emit, to_json, write_csv, write_table
+from wbmodel.cli.session import open_session
+from wbmodel.errors import FieldError
+from wbmodel.query.paths import quote_key
+from wbmodel.query.values import ABSENT
+
+__all__ = ["run_single"]
+
+_MARKS = {"run": "runs", "sweep": "sweeps"}
+
+
+def run_single(arguments: argparse.Namespace) -> int:
+    """Show one run or sweep. Raises the class's ``DoesNotExist`` when there is none."""
+    import wbmodel
+
+    command: str = arguments.command
+    project, key = split_path(arguments.path, command)
+    entity: Any = wbmodel.Run if command == "run" else wbmodel.Sweep
+    with open_session(arguments, project) as session:
+        rows = entity.objects.using(session)
+        columns = parse_columns(rows._meta, arguments.columns) if arguments.columns else every_field(rows._meta)
+        row = rows.only(*fields_to_load(columns), *(("config",) if command == "sweep" else ())).get(id=key)
+        columns = expand(columns, [row])
+        for sentence in missing_keys(columns, [row], rows):
+            complain(sentence)
+        best = row.best_run() if command == "sweep" and not arguments.columns and row.metric else None
+        _print(row, best, columns, arguments)
+    return 0
+
+
+def split_path(path: str, command: str) -> tuple[str | None, str]:
+    """The project (None where the path names none) and the id in ``entity/project/id``, ``project/id`` or ``id``; the
+    word ``runs`` or ``sweeps`` may stand before the id, as in a URL."""
+    parts = path.strip("/").split("/")
+    if len(parts) >= 3 and parts[-2] == _MARKS[command]:
+        del parts[-2]
+    if len(parts) > 3 or not all(parts):
+        raise FieldError(f"{path!r} is no {command}; write entity/project/id, or the id with --project")
+    return "/".join(parts[:-1]) or None, parts[-1]
+
+
+def _print(row: Any, best: Any, columns: Sequence[Column], arguments: argparse.Namespace) -> None:
+    cells = {column.name: plain(column.get(row)) for column in columns}
+    if arguments.format == "csv":
+        write_csv(list(cells), [list(cells.values())])
+        return
+    if best is not None:
+        cells["best_run"] = {"path": best.path, row.metric: _value(best, row.metric)}
+    if arguments.format in ("json", "jsonl"):
+        emit(to_json(cells, indent=2 if arguments.format == "json" else None))
+        return
+    if arguments.columns:
+        lines = [[column.name, column.get(row)] for column in columns]
+    else:
+        lines = [[name, value] for name, value in _flat(cells) if value is not None and value != []]
+    write_table(["", ""], lines, no_color=arguments.no_color, head=False)
+
+
+def _value(run: Any, metric: str) -> Any:
+    from wbmodel.query.match import dig
+
+    found = dig(run.summary, (metric,))
+    return dig(run.summary, tuple(metric.split("."))) if found is ABSENT else found
+
+
+def _flat(value: dict[str, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """Dotted names and values, with objects opened."""
+    for key, item in value.items():
+        name = prefix + (quote_key(key) if prefix else key)
+        if isinstance(item, dict) and item and depth < 6:
+            yield from _flat(item, f"{name}.", depth + 1)
+        else:
+            yield name, item

@@ -1,0 +1,90 @@
+"""What a backend cannot do, declared: ``notimpl`` (work to do), ``notyet`` (what it stands on cannot), ``never``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import Literal
+
+import attrs
+
+from wbmodel.errors import suggestion
+
+__all__ = ["Expectation", "find_expectation", "never", "notimpl", "notyet", "unknown_patterns"]
+
+Raises = type[BaseException] | tuple[type[BaseException], ...] | None
+
+
+@attrs.frozen(slots=True)
+class Expectation:
+    """That a case fails, and why. ``raises`` narrows it to a failure by (or caused by) these exceptions."""
+
+    kind: Literal["notimpl", "notyet", "never"]
+    reason: str
+    raises: Raises = None
+
+    def covers(self, error: BaseException) -> bool:
+        """Whether ``error`` is the failure that was declared."""
+        if self.raises is None:
+            return True
+        at: BaseException | None = error
+        while at is not None:
+            if isinstance(at, self.raises):
+                return True
+            at = at.__cause__ or at.__context__
+        return False
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.reason}"
+
+
+def _expect(kind: Literal["notimpl", "notyet", "never"], reason: str, raises: Raises) -> Expectation:
+    if len(str(reason).strip()) < 5:
+        raise ValueError(f"{kind}() needs a reason that tells a reader something, not {reason!r}")
+    return Expectation(kind, reason.strip(), raises)
+
+
+def notimpl(reason: str, *, raises: Raises = None) -> Expectation:
+    """The backend could do this and does not yet: its own work to do."""
+    return _expect("notimpl", reason, raises)
+
+
+def notyet(reason: str, *, raises: Raises = None) -> Expectation:
+    """What the backend stands on (a server, a library, a file format) cannot do this yet."""
+    return _expect("notyet", reason, raises)
+
+
+def never(reason: str, *, raises: Raises = None) -> Expectation:
+    """This has no meaning for the backend, and never will."""
+    return _expect("never", reason, raises)
+
+
+def find_expectation(expected: Mapping[str, Expectation], case: str, colour: str) -> Expectation | None:
+    """The declaration for a case in a colour: by its exact id first, then by pattern. ``*`` matches any text, slashes
+    too; ``case:sync`` and ``case:async`` name one colour."""
+    names = (f"{case}:{colour}", case)
+    for name in names:
+        if name in expected:
+            return expected[name]
+    for pattern, found in expected.items():
+        if any(_fits(name, pattern) for name in names):
+            return found
+    return None
+
+
+def _fits(name: str, pattern: str) -> bool:
+    # A bracket is no set of characters here: ids are taken as they are written.
+    return fnmatchcase(name, pattern.replace("[", "[[]"))
+
+
+def unknown_patterns(expected: Mapping[str, object], cases: Iterable[str]) -> list[str]:
+    """A complaint for every declaration that names no case, and for every value that is no declaration."""
+    known = list(cases)
+    names = {name for case in known for name in (case, f"{case}:sync", f"{case}:async")}
+    problems = []
+    for pattern, found in expected.items():
+        if not isinstance(found, Expectation):
+            problems.append(f"{pattern!r}: notimpl(reason), notyet(reason) or never(reason) is needed, not {found!r}")
+        if pattern not in names and not any(_fits(name, pattern) for name in names):
+            problems.append(f"{pattern!r} names no case{suggestion(pattern, known, 'cases')}")
+    return problems

@@ -1,0 +1,270 @@
+"""What a case asks with: querysets, raw documents and doors of the backend under test, in one colour or the other."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from wbmodel.errors import QueryWarning, WbmodelError
+from wbmodel.request import Request, Response
+from wbmodel.testing.conformance.cases import Inapplicable, Nonconforming
+from wbmodel.testing.world import KEYS, World
+
+if TYPE_CHECKING:
+    from wbmodel.backend import Backend, Capabilities
+    from wbmodel.objects.queryset import QuerySet
+    from wbmodel.owner_loop import OwnerLoop
+    from wbmodel.session.session import Session
+    from wbmodel.testing.conformance.bench import Bench
+
+__all__ = ["Kit", "shown"]
+
+
+class Kit:
+    """A bench seen by one case in one ``colour``. What is asked through it goes by ``execute`` in the colour ``sync``
+    and by ``aexecute``, on an event loop of the kit's own, in the colour ``async``."""
+
+    def __init__(self, bench: Bench, colour: str, loop: OwnerLoop) -> None:
+        self.bench, self.colour, self._loop = bench, colour, loop
+
+    # -- what there is -----------------------------------------------------------------------------
+
+    @property
+    def world(self) -> World:
+        """The world that the backend was filled with."""
+        return self.bench.world
+
+    @property
+    def session(self) -> Session:
+        """The session to the backend; its project is the world's main one."""
+        return self.bench.session
+
+    @property
+    def backend(self) -> Backend:
+        """The backend itself."""
+        return self.session.backend
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the backend promises."""
+        return self.session.capabilities
+
+    @property
+    def place(self) -> str:
+        """What to call the backend."""
+        return self.session.url
+
+    @property
+    def asynchronous(self) -> bool:
+        """Whether the colour is ``async``."""
+        return self.colour == "async"
+
+    def objects(self, name: str) -> QuerySet[Any, Any]:
+        """The queryset of an entity class over the part of the world that :meth:`rows` gives."""
+        import wbmodel
+
+        rows: QuerySet[Any, Any] = getattr(wbmodel, name).objects.using(self.session)
+        if name == "Project":
+            return rows.filter(entity=self.world.entity)
+        if name == "File":
+            return rows.filter(run=f"{self.world.project}/e-one")
+        return rows
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """The plain rows that :meth:`objects` must give."""
+        if name == "Project":
+            return [item for item in self.world.rows("Project") if item["entity"] == self.world.entity]
+        if name == "File":
+            return self.world.files(self.world.run("e-one"))
+        return self.world.rows(name)
+
+    def key(self, name: str) -> str:
+        """The attribute by which rows of an entity class are told apart."""
+        return KEYS[name]
+
+    # -- asking, in the kit's colour ---------------------------------------------------------------
+
+    def wait(self, awaitable: Any) -> Any:
+        """What an awaitable gives, on the kit's event loop."""
+
+        async def run() -> Any:
+            return await awaitable
+
+        return self._loop.run(run())
+
+    def all(self, rows: QuerySet[Any, Any], *, quiet: bool = True) -> list[Any]:
+        """All rows of a queryset, asked anew. ``quiet``: without the warnings that backends which promise little are
+        met with; they are no news here."""
+        fresh = rows.all()
+        with warnings.catch_warnings():
+            if quiet:
+                warnings.simplefilter("ignore", QueryWarning)
+            if not self.asynchronous:
+                return list(fresh)
+
+            async def collect() -> list[Any]:
+                return [row async for row in fresh]
+
+            return list(self._loop.run(collect()))
+
+    def names(self, name: str, rows: QuerySet[Any, Any], *, quiet: bool = True) -> list[Any]:
+        """The keys of the rows of an entity class, in order, without the rows that are not the world's: a server may
+        know other users, entities and projects."""
+        key = self.key(name)
+        if name == "Artifact":  # the name of a version is made of two fields
+            return [row.name for row in self.all(rows.only("version_index", "collection"), quiet=quiet)]
+        found = self.all(rows.values_list(key, flat=True), quiet=quiet)
+        if name in ("Project", "User", "Entity"):
+            ours = {row[key] for row in self.rows(name)}
+            return [item for item in found if item in ours]
+        return found
+
+    def ask(self, owner: Any, method: str, *args: Any, **named: Any) -> Any:
+        """Call a method that has a twin: ``ask(rows, "count")`` is ``rows.count()`` or ``await rows.acount()``."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", QueryWarning)
+            if not self.asynchronous:
+                return getattr(owner, method)(*args, **named)
+            return self.wait(getattr(owner, f"a{method}")(*args, **named))
+
+    def stream(self, owner: Any, method: str, *args: Any) -> list[Any]:
+        """The items of a method that gives an iterator, and its twin an asynchronous one."""
+        if not self.asynchronous:
+            return list(getattr(owner, method)(*args))
+        source = getattr(owner, f"a{method}")(*args)
+
+        async def collect() -> list[Any]:
+            return [item async for item in source]
+
+        return list(self._loop.run(collect()))
+
+    # -- raw documents -----------------------------------------------------------------------------
+
+    def response(self, text: str, variables: Mapping[str, Any] | None = None, operation: str | None = None) -> Response:
+        """The backend's own answer to a right document, errors in it and all. Goes past the session."""
+        try:
+            return self._response(text, variables, operation)
+        except WbmodelError as error:
+            told = f"a right document made execute() raise {type(error).__name__}: {error}"
+            raise Nonconforming(f"{told}\nthe document: {' '.join(text.split())}") from error
+
+    def _response(self, text: str, variables: Mapping[str, Any] | None, operation: str | None = None) -> Response:
+        found: object = self.ask(self.backend, "execute", Request(text, dict(variables or {}), operation))
+        if not isinstance(found, Response):
+            self.fail(f"execute() gave {found!r} and not a Response")
+        return found
+
+    def data(self, text: str, /, **variables: Any) -> dict[str, Any]:
+        """The data of an answer that must hold no errors."""
+        response = self.response(text, variables)
+        if response.errors:
+            words = "; ".join(str(error.get("message", error)) for error in response.errors)
+            self.fail(f"a document of the schema was refused: {words}", document=text, variables=variables)
+        if not isinstance(response.data, dict):
+            self.fail(f"the answer's data is {shown(response.data)} and not an object", document=text)
+        return response.data
+
+    def refused(self, text: str, /, **variables: Any) -> str:
+        """The words with which the backend refuses a document that it must refuse."""
+        try:
+            response = self._response(text, variables)
+        except WbmodelError as error:
+            return str(error)
+        except Nonconforming:
+            raise
+        except Exception as error:
+            raise Nonconforming(
+                f"a wrong document made the backend raise {type(error).__name__}: {error}; callers catch "
+                f"WbmodelError, so answer with errors, or raise a class of wbmodel.errors\nthe document: {text}"
+            ) from error
+        if not response.errors:
+            self.fail(
+                f"a wrong document was answered as if it were right, with {shown(response.data)}; "
+                "an empty answer to a wrong question cannot be told from a true one",
+                document=text,
+                variables=variables,
+            )
+        told: list[Any] = list(response.errors)
+        for item in told:
+            if not isinstance(item, Mapping) or not isinstance(item.get("message"), str):
+                self.fail(f"Response.errors holds {shown(item)}; each one is an object with a message", document=text)
+        return "; ".join(item["message"] for item in told)
+
+    # -- saying what is wrong ----------------------------------------------------------------------
+
+    def fail(
+        self, message: str, *, document: str | None = None, variables: Mapping[str, Any] | None = None
+    ) -> NoReturn:
+        """Raise :class:`Nonconforming`."""
+        lines = [message]
+        if document is not None:
+            lines.append(f"the document: {' '.join(document.split())}")
+        if variables:
+            lines.append(f"its variables: {shown(dict(variables), 400)}")
+        raise Nonconforming("\n".join(lines))
+
+    def skip(self, reason: str) -> NoReturn:
+        """Raise :class:`Inapplicable`."""
+        raise Inapplicable(reason)
+
+    def equal(self, found: Any, expected: Any, what: str, hint: str = "") -> None:
+        """``found`` must be ``expected``; NaN equals NaN, and 1, 1.0 and True are told apart as JSON tells them."""
+        if not alike(found, expected):
+            tail = f"; {hint}" if hint else ""
+            self.fail(f"{what} is {shown(found)}, and must be {shown(expected)}{tail}")
+
+    def same_rows(
+        self, found: Sequence[Any], expected: Iterable[Any], what: str, about: Callable[[Any], str], hint: str = ""
+    ) -> None:
+        """``found`` must hold the ``expected`` keys, each once, in any order. ``about`` says something of a key."""
+        wanted = list(expected)
+        twice = sorted({str(key) for key in found if list(found).count(key) > 1})
+        missing = [key for key in wanted if key not in found]
+        extra = [key for key in found if key not in wanted]
+        if not (twice or missing or extra):
+            return
+        lines = [f"{what} gave the wrong rows:"]
+        lines += [f"  missing: {key}{about(key)}" for key in missing[:8]]
+        lines += [f"  must not be there: {key}{about(key)}" for key in extra[:8]]
+        lines += [f"  there more than once: {key}" for key in twice[:8]]
+        more = max(len(missing) - 8, 0) + max(len(extra) - 8, 0)
+        if more:
+            lines.append(f"  and {more} more")
+        raise Nonconforming("\n".join([*lines, *([hint] if hint else [])]))
+
+    def same_order(self, found: Sequence[Any], expected: Sequence[Any], what: str, about: Callable[[Any], str]) -> None:
+        """``found`` must be ``expected``, in this order."""
+        if list(found) == list(expected):
+            return
+        if sorted(map(str, found)) != sorted(map(str, expected)):
+            self.same_rows(found, expected, what, about)
+        at = next(index for index, pair in enumerate(zip(found, expected, strict=True)) if pair[0] != pair[1])
+        raise Nonconforming(
+            f"{what} gave the right rows in the wrong order: row {at} is {found[at]}{about(found[at])}, and "
+            f"{expected[at]}{about(expected[at])} belongs there\n"
+            f"  given:  {', '.join(map(str, found[max(at - 2, 0) : at + 6]))}\n"
+            f"  wanted: {', '.join(map(str, expected[max(at - 2, 0) : at + 6]))}"
+        )
+
+
+def alike(one: Any, other: Any) -> bool:
+    """Equality as JSON has it: NaN equals itself, numbers equal numbers, and true is no number."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, (int, float)) and isinstance(other, (int, float)):
+        return one == other or (
+            isinstance(one, float) and isinstance(other, float) and math.isnan(one) and math.isnan(other)
+        )
+    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
+        return len(one) == len(other) and all(map(alike, one, other))
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
+    return type(one) is type(other) and bool(one == other)
+
+
+def shown(value: Any, limit: int = 160) -> str:
+    """A value in a message, not too long."""
+    text = repr(value)
+    return text if len(text) <= limit else text[: limit - 3] + "..."

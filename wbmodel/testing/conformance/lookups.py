@@ -1,0 +1,298 @@
+"""Cases about lookups: every lookup, with every type of operand it takes, on every kind of field, negated too.
+
+The cases are made by walking over the lookup registry and over the declared fields; whether a lookup takes an operand
+is asked of the lookup itself. What a field's rows hold (absent, null, NaN, lists, booleans, several types under one
+key) is the world's business: see ``wbmodel.testing.world.EVERY``.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from typing import Any
+
+import attrs
+
+from wbmodel.errors import FieldError
+from wbmodel.meta import Kind, all_entities, entity_meta
+from wbmodel.query.f import PathExpr
+from wbmodel.query.lookups import LOOKUPS, Lookup
+from wbmodel.query.where import resolve
+from wbmodel.query.wires import Promises
+from wbmodel.testing import oracle
+from wbmodel.testing.conformance.cases import Group
+from wbmodel.testing.conformance.kit import Kit, shown
+from wbmodel.testing.world import DAY, START, make_world
+
+__all__ = ["OPERANDS", "SUBJECTS", "Subject", "group"]
+
+group = Group("lookup")
+
+Path = tuple[str, ...]
+
+
+@attrs.frozen(slots=True)
+class Subject:
+    """A path whose conditions are asked: the entity class, the path, and its name in the ids of cases."""
+
+    entity: str
+    path: Path
+    label: str
+    core: bool = False
+
+    @property
+    def expr(self) -> PathExpr:
+        """The path in the query language."""
+        return PathExpr(self.path[0], self.path[1:])
+
+
+_KEYED = [
+    Subject("Run", ("config", "every"), "config.every", core=True),
+    Subject("Run", ("summary", "every"), "summary.every", core=True),
+    Subject("Run", ("config", "holes"), "config.holes"),
+    Subject("Run", ("config", "rank"), "config.rank"),
+    Subject("Run", ("config", "opt"), "config.opt"),
+    Subject("Run", ("config", "wrapped"), "config.wrapped"),
+    Subject("Run", ("config", "wrapped", "value"), "config.wrapped.value"),
+    Subject("Run", ("config", "model", "depth"), "config.model.depth"),
+    Subject("Run", ("config", "model", "a.b"), "config.model.literal-dot"),
+    Subject("Run", ("config", "model.depth"), "config.literal-dot"),
+    Subject("Run", ("config", "nowhere"), "config.nowhere"),
+    Subject("Run", ("summary", "loss"), "summary.loss"),
+    Subject("Run", ("summary", "best"), "summary.best"),
+    Subject("Run", ("summary", "eval/acc"), "summary.slash"),
+    Subject("Run", ("summary", "eval", "f1"), "summary.eval.f1"),
+    Subject("Artifact", ("metadata", "rows"), "metadata.rows"),
+    Subject("Artifact", ("metadata", "split"), "metadata.split"),
+    Subject("Sweep", ("config", "metric", "goal"), "config.metric.goal"),
+]
+_AWKWARD = ["a b", "sl/ash", 'q"uote', "under__score", "_lead", "ключ", "co,mma", "back\\slash", "$dollar"]
+_CORE = {("Run", "name"), ("Run", "group"), ("Run", "tags"), ("Run", "created_at"), ("Run", "heartbeat_at")}
+
+
+def _fields() -> Iterator[Subject]:
+    """Every declared field that the world has values for and that no path has to go into."""
+    sample = make_world()
+    samples = {"Project": sample.projects, "User": sample.users, "File": sample.files(sample.run("e-one"))}
+    for name, meta in all_entities().items():
+        if not meta.cls.__module__.startswith("wbmodel."):
+            continue
+        row = (samples.get(name) or sample.rows(name))[0]
+        for field in meta.fields.values():
+            known = field.name in row and not field.kind.is_keyed and field.name not in meta.options.scopes
+            if known and (field.kind is not Kind.REF or field.filters):
+                yield Subject(name, (field.name,), field.name, core=(name, field.name) in _CORE)
+
+
+SUBJECTS: list[Subject] = [*_KEYED, *_fields()]
+
+OPERANDS: dict[str, list[Any]] = {
+    "null": [None],
+    "bool": [True, False],
+    "number": [1, 2.5, 0, -3, 10**20, 0.2],
+    "infinite": [math.inf, -math.inf],
+    "text": ["adam", "1", "", "a", "NaN", "g1", "Beta", "finished", "adam\n"],
+    "pattern": ["^a", r"m\Z", r"\d", "[aA]d", "(?s)m.", "", "a$", "(?=b)"],
+    "time": [START + DAY, START + timedelta(microseconds=1), START + 20 * DAY],
+    "list": [[1, "a"], [], [1, None], ["baseline"]],
+    "object": [{"k": 1}, {}],
+    "numbers": [[0, 2.5], [2.5, -3]],
+    "texts": [["A", "adam"], ["baseline", "v1"], ["g1", "g2"]],
+    "mixed": [[None, True, 1, "a"], [False, "1", [1, "a"]], []],
+    "times": [[START, START + 2 * DAY], [START + 20 * DAY, None]],
+    "days": [date(2021, 4, 1), date(2021, 4, 3), date(2020, 2, 29)],
+    "spans": [timedelta(days=1), timedelta(days=300_000)],
+}
+"""Operands by type. A case asks about all of one type."""
+
+_SEVERAL = {"numbers", "texts", "mixed", "times"}
+_PATTERNS = {"regex", "iregex"}
+
+
+def _leaf(subject: Subject, lookup: str, operand: Any) -> Any:
+    """The condition, resolved. Raises :class:`FieldError` where the query language refuses it."""
+    return resolve(entity_meta(subject.entity), subject.expr.lookup(lookup, operand))[0]
+
+
+_known: dict[Any, list[Any]] = {}
+
+
+def _accepted(entry: Lookup, subject: Subject, operand_type: str) -> list[Any]:
+    """The operands of a type that a lookup takes on this field."""
+    if (operand_type in _SEVERAL) is not _takes_several(entry):
+        return []
+    if operand_type == "pattern" and entry.name not in _PATTERNS:
+        return []
+    field = entity_meta(subject.entity).fields[subject.path[0]]
+    sort = (entry.name, operand_type, field.kind, len(subject.path) > 1)
+    if sort not in _known:
+        found = _known[sort] = []
+        for operand in OPERANDS[operand_type]:
+            try:
+                _leaf(subject, entry.name, operand)
+            except FieldError:
+                continue
+            found.append(operand)
+    return _known[sort]
+
+
+@functools.cache
+def _takes_several(entry: Lookup) -> bool:
+    for kind in (Kind.VALUE, Kind.TIME):
+        for single in (True, "a", START, timedelta(1), date(2021, 4, 1)):
+            try:
+                entry.accept(single, kind, "conformance")
+            except FieldError:
+                continue
+            return False
+    return True
+
+
+def _ask(kit: Kit, subject: Subject, lookup: str, operand: Any, negated: bool) -> None:
+    condition = subject.expr.lookup(lookup, operand)
+    rows = kit.objects(subject.entity)
+    rows = rows.exclude(condition) if negated else rows.filter(condition)
+    key = kit.key(subject.entity)
+    leaf = ("leaf", subject.path, lookup, operand)
+    tree = ("not", leaf) if negated else leaf
+    ours = kit.rows(subject.entity)
+    expected = [row[key] for row in ours if oracle.matches(row, tree)]
+    found = kit.names(subject.entity, rows)
+    if sorted(map(str, found)) == sorted(map(str, expected)):
+        return
+    values = {row[key]: oracle.look(row, subject.path) for row in ours}
+    verb = "exclude" if negated else "filter"
+    what = f"{subject.entity}.objects.{verb}({subject.expr} {lookup} {shown(operand)})"
+    kit.same_rows(
+        found, expected, what, lambda item: f", where it is {shown(values[item])}" if item in values else "",
+        _advice(kit, subject, lookup, operand, bool(set(found) - set(expected))),
+    )  # fmt: skip
+
+
+def _advice(kit: Kit, subject: Subject, lookup: str, operand: Any, too_many: bool) -> str:
+    entry = LOOKUPS[lookup]
+    rule = (
+        f"the rule: {subject.label} {entry.phrase} {shown(operand)}; absent and null are no values, "
+        "types are never mixed"
+    )
+    can = kit.capabilities
+    if subject.entity not in can.filtered:
+        return f"{rule}\nno filter was sent ({subject.entity} is not in `filtered`), so the rows are wrong: see row/*"
+    made = Promises(can.strict_values, can.literal_keys, can.regex, can.exists)
+    leaf = _leaf(subject, lookup, operand)
+    operand, kind = leaf.operand, leaf.path.kind
+    grade = entry.grade(operand, kind, made)
+    names = [item.name for item in attrs.fields(Promises) if getattr(made, item.name)]
+    decisive = [
+        name for name in names
+        if entry.grade(operand, kind, attrs.evolve(made, **{name: False})) != grade
+    ]  # fmt: skip
+    if grade == "local":
+        return f"{rule}\nnothing was sent of this condition, so the rows themselves are wrong: see row/* and page/*"
+    if too_many:
+        promise = (
+            f"promises {' and '.join(decisive)}" if decisive else "answers this kind of field exactly, as all must"
+        )
+        return (
+            f"{rule}\nthe rows were not checked again here, because the backend {promise}: keep that, or take it back"
+        )
+    return (
+        f"{rule}\nthe backend's own filter left these rows out: it must give them, and may give more only if it "
+        "promises less"
+    )
+
+
+def _case(subject: Subject, lookup: str, operands: list[Any], negated: bool) -> Callable[[Kit], None]:
+    def run(kit: Kit) -> None:
+        for operand in operands:
+            _ask(kit, subject, lookup, operand, negated)
+
+    return run
+
+
+def _parts(subject: Subject) -> list[str]:
+    if subject.entity in ("Artifact", "ArtifactCollection", "ArtifactType"):
+        return ["artifacts"]
+    return ["files"] if subject.entity == "File" or subject.label == "file_count" else []
+
+
+def _add_all() -> None:
+    for name, entry in LOOKUPS.items():
+        if entry.rewrite is not None:
+            continue  # a plugin's lookup rewrites to these, and means what its author says
+        for subject in SUBJECTS:
+            for operand_type in OPERANDS:
+                operands = _accepted(entry, subject, operand_type)
+                label = f"{subject.entity}.{subject.label}"
+                for negated in (False, True) if operands else ():
+                    group.add(
+                        f"{name}/{operand_type}/{label}{'/not' if negated else ''}",
+                        _case(subject, name, operands, negated),
+                        f"{name} with operands of type {operand_type} on {label}{', negated' if negated else ''}.",
+                        core=subject.core, parts=_parts(subject),
+                    )  # fmt: skip
+
+
+_add_all()
+
+
+@group("keys")
+def _keys(kit: Kit) -> None:
+    """Keys with spaces, slashes, quotes, commas, underscores, backslashes, dollars, dots, other scripts are literal."""
+    for key in [*_AWKWARD, "model.depth"]:
+        values = {repr(row["config"][key]): row["config"][key] for row in kit.rows("Run") if key in row["config"]}
+        subject = Subject("Run", ("config", key), f"config[{key!r}]")
+        for value in list(values.values())[:2]:
+            _ask(kit, subject, "exact", value, False)
+            _ask(kit, subject, "ne", value, False)
+        _ask(kit, subject, "isnull", True, False)
+        _ask(kit, subject, "exists", True, False)
+
+
+@group("and-or-not")
+def _trees(kit: Kit) -> None:
+    """Conditions joined by AND, OR and NOT, nested, mean what they say."""
+    one = ("leaf", ("config", "rank"), "gte", 2)
+    two = ("leaf", ("state",), "in", ["finished", "crashed"])
+    three = ("leaf", ("summary", "loss"), "isnan", True)
+    four = ("leaf", ("tags",), "contains", "baseline")
+    trees = [
+        ("and", [one, two]),
+        ("or", [one, three]),
+        ("and", [("or", [one, four]), ("not", two)]),
+        ("not", ("or", [("and", [one, two]), three])),
+        ("or", [("not", four), ("and", [two, ("not", one)])]),
+        ("and", [("not", ("and", [one, four])), ("or", [two, three, four])]),
+    ]
+    for tree in trees:
+        expected = [row["id"] for row in kit.rows("Run") if oracle.matches(row, tree)]
+        found = kit.names("Run", kit.objects("Run").filter(_as_q(tree)))
+        kit.same_rows(found, expected, f"Run.objects.filter({_as_q(tree)})", lambda item: "")
+
+
+def _as_q(tree: Any) -> Any:
+    kind = tree[0]
+    if kind == "leaf":
+        return PathExpr(tree[1][0], tree[1][1:]).lookup(tree[2], tree[3])
+    if kind == "not":
+        return ~_as_q(tree[1])
+    parts = [_as_q(item) for item in tree[1]]
+    made = parts[0]
+    for part in parts[1:]:
+        made = made & part if kind == "and" else made | part
+    return made
+
+
+@group("many-terms")
+def _many(kit: Kit) -> None:
+    """A condition of five hundred terms side by side is answered like a small one."""
+    from wbmodel.query.q import Q
+
+    ids = [row["id"] for row in kit.rows("Run")][:3]
+    joined = Q(id=ids[0])
+    for other in [*(f"nobody-{at}" for at in range(500)), *ids]:
+        joined |= Q(id=other)
+    found = kit.names("Run", kit.objects("Run").filter(joined))
+    kit.same_rows(found, ids, "Run.objects.filter(Q(id=...) | Q(id=...) | 500 more)", lambda item: "")

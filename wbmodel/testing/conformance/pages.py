@@ -1,0 +1,269 @@
+"""Cases about pages: ``first``, cursors, ends, every connection, slices, and rows that come while pages are read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wbmodel.testing import oracle
+from wbmodel.testing.conformance.cases import Group
+from wbmodel.testing.conformance.kit import Kit
+
+__all__ = ["CONNECTIONS", "group"]
+
+group = Group("page")
+
+RUNS = """
+query Runs($project: String, $entity: String, $filters: JSONString, $order: String, $first: Int, $after: String) {
+  project(name: $project, entityName: $entity) {
+    runs(filters: $filters, order: $order, first: $first, after: $after) {
+      edges { cursor node { name createdAt } }
+      pageInfo { endCursor hasNextPage }
+    }
+  }
+}
+"""
+_LIMIT = 500
+
+
+def page(kit: Kit, **variables: Any) -> dict[str, Any]:
+    """One page of the main project's runs."""
+    entity, project = kit.world.project.split("/")
+    found = kit.data(RUNS, project=project, entity=entity, **variables)["project"]
+    if found is None or found.get("runs") is None:
+        kit.fail(f"project {kit.world.project} was answered with {found!r}, and it has runs", document=RUNS)
+    runs: dict[str, Any] = found["runs"]
+    return runs
+
+
+def ids(connection: dict[str, Any]) -> list[str]:
+    """The ids of a page's runs."""
+    return [edge["node"]["name"] for edge in connection["edges"]]
+
+
+def walk(kit: Kit, first: int, **variables: Any) -> list[str]:
+    """The ids of all pages, one after the other. Fails where cursors lead nowhere."""
+    found: list[str] = []
+    after: str | None = None
+    seen: set[str] = set()
+    while True:
+        connection = page(kit, first=first, after=after, **variables)
+        found += ids(connection)
+        info = connection["pageInfo"]
+        if not info["hasNextPage"]:
+            return found
+        after = info["endCursor"]
+        if not after or after in seen:
+            kit.fail(
+                f"after {len(found)} runs in pages of {first}, pageInfo says hasNextPage: true with the endCursor "
+                f"{after!r}, which {'was given before' if after else 'is none'}: who follows it never gets to the end",
+                document=RUNS, variables=variables,
+            )  # fmt: skip
+        seen.add(after)
+        if not connection["edges"] or len(seen) > _LIMIT:
+            kit.fail(
+                f"pages of {first} go on after {len(found)} runs, and there are {len(kit.rows('Run'))}", document=RUNS
+            )
+
+
+@group("first")
+def _first(kit: Kit) -> None:
+    """A page has as many rows as ``first`` asks for, while there are as many, and says whether more follow."""
+    total = len(kit.rows("Run"))
+    most = kit.capabilities.max_page_size
+    for first in sorted({min(number, most) for number in (1, 2, 3, 5, most)}):
+        connection = page(kit, first=first)
+        wanted = min(first, total)
+        if len(connection["edges"]) != wanted:
+            kit.fail(
+                f"runs(first: {first}) gave {len(connection['edges'])} edges, and must give {wanted} of {total} runs"
+                + (": is `first` ignored?" if len(connection["edges"]) > wanted else ""),
+                document=RUNS,
+            )  # fmt: skip
+        more = connection["pageInfo"]["hasNextPage"]
+        kit.equal(more, first < total, f"hasNextPage of runs(first: {first}), where there are {total} runs,")
+
+
+_ORDERS = {
+    "none": None,
+    "newest": "-created_at",
+    "oldest": "+created_at",
+    "name": "+display_name",
+    "nullable": "+heartbeat_at",
+    "config": "-config.rank.value",
+    "summary": "+summary_metrics.loss",
+}
+
+
+def _walked(order: str | None) -> Any:
+    def run(kit: Kit) -> None:
+        expected = [row["id"] for row in kit.rows("Run")]
+        whole = walk(kit, kit.capabilities.max_page_size, order=order)
+        for first in (3, min(7, kit.capabilities.max_page_size)):
+            found = walk(kit, first, order=order)
+            what = f"following endCursor in pages of {first} with order {order!r}"
+            kit.same_rows(
+                found, expected, what, lambda _: "", "pages must neither overlap nor leave gaps, ties included"
+            )
+            kit.same_order(found, whole, what, lambda _: "")
+
+    return run
+
+
+for _label, _order in _ORDERS.items():
+    group.add(f"walk/{_label}", _walked(_order), f"Following the cursors gives every row once, in one order: {_label}.")
+
+
+@group("walk/filtered")
+def _filtered(kit: Kit) -> None:
+    """The pages of a filter hold only what matches, and go on to the last that does."""
+    expected = oracle.answer(kit.rows("Run"), ("leaf", ("state",), "exact", "finished"))
+    found = walk(kit, 2, filters='{"state": "finished"}')
+    kit.same_rows(found, expected, "pages of 2 with filters {state: finished}", lambda _: "")
+
+
+@group("edge-cursor")
+def _edge_cursor(kit: Kit) -> None:
+    """Going on after any edge's own cursor starts with the row behind it."""
+    connection = page(kit, first=6, order="-created_at")
+    rows = ids(connection)
+    for at in range(0, len(rows) - 1, 2):
+        cursor = connection["edges"][at]["cursor"]
+        found = ids(page(kit, first=1, after=cursor, order="-created_at"))
+        kit.equal(found, [rows[at + 1]], f"the page after the cursor of edge {at} ({rows[at]})")
+
+
+@group("end")
+def _end(kit: Kit) -> None:
+    """After the last row comes an empty page that says so, not an error and not the first page again."""
+    connection = page(kit, first=kit.capabilities.max_page_size)
+    while connection["pageInfo"]["hasNextPage"]:
+        connection = page(kit, first=kit.capabilities.max_page_size, after=connection["pageInfo"]["endCursor"])
+    after = page(kit, first=3, after=connection["pageInfo"]["endCursor"])
+    kit.equal(ids(after), [], "the page after the last cursor")
+    kit.equal(after["pageInfo"]["hasNextPage"], False, "its hasNextPage")
+
+
+@group("empty")
+def _empty(kit: Kit) -> None:
+    """A filter that nothing matches gives an empty page without a next one."""
+    connection = page(kit, first=3, filters='{"state": "no such state"}')
+    kit.equal(ids(connection), [], "the page of a filter that nothing matches")
+    kit.equal(connection["pageInfo"]["hasNextPage"], False, "its hasNextPage")
+
+
+@group("same-cursor-twice")
+def _repeatable(kit: Kit) -> None:
+    """A cursor gives the same page when it is used again, and when other pages were read between."""
+    first = page(kit, first=3)
+    cursor = first["pageInfo"]["endCursor"]
+    second = ids(page(kit, first=3, after=cursor))
+    page(kit, first=5, order="+display_name")
+    kit.equal(ids(page(kit, first=3, after=cursor)), second, "the page after the same cursor, asked again,")
+
+
+CONNECTIONS: dict[str, tuple[str, str, frozenset[str]]] = {
+    "Project.sweeps": ("sweeps", "name", frozenset()),
+    "Project.allViews": ("allViews", "name", frozenset()),
+    "Project.buckets": ("buckets", "name", frozenset()),
+    "Project.artifactTypes": ("artifactTypes", "name", frozenset({"artifacts"})),
+    "Project.artifactCollections": ("artifactCollections", "name", frozenset({"artifacts"})),
+    "ArtifactType.artifactCollections": (
+        'artifactType(name: "dataset") { artifactCollections', "name", frozenset({"artifacts"}),
+    ),
+    "ArtifactCollection.artifacts": (
+        'artifactCollection(name: "images") { artifacts', "id", frozenset({"artifacts"}),
+    ),
+    "Artifact.files": ('artifact(name: "images:v1") { files', "name", frozenset({"artifacts"})),
+    "Artifact.usedBy": ('artifact(name: "images:v0") { usedBy', "name", frozenset({"artifacts"})),
+    "Run.files": ('run(name: "e-one") { files', "name", frozenset({"files"})),
+    "Run.outputArtifacts": ('run(name: "e-one") { outputArtifacts', "id", frozenset({"artifacts"})),
+    "Run.inputArtifacts": ('run(name: "e-half") { inputArtifacts', "id", frozenset({"artifacts"})),
+}  # fmt: skip
+"""Connections below a project: the way there, the field that names a node, and what the world must hold for it."""
+
+
+def _connection(way: str, field: str) -> Any:
+    heads = way.split(" { ")
+    names = [head.split("(")[0] for head in heads]
+    document = (
+        "query Pages($project: String, $entity: String, $first: Int, $after: String) "
+        f"{{ project(name: $project, entityName: $entity) {{ {way}(first: $first, after: $after) "
+        f"{{ edges {{ node {{ {field} }} }} pageInfo {{ endCursor hasNextPage }} }} {'} ' * len(heads)}}}"
+    )
+
+    def pages(kit: Kit, first: int) -> list[str]:
+        entity, project = kit.world.project.split("/")
+        found: list[str] = []
+        after = None
+        while True:
+            at = kit.data(document, project=project, entity=entity, first=first, after=after)["project"]
+            for name in names:
+                if at is None:
+                    kit.fail(f"null came on the way to {way}", document=document)
+                at = at[name]
+            if len(at["edges"]) > first:
+                kit.fail(
+                    f"{names[-1]}(first: {first}) gave {len(at['edges'])} edges: is `first` ignored?", document=document
+                )
+            found += [edge["node"][field] for edge in at["edges"]]
+            if not at["pageInfo"]["hasNextPage"]:
+                return found
+            if len(found) > _LIMIT or at["pageInfo"]["endCursor"] in (None, after):
+                kit.fail(f"{names[-1]}: the pages never end; the last cursor was {after!r}", document=document)
+            after = at["pageInfo"]["endCursor"]
+
+    def run(kit: Kit) -> None:
+        whole = pages(kit, kit.capabilities.max_page_size)
+        single = pages(kit, 1)
+        kit.equal(len(set(single)), len(single), f"the number of different rows of {names[-1]} in pages of 1")
+        kit.equal(single, whole, f"{names[-1]} in pages of 1", "it must be what comes in one page")
+        if not whole:
+            kit.fail(f"{names[-1]} is empty, and the world holds some", document=document)
+
+    return run
+
+
+for _name, (_way, _field, _needs) in CONNECTIONS.items():
+    group.add(f"connection/{_name}", _connection(_way, _field), f"{_name} has pages that fit together.", parts=_needs)
+
+
+@group("slices")
+def _slices(kit: Kit) -> None:
+    """Slices of a queryset are slices of its whole, at every border of its pages."""
+    size = kit.capabilities.page_size
+    expected = oracle.answer(kit.rows("Run"), ("and", []))
+    total = len(expected)
+    cuts = {(0, 1), (0, size), (size - 1, size + 1), (size, size + 2), (1, total), (total - 1, total + 3), (2, 2)}
+    for start, stop in sorted(cuts):
+        found = kit.names("Run", kit.objects("Run")[start:stop])
+        kit.same_order(found, expected[start:stop], f"Run.objects[{start}:{stop}]", lambda _: "")
+    kit.equal(kit.ask(kit.objects("Run")[3:], "first").id, expected[3], "the id of Run.objects[3:].first()")
+
+
+def _growing(order: str) -> Any:
+    def run(kit: Kit) -> None:
+        project = kit.world.second
+        entity, name = project.split("/")
+        before = {row["id"] for row in kit.world.rows("Run", project)}
+        found: list[str] = []
+        after = None
+        for turn in range(_LIMIT):
+            told = kit.data(RUNS, project=name, entity=entity, first=2, after=after, order=order)["project"]["runs"]
+            found += ids(told)
+            if turn in (0, 1):
+                kit.bench.add_run(project)
+            if not told["pageInfo"]["hasNextPage"]:
+                break
+            after = told["pageInfo"]["endCursor"]
+        ours = [item for item in found if item in before]
+        what = f"pages of 2 with order {order}, while runs are added,"
+        kit.same_rows(ours, before, what, lambda _: "", "a cursor says where a row stood, not how many came before it")
+
+    return run
+
+
+for _order in ("-created_at", "+created_at"):
+    group.add(
+        f"growing/{'newest' if _order[0] == '-' else 'oldest'}", _growing(_order),
+        "Rows that are added while pages are read neither hide nor repeat a row that was there.",
+    )  # fmt: skip

@@ -1,0 +1,53 @@
+"""The pytest plugin: the options of the conformance kit. Loaded by every pytest that finds wbmodel installed, so it
+imports nothing before one of its options is used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pytest
+
+    from wbmodel.testing.conformance.base import Conformance
+
+__all__ = ["configure", "pytest_addoption"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options ``--wbmodel-backend``, ``--wbmodel-world`` and ``--wbmodel-full``."""
+    group = parser.getgroup("wbmodel", "wbmodel's conformance kit")
+    group.addoption(
+        "--wbmodel-backend",
+        metavar="URL",
+        default=None,
+        help="run pytest --pyargs wbmodel.testing.conformance against this",
+    )
+    group.addoption(
+        "--wbmodel-world", metavar="MODULE:NAME", default=None,
+        help="a Seed that puts the kit's world into the backend (default: mutations; fixtures: needs none)",
+    )  # fmt: skip
+    group.addoption(
+        "--wbmodel-full", action="store_true", default=False, help="run the larger matrix of conformance cases"
+    )
+
+
+def configure(cls: type[Conformance], config: Any) -> None:
+    """Give a test class the backend and the seed that the options name."""
+    import pytest
+
+    url = config.getoption("wbmodel_backend", None)
+    if not url:
+        pytest.fail(
+            "say which backend to test: --wbmodel-backend=URL, as in --wbmodel-backend=fixtures: "
+            "(and --wbmodel-world=package.module:Name where a seed has to fill it)",
+            pytrace=False,
+        )
+    cls.backend = url
+    spec = config.getoption("wbmodel_world", None)
+    if spec:
+        from wbmodel.testing.conformance.seeds import load_seed
+
+        try:
+            cls.seed = load_seed(spec)
+        except (ImportError, AttributeError, ValueError) as error:
+            pytest.fail(f"--wbmodel-world={spec}: {error}", pytrace=False)
