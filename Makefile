@@ -41,7 +41,7 @@ format: $(READY) ## let ruff format and mend what it can
 
 types: $(READY) ## mypy --strict and pyright
 	$(BIN)/mypy
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 bench: $(READY) ## benchmarks, each beside its floor
 	$(BIN)/python -m pytest tests/benchmarks -m "not online" --benchmark-enable --benchmark-columns=median,iqr,rounds -s

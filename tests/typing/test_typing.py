@@ -77,7 +77,7 @@ def test_mypy_refuses(cache: Path) -> None:
 def test_pyright_agrees(name: str) -> None:
     pytest.importorskip("pyright", reason="pyright is not installed")
     done = subprocess.run(
-        [sys.executable, "-m", "pyright", "--outputjson", "--project", str(ROOT), str(HERE / name)],
+        [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, "--outputjson", str(HERE / name)],
         capture_output=True,
         text=True,
         cwd=ROOT,
