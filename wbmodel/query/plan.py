@@ -12,9 +12,7 @@ from wbmodel.query.order import OrderKey, default_order
 from wbmodel.query.scopes import Scopes
 from wbmodel.query.where import Node, is_never
 
-__all__ = ["Plan", "RelatedTree"]
-
-RelatedTree = tuple[str, ...]
+__all__ = ["Plan"]
 
 
 @attrs.frozen(slots=True, kw_only=True)
