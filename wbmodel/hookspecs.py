@@ -80,8 +80,9 @@ class RegisterBackends(Protocol):
 
         ``requires`` is ``(extra, import names)``: while one of the names cannot be imported, connecting says
         ``pip install "<distribution>[<extra>]"``. ``wants`` names the settings the factory takes, of ``api_key`` (a
-        ``Secret`` or None), ``entity``, ``project`` and ``timeout``. ``api_version`` is the contract's version that
-        the author wrote against; where it is not given, the factory's attribute of that name says it.
+        ``Secret`` or None), ``identity_token_file`` (an absolute path or None; one of these two is None), ``entity``,
+        ``project`` and ``timeout``. ``api_version`` is the contract's version that the author wrote against; where it
+        is not given, the factory's attribute of that name says it.
         """
         ...
 

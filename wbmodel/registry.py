@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 OWN = "wbmodel"
-SETTINGS = frozenset({"api_key", "entity", "project", "timeout"})
+SETTINGS = frozenset({"api_key", "entity", "identity_token_file", "project", "timeout"})
 _PLANNED = {
     "http": "a W&B server",
     "https": "a W&B server",

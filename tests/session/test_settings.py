@@ -125,7 +125,120 @@ def test_the_table_says_what_was_taken_from_where():
         "project": ("p", "WANDB_PROJECT"),
         "timeout": ("5", "argument"),
         "api_key": ("***", "argument"),
+        "identity_token_file": ("", "default"),
+        "trace": ("", "default"),
+        "otel": ("", "default"),
     }
+
+
+# -- identity token files --------------------------------------------------------------------------
+
+SERVER = "https://wandb.acme.org"
+
+
+def credentials(settings):
+    key = settings.api_key().value
+    return key and key.reveal(), settings.identity_token_file.value
+
+
+@pytest.mark.parametrize(
+    ("url", "arguments", "environ", "expected", "source"),
+    [
+        (SERVER, {"identity_token_file": "/t"}, {"WANDB_API_KEY": "k"}, (None, "/t"), "argument"),
+        (SERVER, {"api_key": "k"}, {"WANDB_IDENTITY_TOKEN_FILE": "/t"}, ("k", None), "default"),
+        (SERVER, {}, {"WANDB_IDENTITY_TOKEN_FILE": " /t "}, (None, "/t"), "WANDB_IDENTITY_TOKEN_FILE"),
+        (SERVER, {}, {"WANDB_IDENTITY_TOKEN_FILE": " "}, ("from-netrc", None), "default"),
+        (SERVER, {}, {"WANDB_IDENTITY_TOKEN_FILE": "", "WANDB_API_KEY": "k"}, ("k", None), "default"),
+        ("https://api:u@wandb.acme.org", {}, {"WANDB_IDENTITY_TOKEN_FILE": "/t"}, ("u", None), "default"),
+        ("https://api:u@wandb.acme.org", {"identity_token_file": "/t"}, {}, (None, "/t"), "argument"),
+        ("fixtures:a", {}, {"WANDB_IDENTITY_TOKEN_FILE": "/t", "WANDB_API_KEY": "k"}, ("k", None), "default"),
+    ],
+)
+def test_an_api_key_or_an_identity_token_file(tmp_path, url, arguments, environ, expected, source):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine wandb.acme.org login user password from-netrc\n")
+    settings = resolve_settings(url, environ={**environ, "NETRC": str(netrc)}, **arguments)
+    assert credentials(settings) == expected
+    assert settings.identity_token_file.source == source
+
+
+def test_two_kinds_of_credentials_of_one_rank_are_refused():
+    with pytest.raises(ConfigurationError, match="WANDB_API_KEY and WANDB_IDENTITY_TOKEN_FILE are both set"):
+        resolve_settings(SERVER, environ={"WANDB_API_KEY": KEY, "WANDB_IDENTITY_TOKEN_FILE": "/t"})
+    with pytest.raises(ConfigurationError, match="give one of them") as caught:
+        resolve_settings(SERVER, api_key=KEY, identity_token_file="/t", environ={})
+    assert KEY not in str(caught.value)
+    with pytest.raises(ConfigurationError, match="identity_token_file is a path, not 3"):
+        connect("plain:x", identity_token_file=3, plugins=manager())
+
+
+def test_an_identity_token_file_is_enough_to_mean_the_public_server():
+    settings = resolve_settings(environ={"WANDB_IDENTITY_TOKEN_FILE": "/t"})
+    assert settings.url == Setting(DEFAULT_SERVER, "default")
+
+
+def test_the_path_is_absolute_at_once_and_the_file_is_not_opened(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    relative = resolve_settings(SERVER, identity_token_file="token.jwt", environ={})
+    monkeypatch.chdir("/")
+    assert relative.identity_token_file.value == str(tmp_path / "token.jwt")
+    home = resolve_settings(SERVER, identity_token_file=tmp_path / "no" / "such", environ={})
+    assert home.identity_token_file.value == str(tmp_path / "no" / "such")
+    assert resolve_settings(SERVER, identity_token_file="~/t", environ={}).identity_token_file.value == str(
+        tmp_path / "t"  # HOME in these tests
+    )
+
+
+def test_with_an_identity_token_file_netrc_is_not_read(tmp_path):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("nonsense")
+    settings = resolve_settings(SERVER, environ={"NETRC": str(netrc), "WANDB_IDENTITY_TOKEN_FILE": "/t"})
+    assert settings.api_key() == Setting(None, "not asked for: identity_token_file is used")
+    assert settings.known_key() is None
+
+
+def test_a_backend_is_handed_the_identity_token_file(tmp_path):
+    class Tokens:
+        @hookimpl
+        def wbmodel_register_backends(self, register):
+            from tests.session.helpers import Plain
+
+            class TokenBackend(Plain):
+                def __init__(self, url, /, *, api_key, identity_token_file):
+                    super().__init__(url)
+                    self.credentials = (api_key, identity_token_file)
+
+            register("tokens", TokenBackend, wants=("api_key", "identity_token_file"))
+
+    session = connect("tokens:x", identity_token_file=tmp_path / "t", plugins=manager(Tokens()))
+    assert session.backend.credentials == (None, str(tmp_path / "t"))
+
+
+# -- what is recorded ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (None, Setting(None, "default")),
+        (" ", Setting(None, "default")),
+        ("0", Setting(None, "WBMODEL_TRACE")),
+        ("False", Setting(None, "WBMODEL_TRACE")),
+        ("1", Setting("log", "WBMODEL_TRACE")),
+        ("TRUE", Setting("log", "WBMODEL_TRACE")),
+        ("/tmp/x.jsonl", Setting("/tmp/x.jsonl", "WBMODEL_TRACE")),
+    ],
+)
+def test_the_trace_variable(text, expected):
+    environ = {} if text is None else {"WBMODEL_TRACE": text}
+    assert resolve_settings("fixtures:a", environ=environ).trace == expected
+
+
+def test_the_otel_variable():
+    found = [resolve_settings("fixtures:a", environ={"WBMODEL_OTEL": text}).otel for text in ("1", "0", "", "True")]
+    assert [setting.value for setting in found] == [True, False, False, True]
+    with pytest.raises(ConfigurationError, match="WBMODEL_OTEL is 1 or 0, not 'console'"):
+        resolve_settings("fixtures:a", environ={"WBMODEL_OTEL": "console"})
 
 
 # -- secrets ---------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ Overrides are context variables, so a thread or task started elsewhere finds the
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
@@ -45,6 +46,7 @@ def connect(
     project: str | None = None,
     entity: str | None = None,
     api_key: str | Secret | None = None,
+    identity_token_file: str | os.PathLike[str] | None = None,
     name: str = "default",
     default: bool = True,
     timeout: float | None = None,
@@ -54,10 +56,11 @@ def connect(
     """Make a session and, unless ``default=False``, the process-wide default. Does no I/O.
 
     ``url`` begins with the backend's scheme (``"fixtures:dir"``, ``"https://api.wandb.ai"``); without it,
-    ``WBMODEL_URL`` and ``WANDB_BASE_URL`` are asked. ``project`` is ``"project"`` or ``"entity/project"``. ``name`` is
-    what :func:`get_session` and ``.using()`` know it by; an open session of that name is replaced, and stays usable for
-    whoever holds it. ``timeout`` is in seconds per request. ``backend_options`` go to the backend. ``plugins`` is
-    for tests that make their own plugin manager.
+    ``WBMODEL_URL`` and ``WANDB_BASE_URL`` are asked. ``project`` is ``"project"`` or ``"entity/project"``. ``api_key``
+    or ``identity_token_file`` (a file with a JSON web token that the server takes for an access token) beat the
+    environment and netrc, and exclude each other. ``name`` is what :func:`get_session` and ``.using()`` know it by; an
+    open session of that name is replaced, and stays usable for whoever holds it. ``timeout`` is in seconds per request.
+    ``backend_options`` go to the backend. ``plugins`` is for tests that make their own plugin manager.
 
     Raises :class:`~wbmodel.errors.ConfigurationError` when there is nothing to connect to or an option is unknown, and
     :class:`~wbmodel.errors.BackendError` when the backend is unknown, not installed, claimed twice or broken.
@@ -73,7 +76,16 @@ def connect(
             raise ConfigurationError(f"connect(): {label} is text, not {value!r}")
     if timeout is not None and (type(timeout) not in (int, float) or timeout <= 0):
         raise ConfigurationError(f"connect(): timeout is a number of seconds above 0, not {timeout!r}")
-    settings = resolve_settings(url, project=project, entity=entity, api_key=api_key, timeout=timeout)
+    if identity_token_file is not None and not isinstance(identity_token_file, str | os.PathLike):
+        raise ConfigurationError(f"connect(): identity_token_file is a path, not {identity_token_file!r}")
+    settings = resolve_settings(
+        url,
+        project=project,
+        entity=entity,
+        api_key=api_key,
+        identity_token_file=identity_token_file,
+        timeout=timeout,
+    )
     manager = plugins if plugins is not None else default_plugin_manager()
     session = Session(settings, manager.resolve(settings.url.value), manager, name=name, options=backend_options)
     if plugins is not None:

@@ -275,6 +275,7 @@ class Session:
         entry = self._entry
         settings: dict[str, Callable[[], Any]] = {
             "api_key": lambda: self.settings.api_key().value,
+            "identity_token_file": lambda: self.settings.identity_token_file.value,
             "entity": lambda: self.entity,
             "project": lambda: self.settings.project.value,
             "timeout": lambda: self.timeout,
@@ -293,7 +294,7 @@ class Session:
         return backend
 
 
-_OWN = ("project", "entity", "api_key", "name", "default", "timeout", "plugins")
+_OWN = ("project", "entity", "api_key", "identity_token_file", "name", "default", "timeout", "plugins")
 
 
 def _check_options(entry: BackendEntry, options: Mapping[str, Any]) -> None:

@@ -1,8 +1,12 @@
 """Where a session's settings come from, each with its source, and the type that keeps an API key out of sight.
 
-The order is: the caller's argument, then ``WBMODEL_URL``, ``WANDB_BASE_URL``, ``WANDB_API_KEY``, ``WANDB_ENTITY`` and
-``WANDB_PROJECT``, then netrc, then defaults. An empty variable counts as unset. netrc is read when the key is first
-needed, not at ``connect``.
+The order is: the caller's argument, then ``WBMODEL_URL``, ``WANDB_BASE_URL``, ``WANDB_API_KEY``,
+``WANDB_IDENTITY_TOKEN_FILE``, ``WANDB_ENTITY`` and ``WANDB_PROJECT``, then netrc, then defaults. An empty variable
+counts as unset. netrc is read when the key is first needed, not at ``connect``; the identity token file is opened by
+the backend, when it first needs what is in it.
+
+There are credentials of one kind at a time, as with W&B's own client (0.31.0, ``wandb/sdk/lib/wbauth``): an API key or
+an identity token file. An argument beats the variables, a variable beats netrc, and two of one rank are an error.
 """
 
 from __future__ import annotations
@@ -80,13 +84,20 @@ class Setting(Generic[T_co]):
 
 @attrs.define(slots=True, kw_only=True)
 class Settings:
-    """What :func:`resolve_settings` found. ``url`` holds no credentials."""
+    """What :func:`resolve_settings` found. ``url`` holds no credentials.
+
+    ``identity_token_file`` is the absolute path of a file with a JSON web token, or None; where it is a path, there is
+    no API key. ``trace`` and ``otel`` say what :mod:`wbmodel.session.trace` and :mod:`wbmodel.session.otel` record.
+    """
 
     url: Setting[str]
     entity: Setting[str | None]
     project: Setting[str | None]
     timeout: Setting[float | None]
     given_key: Setting[Secret] | None = None
+    identity_token_file: Setting[str | None] = Setting(None, "default")
+    trace: Setting[str | None] = Setting(None, "default")
+    otel: Setting[bool] = Setting(False, "default")
     netrc_path: str | None = None
     _netrc_key: Setting[Secret | None] | None = attrs.field(default=None, init=False, repr=False)
 
@@ -94,9 +105,17 @@ class Settings:
         """The API key. Reads netrc the first time, when neither argument, URL nor environment gave one."""
         if self.given_key is not None:
             return Setting(self.given_key.value, self.given_key.source)
+        if self.identity_token_file.value is not None:
+            return Setting(None, "not asked for: identity_token_file is used")
         if self._netrc_key is None:
             self._netrc_key = _from_netrc(self.url.value, self.netrc_path)
         return self._netrc_key
+
+    def known_key(self) -> Secret | None:
+        """The API key if it is known by now. Reads nothing."""
+        if self.given_key is not None:
+            return self.given_key.value
+        return None if self._netrc_key is None else self._netrc_key.value
 
     def table(self) -> dict[str, tuple[str, str]]:
         """``{setting: (value, source)}`` for people; the API key is masked."""
@@ -107,6 +126,9 @@ class Settings:
             "project": self.project,
             "timeout": self.timeout,
             "api_key": key,
+            "identity_token_file": self.identity_token_file,
+            "trace": self.trace,
+            "otel": Setting("on" if self.otel.value else None, self.otel.source),
         }
         return {name: ("" if item.value is None else str(item.value), item.source) for name, item in found.items()}
 
@@ -117,24 +139,28 @@ def resolve_settings(
     project: str | None = None,
     entity: str | None = None,
     api_key: str | Secret | None = None,
+    identity_token_file: str | os.PathLike[str] | None = None,
     timeout: float | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
-    """Resolve every setting. Raises :class:`~wbmodel.errors.ConfigurationError` when there is no URL to go to."""
+    """Resolve every setting. Raises :class:`~wbmodel.errors.ConfigurationError` when there is no URL to go to, and
+    when there are two kinds of credentials of one rank."""
     env = os.environ if environ is None else environ
     key_setting = _key(api_key, env)
+    token_file = _token_file(identity_token_file, env)
     found_url = _first(
         ("argument", url),
         ("WBMODEL_URL", env.get("WBMODEL_URL")),
         ("WANDB_BASE_URL", env.get("WANDB_BASE_URL")),
     )
     if found_url is None:
-        if key_setting is None:
+        if key_setting is None and token_file is None:
             raise ConfigurationError(NO_URL)
         found_url = Setting(DEFAULT_SERVER, "default")
     bare, inner_key = split_credentials(found_url.value.strip())
     if inner_key is not None and (key_setting is None or key_setting.source != "argument"):
         key_setting = Setting(Secret(inner_key), f"URL ({found_url.source})")
+    key_setting, token_file = _one_kind(key_setting, token_file, bare)
     if timeout is not None and not timeout > 0:
         raise ConfigurationError(f"timeout is a number of seconds above 0, not {timeout!r}")
     entity_setting, project_setting = _place(entity, project, env)
@@ -144,6 +170,9 @@ def resolve_settings(
         project=project_setting,
         timeout=Setting(timeout, "default" if timeout is None else "argument"),
         given_key=key_setting,
+        identity_token_file=token_file or Setting(None, "default"),
+        trace=_trace(env),
+        otel=_otel(env),
         netrc_path=env.get("NETRC"),
     )
 
@@ -160,6 +189,53 @@ def _key(api_key: str | Secret | None, env: Mapping[str, str]) -> Setting[Secret
         return Setting(api_key, "argument")
     found = _first(("argument", api_key), ("WANDB_API_KEY", env.get("WANDB_API_KEY")))
     return None if found is None else Setting(Secret(found.value.strip()), found.source)
+
+
+def _token_file(argument: str | os.PathLike[str] | None, env: Mapping[str, str]) -> Setting[str | None] | None:
+    found = _first(
+        ("argument", None if argument is None else os.fspath(argument)),
+        ("WANDB_IDENTITY_TOKEN_FILE", env.get("WANDB_IDENTITY_TOKEN_FILE")),
+    )
+    if found is None:
+        return None
+    # Absolute at once: the file is read later, when the working directory may be another.
+    return Setting(os.path.abspath(os.path.expanduser(found.value.strip())), found.source)
+
+
+def _one_kind(
+    key: Setting[Secret] | None, token_file: Setting[str | None] | None, url: str
+) -> tuple[Setting[Secret] | None, Setting[str | None] | None]:
+    """The API key or the identity token file, whichever counts. An argument counts most, then a key in the URL."""
+    if key is None or token_file is None:
+        return key, token_file
+    if token_file.source == "argument" and key.source != "argument":
+        return None, token_file
+    if token_file.source != "argument" and (key.source == "argument" or key.source.startswith("URL")):
+        return key, None
+    if token_file.source == "argument":
+        raise ConfigurationError("api_key= and identity_token_file= are two kinds of credentials; give one of them")
+    if split_scheme(url)[0] not in ("http", "https"):
+        return key, None  # what two variables say to W&B's own client is no reason not to open a folder
+    raise ConfigurationError(
+        "WANDB_API_KEY and WANDB_IDENTITY_TOKEN_FILE are both set, which W&B's own client refuses as well; "
+        "unset one of them, or give api_key= or identity_token_file="
+    )
+
+
+def _trace(env: Mapping[str, str]) -> Setting[str | None]:
+    text = env.get("WBMODEL_TRACE", "").strip()
+    if not text:
+        return Setting(None, "default")
+    if text.lower() in ("0", "false"):
+        return Setting(None, "WBMODEL_TRACE")
+    return Setting("log" if text.lower() in ("1", "true") else os.path.abspath(text), "WBMODEL_TRACE")
+
+
+def _otel(env: Mapping[str, str]) -> Setting[bool]:
+    text = env.get("WBMODEL_OTEL", "").strip().lower()
+    if text not in ("", "0", "false", "1", "true"):
+        raise ConfigurationError(f"WBMODEL_OTEL is 1 or 0, not {text!r}")
+    return Setting(text in ("1", "true"), "WBMODEL_OTEL" if text else "default")
 
 
 def _place(
