@@ -166,13 +166,20 @@ def test_settings_come_from_where_the_table_says() -> None:
         "project": "WANDB_PROJECT",
         "timeout": "default",
         "api_key": "WANDB_API_KEY",
+        "identity_token_file": "default",
+        "trace": "default",
+        "otel": "default",
     }
     del everything["WBMODEL_URL"]
     assert resolve_settings(environ=everything).url.source == "WANDB_BASE_URL"
     del everything["WANDB_BASE_URL"]
     assert resolve_settings(environ=everything).url.value == "https://api.wandb.ai"
     given = resolve_settings("fixtures:x", project="me/p", timeout=1.0, api_key="a" * 40, environ=everything)
-    assert {source for _, source in given.table().values()} == {"argument"}
+    elsewhere = {"identity_token_file", "trace", "otel"}
+    assert {source for name, (_, source) in given.table().items() if name not in elsewhere} == {"argument"}
+    variables = {"WANDB_IDENTITY_TOKEN_FILE": "t", "WBMODEL_TRACE": "1", "WBMODEL_OTEL": "1"}
+    said = resolve_settings("fixtures:x", environ=variables).table()
+    assert {said[name][1] for name in elsewhere} == set(variables)
     with pytest.raises(ConfigurationError):
         resolve_settings(environ={})
 
