@@ -129,6 +129,9 @@ def querysets() -> dict[str, str]:
 FOR_DRIVERS = {"sending", "received", "failed", "call_info", "in_turn", "wrappers"}
 """Members of Session that drivers use, and nobody else."""
 
+COUNTING = {"count_sending", "count_received", "count_failed"}
+"""Members of SessionStats that sessions use, and nobody else."""
+
 
 def settings() -> dict[str, str]:
     """The functions around sessions, and the members of one."""
@@ -145,6 +148,7 @@ def settings() -> dict[str, str]:
         "members": table(("member", "meaning"), members(Session, without=FOR_DRIVERS)),
         "stats": markdown(SessionStats.__doc__),
         "stats_fields": table(("attribute", "type"), [(f"`{item.name}`", f"`{item.type}`") for item in stats]),
+        "stats_members": table(("method", "meaning"), members(SessionStats, without=COUNTING)),
     }
 
 

@@ -113,9 +113,9 @@ class Deadline:
         """Passed on."""
         self._doors.received(responses)
 
-    def failed(self) -> None:
+    def failed(self, requests: Sequence[Request], error: BaseException) -> None:
         """Passed on."""
-        self._doors.failed()
+        self._doors.failed(requests, error)
 
 
 _RAN_OUT = "the deadline of the query"

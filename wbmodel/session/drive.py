@@ -65,8 +65,9 @@ class Doors(Protocol):
         """Called with what the backend answered."""
         ...
 
-    def failed(self) -> None:
-        """Called when the backend raised."""
+    def failed(self, requests: Sequence[Request], error: BaseException) -> None:
+        """Called when the backend raised ``error`` instead; an error that is no ``Exception`` (a cancellation, or the
+        ``GeneratorExit`` of an operation that was closed) says that nobody waits any more."""
         ...
 
 
@@ -241,8 +242,8 @@ def _call(doors: Doors, requests: Sequence[Request]) -> list[Response]:
             responses = [backend.execute(request, timeout=doors.timeout) for request in requests]
         else:
             responses = _counted(backend.execute_many(requests, timeout=doors.timeout), requests, backend)
-    except BaseException:
-        doors.failed()
+    except BaseException as error:
+        doors.failed(requests, error)
         raise
     doors.received(responses)
     return list(responses)
@@ -269,7 +270,12 @@ class _Started:
         self._first = first
         if len(first) == 1:
             doors.sending(first)
-            self._future = backend.submit(first[0], timeout=doors.timeout)
+            try:
+                self._future = backend.submit(first[0], timeout=doors.timeout)
+            except BaseException as error:
+                doors.failed(first, error)
+                self._raw.close()
+                raise
 
     def wait(self) -> Response:
         if self._raw is None:
@@ -280,19 +286,25 @@ class _Started:
         return _pump(self._doors, self._raw, first)[0]
 
     def _collect(self) -> list[Response]:
-        assert self._future is not None
+        future, self._future = self._future, None  # what becomes of it is told here, once
+        assert future is not None
         try:
-            response = self._future.result()
-        except BaseException:
-            self._future.cancel()
-            self._doors.failed()
+            response = future.result()
+        except BaseException as error:
+            future.cancel()
+            self._doors.failed(self._first, error)
             raise
         self._doors.received((response,))
         return [response]
 
     def cancel(self) -> None:
         if self._future is not None:
-            self._future.cancel()
+            # An answer that came in meanwhile counts, though nobody wants it.
+            came_in = not self._future.cancel() and self._future.done() and self._future.exception() is None
+            if came_in and isinstance(response := self._future.result(), Response):
+                self._doors.received((response,))
+            else:
+                self._doors.failed(self._first, GeneratorExit())
         if self._raw is not None:
             self._raw.close()
 
@@ -393,8 +405,8 @@ async def _acall(doors: Doors, requests: Sequence[Request]) -> list[Response]:
             responses = [await backend.aexecute(request, timeout=doors.timeout) for request in requests]
         else:
             responses = _counted(await backend.aexecute_many(requests, timeout=doors.timeout), requests, backend)
-    except BaseException:
-        doors.failed()
+    except BaseException as error:
+        doors.failed(requests, error)
         raise
     doors.received(responses)
     return list(responses)

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from wbmodel.errors import ServerError
 from wbmodel.request import Request, Response
 
 if TYPE_CHECKING:
     from wbmodel.session.session import Session
 
-__all__ = ["Observer", "SessionStats", "notify", "observing"]
+__all__ = ["Measuring", "Observer", "SessionStats", "notify", "observing", "readable"]
 
 Observer = Callable[[Request, "Session"], None]
 
@@ -47,34 +48,156 @@ def notify(requests: Sequence[Request], session: Session) -> None:
             observer(request, session)
 
 
-@attrs.define(slots=True)
+@attrs.define(slots=True, eq=False)
 class SessionStats:
-    """Counts since the session was made. ``round_trips`` counts a batch once; ``retries`` and ``bytes`` (received)
-    are what the backend says in ``Response.extensions["wbmodel"]``."""
+    """Counts of a session since it was made, or of a block: ``with session.stats.measuring() as used: ...``.
+
+    ``requests`` went to the backend, in ``round_trips`` calls (a batch is one); ``errors`` of the calls failed.
+    ``retries``, ``pauses`` (waits that the server asked for), ``bytes`` (received on the wire) and ``sent`` (bytes) are
+    what the backend says in ``Response.extensions["wbmodel"]``, and 0 where it says nothing; ``retries`` counts the
+    repeats of failed calls too. ``peak_in_flight`` is how many requests were under way at once, at most, from all
+    threads and tasks. Requests that were given up (cancelled, read ahead and not wanted) are no errors.
+    """
 
     requests: int = 0
     round_trips: int = 0
     errors: int = 0
     retries: int = 0
+    pauses: int = 0
     bytes: int = 0
-    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False, eq=False)
+    sent: int = 0
+    peak_in_flight: int = 0
+    # Shared with the blocks that measure, as one lock must hold while a request is counted in all of them.
+    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
+    _blocks: tuple[SessionStats, ...] = attrs.field(default=(), init=False, repr=False)
+    _in_flight: int = attrs.field(default=0, init=False, repr=False)
+    # The most calls under way here, and the most requests that the backend has sent at once, where it says so.
+    _most: int = attrs.field(default=0, init=False, repr=False)
+    _noted: int = attrs.field(default=0, init=False, repr=False)
 
-    def sent(self, requests: Sequence[Request]) -> None:
-        """Count what goes out."""
+    def snapshot(self) -> SessionStats:
+        """A copy of the counts that does not change any more, all of one moment."""
         with self._lock:
-            self.requests += len(requests)
-            self.round_trips += 1
+            return SessionStats(**self._counts())
 
-    def received(self, responses: Sequence[Response]) -> None:
-        """Count what came in."""
-        notes = [response.extensions.get("wbmodel") for response in responses if response.extensions]
-        for note in notes:
-            if isinstance(note, dict):
-                with self._lock:
-                    self.retries += max(0, int(note.get("attempts", 1)) - 1)
-                    self.bytes += int(note.get("bytes", 0))
-
-    def failed(self) -> None:
-        """Count a call to the backend that raised."""
+    def as_dict(self) -> dict[str, int]:
+        """The counts by name, all of one moment."""
         with self._lock:
-            self.errors += 1
+            return self._counts()
+
+    def measuring(self) -> Measuring:
+        """A block, for ``with`` and ``async with``, that gives counts of its own: those of the requests that this
+        session sends, from any thread or task, while the block runs. After it they stay as they are."""
+        return Measuring(self)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SessionStats) and self.as_dict() == other.as_dict()
+
+    __hash__ = None  # type: ignore[assignment]  # it changes
+
+    def __str__(self) -> str:
+        now = self.as_dict()
+        parts = [f"{_many(now['requests'], 'request')} in {_many(now['round_trips'], 'round trip')}"]
+        parts += [_many(now[name], name.removesuffix("s")) for name in ("errors", "pauses") if now[name]]
+        if now["retries"]:
+            parts.append("1 retry" if now["retries"] == 1 else f"{now['retries']:,} retries")
+        parts += [f"{readable(now[name])} {label}" for name, label in _SIZES if now[name]]
+        if now["peak_in_flight"] > 1:
+            parts.append(f"{now['peak_in_flight']:,} at once at most")
+        return ", ".join(parts)
+
+    # -- what a session tells ----------------------------------------------------------------------
+
+    def count_sending(self, requests: int, at_once: int) -> None:
+        """Count a call that goes out with ``requests``, of which the backend sends ``at_once`` together."""
+        with self._lock:
+            for counts in (self, *self._blocks):
+                counts.requests += requests
+                counts.round_trips += 1
+                counts._in_flight += at_once
+                counts._most = max(counts._most, counts._in_flight)
+                counts._peak()
+
+    def count_received(self, responses: Sequence[Response], at_once: int) -> None:
+        """Count what came in, and that the call which sent ``at_once`` is over."""
+        found = [response.extensions.get("wbmodel") for response in responses if response.extensions]
+        notes = [note for note in found if isinstance(note, dict)]
+        with self._lock:
+            for counts in (self, *self._blocks):
+                counts._in_flight -= at_once
+                for note in notes:
+                    counts.retries += max(0, int(note.get("attempts", 1)) - 1)
+                    counts.pauses += int(note.get("pauses", 0))
+                    counts.bytes += int(note.get("bytes", 0))
+                    counts.sent += int(note.get("sent", 0))
+                    counts._noted = max(counts._noted, int(note.get("in_flight", 0)))
+                counts._peak()
+
+    def count_failed(self, error: BaseException, at_once: int) -> None:
+        """Count that the call which sent ``at_once`` raised. What is no ``Exception`` says that it was given up."""
+        repeats = max(0, error.attempts - 1) if isinstance(error, ServerError) else 0
+        with self._lock:
+            for counts in (self, *self._blocks):
+                counts._in_flight -= at_once
+                counts.retries += repeats
+                counts.errors += isinstance(error, Exception)
+
+    def _peak(self) -> None:
+        # What is under way here may wait in the backend for its turn, and the backend's own count is of all its life;
+        # each is a bound.
+        self.peak_in_flight = min(self._most, self._noted) if self._noted else self._most
+
+    def _counts(self) -> dict[str, int]:
+        return {item.name: getattr(self, item.name) for item in attrs.fields(SessionStats) if item.init}
+
+    def _open(self) -> SessionStats:
+        block = SessionStats()
+        with self._lock:
+            block._lock = self._lock
+            # What is under way by now is over within the block, or beside it.
+            block._in_flight = self._in_flight
+            self._blocks = (*self._blocks, block)
+        return block
+
+    def _close(self, block: SessionStats) -> None:
+        with self._lock:
+            self._blocks = tuple(known for known in self._blocks if known is not block)
+
+
+class Measuring:
+    """The block of :meth:`SessionStats.measuring`."""
+
+    def __init__(self, stats: SessionStats) -> None:
+        self._stats = stats
+        self._open: list[SessionStats] = []
+
+    def __enter__(self) -> SessionStats:
+        block = self._stats._open()
+        self._open.append(block)
+        return block
+
+    def __exit__(self, *exc: object) -> None:
+        self._stats._close(self._open.pop())
+
+    async def __aenter__(self) -> SessionStats:
+        return self.__enter__()
+
+    async def __aexit__(self, *exc: object) -> None:
+        self.__exit__()
+
+
+_SIZES = (("bytes", "received"), ("sent", "sent"))
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def readable(size: int) -> str:
+    """A number of bytes for people: ``"999 B"``, ``"1.5 kB"``, ``"12 MB"``."""
+    amount, unit = float(size), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if amount < 999.5:
+            break
+        amount, unit = amount / 1000, larger
+    return f"{size} B" if unit == "B" else f"{amount:.1f} {unit}" if amount < 9.95 else f"{amount:.0f} {unit}"

@@ -193,22 +193,28 @@ class Session:
 
     def sending(self, requests: Sequence[Request]) -> None:
         """Called by the drivers with what goes to the backend, just before it does."""
-        self.stats.sent(requests)
+        self.stats.count_sending(len(requests), self._at_once(requests))
         notify(requests, self)
 
     def received(self, responses: Sequence[Response]) -> None:
         """Called by the drivers with what the backend answered."""
         for response in responses:
             if not isinstance(response, Response):
-                raise PluginError(
+                error = PluginError(
                     f"the backend {self._entry.name!r} answered with {type(response).__name__}, "
                     "where a Response is needed"
                 )
-        self.stats.received(responses)
+                self.stats.count_failed(error, self._at_once(responses))
+                raise error
+        self.stats.count_received(responses, self._at_once(responses))
 
-    def failed(self) -> None:
-        """Called by the drivers when the backend raised."""
-        self.stats.failed()
+    def failed(self, requests: Sequence[Request], error: BaseException) -> None:
+        """Called by the drivers when the backend raised, or nobody waits for it any more."""
+        self.stats.count_failed(error, self._at_once(requests))
+
+    def _at_once(self, items: Sequence[object]) -> int:
+        # By the made backend: the session may have been closed since the request was sent.
+        return len(items) if self._backend is not None and self._backend.capabilities.concurrent else 1
 
     # -- as a block, and the end -------------------------------------------------------------------
 
