@@ -28,7 +28,9 @@ __all__ = [
     "NotAuthenticated",
     "NotSupported",
     "NotSupportedByServer",
+    "NotWandbServer",
     "OrderWarning",
+    "OutcomeUnknown",
     "PageDrift",
     "PermissionDenied",
     "PluginError",
@@ -37,6 +39,7 @@ __all__ = [
     "RateLimited",
     "RequestTimeout",
     "ServerError",
+    "ServerUnreachable",
     "UnknownBackend",
     "WaitTimeout",
     "WbmodelError",
@@ -117,6 +120,19 @@ class ServerError(WbmodelError, RuntimeError):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_rebuild, (type(self), self.args, dict(self.__dict__)))
+
+
+class ServerUnreachable(ServerError, ConnectionError):
+    """No connection to the server could be made, or it broke: name, port, proxy, certificate. Reads were repeated."""
+
+
+class NotWandbServer(ServerError):
+    """Something answers at this address, but not as a W&B server does: a web page, say, or a redirect to elsewhere."""
+
+
+class OutcomeUnknown(ServerError):
+    """A mutation was sent and its answer got lost: it may have been carried out, or not. It was not repeated, as
+    that could carry it out twice; the message says how to look."""
 
 
 class RateLimited(ServerError):

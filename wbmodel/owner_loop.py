@@ -41,6 +41,7 @@ class OwnerLoop:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._last: list[Callable[[], Coroutine[Any, Any, Any]]] = []
         _alive.add(self)
 
     @property
@@ -111,6 +112,12 @@ class OwnerLoop:
             if isinstance(source, AsyncGenerator) and self.running:
                 await self.arun(source.aclose())
 
+    def at_end(self, last: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+        """Have ``last`` run on the loop when it ends: on :meth:`stop`, at exit, or when nobody holds this object any
+        more. It must not refer to this object, and may be called after what it gives back is gone. Call this on the
+        loop."""
+        self._last.append(last)
+
     def stop(self) -> None:
         """Cancel what still runs, stop the loop and join the thread. Does nothing when it is not running."""
         with self._lock:
@@ -139,7 +146,10 @@ class OwnerLoop:
             import asyncio
 
             loop = asyncio.new_event_loop()
-            self._thread = threading.Thread(target=_serve, args=(loop,), name=f"{self.name} loop", daemon=True)
+            self._last = []
+            self._thread = threading.Thread(
+                target=_serve, args=(loop, self._last), name=f"{self.name} loop", daemon=True
+            )
             self._thread.start()
             self._loop = loop
             # An owner that nobody refers to any more takes its thread with it.
@@ -166,7 +176,7 @@ async def _step(source: AsyncIterator[T]) -> T:
         return _END  # type: ignore[no-any-return]
 
 
-def _serve(loop: asyncio.AbstractEventLoop) -> None:
+def _serve(loop: asyncio.AbstractEventLoop, last: list[Callable[[], Coroutine[Any, Any, Any]]]) -> None:
     import asyncio
 
     asyncio.set_event_loop(loop)
@@ -179,6 +189,11 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
             task.cancel()
         if tasks:
             loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        for leave in last:
+            try:
+                loop.run_until_complete(asyncio.wait_for(leave(), _STOP_SECONDS / 2))
+            except Exception:  # nobody is left to be told, and the others want to leave too
+                pass
         loop.run_until_complete(loop.shutdown_asyncgens())
         asyncio.set_event_loop(None)
         loop.close()

@@ -47,8 +47,6 @@ __all__ = [
 OWN = "wbmodel"
 SETTINGS = frozenset({"api_key", "entity", "identity_token_file", "project", "timeout"})
 _PLANNED = {
-    "http": "a W&B server",
-    "https": "a W&B server",
     "local": "wbmodel's own store",
     "replay": "recorded requests",
     "tensorboard": "TensorBoard logs",

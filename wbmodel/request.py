@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
-from wbmodel.errors import ServerError
+from wbmodel.errors import NotAuthenticated, PermissionDenied, ServerError, WbmodelError
 
 if TYPE_CHECKING:
     from graphql.language import DocumentNode
@@ -153,16 +153,35 @@ class ColumnBatch:
     length: int
 
 
+_CODES: Mapping[str, type[WbmodelError]] = {
+    "UNAUTHENTICATED": NotAuthenticated,
+    "FORBIDDEN": PermissionDenied,
+    "PERMISSION_ERROR": PermissionDenied,
+}
+"""Codes that GraphQL servers give in ``errors[].extensions.code``; the first two are Apollo's, which many follow."""
+
+
 def raise_for_errors(request: Request, response: Response, place: str) -> None:
-    """Raise :class:`~wbmodel.errors.ServerError` when ``response`` holds GraphQL errors; ``place`` is named in it."""
+    """Raise when ``response`` holds GraphQL errors; ``place`` is named in the message. It is a
+    :class:`~wbmodel.errors.ServerError`, or :class:`~wbmodel.errors.NotAuthenticated` or
+    :class:`~wbmodel.errors.PermissionDenied` where the server's error code says so."""
     if not response.errors:
         return
     words = [str(error.get("message", error)) for error in response.errors]
     told = "; ".join(words[:5]) + (f" (and {len(words) - 5} more)" if len(words) > 5 else "")
-    operation = request.operation_name or "the query"
+    message = f"{place} refused {request.operation_name or 'the query'}: {told}"
+    for error in response.errors:
+        about = error.get("extensions")
+        kind = _CODES.get(str(about.get("code"))) if isinstance(about, Mapping) else None
+        if kind is not None:
+            raise kind(message)
+    note = response.extensions.get("wbmodel")
+    note = note if isinstance(note, Mapping) else {}
     raise ServerError(
-        f"{place} refused {operation}: {told}",
+        message,
+        status=note.get("status"),
         operation=request.operation_name,
+        attempts=note.get("attempts", 1),
         server_message=words[0],
         errors=response.errors,
     )

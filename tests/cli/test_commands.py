@@ -183,7 +183,7 @@ def test_commands_of_plugins(demo, foreign):
     assert "the command 'unlucky' of a plugin failed: RuntimeError: out of \\x1b[31mluck" in done.err
     assert "say hello" in demo("--help").out
     assert demo("--no-plugins", "hello", "world").status == 2
-    assert [item["name"] for item in demo("plugins", "--json").data["items"]] == ["fixtures", "foreign"]
+    assert [item["name"] for item in demo("plugins", "--json").data["items"]] == ["fixtures", "live", "foreign"]
     _, table = make_parser()
     with pytest.raises(ValueError, match="a command 'runs' already"):
         _Commands(table).add("runs", lambda arguments: 0, help="mine")

@@ -45,7 +45,6 @@ class Registers:
         ),
         ("zzz:x", "no backend claims 'zzz'; choices: blocking, plain, slow"),
         ("tensorboard:logs", "tensorboard: is meant for TensorBoard logs, and this version of wbmodel has no backend"),
-        ("https://api.wandb.ai", "https: is meant for a W&B server, and this version of wbmodel has no backend"),
         ("plain", "'plain' lacks the colon: write 'plain:'"),
         ("api.wandb.ai", "did you mean 'https://api.wandb.ai'"),
         ("localhost:8080", "did you mean 'http://localhost:8080'"),

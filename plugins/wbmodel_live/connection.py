@@ -1,0 +1,353 @@
+"""One server as one event loop sees it: sends requests, repeats what may be repeated, and says what went wrong.
+
+A request has one deadline for everything: waiting for a free place, pauses that the server asks for, every attempt.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import os
+import ssl
+import time
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import urlsplit
+
+import aiohttp
+import attrs
+from graphql import GraphQLError
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential_jitter
+from tenacity.stop import stop_base
+
+from wbmodel.errors import (
+    ConfigurationError,
+    NotAuthenticated,
+    OutcomeUnknown,
+    PermissionDenied,
+    RateLimited,
+    RequestTimeout,
+    ServerError,
+    WbmodelError,
+)
+from wbmodel.request import Request, Response
+from wbmodel_live.credentials import Credentials
+from wbmodel_live.intent import Intent, intent_of
+from wbmodel_live.limiter import TooLong, limiter_for
+from wbmodel_live.lowering import Lowering, ServerInfo
+from wbmodel_live.proxies import proxy_for
+from wbmodel_live.transport import NOTE, Reply, Transport, UnreadableReply, WireRequest
+from wbmodel_live.trouble import Again, Trouble, of_exception, of_reply
+
+if TYPE_CHECKING:
+    from wbmodel_live.backend import Options
+
+__all__ = ["Connection"]
+
+_log = logging.getLogger("wbmodel.live")
+
+_FIRST_WAIT, _LONGEST_WAIT = 0.25, 30.0
+_CERTAIN = (NotAuthenticated, PermissionDenied)
+
+
+@attrs.define(slots=True)
+class _Course:
+    """One request on its way: what all its attempts added up to."""
+
+    request: Request
+    intent: Intent
+    deadline: float
+    begun: float
+    attempts: int = 0
+    pauses: int = 0
+    sent: int = 0
+    received: int = 0
+    in_flight: bool = False
+    last: Trouble | None = None
+
+    @property
+    def left(self) -> float:
+        return self.deadline - time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.begun
+
+
+class Connection:
+    """The connection pool of one backend. Lives on one event loop."""
+
+    def __init__(self, url: str, credentials: Credentials, options: Options) -> None:
+        self.url, self.options = url, options
+        self._credentials = credentials
+        parts = urlsplit(url)
+        self._limiter = limiter_for(f"{parts.scheme}://{parts.netloc}", options.concurrency)
+        self._proxy = proxy_for(url, options)
+        self._transport = Transport(f"{url}/graphql", self._open_session, _trust(options))
+        self._opening = asyncio.Lock()
+        self._lowering = Lowering(self.url, self._exchange_plain)
+        self._in_flight = self._peak = 0
+
+    async def close(self) -> None:
+        """Close the sockets."""
+        await self._transport.close()
+
+    async def info(self) -> ServerInfo:
+        """What the server says of itself."""
+        return await self._lowering.info()
+
+    async def answer(self, request: Request, timeout: float | None) -> Response:
+        """The answer to a request, within ``timeout`` seconds; for a server that lacks a field, to what it has."""
+        try:
+            intent_of(request)
+        except GraphQLError as error:
+            # As every backend answers it: nothing of it is worth sending.
+            return Response(errors=[error.formatted])
+        return await self._lowering.answer(request, lambda asked: self._exchange(asked, timeout))
+
+    async def _exchange_plain(self, request: Request) -> Response:
+        return await self._exchange(request, None)
+
+    # -- one request, with all its attempts --------------------------------------------------------
+
+    async def _exchange(self, request: Request, timeout: float | None) -> Response:
+        now = time.monotonic()
+        seconds = self.options.timeout if timeout is None else timeout
+        course = _Course(request, intent_of(request), now + seconds, now)
+        retrying = AsyncRetrying(
+            retry=retry_if_exception(lambda error: isinstance(error, Trouble) and error.may_repeat(course.intent)),
+            wait=_wait,
+            stop=_Stop(course, self.options.max_attempts),
+            before_sleep=self._slow_down,
+            sleep=asyncio.sleep,
+            reraise=True,
+        )
+        try:
+            return await retrying(self._attempt, course)
+        except Trouble as trouble:
+            raise self._error(course, trouble) from trouble.__cause__
+
+    def _slow_down(self, state: RetryCallState) -> None:
+        """Hold everybody back, not this request alone, when it is the server that has too much to do."""
+        trouble = state.outcome.exception() if state.outcome is not None else None
+        if isinstance(trouble, Trouble) and (trouble.wait is not None or trouble.status == 429):
+            self._limiter.pause(state.upcoming_sleep, trouble.what)
+
+    async def _attempt(self, course: _Course) -> Response:
+        course.attempts += 1
+        course.in_flight = False
+        try:
+            async with self._limiter.slot(course.deadline) as slot:
+                course.pauses += slot.pauses
+                self._in_flight += 1
+                self._peak = max(self._peak, self._in_flight)
+                try:
+                    return await self._send(course)
+                finally:
+                    self._in_flight -= 1
+        except TooLong as error:
+            course.pauses += 1
+            raise self._remember(
+                course,
+                Trouble(
+                    f"asks for a pause of {error.seconds:.1f} s more",
+                    RateLimited,
+                    advice="give it more time (timeout=), or ask again later",
+                    status=course.last.status if course.last is not None else None,
+                ),
+            ) from None
+        except Trouble as trouble:
+            raise self._remember(course, trouble) from trouble.__cause__
+        except asyncio.TimeoutError:
+            raise self._remember(course, self._out_of_time(course)) from None
+
+    def _remember(self, course: _Course, trouble: Trouble) -> Trouble:
+        if not (trouble.error is RequestTimeout and course.last is not None):
+            course.last = trouble
+        return trouble
+
+    def _out_of_time(self, course: _Course) -> Trouble:
+        what = "gave no answer" if course.in_flight else "could not be asked (other requests are under way)"
+        again = Again.HARMLESS if course.in_flight else Again.ALWAYS
+        return Trouble(what, RequestTimeout, again, advice="give it more time (timeout=)")
+
+    async def _send(self, course: _Course) -> Response:
+        await self._open()
+        proxy = self._proxy
+        clock = aiohttp.ClientTimeout(
+            total=None, connect=self.options.connect_timeout, sock_read=self.options.read_timeout
+        )
+        extra: dict[str, Any] = {"timeout": clock, "proxy": proxy}
+        session = self._transport.session
+        assert session is not None
+        try:
+            headers = {"Content-Type": "application/json"}
+            login = await asyncio.wait_for(
+                self._credentials.header(session, ssl=self._transport.ssl, **extra), course.left
+            )
+            if login is not None:
+                headers["Authorization"] = login
+            wire = WireRequest(course.request)
+            course.in_flight = True
+            result = await asyncio.wait_for(
+                self._transport.execute(wire, extra_args={"headers": headers, **extra}), course.left
+            )
+        except UnreadableReply as error:
+            self._count(course, error.reply)
+            raise self._of_reply(course, error.reply, error.broken) from None
+        except ValueError as error:
+            raise ConfigurationError(f"{course.intent.name} cannot be sent: {error}") from None
+        except Exception as error:
+            trouble = of_exception(error, proxy)
+            if trouble is None:
+                raise
+            if not course.in_flight and trouble.again is Again.HARMLESS:
+                trouble.again = Again.ALWAYS
+            raise trouble from error
+        extensions = dict(result.extensions or {})
+        reply: Reply = extensions.pop(NOTE)
+        self._count(course, reply)
+        self._pace(reply.headers)
+        if reply.status >= 400 and (reply.status not in (400, 404, 409, 422) or not result.errors):
+            raise self._of_reply(course, reply, False)
+        errors = cast("Sequence[Mapping[str, Any]]", result.errors or ())  # plain objects, see Transport
+        extensions[NOTE] = {
+            "attempts": course.attempts,
+            "pauses": course.pauses,
+            "bytes": course.received,
+            "sent": course.sent,
+            "size": len(reply.body),
+            "in_flight": self._peak,
+            "status": reply.status,
+        }
+        return Response(data=result.data, errors=errors, extensions=extensions)
+
+    def _count(self, course: _Course, reply: Reply) -> None:
+        course.received += reply.received
+        course.sent += reply.sent
+
+    def _of_reply(self, course: _Course, reply: Reply, broken: bool) -> Trouble:
+        trouble = of_reply(reply, f"{self.url}/graphql", broken=broken, key_hint=self._credentials.hint)
+        if not course.in_flight and trouble.again is Again.HARMLESS:
+            trouble.again = Again.ALWAYS
+        return trouble
+
+    def _pace(self, headers: Mapping[str, str]) -> None:
+        """Pause when the server says that nothing is left of the current window.
+
+        wandb-core reads ``RateLimit-Remaining`` and ``RateLimit-Reset`` (seconds) to pace itself (0.31.0, read).
+        """
+        try:
+            remaining, reset = float(headers["RateLimit-Remaining"]), float(headers["RateLimit-Reset"])
+        except (KeyError, ValueError):
+            return
+        if remaining < 1 and 0 < reset < 3600:
+            self._limiter.pause(reset, "the rate limit is used up")
+
+    # -- the end of it -----------------------------------------------------------------------------
+
+    def _error(self, course: _Course, trouble: Trouble) -> WbmodelError:
+        intent, hide = course.intent, self._credentials.hide
+        if trouble.error is RequestTimeout and course.last is not None and course.last is not trouble:
+            # What went wrong before says more than that the time is over.
+            advice, trouble = trouble.advice, course.last
+            if trouble.again is not Again.NEVER and not trouble.advice:
+                trouble.advice = advice
+        parts = [f"{self.url} {trouble.what} ({intent.name}"]
+        if course.attempts > 1:
+            parts.append(f", {course.attempts} attempts in {course.seconds:.1f} s")
+        elif trouble.error is RequestTimeout:
+            parts.append(f", within {course.seconds:.1f} s")
+        parts.append(")")
+        if trouble.said:
+            parts.append(f"; it says: {trouble.said}")
+        error = trouble.error
+        if trouble.leaves_unknown(intent):
+            error = OutcomeUnknown
+            parts.append(
+                "; whether it was carried out is not known, and it was not repeated as that might do it twice: look "
+                "at the object on the server (refresh(), or get() it again) before you ask once more"
+            )
+        elif trouble.advice:
+            parts.append(f"; {trouble.advice}")
+        message = hide("".join(parts))
+        if not issubclass(error, ServerError):
+            return error(message)
+        return error(
+            message,
+            status=trouble.status,
+            operation=intent.name,
+            attempts=course.attempts,
+            server_message=None if trouble.said is None else hide(trouble.said),
+        )
+
+    # -- the aiohttp session -----------------------------------------------------------------------
+
+    async def _open(self) -> None:
+        if self._transport.session is None:
+            async with self._opening:
+                await self._transport.connect()
+
+    async def _open_session(self) -> aiohttp.ClientSession:
+        if self.options.client_session is not None:
+            made = self.options.client_session()
+            session = await made if inspect.isawaitable(made) else made
+            if not isinstance(session, aiohttp.ClientSession):
+                raise ConfigurationError(
+                    f"client_session() gave {type(session).__name__}, not an aiohttp.ClientSession"
+                )
+        else:
+            session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),  # the limiter is the limit
+                # A server of this protocol needs no cookies, and none are carried from one account to another.
+                cookie_jar=aiohttp.DummyCookieJar(),
+                read_bufsize=2**20,
+            )
+        session.headers.setdefault("User-Agent", f"wbmodel/{version('wbmodel')}")
+        for name, value in self.options.headers.items():
+            session.headers[name] = value
+        return session
+
+
+class _Stop(stop_base):
+    """No attempt after the deadline, nor more of them than are allowed."""
+
+    def __init__(self, course: _Course, most: int) -> None:
+        self._course, self._most = course, most
+
+    def __call__(self, state: RetryCallState) -> bool:
+        trouble = state.outcome.exception() if state.outcome is not None else None
+        most = self._most
+        if isinstance(trouble, Trouble) and trouble.most is not None:
+            most = min(most, trouble.most)
+        return state.attempt_number >= most or state.upcoming_sleep >= self._course.left
+
+
+_backoff = wait_exponential_jitter(initial=_FIRST_WAIT, max=_LONGEST_WAIT, jitter=_FIRST_WAIT)
+
+
+def _wait(state: RetryCallState) -> float:
+    trouble = state.outcome.exception() if state.outcome is not None else None
+    if isinstance(trouble, Trouble) and trouble.wait is not None:
+        return trouble.wait
+    return _backoff(state)
+
+
+def _trust(options: Options) -> ssl.SSLContext | bool:
+    if options.ssl_context is not None:
+        return options.ssl_context
+    path = options.ca_file
+    if path is None and options.trust_env:
+        path = os.environ.get("REQUESTS_CA_BUNDLE") or None
+    if path is None:
+        return True
+    try:
+        if os.path.isdir(path):
+            return ssl.create_default_context(capath=os.fspath(path))
+        return ssl.create_default_context(cafile=os.fspath(path))
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(
+            f"the certificate authorities in {os.fspath(path)!r} cannot be read: {error}"
+        ) from None

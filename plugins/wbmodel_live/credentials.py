@@ -1,0 +1,182 @@
+"""Who asks: the Authorization header, from an API key or from an identity token that is exchanged for an access token.
+
+Neither is shown, logged, pickled or written anywhere, and neither is sent to another host than the session's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, Protocol
+
+from wbmodel.codec import loads
+from wbmodel.errors import ConfigurationError, NotAuthenticated
+
+if TYPE_CHECKING:
+    import aiohttp
+
+__all__ = ["ApiKey", "Credentials", "IdentityToken", "Nobody", "SecretText"]
+
+_GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+_EARLY = 300.0
+
+
+class SecretText(Protocol):
+    """The session's type for secrets."""
+
+    def reveal(self) -> str: ...
+
+
+class Credentials:
+    """What is sent to say who asks. Derived classes say how."""
+
+    @property
+    def account(self) -> str:
+        """A mark that tells accounts apart and gives no secret away; "" for nobody."""
+        return ""
+
+    @property
+    def hint(self) -> str:
+        """For the error of a refused login: what was sent, and where another key would be taken from."""
+        raise NotImplementedError
+
+    async def header(self, http: aiohttp.ClientSession, **extra: object) -> str | None:
+        """The value of the Authorization header, None for none. ``extra`` goes to aiohttp where a request is needed."""
+        raise NotImplementedError
+
+    def hide(self, text: str) -> str:
+        """``text`` without the secrets: a server may quote what it was sent."""
+        return text
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError("credentials are not pickled")
+
+
+class Nobody(Credentials):
+    """No login at all: a server may still show what is public."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+
+    @property
+    def hint(self) -> str:
+        return (
+            "no API key was given: pass api_key= to connect(), set WANDB_API_KEY, or make an entry for "
+            f"{self._host} in your netrc file"
+        )
+
+    async def header(self, http: aiohttp.ClientSession, **extra: object) -> str | None:
+        return None
+
+
+class ApiKey(Credentials):
+    """An API key: Basic authentication of the user ``api``, as both clients send it (0.10.28, 0.31.0, seen)."""
+
+    def __init__(self, key: SecretText, host: str) -> None:
+        text = key.reveal().strip()
+        if not text or any(ord(char) < 33 or ord(char) > 126 for char in text):
+            raise ConfigurationError(
+                f"the API key for {host} holds blanks, control or other characters that a key never has; "
+                "copy it again from the server's settings page"
+            )
+        self._host = host
+        self._text = text
+        self._value = "Basic " + base64.b64encode(f"api:{text}".encode()).decode()
+
+    @property
+    def account(self) -> str:
+        # Eight of 64 hexadecimal digits: enough to tell two accounts apart, nothing to find a key by.
+        return hashlib.sha256(f"wbmodel account {self._text}".encode()).hexdigest()[:8]
+
+    @property
+    def hint(self) -> str:
+        return (
+            f"the API key that was sent is not one of {self._host}; `wbmodel status` says where it was taken from: "
+            "an argument, the URL, WANDB_API_KEY or netrc"
+        )
+
+    async def header(self, http: aiohttp.ClientSession, **extra: object) -> str | None:
+        return self._value
+
+    def hide(self, text: str) -> str:
+        return text.replace(self._text, "***").replace(self._value.removeprefix("Basic "), "***")
+
+
+class IdentityToken(Credentials):
+    """A file with a JWT, exchanged at ``/oidc/token`` for an access token that is sent as ``Bearer``.
+
+    As the 0.31.0 client does (read): the file is read anew for every exchange, the access token is used until five
+    minutes before its end, and one exchange is made at a time. It is kept in memory only.
+    """
+
+    def __init__(self, path: str, base: str, host: str) -> None:
+        self._path, self._base, self._host = path, base, host
+        self._token = ""
+        self._until = 0.0
+        self._lock: asyncio.Lock | None = None
+        self._assertion = ""
+
+    @property
+    def account(self) -> str:
+        return hashlib.sha256(f"wbmodel identity {self._path}".encode()).hexdigest()[:8]
+
+    @property
+    def hint(self) -> str:
+        return f"the identity token of {self._path} was exchanged, and {self._host} does not accept the result"
+
+    async def header(self, http: aiohttp.ClientSession, **extra: object) -> str | None:
+        if time.monotonic() >= self._until:
+            if self._lock is None:
+                self._lock = asyncio.Lock()
+            async with self._lock:
+                if time.monotonic() >= self._until:
+                    await self._exchange(http, extra)
+        return f"Bearer {self._token}"
+
+    async def _exchange(self, http: aiohttp.ClientSession, extra: dict[str, object]) -> None:
+        try:
+            assertion = (await asyncio.to_thread(Path(self._path).read_text, "utf-8")).strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(
+                f"the identity token file {self._path} cannot be read ({type(error).__name__}); "
+                "mend WANDB_IDENTITY_TOKEN_FILE, or give an API key"
+            ) from None
+        if not assertion:
+            raise ConfigurationError(f"the identity token file {self._path} is empty")
+        self._assertion = assertion
+        form = {"grant_type": _GRANT, "assertion": assertion}
+        # Statuses that may pass (429, 5xx) are raised as the trouble they are, and the request is tried again.
+        async with http.post(
+            f"{self._base}/oidc/token",
+            data=form,
+            allow_redirects=False,
+            **extra,
+        ) as answer:
+            body = await answer.read()
+            if answer.status == 429 or answer.status >= 500:
+                from wbmodel_live.transport import Reply, UnreadableReply
+
+                reply = Reply(answer.status, answer.reason or "", answer.headers, body, len(body), 0)
+                raise UnreadableReply(reply, broken=False)
+        try:
+            found = loads(body) if answer.status == 200 else {}
+            token, lasts = str(found["access_token"]), float(found["expires_in"])
+        except (ValueError, KeyError, TypeError):
+            said = self.hide(body.decode("utf-8", "replace"))[:300]
+            raise NotAuthenticated(
+                f"{self._host} did not exchange the identity token of {self._path}: HTTP {answer.status}: {said}"
+            ) from None
+        self._token = token
+        self._until = time.monotonic() + max(lasts - _EARLY, min(lasts, 1.0))
+
+    def hide(self, text: str) -> str:
+        for secret in (self._token, self._assertion):
+            if secret:
+                text = text.replace(secret, "***")
+        return text

@@ -1,0 +1,164 @@
+"""One limiter per host: how many requests run at once, and pauses that the server asks for.
+
+All sessions of a process that ask one host share its limiter, whatever threads and event loops they run on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from collections import deque
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+__all__ = ["CONCURRENCY", "HostLimiter", "Slot", "TooLong", "limiter_for"]
+
+CONCURRENCY = 16
+"""Requests to one host at once, unless ``connect(..., concurrency=)`` says otherwise. wandb-core sends its own by one
+to about this many."""
+
+_log = logging.getLogger("wbmodel.live")
+
+
+class TooLong(Exception):
+    """The host is paused for longer than the caller can wait. ``seconds`` is how long from now."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"paused for {seconds:.1f} s more")
+        self.seconds = seconds
+
+
+@attrs.define(slots=True)
+class Slot:
+    """What a request met on its way to being sent: how many pauses it sat through."""
+
+    pauses: int = 0
+
+
+class HostLimiter:
+    """At most ``limit`` requests at once, none while the host is paused. Usable from any thread and event loop."""
+
+    def __init__(self, host: str, limit: int = CONCURRENCY) -> None:
+        self.host = host
+        self.limit = limit
+        self._lock = threading.Lock()
+        self._active = 0
+        self._paused_until = 0.0
+        self._waiting: deque[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = deque()
+
+    @property
+    def active(self) -> int:
+        """How many requests run now."""
+        return self._active
+
+    @asynccontextmanager
+    async def slot(self, deadline: float) -> AsyncIterator[Slot]:
+        """A block in which one request may run. ``deadline`` is a time of ``time.monotonic``.
+
+        Raises :class:`TooLong` at once when the host is paused beyond it, and ``TimeoutError`` when no place became
+        free before it.
+        """
+        slot = Slot()
+        await self._enter(deadline, slot)
+        try:
+            yield slot
+        finally:
+            self._leave()
+
+    def pause(self, seconds: float, why: str) -> None:
+        """Let nothing out for so many seconds. One log line per pause: one that is asked for while another lasts
+        only makes it longer."""
+        now = time.monotonic()
+        with self._lock:
+            fresh = now >= self._paused_until
+            self._paused_until = max(self._paused_until, now + seconds)
+        if fresh:
+            _log.warning("%s: pausing for %.1f s (%s)", self.host, seconds, why)
+
+    async def _enter(self, deadline: float, slot: Slot) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            place: asyncio.Future[None] | None = None
+            now = time.monotonic()
+            with self._lock:
+                pause = self._paused_until - now
+                if pause <= 0:
+                    if self._active < self.limit:
+                        self._active += 1
+                        return
+                    place = loop.create_future()
+                    self._waiting.append((loop, place))
+            if place is None:
+                if now + pause >= deadline:
+                    raise TooLong(pause)
+                slot.pauses += 1
+                await asyncio.sleep(pause)
+                continue
+            try:
+                await asyncio.wait_for(place, deadline - now)
+            except BaseException:
+                self._give_up(loop, place)
+                raise
+
+    def _give_up(self, loop: asyncio.AbstractEventLoop, place: asyncio.Future[None]) -> None:
+        with self._lock:
+            try:
+                self._waiting.remove((loop, place))
+            except ValueError:
+                # It was called already, so the call goes to the next one.
+                self._call_next()
+
+    def _leave(self) -> None:
+        with self._lock:
+            self._active -= 1
+            self._call_next()
+
+    def _call_next(self) -> None:
+        """Wake whoever waits longest; it looks for itself whether there is room. Called with the lock held."""
+        while self._waiting:
+            loop, place = self._waiting.popleft()
+            try:
+                loop.call_soon_threadsafe(_wake, place)
+            except RuntimeError:  # its loop is closed, so nobody waits there any more
+                continue
+            return
+
+
+def _wake(place: asyncio.Future[None]) -> None:
+    if not place.done():
+        place.set_result(None)
+
+
+_limiters: dict[str, HostLimiter] = {}
+_registry_lock = threading.Lock()
+
+
+def limiter_for(host: str, limit: int | None = None) -> HostLimiter:
+    """The limiter of ``host`` (``"https://api.wandb.ai"``), made when it is first asked for. ``limit``, where it is
+    given, holds for all who share it from now on."""
+    with _registry_lock:
+        found = _limiters.get(host)
+        if found is None:
+            found = _limiters[host] = HostLimiter(host, limit or CONCURRENCY)
+        elif limit is not None:
+            found.limit = limit
+        return found
+
+
+def _forget_in_child() -> None:
+    # A lock may have been held by a thread that is not in the child, and what was active is the parent's.
+    global _registry_lock
+    _registry_lock = threading.Lock()
+    _limiters.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_child)

@@ -1,0 +1,322 @@
+"""Documents for servers that lack a field: it is left out of the document, answered with null here, and said once.
+
+A server is taken to have everything until it refuses a document for a field that it does not know. Then it is asked,
+once, which fields its types have (introspection; none of the official clients needs it, so a server may refuse), and
+every later document is lowered before it is sent. A field that cannot be null has no stand-in: NotSupportedByServer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import warnings
+from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import attrs
+from graphql import (
+    DocumentNode,
+    FragmentDefinitionNode,
+    GraphQLInterfaceType,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    build_schema,
+    get_named_type,
+)
+from graphql.language import FieldNode, FragmentSpreadNode, InlineFragmentNode, NameNode, SelectionSetNode
+
+from wbmodel.engine.schema import schema_text
+from wbmodel.errors import NotSupportedByServer, QueryWarning, WbmodelError
+from wbmodel.request import Document, Request, Response
+
+__all__ = ["Lowering", "ServerInfo"]
+
+_UNKNOWN_FIELD = re.compile(r"""Cannot query field ["'](\w+)["'] on type ["'](\w+)["']""")
+_UNKNOWN_OTHER = re.compile(
+    r"""Unknown argument ["'](\w+)["'] on field ["']([\w.]+)["']|"""
+    r"""Field ["'](\w+)["'] is not defined by type ["'](\w+)["']|"""
+    r"""Unknown type ["'](\w+)["']"""
+)
+_NEEDS = "a newer W&B server"
+
+Field = tuple[str, str]
+_Holes = dict[str, Any]
+"""Response key -> the holes below it, None for a key that is itself to be filled with null."""
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class ServerInfo:
+    """What a server says of itself. ``version`` is its own text or None, ``features`` the names of those that are
+    enabled, ``lacking`` the fields of ``schema/wandb.graphql`` that it has not got (as far as that is known),
+    ``viewer`` the user name of who asks or None."""
+
+    version: str | None
+    features: frozenset[str]
+    lacking: frozenset[str]
+    viewer: str | None
+
+
+@lru_cache(maxsize=1)
+def _schema() -> GraphQLSchema:
+    return build_schema(schema_text(), assume_valid_sdl=True)
+
+
+class Lowering:
+    """What is known of one server's schema. ``ask`` sends a request as it is."""
+
+    def __init__(self, place: str, ask: Callable[[Request], Awaitable[Response]]) -> None:
+        self.place = place
+        self._ask = ask
+        self._lacking: set[Field] = set()
+        self._probed = False
+        self._lock = asyncio.Lock()
+        self._said: set[Field] = set()
+        self._made: dict[tuple[str, int], tuple[Document, _Holes]] = {}
+        self._info: ServerInfo | None = None
+
+    async def answer(self, request: Request, send: Callable[[Request], Awaitable[Response]]) -> Response:
+        """The answer to ``request``, which ``send`` sends, lowered as far as is known to be needed."""
+        while True:
+            lowered, holes = self._lowered(request)
+            response = await send(lowered)
+            if not response.errors or not await self._learn(response.errors, len(self._lacking)):
+                if holes and response.data is not None:
+                    _fill(response.data, holes)
+                return response
+
+    # -- learning ----------------------------------------------------------------------------------
+
+    async def _learn(self, errors: Sequence[Any], known: int) -> bool:
+        """Whether something was learned that makes it worth sending the request again, in other words."""
+        messages = [str(error.get("message", "")) for error in errors if isinstance(error, dict)]
+        refused = {
+            (kind, field)
+            for message in messages
+            for field, kind in _UNKNOWN_FIELD.findall(message)
+            if _ours(kind, field)
+        }
+        if not refused:
+            self._refuse_others(messages)
+            return False
+        async with self._lock:
+            if len(self._lacking) > known and refused <= self._lacking:
+                return True  # another request learned it in the meantime
+            if refused <= self._lacking:
+                return False  # it was left out, and is refused nevertheless: the answer says why
+            self._lacking |= refused
+            await self._probe()
+        return True
+
+    def _refuse_others(self, messages: Sequence[str]) -> None:
+        for message in messages:
+            found = _UNKNOWN_OTHER.search(message)
+            if found is None:
+                continue
+            argument, of, part, kind, unknown = found.groups()
+            if argument and _has_argument(of, argument):
+                raise NotSupportedByServer(f"{of}({argument}:) ({self.place})", _NEEDS)
+            if part and _has_input(kind, part):
+                raise NotSupportedByServer(f"{kind}.{part} ({self.place})", _NEEDS)
+            if unknown and unknown in _schema().type_map:
+                raise NotSupportedByServer(f"the type {unknown} ({self.place})", _NEEDS)
+
+    async def _probe(self) -> None:
+        """Ask which fields the server's types have, once. A server that does not say is learned from its refusals."""
+        if self._probed:
+            return
+        self._probed = True
+        kinds = [
+            name
+            for name, kind in _schema().type_map.items()
+            if isinstance(kind, (GraphQLObjectType, GraphQLInterfaceType)) and not name.startswith("__")
+        ]
+        parts = " ".join(f'{name}: __type(name: "{name}") {{ fields {{ name }} }}' for name in kinds)
+        try:
+            response = await self._ask(Request(f"query ServerFields {{ {parts} }}", {}, "ServerFields"))
+        except WbmodelError:
+            return
+        for name, shown in (response.data or {}).items():
+            fields = shown.get("fields") if isinstance(shown, dict) else None
+            if isinstance(fields, list) and fields:
+                theirs = {field["name"] for field in fields}
+                ours = _schema().type_map[name].fields  # type: ignore[attr-defined]
+                self._lacking |= {(name, field) for field in ours if field not in theirs}
+
+    async def info(self) -> ServerInfo:
+        """What the server says of itself; asked once."""
+        if self._info is None:
+            features: set[str] = set()
+            version = viewer = None
+            asked = Request(
+                "query ServerInfo { viewer { username } serverInfo { cliVersionInfo features { name isEnabled } } }",
+                {},
+                "ServerInfo",
+            )
+            data = (await self.answer(asked, self._ask)).data or {}
+            about = data.get("serverInfo") or {}
+            for feature in about.get("features") or ():
+                if isinstance(feature, dict) and feature.get("isEnabled"):
+                    features.add(str(feature.get("name")))
+            told = about.get("cliVersionInfo")
+            if isinstance(told, dict):
+                version = str(told.get("max_cli_version") or "") or None
+            if isinstance(data.get("viewer"), dict):
+                viewer = data["viewer"].get("username")
+            async with self._lock:
+                await self._probe()
+            self._info = ServerInfo(
+                version=version,
+                features=frozenset(features),
+                lacking=frozenset(f"{kind}.{field}" for kind, field in self._lacking),
+                viewer=viewer,
+            )
+        return self._info
+
+    # -- lowering ----------------------------------------------------------------------------------
+
+    def _lowered(self, request: Request) -> tuple[Request, _Holes]:
+        if not self._lacking:
+            return request, {}
+        key = (request.document.text, len(self._lacking))
+        made = self._made.get(key)
+        if made is None:
+            if len(self._made) > 256:
+                self._made.clear()
+            made = self._made[key] = self._lower(request.document)
+        document, holes = made
+        return (attrs.evolve(request, document=document) if holes else request), holes
+
+    def _lower(self, document: Document) -> tuple[Document, _Holes]:
+        work = _Work(document.ast, self._lacking)
+        ast, holes = work.done()
+        for field in sorted(work.dropped):
+            kind, name = field
+            if field in work.required:
+                raise NotSupportedByServer(f"{kind}.{name} ({self.place})", _NEEDS)
+            if field not in self._said:
+                self._said.add(field)
+                warnings.warn(
+                    f"{self.place} does not know {kind}.{name}: it is left out of what is asked, and reads as None",
+                    QueryWarning,
+                    stacklevel=2,
+                )
+        return (Document(ast=ast) if holes else document), holes
+
+
+class _Work:
+    """Takes fields out of one document, and notes where in the answer they would have been."""
+
+    def __init__(self, ast: DocumentNode, lacking: set[Field]) -> None:
+        self.ast, self.lacking = ast, lacking
+        self.schema = _schema()
+        self.fragments = {node.name.value: node for node in ast.definitions if isinstance(node, FragmentDefinitionNode)}
+        self.fragment_holes: dict[str, _Holes] = {}
+        self.dropped: set[Field] = set()
+        self.required: set[Field] = set()
+
+    def done(self) -> tuple[DocumentNode, _Holes]:
+        """The document without the fields, and the holes."""
+        holes: _Holes = {}
+        definitions: list[Any] = []
+        for node in self.ast.definitions:
+            if isinstance(node, OperationDefinitionNode):
+                root = self.schema.get_root_type(node.operation)
+                kept, inner = self._selections(node.selection_set, root.name if root is not None else "")
+                holes.update(inner)
+                definitions.append(_with(node, kept))
+            elif isinstance(node, FragmentDefinitionNode):
+                kept, _ = self._selections(node.selection_set, node.type_condition.name.value)
+                definitions.append(_with(node, kept))
+            else:
+                definitions.append(node)
+        return DocumentNode(definitions=tuple(definitions)), holes
+
+    def _selections(self, selections: SelectionSetNode, kind: str) -> tuple[SelectionSetNode, _Holes]:
+        kept: list[Any] = []
+        holes: _Holes = {}
+        for node in selections.selections:
+            if isinstance(node, FieldNode):
+                self._field(node, kind, kept, holes)
+            elif isinstance(node, InlineFragmentNode):
+                condition = node.type_condition.name.value if node.type_condition is not None else kind
+                inside, inner = self._selections(node.selection_set, condition)
+                _merge(holes, inner)
+                kept.append(_with(node, inside))
+            else:
+                assert isinstance(node, FragmentSpreadNode)
+                _merge(holes, self._of_fragment(node.name.value))
+                kept.append(node)
+        if not kept:
+            # A selection cannot be empty.
+            kept.append(FieldNode(name=NameNode(value="__typename"), alias=None, arguments=(), directives=()))
+        return SelectionSetNode(selections=tuple(kept)), holes
+
+    def _field(self, node: FieldNode, kind: str, kept: list[Any], holes: _Holes) -> None:
+        name = node.name.value
+        key = node.alias.value if node.alias is not None else name
+        declared = getattr(self.schema.type_map.get(kind), "fields", {}).get(name)
+        if (kind, name) in self.lacking:
+            self.dropped.add((kind, name))
+            if declared is not None and isinstance(declared.type, GraphQLNonNull):
+                self.required.add((kind, name))
+            holes[key] = None
+            return
+        if node.selection_set is None or declared is None:
+            kept.append(node)
+            return
+        inside, inner = self._selections(node.selection_set, get_named_type(declared.type).name)
+        if inner:
+            _merge(holes, {key: inner})
+        kept.append(_with(node, inside))
+
+    def _of_fragment(self, name: str) -> _Holes:
+        if name not in self.fragment_holes:
+            self.fragment_holes[name] = {}  # a fragment that contains itself is refused by any server
+            node = self.fragments.get(name)
+            if node is not None:
+                _, holes = self._selections(node.selection_set, node.type_condition.name.value)
+                self.fragment_holes[name] = holes
+        return self.fragment_holes[name]
+
+
+def _with(node: Any, selections: SelectionSetNode) -> Any:
+    names = [name for name in node.keys if name != "selection_set"]
+    return type(node)(**{name: getattr(node, name) for name in names}, selection_set=selections)
+
+
+def _merge(holes: _Holes, more: _Holes) -> None:
+    for key, inner in more.items():
+        known = holes.get(key)
+        if isinstance(known, dict) and isinstance(inner, dict):
+            _merge(known, inner)
+        else:
+            holes[key] = inner
+
+
+def _fill(data: Any, holes: _Holes) -> None:
+    if isinstance(data, list):
+        for item in data:
+            _fill(item, holes)
+    elif isinstance(data, dict):
+        for key, inner in holes.items():
+            if inner is None:
+                data.setdefault(key, None)
+            elif key in data:
+                _fill(data[key], inner)
+
+
+def _ours(kind: str, field: str) -> bool:
+    return field in getattr(_schema().type_map.get(kind), "fields", {})
+
+
+def _has_argument(of: str, argument: str) -> bool:
+    kind, _, field = of.partition(".")
+    declared = getattr(_schema().type_map.get(kind), "fields", {}).get(field)
+    return declared is not None and argument in declared.args
+
+
+def _has_input(kind: str, part: str) -> bool:
+    return part in getattr(_schema().type_map.get(kind), "fields", {})

@@ -1,0 +1,33 @@
+"""Which proxy leads to a server. Not left to aiohttp's ``trust_env``, which also takes logins from netrc for itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from wbmodel.errors import ConfigurationError
+from wbmodel.urls import mask_url
+
+if TYPE_CHECKING:
+    from wbmodel_live.backend import Options
+
+__all__ = ["proxy_for"]
+
+
+def proxy_for(url: str, options: Options) -> str | None:
+    """The proxy to go through to ``url``: ``proxy=``, else what the environment says, else None."""
+    found = options.proxy
+    source = "proxy="
+    parts = urlsplit(url)
+    if found is None and options.trust_env:
+        source = f"{parts.scheme.upper()}_PROXY"
+        if not proxy_bypass(parts.netloc):
+            found = getproxies().get(parts.scheme)
+    if not found:
+        return None
+    if urlsplit(found).scheme not in ("http", "https") or not urlsplit(found).hostname:
+        raise ConfigurationError(
+            f"{source} is no address of an HTTP proxy: {mask_url(found)!r}; it is http://HOST:PORT"
+        )
+    return found
