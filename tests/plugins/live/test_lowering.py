@@ -1,0 +1,140 @@
+"""Servers that lack a field: left out, answered with null, said once, and not refused once per query."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+
+import pytest
+
+from tests.plugins.live.old_server import OldEngine
+from wbmodel.engine import MemoryStore
+from wbmodel.errors import NotSupportedByServer, QueryWarning
+from wbmodel.request import Request
+from wbmodel_live.lowering import Lowering
+
+
+@pytest.fixture
+def store():
+    store = MemoryStore()
+    store.viewer = store.add_user("ada")
+    project = store.add_project("ada", "vision")
+    for number in range(3):
+        store.add_run(project, f"r{number}", summary={"loss": number}, notes="n")
+    return store
+
+
+class Old:
+    """One lowering in front of one old server."""
+
+    def __init__(self, store, *lacking, introspection=True):
+        self.engine = OldEngine(store, set(lacking), introspection)
+        self.lowering = Lowering("https://old.example", self.ask)
+        self.sent = []
+
+    async def ask(self, request):
+        return self.engine.execute(request)
+
+    async def send(self, request):
+        self.sent.append(request)
+        return self.engine.execute(request)
+
+    async def answer(self, text, variables=None):
+        return await self.lowering.answer(Request(text, variables or {}), self.send)
+
+
+RUNS = """query Runs { project(name: "vision") { runs(first: 2) { edges { node { ...R alias: readOnly } } } } }
+fragment R on Run { id name readOnly notes project { name readOnly } }"""
+
+
+@pytest.mark.parametrize("introspection", [True, False])
+async def test_what_may_be_null_is_left_out_and_reads_as_null(store, introspection):
+    old = Old(store, "Run.readOnly", "Project.readOnly", introspection=introspection)
+    with pytest.warns(QueryWarning) as said:
+        response = await old.answer(RUNS)
+    assert not response.errors
+    nodes = [edge["node"] for edge in response.data["project"]["runs"]["edges"]]
+    assert [node["name"] for node in nodes] == ["r2", "r1"]
+    for node in nodes:
+        assert node["readOnly"] is node["alias"] is node["project"]["readOnly"] is None
+        assert node["notes"] == "n"
+    assert sorted(str(item.message).split(":")[1].split()[-1] for item in said) == ["Project.readOnly", "Run.readOnly"]
+    assert "readOnly" not in old.sent[-1].document.text
+
+    # From now on nothing is refused, nothing is said, and nothing is asked twice.
+    before = len(old.engine.documents)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        again = await old.answer(RUNS)
+        other = await old.answer('{ project(name: "vision") { run(name: "r0") { readOnly notes } } }')
+    assert again.data == response.data
+    assert other.data == {"project": {"run": {"readOnly": None, "notes": "n"}}}
+    assert len(old.engine.documents) == before + 2
+
+
+async def test_introspection_saves_a_refusal_per_field(store):
+    old = Old(store, "Run.readOnly", "Run.systemMetrics", "Project.readOnly", "Run.fileCount")
+    with pytest.warns(QueryWarning):
+        await old.answer('{ project(name: "vision") { run(name: "r0") { readOnly } } }')
+    with pytest.warns(QueryWarning):
+        await old.answer('{ project(name: "vision") { readOnly run(name: "r0") { systemMetrics fileCount notes } } }')
+    assert old.engine.refused == 1
+    assert sum("__type(" in text for text in old.engine.documents) == 1
+
+
+async def test_what_cannot_be_null_is_named(store):
+    old = Old(store, "Project.isBenchmark")
+    with pytest.raises(NotSupportedByServer, match=r"Project\.isBenchmark \(https://old\.example\)"):
+        await old.answer('{ project(name: "vision") { isBenchmark name } }')
+    # Known by now, so that nothing is sent.
+    before = len(old.sent)
+    with pytest.raises(NotSupportedByServer):
+        await old.answer('{ project(name: "vision") { isBenchmark name } }')
+    assert len(old.sent) == before
+
+
+async def test_a_selection_is_never_empty(store):
+    old = Old(store, "Project.readOnly")
+    with pytest.warns(QueryWarning):
+        response = await old.answer('{ project(name: "vision") { readOnly } }')
+    assert response.data["project"]["readOnly"] is None
+
+
+async def test_a_slip_of_the_asker_is_answered_as_one(store):
+    old = Old(store)
+    response = await old.answer("{ viewer { usernam } }")
+    assert "Cannot query field 'usernam'" in response.errors[0]["message"]
+    assert len(old.sent) == 1
+    assert len(old.engine.documents) == 1
+
+
+async def test_a_missing_argument_of_ours_is_not_supported(store):
+    old = Old(store)
+    del old.engine.schema.type_map["Project"].fields["runs"].args["filters"]
+    with pytest.raises(NotSupportedByServer, match=r"Project\.runs\(filters:\)"):
+        await old.answer('{ project(name: "vision") { runs(filters: "{}") { edges { node { id } } } } }')
+
+
+async def test_many_at_once_learn_together(store):
+    old = Old(store, "Run.readOnly", "Project.readOnly")
+    with pytest.warns(QueryWarning):
+        answers = await asyncio.gather(*(old.answer(RUNS) for _ in range(10)))
+    assert all(not answer.errors for answer in answers)
+    assert sum("__type(" in text for text in old.engine.documents) == 1
+
+
+async def test_what_a_server_says_of_itself(store):
+    old = Old(store, "Run.readOnly")
+    info = await old.lowering.info()
+    assert info.viewer == "ada"
+    assert "Run.readOnly" in info.lacking
+    asked = len(old.engine.documents)
+    assert await old.lowering.info() is info
+    assert len(old.engine.documents) == asked
+
+
+async def test_a_server_that_has_everything_is_asked_as_it_was_written(store):
+    old = Old(store)
+    response = await old.answer(RUNS)
+    assert not response.errors
+    assert old.engine.documents == [RUNS]
