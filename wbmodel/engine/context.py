@@ -43,6 +43,8 @@ class Context:
     dialect: Dialect
     pager: Pager
     url_for: Callable[[FileRecord], str] = blob_url
+    given_up: Callable[[], bool] | None = None
+    """Whether the client of this one request has stopped waiting."""
 
     def entity(self, name: str | None) -> EntityRecord | None:
         """An entity by name; null and "" mean the viewer's default entity (both clients send them, seen)."""

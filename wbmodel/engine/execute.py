@@ -8,6 +8,8 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+import attrs
+
 from wbmodel.engine.columns import read_columns
 from wbmodel.engine.context import MANIFEST, Context, blob_url, manifest_file
 from wbmodel.engine.dialect import Dialect
@@ -44,8 +46,18 @@ class Engine:
     def __repr__(self) -> str:
         return f"Engine({self.store!r})"
 
-    def execute(self, request: Request) -> Response:
-        """Answer one request. What is wrong with it is in ``Response.errors``; nothing is raised for it."""
+    def with_urls(self, url_for: Callable[[FileRecord], str]) -> Engine:
+        """This engine (its store, dialect and lock) with other URLs for files, as a server in front of it needs."""
+        twin = Engine(self.store, self.dialect, url_for=url_for)
+        twin._context = attrs.evolve(self._context, url_for=url_for)
+        twin._lock = self._lock
+        return twin
+
+    def execute(self, request: Request, *, given_up: Callable[[], bool] | None = None) -> Response:
+        """Answer one request. What is wrong with it is in ``Response.errors``; nothing is raised for it.
+
+        Once ``given_up()`` is true, fields with arguments are errors instead of work: nobody waits for the answer.
+        """
         from graphql import GraphQLError, execute
 
         from wbmodel.engine.projection import ProjectingExecutor
@@ -57,11 +69,12 @@ class Engine:
             return Response(errors=[error.formatted])
         if problems:
             return Response(errors=[error.formatted for error in problems])
+        context = self._context if given_up is None else attrs.evolve(self._context, given_up=given_up)
         with self._lock:
             result = execute(
                 executable_schema(),
                 ast,
-                context_value=self._context,
+                context_value=context,
                 variable_values=dict(request.variables),
                 # 0.31.0 sends "" for every document that comes from Python (seen).
                 operation_name=request.operation_name or None,
@@ -81,8 +94,7 @@ class Engine:
 
     def open(self, ref: BlobRef) -> bytes:
         """The bytes of a run file or artifact file. Raises :class:`DoesNotExist` when this store has not got them."""
-        with self._lock:
-            file = self._file(ref)
+        file = self.find(ref)
         data = file.read() if file is not None else None
         if data is None:
             where = "is not there" if file is None else "has no bytes in this store"
@@ -90,6 +102,18 @@ class Engine:
                 where = f"is a reference to {file.ref!r}"
             raise DoesNotExist(f"{ref.kind.replace('_', ' ')} {ref.name!r} of {ref.owner!r} {where}")
         return data
+
+    def run_id(self, entity: str, project: str, run: str) -> str | None:
+        """The node id of a run by the names of its path; None when there is none."""
+        with self._lock:
+            parent = self.store.project(entity, project)
+            found = None if parent is None else self.store.run(parent, run)
+            return None if found is None else found.id
+
+    def find(self, ref: BlobRef) -> FileRecord | None:
+        """The record of a run file or artifact file (its manifest too); None when there is none."""
+        with self._lock:
+            return self._file(ref)
 
     def _file(self, ref: BlobRef) -> FileRecord | None:
         owner = self.store.node(ref.owner)

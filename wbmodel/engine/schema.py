@@ -67,7 +67,11 @@ def executable_schema() -> GraphQLSchema:
 
 def _with_args(function: Callable[[Any, Any, dict[str, Any]], Any]) -> Callable[..., Any]:
     def resolve(source: Any, info: Info, **args: Any) -> Any:
-        return function(source, info.context, args)
+        context = info.context
+        # Fields with arguments are those that do work, and all mutations are among them.
+        if context.given_up is not None and context.given_up():
+            raise TimeoutError("the time for this request is over")
+        return function(source, context, args)
 
     return resolve
 

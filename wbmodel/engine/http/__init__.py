@@ -1,0 +1,1 @@
+"""The parts of the embedded HTTP server: limits, faults, error shapes, encoded answers, file links, routes."""

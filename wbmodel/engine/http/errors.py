@@ -1,0 +1,77 @@
+"""Error answers, in the shapes that W&B's clients read: ``{"errors": [{"message": ..., "extensions": {...}}]}``.
+
+What is known of a real server: a key that it does not know gives 401 with the message ``permission denied``, in JSON
+(public reports of 0.12 users, wandb/wandb issues 2657 and 2966), and a field that its schema lacks gives 400 with
+``Cannot query field "x" on type "Y".`` (0.31.0 counts on it and falls back). What is not there is null in ``data`` with
+status 200. Codes in ``extensions`` are this server's own: no client reads them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+__all__ = ["JSON_TYPE", "Refusal", "error_body"]
+
+JSON_TYPE = "application/json"
+
+
+class Refusal(Exception):
+    """A request is not carried out; ``status``, ``code`` and the message say why."""
+
+    def __init__(self, status: int, message: str, code: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.code = code
+        self.headers = dict(headers or {})
+
+    @property
+    def body(self) -> bytes:
+        """The JSON that goes out."""
+        return error_body(self.message, self.code)
+
+
+def error_body(message: str, code: str) -> bytes:
+    """The body of an answer that is one error."""
+    return json.dumps({"errors": [{"message": message, "extensions": {"code": code}}]}).encode()
+
+
+def not_logged_in() -> Refusal:
+    """No key came with the request."""
+    return Refusal(
+        401,
+        "user is not logged in: send the API key as Basic authentication, user api",
+        "PERMISSION_ERROR",
+        {"WWW-Authenticate": 'Basic realm="wandb"'},
+    )
+
+
+def wrong_key() -> Refusal:
+    """A key came, and it is another one."""
+    return Refusal(401, "permission denied", "PERMISSION_ERROR", {"WWW-Authenticate": 'Basic realm="wandb"'})
+
+
+def not_found(path: str) -> Refusal:
+    """Nothing is at this path."""
+    return Refusal(404, f"there is nothing at {path[:200]}; GraphQL is at /graphql", "NOT_FOUND")
+
+
+def wrong_method(method: str, allowed: str) -> Refusal:
+    """The path is right and the method is not."""
+    return Refusal(405, f"{method[:20]} is not for this path; {allowed} is", "METHOD_NOT_ALLOWED", {"Allow": allowed})
+
+
+def bad_request(message: str) -> Refusal:
+    """The request cannot be understood."""
+    return Refusal(400, message, "BAD_REQUEST")
+
+
+def over_limit(status: int, message: str) -> Refusal:
+    """The request is beyond a limit."""
+    return Refusal(status, message, "LIMIT_EXCEEDED")
+
+
+def overloaded(message: str) -> Refusal:
+    """The server has too much to do, or is about to end; the same request may succeed later."""
+    return Refusal(503, message, "UNAVAILABLE", {"Retry-After": "1"})
