@@ -6,8 +6,8 @@ A request has one deadline for everything: waiting for a free place, pauses that
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
-import logging
 import os
 import ssl
 import time
@@ -19,14 +19,12 @@ from urllib.parse import urlsplit
 import aiohttp
 import attrs
 from graphql import GraphQLError
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential, wait_random
 from tenacity.stop import stop_base
 
 from wbmodel.errors import (
     ConfigurationError,
-    NotAuthenticated,
     OutcomeUnknown,
-    PermissionDenied,
     RateLimited,
     RequestTimeout,
     ServerError,
@@ -46,10 +44,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Connection"]
 
-_log = logging.getLogger("wbmodel.live")
-
 _FIRST_WAIT, _LONGEST_WAIT = 0.25, 30.0
-_CERTAIN = (NotAuthenticated, PermissionDenied)
+_LONGEST_PAUSE = 3600.0
 
 
 @attrs.define(slots=True)
@@ -120,7 +116,7 @@ class Connection:
             retry=retry_if_exception(lambda error: isinstance(error, Trouble) and error.may_repeat(course.intent)),
             wait=_wait,
             stop=_Stop(course, self.options.max_attempts),
-            before_sleep=self._slow_down,
+            before_sleep=functools.partial(self._slow_down, course),
             sleep=asyncio.sleep,
             reraise=True,
         )
@@ -129,11 +125,13 @@ class Connection:
         except Trouble as trouble:
             raise self._error(course, trouble) from trouble.__cause__
 
-    def _slow_down(self, state: RetryCallState) -> None:
-        """Hold everybody back, not this request alone, when it is the server that has too much to do."""
+    def _slow_down(self, course: _Course, state: RetryCallState) -> None:
+        """Hold everybody back, not this request alone, when the server asks for less and does not say for how long."""
         trouble = state.outcome.exception() if state.outcome is not None else None
         if isinstance(trouble, Trouble) and (trouble.wait is not None or trouble.status == 429):
-            self._limiter.pause(state.upcoming_sleep, trouble.what)
+            course.pauses += 1
+            if trouble.wait is None:
+                self._limiter.pause(state.upcoming_sleep, trouble.what)
 
     async def _attempt(self, course: _Course) -> Response:
         course.attempts += 1
@@ -164,6 +162,8 @@ class Connection:
             raise self._remember(course, self._out_of_time(course)) from None
 
     def _remember(self, course: _Course, trouble: Trouble) -> Trouble:
+        if trouble.wait is not None:
+            self._limiter.pause(min(trouble.wait, _LONGEST_PAUSE), trouble.what)
         if not (trouble.error is RequestTimeout and course.last is not None):
             course.last = trouble
         return trouble
@@ -325,7 +325,7 @@ class _Stop(stop_base):
         return state.attempt_number >= most or state.upcoming_sleep >= self._course.left
 
 
-_backoff = wait_exponential_jitter(initial=_FIRST_WAIT, max=_LONGEST_WAIT, jitter=_FIRST_WAIT)
+_backoff = wait_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT) + wait_random(0, _FIRST_WAIT)
 
 
 def _wait(state: RetryCallState) -> float:
