@@ -24,7 +24,7 @@ from wbmodel.objects.manager import Manager
 from wbmodel.objects.queryset import QuerySet
 from wbmodel.query.f import PathExpr
 from wbmodel.query.q import Q
-from wbmodel.session import current
+from wbmodel.session import current, otel, redact, trace
 from wbmodel.session.observe import SessionStats
 from wbmodel.session.session import Session
 from wbmodel_fixtures.plugin import fixtures
@@ -61,6 +61,7 @@ _WHERE = {
     "connections": "settings.md#connections",
     "current_session": "settings.md#current_session",
     "get_session": "settings.md#get_session",
+    "trace": "settings.md#trace",
     "errors": "errors.md",
     "WbmodelError": "errors.md#wbmodelerror",
     "__version__": "../../CHANGELOG.md",
@@ -148,6 +149,17 @@ def settings() -> dict[str, str]:
         "members": table(("member", "meaning"), members(Session, without=FOR_DRIVERS)),
         "stats": markdown(SessionStats.__doc__),
         "stats_fields": table(("attribute", "type"), [(f"`{item.name}`", f"`{item.type}`") for item in stats]),
+        "trace": f"`{signature(trace.trace, 'trace', bound=False)}`\n\n{markdown(trace.trace.__doc__)}",
+        "trace_records": markdown(trace.TraceRecord.__doc__),
+        "trace_fields": table(
+            ("attribute", "type"), [(f"`{item.name}`", f"`{item.type}`") for item in attrs.fields(trace.TraceRecord)]
+        ),
+        "redact": markdown(redact.__doc__).partition("\n\n")[2],
+        "otel": "\n\n".join(
+            f"`{signature(item, item.__name__, bound=False)}`\n\n{markdown(item.__doc__)}"
+            for item in (otel.instrument, otel.uninstrument)
+        ),
+        "otel_spans": markdown(otel.__doc__),
         "stats_members": table(("method", "meaning"), members(SessionStats, without=COUNTING)),
     }
 

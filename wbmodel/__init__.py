@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     )
     from wbmodel.session.current import connect, connections, current_session, get_session
     from wbmodel.session.session import Session
+    from wbmodel.session.trace import trace
 
 __all__ = [
     "TERMINAL",
@@ -87,6 +88,7 @@ __all__ = [
     "errors",
     "everything_but",
     "get_session",
+    "trace",
 ]
 
 # Sessions bring pluggy and the drivers with them, which a script needs when it connects and not when it imports.
@@ -107,6 +109,7 @@ _LATER = {
     "current_session": "wbmodel.session.current",
     "everything_but": "wbmodel.query.aggregates",
     "get_session": "wbmodel.session.current",
+    "trace": "wbmodel.session.trace",
 }
 
 

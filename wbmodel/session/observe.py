@@ -1,4 +1,4 @@
-"""Who is told of each request that goes to a backend, and the counts that a session keeps of them."""
+"""Who is told of each request that goes to a backend, or stands before it, and the counts that a session keeps."""
 
 from __future__ import annotations
 
@@ -13,14 +13,30 @@ from wbmodel.errors import ServerError
 from wbmodel.request import Request, Response
 
 if TYPE_CHECKING:
+    from wbmodel.session.drive import NamedWrapper
     from wbmodel.session.session import Session
 
-__all__ = ["Measuring", "Observer", "SessionStats", "notify", "observing", "readable"]
+__all__ = [
+    "Innermost",
+    "Measuring",
+    "Observer",
+    "SessionStats",
+    "innermost",
+    "install",
+    "notify",
+    "observing",
+    "readable",
+    "remove",
+    "within",
+]
 
 Observer = Callable[[Request, "Session"], None]
+Innermost = Callable[["Session"], "NamedWrapper | None"]
+"""Makes the wrapper of a session that stands next to its backend, or says that it wants none."""
 
 _lock = threading.Lock()
 _observers: tuple[Observer, ...] = ()
+_innermost: tuple[Innermost, ...] = ()
 
 
 @contextlib.contextmanager
@@ -46,6 +62,37 @@ def notify(requests: Sequence[Request], session: Session) -> None:
     for observer in _observers:
         for request in requests:
             observer(request, session)
+
+
+def innermost() -> tuple[Innermost, ...]:
+    """What is installed for all sessions: the same object until that changes."""
+    return _innermost
+
+
+def install(wrapper: Innermost) -> None:
+    """Put ``wrapper`` between every session's own wrappers and its backend, from each session's next request on."""
+    global _innermost
+    with _lock:
+        _innermost = (*_innermost, wrapper)
+
+
+def remove(wrapper: Innermost) -> None:
+    """Undo :func:`install`."""
+    global _innermost
+    with _lock:
+        kept = list(_innermost)
+        kept.remove(wrapper)
+        _innermost = tuple(kept)
+
+
+@contextlib.contextmanager
+def within(wrapper: Innermost) -> Iterator[None]:
+    """A block in which ``wrapper`` is installed."""
+    install(wrapper)
+    try:
+        yield
+    finally:
+        remove(wrapper)
 
 
 @attrs.define(slots=True, eq=False)

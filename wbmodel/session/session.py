@@ -15,7 +15,7 @@ from wbmodel.backend import Backend, Capabilities
 from wbmodel.errors import BackendNotInstalled, ConfigurationError, PluginError, suggestion
 from wbmodel.hookspecs import CallInfo
 from wbmodel.request import Document, Request, Response, Send, raise_for_errors
-from wbmodel.session import current, deadline, drive
+from wbmodel.session import current, deadline, drive, observe
 from wbmodel.session.observe import SessionStats, notify
 from wbmodel.session.settings import Settings
 from wbmodel.urls import app_url, mask_url
@@ -54,7 +54,9 @@ class Session:
         self._options = dict(options or {})
         self._lock = threading.RLock()
         self._backend: Backend | None = None
-        self._wrappers: Sequence[drive.NamedWrapper] | None = None
+        self._layers: tuple[tuple[observe.Innermost, ...], Sequence[drive.NamedWrapper]] | None = None
+        self._registered: Sequence[drive.NamedWrapper] | None = None
+        self._recording = _recording(settings)
         self._call_info: CallInfo | None = None
         self._closed = False
         self._blocks: list[contextlib.AbstractContextManager[Any]] = []
@@ -121,13 +123,16 @@ class Session:
 
     @property
     def wrappers(self) -> Sequence[drive.NamedWrapper]:
-        """The wrappers around each request, outermost first."""
-        if self._wrappers is None:
+        """The wrappers around each request, outermost first: those of plugins, then what records and what traces."""
+        wanted = observe.innermost()
+        if self._layers is None or self._layers[0] is not wanted:
             with self._lock:
-                if self._wrappers is None:
+                if self._registered is None:
                     found = self.plugins.wrappers(self)
-                    self._wrappers = tuple(drive.NamedWrapper(item.name, item.wrapper, item.order) for item in found)
-        return self._wrappers
+                    self._registered = tuple(drive.NamedWrapper(item.name, item.wrapper, item.order) for item in found)
+                inner = [make(self) for make in (*wanted, *self._recording)]
+                self._layers = wanted, (*self._registered, *(wrapper for wrapper in inner if wrapper is not None))
+        return self._layers[1]
 
     @property
     def call_info(self) -> CallInfo:
@@ -298,6 +303,20 @@ class Session:
             ) from error
         check_api_version(getattr(backend, "api_version", None), entry.name, entry.owner)
         return backend
+
+
+def _recording(settings: Settings) -> list[observe.Innermost]:
+    """What the environment asked to be recorded of a session. Loads nothing when that is nothing."""
+    wanted: list[observe.Innermost] = []
+    if settings.trace.value is not None:
+        from wbmodel.session.trace import by_setting as traced
+
+        wanted.append(traced(settings.trace.value))
+    if settings.otel.value:
+        from wbmodel.session.otel import by_setting as spanned
+
+        wanted.append(spanned())
+    return wanted
 
 
 _OWN = ("project", "entity", "api_key", "identity_token_file", "name", "default", "timeout", "plugins")

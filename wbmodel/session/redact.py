@@ -1,0 +1,164 @@
+"""What may be shown of a request: its variables, document and errors without what looks secret. Pure.
+
+A value is hidden when the name above it reads like that of a secret (``apiKey``, ``hf_token``, ``config.db.password``),
+when it holds one of the secrets that are known (a session's API key), and when it has the form of an ``Authorization``
+header or of credentials in a URL. JSON inside text (a config, a filter) is looked into. It hides too much rather than
+too little: ``pad_token`` goes as well.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import functools
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from wbmodel.codec import dumps, loads
+
+__all__ = ["HIDDEN", "Redactor", "is_secret_name"]
+
+HIDDEN = "***"
+"""What stands where something was hidden."""
+
+_DEEPEST = 60
+_LONG_ENOUGH = 8
+
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+# fmt: off
+_SECRET_WORDS = frozenset((
+    "apikey", "auth", "authorization", "bearer", "cookie", "cookies", "credential", "credentials", "jwt", "passphrase",
+    "passwd", "password", "passwords", "pwd", "secret", "secrets", "token",
+))
+_SECRET_ENDS = ("password", "passwd", "secret", "token", "apikey", "accesskey", "privatekey", "secretkey")
+_KEYS_OF = frozenset((
+    "access", "account", "api", "auth", "encryption", "license", "private", "secret", "service", "signing", "ssh",
+    "storage",
+))
+_TOKENS_OF = frozenset(("access", "api", "auth", "bearer", "id", "refresh", "session"))
+# fmt: on
+
+
+@functools.lru_cache(maxsize=4096)
+def is_secret_name(name: str) -> bool:
+    """Whether ``name`` reads like the name of something secret: one of its words says so, however they are joined."""
+    words = [word.lower() for word in _WORD.findall(name)]
+    for before, word in zip(["", *words], words, strict=False):
+        if word in _SECRET_WORDS or word.endswith(_SECRET_ENDS):
+            return True
+        if (word in ("key", "keys") and before in _KEYS_OF) or (word == "tokens" and before in _TOKENS_OF):
+            return True
+    return False
+
+
+_BEARER = re.compile(r"(\bbearer\s+)[\w.~+/=-]+", re.IGNORECASE)
+_BASIC = re.compile(r"(\bbasic\s+)([A-Za-z0-9+/_-]{4,}={0,2})", re.IGNORECASE)
+_AUTHORIZATION = re.compile(r"(\bauthorization\b[\"']?\s*[:=]\s*[\"']?)[^\s\"',}][^\r\n\"',}]*", re.IGNORECASE)
+_USER_INFO = re.compile(r"(://)[^/\s@\"'<>]+@")
+# name = value, as in a query, a header, a dump of settings; the value may be quoted.
+# (What stands before a name is looked at, so that a long word is gone through once and not from each of its letters.)
+_ASSIGNED = re.compile(
+    r"(?<![\w.-])([\w.-]+)([\"']?\s*[:=]\s*)(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s\"',;&(){}\[\]]+)"
+)
+# In a document only literal text can be secret; $apiKey: String! declares a variable.
+_LITERAL = re.compile(r"(?<!\w)(\w+)(\s*:\s*)(\"\"\".*?\"\"\"|\"(?:[^\"\\\n]|\\.)*\")", re.DOTALL)
+
+
+class Redactor:
+    """Hides the given ``secrets``, and whatever looks like one."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._exact = frozenset(secret for secret in secrets if secret)
+        forms: set[str] = set()
+        for secret in self._exact:
+            if len(secret) >= _LONG_ENOUGH:  # a short one would be found in everything
+                forms |= {secret, quote(secret, safe="", errors="replace"), dumps(secret)[1:-1]}
+                forms.add(base64.b64encode(f"api:{secret}".encode(errors="replace")).decode())
+        longest_first = sorted(forms, key=lambda form: (-len(form), form))
+        self._known = re.compile("|".join(map(re.escape, longest_first))) if forms else None
+
+    def value(self, value: Any, depth: int = 0) -> Any:
+        """A copy of ``value`` in plain types, as JSON has them."""
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, int | float):
+            return HIDDEN if str(value) in self._exact else value
+        if depth > _DEEPEST:
+            return HIDDEN
+        if isinstance(value, str):
+            return self.text(value, depth)
+        if isinstance(value, Mapping):
+            return self._mapping(value, depth)
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self.value(item, depth + 1) for item in value]
+        return self.text(str(value), depth)
+
+    def text(self, text: str, depth: int = 0) -> str:
+        """``text`` for people; where it is JSON it is written anew."""
+        if text in self._exact:
+            return HIDDEN
+        inner = _container(text)
+        if inner is not None:
+            return dumps(self.value(inner, depth + 1))
+        return self._assigned(self._shapes(self._without(text)))
+
+    def document(self, text: str) -> str:
+        """A GraphQL document, in which literal text may be secret."""
+        return _LITERAL.sub(_hide_named, self._shapes(self._without(text)))
+
+    def _mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, item in value.items():
+            key = str(name)
+            hidden = item is not None and is_secret_name(key)
+            found[self._key(key)] = HIDDEN if hidden else self.value(item, depth + 1)
+        # {"key": "db.password", "value": "..."}: the name is a value here, as in lists of settings.
+        for label in ("key", "name"):
+            named = value.get(label)
+            if isinstance(named, str) and is_secret_name(named) and value.get("value") is not None:
+                found["value"] = HIDDEN
+        return found
+
+    def _key(self, key: str) -> str:
+        return HIDDEN if key in self._exact else self._shapes(self._without(key))
+
+    def _without(self, text: str) -> str:
+        return text if self._known is None else self._known.sub(HIDDEN, text)
+
+    def _shapes(self, text: str) -> str:
+        text = _AUTHORIZATION.sub(rf"\1{HIDDEN}", text)
+        text = _BEARER.sub(rf"\1{HIDDEN}", text)
+        text = _BASIC.sub(_hide_basic, text)
+        return _USER_INFO.sub(rf"\1{HIDDEN}@", text)
+
+    def _assigned(self, text: str) -> str:
+        return _ASSIGNED.sub(_hide_named, text) if "=" in text or ":" in text else text
+
+
+def _container(text: str) -> Any:
+    """The object or list that ``text`` is the JSON of, text in text undone; None for other text."""
+    if text.lstrip()[:1] not in ("{", "[", '"'):
+        return None
+    try:
+        inner = loads(text)
+    except ValueError:
+        return None
+    return inner if isinstance(inner, dict | list | str) else None
+
+
+def _hide_named(found: re.Match[str]) -> str:
+    if not is_secret_name(found[1]):
+        return found[0]
+    mark = found[3][0] if found[3][0] in "\"'" else ""
+    return f"{found[1]}{found[2]}{mark}{HIDDEN}{mark}"
+
+
+def _hide_basic(found: re.Match[str]) -> str:
+    # "Basic settings" is prose; the header's value is base64 of "user:password".
+    try:
+        decoded = base64.b64decode(found[2] + "=" * (-len(found[2]) % 4), altchars=b"-_", validate=False)
+    except (binascii.Error, ValueError):
+        return found[0]
+    return f"{found[1]}{HIDDEN}" if b":" in decoded else found[0]
