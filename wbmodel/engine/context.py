@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import quote
 
@@ -20,6 +20,7 @@ from wbmodel.engine.records import (
     MembershipRecord,
     ProjectRecord,
     RunRecord,
+    UserRecord,
 )
 from wbmodel.engine.store import Store
 
@@ -35,6 +36,10 @@ def blob_url(file: FileRecord) -> str:
     return f"wbmodel:blob/{kind}/{quote(file.owner.id, safe='')}/{quote(file.name.encode('utf-8', 'surrogatepass'))}"
 
 
+_EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)
+_NOBODY = UserRecord(id="User:0", created_at=_EPOCH, username="nobody", name="nobody")
+
+
 @attrs.frozen(slots=True, eq=False)
 class Context:
     """One engine's parts, shared by all its requests."""
@@ -45,6 +50,11 @@ class Context:
     url_for: Callable[[FileRecord], str] = blob_url
     given_up: Callable[[], bool] | None = None
     """Whether the client of this one request has stopped waiting."""
+
+    @property
+    def nobody(self) -> UserRecord | None:
+        """Who is shown for a run that has no user."""
+        return _NOBODY if self.dialect.missing_user == "nobody" else None
 
     def entity(self, name: str | None) -> EntityRecord | None:
         """An entity by name; null and "" mean the viewer's default entity (both clients send them, seen)."""

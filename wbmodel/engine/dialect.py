@@ -60,6 +60,10 @@ class Dialect:
     max_depth: int = 100
     """How deep a filter may nest."""
 
+    missing_user: Literal["null", "nobody"] = "null"
+    """``nobody``: a run without a user shows one of that name, because wandb 0.31.0 cannot read a run whose ``user`` is
+    null (seen); real servers have a user for each. Filters and orders do not see it."""
+
     features: frozenset[str] = frozenset()
     """Names that ``serverInfo.features`` lists as enabled."""
 

@@ -113,6 +113,9 @@ PLAIN: dict[str, dict[str, Getter]] = {
         "flags": lambda user: encode(user.flags),
         "deletedAt": _constant(None),
     },
+    "ApiKeyConnection": {"edges": _self},
+    "ApiKeyEdge": {"node": _self},
+    "ApiKey": _same("id", "name", "description"),
     "UserEdge": _EDGE,
     "UserConnection": _COUNTED,
     "Entity": {
@@ -155,7 +158,6 @@ PLAIN: dict[str, dict[str, Getter]] = {
             "name",
             "displayName",
             "project",
-            "user",
             "state",
             "tags",
             "notes",
@@ -292,14 +294,20 @@ PLAIN: dict[str, dict[str, Getter]] = {
 }
 
 LOADED: dict[str, dict[str, Loader]] = {
-    "User": {"teams": lambda user, context: context.store.teams(user)},
+    "User": {
+        "teams": lambda user, context: context.store.teams(user),
+        "apiKeys": lambda user, context: (),
+    },
     "Entity": {
         "members": lambda entity, context: [
             user for user in map(context.store.user, entity.members) if isinstance(user, UserRecord)
         ],
     },
     "Project": {"totalSweeps": lambda project, context: len(context.store.sweeps(project))},
-    "Run": {"fileCount": lambda run, context: len(context.store.files(run))},
+    "Run": {
+        "fileCount": lambda run, context: len(context.store.files(run)),
+        "user": lambda run, context: run.user or context.nobody,
+    },
     "File": {"directUrl": lambda file, context: context.url_for(file)},
     "Sweep": {
         "runCount": lambda sweep, context: len(context.store.sweep_runs(sweep)),

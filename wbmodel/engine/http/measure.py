@@ -63,7 +63,8 @@ def _defaults(operation: Any) -> dict[str, Any]:
 
 def _count(ast: DocumentNode, limits: Limits) -> None:
     number = 0
-    waiting: list[Any] = [item.selection_set for item in ast.definitions if hasattr(item, "selection_set")]
+    sets = (getattr(item, "selection_set", None) for item in ast.definitions)
+    waiting: list[Any] = [item for item in sets if item is not None]
     while waiting:
         names: dict[str, int] = {}
         for selection in waiting.pop().selections:
