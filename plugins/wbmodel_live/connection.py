@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import ipaddress
 import os
 import ssl
 import time
@@ -306,6 +307,9 @@ class Connection:
                 read_bufsize=2**20,
             )
         session.headers.setdefault("User-Agent", f"wbmodel/{version('wbmodel')}")
+        if _is_loopback(self.url):
+            # Between two processes of one machine, packing costs more than it saves.
+            session.headers["Accept-Encoding"] = "identity"
         for name, value in self.options.headers.items():
             session.headers[name] = value
         return session
@@ -333,6 +337,14 @@ def _wait(state: RetryCallState) -> float:
     if isinstance(trouble, Trouble) and trouble.wait is not None:
         return trouble.wait
     return _backoff(state)
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def _trust(options: Options) -> ssl.SSLContext | bool:
