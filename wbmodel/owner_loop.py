@@ -86,7 +86,17 @@ class OwnerLoop:
             return await coroutine
         import asyncio
 
-        return await asyncio.wrap_future(self.submit(coroutine))
+        future = self.submit(coroutine)
+        loop = self._loop
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            # Cancelled by whoever awaits, or by stop(), of which the awaiting task knows nothing.
+            task = asyncio.current_task()
+            asked = getattr(task, "cancelling", int)()  # from Python 3.11 on
+            if asked or (loop is not None and self._loop is loop):
+                raise
+            raise self._closed() from None
 
     def iterate(self, source: AsyncIterator[T]) -> Iterator[T]:
         """The items of ``source``, each made on the loop while the caller blocks."""
@@ -135,11 +145,14 @@ class OwnerLoop:
         try:
             return future.result()
         except CancelledError:
-            raise ConfigurationError(f"{self.name} was closed while a request was under way") from None
+            raise self._closed() from None
         except BaseException:
             # A KeyboardInterrupt lands here, in the waiting thread: the work would go on unseen.
             future.cancel()
             raise
+
+    def _closed(self) -> ConfigurationError:
+        return ConfigurationError(f"{self.name} was closed while a request was under way")
 
     def _started(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:

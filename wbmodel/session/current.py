@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from wbmodel.errors import ConfigurationError, suggestion
+from wbmodel.errors import ConfigurationError, WbmodelError, suggestion
 from wbmodel.session.settings import Secret, resolve_settings
 
 if TYPE_CHECKING:
@@ -24,9 +24,11 @@ __all__ = [
     "connect",
     "connections",
     "current_session",
+    "enter",
     "forget",
     "get_session",
     "is_default",
+    "leave",
     "overriding",
     "session_for_origin",
 ]
@@ -34,7 +36,10 @@ __all__ = [
 _lock = threading.RLock()
 _connections: dict[str, Session] = {}
 _default: Session | None = None
-_override: ContextVar[Session | None] = ContextVar("wbmodel_session", default=None)
+# The sessions whose blocks are open here, outermost first. A block takes out what it put in by looking for it, not
+# by the variable's token: that belongs to the context in which it was made, and blocks of one session may be open in
+# several threads and tasks at once.
+_open_blocks: ContextVar[tuple[Session, ...]] = ContextVar("wbmodel_sessions", default=())
 
 connections: Mapping[str, Session] = MappingProxyType(_connections)
 """The open sessions by name: a live, read-only view."""
@@ -105,7 +110,8 @@ def current_session() -> Session:
 
     Raises :class:`~wbmodel.errors.ConfigurationError` when there is none and no variable says where to connect.
     """
-    found = _override.get() or _default
+    blocks = _open_blocks.get()
+    found = blocks[-1] if blocks else _default
     if found is not None:
         return found
     with _lock:
@@ -126,26 +132,44 @@ def get_session(name: str | Session) -> Session:
 def session_for_origin(origin: str) -> Session | None:
     """An open session with this ``origin`` (host and account), or None. The current one is preferred."""
     with _lock:
-        candidates = [_override.get(), _default, *_connections.values()]
+        candidates = [*reversed(_open_blocks.get()), _default, *_connections.values()]
     for session in candidates:
-        if session is not None and not session.closed and session.origin == origin:
+        if session is not None and not session.closed and _origin(session) == origin:
             return session
     return None
+
+
+def _origin(session: Session) -> str | None:
+    # The first question about it makes the backend, which may fail for reasons of its own: a broken netrc, say.
+    try:
+        return session.origin
+    except WbmodelError:
+        return None
 
 
 @contextlib.contextmanager
 def overriding(session: Session) -> Iterator[Session]:
     """A block in which ``session`` is the current one, for this thread and task."""
-    token = _override.set(session)
+    enter(session)
     try:
         yield session
     finally:
-        try:
-            _override.reset(token)
-        except ValueError:
-            # Entered in one context and left in another (an asynchronous fixture, say): undo what can be undone here.
-            if _override.get() is session:
-                _override.set(None)
+        leave(session)
+
+
+def enter(session: Session) -> None:
+    """Make ``session`` the current one here, until :func:`leave`."""
+    _open_blocks.set((*_open_blocks.get(), session))
+
+
+def leave(session: Session) -> None:
+    """Undo the innermost :func:`enter` of ``session`` here. Does nothing where there is none: a block may be entered in
+    one context and left in another, as that of an asynchronous fixture is."""
+    blocks = _open_blocks.get()
+    for at in reversed(range(len(blocks))):
+        if blocks[at] is session:
+            _open_blocks.set((*blocks[:at], *blocks[at + 1 :]))
+            return
 
 
 def is_default(session: Session) -> bool:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import attrs
 
 from wbmodel.backend import Backend
-from wbmodel.errors import PluginError
+from wbmodel.errors import ConfigurationError, PluginError
 from wbmodel.hookspecs import CallInfo, Wrapper
 from wbmodel.request import Ahead, Batch, Emit, Request, Response, Send, Verb, Wait
 
@@ -288,11 +288,16 @@ class _Started:
     def _collect(self) -> list[Response]:
         future, self._future = self._future, None  # what becomes of it is told here, once
         assert future is not None
+        from concurrent.futures import CancelledError
+
         try:
             response = future.result()
         except BaseException as error:
             future.cancel()
             self._doors.failed(self._first, error)
+            if isinstance(error, CancelledError):
+                name = self._doors.call_info.backend
+                raise ConfigurationError(f"{name} was closed while a request was under way") from None
             raise
         self._doors.received((response,))
         return [response]

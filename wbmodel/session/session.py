@@ -59,7 +59,7 @@ class Session:
         self._recording = _recording(settings)
         self._call_info: CallInfo | None = None
         self._closed = False
-        self._blocks: list[contextlib.AbstractContextManager[Any]] = []
+        self._blocks = 0
         _check_options(entry, self._options)
 
     # -- what it is --------------------------------------------------------------------------------
@@ -228,10 +228,10 @@ class Session:
         return current.overriding(self)
 
     def __enter__(self) -> Self:
-        self._ensure_open()
-        block = self.as_current()
-        block.__enter__()
-        self._blocks.append(block)
+        with self._lock:
+            self._ensure_open()
+            self._blocks += 1
+        current.enter(self)
         return self
 
     def __exit__(
@@ -250,9 +250,11 @@ class Session:
             await self.aclose()
 
     def _leave(self) -> bool:
-        """Undo one override; whether the session is to be closed now."""
-        self._blocks.pop().__exit__(None, None, None)
-        return not self._blocks and not current.is_default(self)
+        """Undo one override; whether the session is to be closed now: with the last block, wherever that is."""
+        current.leave(self)
+        with self._lock:
+            self._blocks -= 1
+            return not self._blocks and not current.is_default(self)
 
     def close(self) -> None:
         """Give back what the backend opened, and leave the table of connections. May be called twice."""
