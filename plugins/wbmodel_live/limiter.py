@@ -13,6 +13,7 @@ import time
 from collections import deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
 
 import attrs
 
@@ -137,7 +138,9 @@ def _wake(place: asyncio.Future[None]) -> None:
         place.set_result(None)
 
 
-_limiters: dict[str, HostLimiter] = {}
+# A limiter lives as long as a session to its host: what a server asked for is not held against whatever answers at
+# that address after all sessions to it were closed.
+_limiters: WeakValueDictionary[str, HostLimiter] = WeakValueDictionary()
 _registry_lock = threading.Lock()
 
 

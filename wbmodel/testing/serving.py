@@ -1,0 +1,43 @@
+"""``served``: a world behind a real W&B server on the loopback device, for tests of whatever asks one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from wbmodel.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from wbmodel.engine.execute import Engine
+    from wbmodel.engine.server import Server
+
+__all__ = ["served"]
+
+
+@contextmanager
+def served(world: str | Mapping[str, Any] | Engine = "demo:", **options: Any) -> Iterator[Server]:
+    """A server over ``world``, for the length of the block: a fixtures URL (``"fixtures:PATH"``, ``"demo:"``), a dict in
+    the fixtures format, or an engine.
+
+    ``options`` are those of :class:`~wbmodel.engine.server.Server`: ``api_key``, ``limits``, ``faults``, ``port``. What
+    is given has ``url``, and ``faults`` for bad weather. The official client can be pointed at it as well
+    (``WANDB_BASE_URL``). Raises :class:`~wbmodel.errors.ConfigurationError` for a URL of another backend.
+    """
+    from wbmodel.engine.execute import Engine
+    from wbmodel.engine.server import serving
+
+    engine = world if isinstance(world, Engine) else Engine(_store(world))
+    with serving(engine, **options) as server:
+        yield server
+
+
+def _store(world: str | Mapping[str, Any]) -> Any:
+    from wbmodel.registry import default_plugin_manager
+
+    url = world if isinstance(world, str) else "fixtures:"
+    entry = default_plugin_manager().resolve(url)
+    if entry.name != "fixtures":
+        raise ConfigurationError(f"served() takes a world of fixtures, and {url!r} is a {entry.name} backend")
+    backend: Any = entry.factory(url, **({} if isinstance(world, str) else {"world": world}))
+    return backend.world
