@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol, TypeVar
 
 import attrs
 
-from wbmodel.errors import NotSupported, RequestTimeout
+from wbmodel.errors import ConfigurationError, NotSupported, RequestTimeout
 from wbmodel.owner_loop import OwnerLoop
 from wbmodel.request import BlobRef, ColumnBatch, ReadSpec, Request, Response, Stream
 
@@ -212,12 +212,15 @@ class SyncBackend(_Base):
         if not self.capabilities.concurrent or len(requests) < 2:
             return [self.execute(request, timeout=timeout) for request in requests]
         futures = [self.submit(request, timeout=timeout) for request in requests]
+        from concurrent.futures import CancelledError
+
         try:
             return [future.result() for future in futures]
-        except BaseException:
+        except CancelledError:
+            raise ConfigurationError(f"{self.name} was closed while a request was under way") from None
+        finally:
             for future in futures:
                 future.cancel()
-            raise
 
     def submit(self, request: Request, *, timeout: float | None = None) -> Future[Response]:
         """``execute`` on a thread of a small pool that :meth:`close` gives back."""
