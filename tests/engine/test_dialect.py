@@ -174,5 +174,5 @@ def test_the_named_dialects_differ_from_the_default_where_they_say() -> None:
     import attrs
 
     same = {name for name, value in attrs.asdict(hostile).items() if value == attrs.asdict(DEFAULT)[name]}
-    assert same == {"null_comparisons", "max_depth"}
+    assert same == {"null_comparisons", "max_depth", "missing_user"}
     assert hostile.seed == 3

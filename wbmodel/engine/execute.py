@@ -115,6 +115,14 @@ class Engine:
         with self._lock:
             return self._file(ref)
 
+    def entry(self, artifact: str, digest: str) -> FileRecord | None:
+        """The file of an artifact version (by node id) whose bytes have this digest, base64 of the MD5."""
+        with self._lock:
+            owner = self.store.node(artifact)
+            if not isinstance(owner, ArtifactRecord):
+                return None
+            return next((file for file in owner.files.values() if file.digest == digest), None)
+
     def _file(self, ref: BlobRef) -> FileRecord | None:
         owner = self.store.node(ref.owner)
         if ref.kind == "run_file" and isinstance(owner, RunRecord):

@@ -264,7 +264,14 @@ for _kind in ("ArtifactSequence", "ArtifactPortfolio"):
     _listing(f"{_kind}.aliases", _BY_ALIAS, _aliases_of)
     RESOLVERS[f"{_kind}.artifactMembership"] = _member
 
-_connection("Artifact.usedBy", "Run", lambda artifact, context: context.store.used_by(artifact))
+
+@_resolver("Artifact.usedBy")
+def _used_by(artifact: ArtifactRecord, context: Context, args: dict[str, Any]) -> Connection:
+    if args.get("before") is not None or args.get("last") is not None:
+        raise LanguageError("usedBy goes forward only: first and after, not last and before")
+    return context.pager.connection("Run", artifact, "Artifact.usedBy", lambda: context.store.used_by(artifact), args)
+
+
 _listing("Run.inputArtifacts", _BY_DATE, lambda run, context: context.store.used(run))
 _listing("Run.outputArtifacts", _BY_DATE, lambda run, context: context.store.logged(run))
 

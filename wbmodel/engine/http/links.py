@@ -8,6 +8,7 @@ Run files carry one too (``?token=``), so that a link needs no key.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import mimetypes
@@ -65,7 +66,7 @@ class Links:
         token = parse_qs(query).get("token", [""])[0]
         if not authorized and (file is None or not _equal(token, self.token(file))):
             # The same for a file that is not there, so that nobody learns names without a key.
-            raise Refusal(401, "this file needs the API key, or the link that GraphQL gives", "PERMISSION_ERROR")
+            raise _no_key()
         return _content(engine, file)
 
     def artifact_file(self, engine: Engine, rest: str) -> Answer:
@@ -78,6 +79,20 @@ class Links:
             raise _missing()
         return _content(engine, file)
 
+    def artifact_by_digest(self, engine: Engine, rest: str, authorized: bool) -> Answer:
+        """Follow ``/artifactsV2/REGION/ENTITY/ARTIFACT/MD5``, where 0.10.28 has the files of a manifest (seen)."""
+        parts = rest.split("/")
+        if not authorized:
+            raise _no_key()
+        file = None
+        if len(parts) == 4:
+            try:
+                digest = base64.b64encode(bytes.fromhex(parts[3])).decode()
+            except ValueError:
+                raise _missing() from None
+            file = engine.entry(_unquoted(parts[2]), digest)
+        return _content(engine, file)
+
 
 def _content(engine: Engine, file: FileRecord | None) -> Answer:
     data = None if file is None else file.read()
@@ -87,6 +102,10 @@ def _content(engine: Engine, file: FileRecord | None) -> Answer:
     if not kind.isascii() or not kind.isprintable():
         kind = "application/octet-stream"
     return Answer(200, data, kind, _SAFE_HEADERS)
+
+
+def _no_key() -> Refusal:
+    return Refusal(401, "this file needs the API key, or the link that GraphQL gives", "PERMISSION_ERROR")
 
 
 def _missing() -> Refusal:

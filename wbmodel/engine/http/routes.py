@@ -238,7 +238,7 @@ class Routes:
                 "NOT_IMPLEMENTED",
                 {"Retry-After": "60"},
             )
-        if head not in ("files", "artifact-files"):
+        if head not in ("files", "artifact-files", "artifactsV2"):
             raise errors.not_found(call.path)
         if call.method == "PUT":
             raise Refusal(501, "this server does not take uploads yet; nothing was stored", "NOT_IMPLEMENTED")
@@ -246,6 +246,8 @@ class Routes:
             raise errors.wrong_method(call.method, "GET, HEAD")
         if head == "files":
             return self.links.run_file(self.engine, rest, call.query, self.authorized(call))
+        if head == "artifactsV2":
+            return self.links.artifact_by_digest(self.engine, rest, self.authorized(call))
         return self.links.artifact_file(self.engine, rest)
 
 
