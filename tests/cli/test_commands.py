@@ -137,6 +137,35 @@ def test_status_says_where_each_setting_is_from(demo, monkeypatch):
     assert demo("status", "--check", "--json").data["viewer"] == "viewer"
 
 
+def test_status_says_which_credentials_are_used(cli, tmp_path, monkeypatch):
+    for name in ("WBMODEL_URL", "WANDB_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    key = "0123456789abcdef0123456789abcdef01234567"
+    netrc = tmp_path / "netrc"
+    netrc.write_text(f"machine wandb.acme.org login user password {key}\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+
+    def told():
+        done = cli("-u", "https://wandb.acme.org", "status", "--json")
+        assert key not in done.out
+        return {name: done.data["settings"][name] for name in ("api_key", "identity_token_file")}
+
+    assert told()["api_key"] == {"value": "***", "source": f"netrc ({netrc})"}
+    token = tmp_path / "token.jwt"
+    token.write_text("planted-token")
+    monkeypatch.setenv("WANDB_IDENTITY_TOKEN_FILE", str(token))
+    assert told() == {
+        "api_key": {"value": None, "source": "not asked for: identity_token_file is used"},
+        "identity_token_file": {"value": str(token), "source": "WANDB_IDENTITY_TOKEN_FILE"},
+    }
+    assert "planted-token" not in cli("-u", "https://wandb.acme.org", "status").out
+    monkeypatch.setenv("WANDB_API_KEY", key)
+    refused = cli("-u", "https://wandb.acme.org", "status")
+    assert refused.status != 0
+    assert "WANDB_API_KEY and WANDB_IDENTITY_TOKEN_FILE are both set" in refused.err
+    assert key not in refused.err
+
+
 def test_plugins_are_listed_with_what_they_can(demo):
     (own,) = [item for item in demo("plugins", "--json").data["items"] if item["name"] == "fixtures"]
     assert own["distribution"] == "wbmodel"
