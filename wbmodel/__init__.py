@@ -31,10 +31,12 @@ from wbmodel.errors import WbmodelError
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.queryset import QuerySet
 from wbmodel.objects.watching import TERMINAL, Change
+from wbmodel.query.changes import Add, Remove, Set, Unset
 from wbmodel.query.f import F
 from wbmodel.query.q import Q
 
 if TYPE_CHECKING:
+    from wbmodel.objects.outcomes import BulkResult, RowResult
     from wbmodel.query.aggregates import (
         Count,
         First,
@@ -54,9 +56,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TERMINAL",
+    "Add",
     "Artifact",
     "ArtifactCollection",
     "ArtifactType",
+    "BulkResult",
     "Change",
     "Count",
     "Entity",
@@ -73,12 +77,16 @@ __all__ = [
     "Q",
     "Quantile",
     "QuerySet",
+    "Remove",
     "Report",
+    "RowResult",
     "Run",
     "Session",
+    "Set",
     "Std",
     "Sum",
     "Sweep",
+    "Unset",
     "User",
     "WbmodelError",
     "__version__",
@@ -93,6 +101,7 @@ __all__ = [
 
 # Sessions bring pluggy and the drivers with them, which a script needs when it connects and not when it imports.
 _LATER = {
+    "BulkResult": "wbmodel.objects.outcomes",
     "Count": "wbmodel.query.aggregates",
     "First": "wbmodel.query.aggregates",
     "Last": "wbmodel.query.aggregates",
@@ -101,6 +110,7 @@ _LATER = {
     "Median": "wbmodel.query.aggregates",
     "Min": "wbmodel.query.aggregates",
     "Quantile": "wbmodel.query.aggregates",
+    "RowResult": "wbmodel.objects.outcomes",
     "Std": "wbmodel.query.aggregates",
     "Sum": "wbmodel.query.aggregates",
     "Session": "wbmodel.session.session",

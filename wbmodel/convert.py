@@ -1,6 +1,7 @@
 """Wire objects to entities: one function generated per entity and selection, which only assigns.
 
-JSON texts are kept as they came and decoded by :func:`decoder` at first access.
+JSON texts and lists of text are kept as they came and decoded by :func:`decoder` at first access, so that changes can
+be told from what was read.
 """
 
 from __future__ import annotations
@@ -12,14 +13,13 @@ from typing import Any
 from wbmodel.codec import loads, loads_numbers, parse_datetime
 from wbmodel.compiler.selection import related_fields
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, entity_meta
+from wbmodel.query.changes import HOUSEKEEPING
 
 __all__ = ["HOUSEKEEPING", "Hydrator", "decoder", "hydrator", "unwrap_config"]
 
 Hydrator = Callable[[list[Any], Any, Any], list[Any]]
 """Takes nodes, their owner (a session) and the object of the route's context step; gives entities."""
 
-HOUSEKEEPING = ("_wandb", "wandb_version")
-"""Keys of a config that are W&B's own (0.31.0 client, seen)."""
 _VALUE = itemgetter("value")
 
 
@@ -43,8 +43,8 @@ def _unwrap(item: Any) -> Any:
     return item["value"] if isinstance(item, dict) and "value" in item else item
 
 
-def decoder(kind: Kind) -> Callable[[str | None], Any]:
-    """The function that decodes the kept text of a field of this kind."""
+def decoder(kind: Kind) -> Callable[[Any], Any]:
+    """The function that decodes what was kept of a field of this kind: a text or None, of a list of text a tuple."""
     return _DECODERS[kind]
 
 
@@ -67,7 +67,13 @@ def _yaml(text: str | None) -> Any:
     return None if text is None else yaml.safe_load(text)
 
 
-_DECODERS = {Kind.CONFIG: _config, Kind.SUMMARY: _summary, Kind.JSON: _json, Kind.YAML: _yaml}
+_DECODERS: dict[Kind, Callable[[Any], Any]] = {
+    Kind.CONFIG: _config,
+    Kind.SUMMARY: _summary,
+    Kind.JSON: _json,
+    Kind.YAML: _yaml,
+    Kind.TEXTS: list,
+}
 
 
 def hydrator(
@@ -90,13 +96,14 @@ def _generate(
     meta: EntityMeta, fields: tuple[str, ...], related: tuple[str, ...], context: str | None, cls: type[Any]
 ) -> Hydrator:
     names: dict[str, Any] = {"new": object.__new__, "cls": cls, "parse": parse_datetime, "one_of": _one_of}
+    names["filling"] = _filling(meta, cls)
     lines = [
         "def hydrate(nodes, owner, context):",
         "    rows = []",
         "    memo = {}",
         "    share = memo.setdefault",
         "    for n in nodes:",
-        "        o = new(cls)",
+        "        o = new(filling)",
     ]
     lines.append("        o._owner = owner")
     for name in fields:
@@ -107,6 +114,12 @@ def _generate(
         value = f"n[{field.wire!r}]"
         if field.kind is Kind.REF:
             lines += _reference(meta, field, names, related, value)
+        elif field.kind is Kind.TEXTS:
+            inner = "i" + "".join(f"[{part!r}]" for part in field.sub)
+            texts = f"tuple([share({inner}, {inner}) for i in {value} or ()])"
+            lines.append(
+                f"        o.{meta.slots[name]} = {texts}" if field.is_lazy else f"        o.{name} = list({texts})"
+            )
         elif field.is_lazy:
             lines.append(f"        o.{meta.slots[name]} = {value}")
         elif field.kind in _DECODERS:
@@ -114,10 +127,6 @@ def _generate(
             lines.append(f"        o.{name} = decode_{name}({value})")
         elif field.kind is Kind.TIME:
             lines += [f"        v = {value}", f"        o.{name} = None if v is None else parse(v)"]
-        elif field.kind is Kind.TEXTS:
-            inner = "i" + "".join(f"[{part!r}]" for part in field.sub)
-            # By way of a tuple, so that the list is no longer than its content.
-            lines.append(f"        o.{name} = list(tuple([share({inner}, {inner}) for i in {value} or ()]))")
         elif field.sub:
             lines.append(f"        v = {value}")
             for part in field.sub:
@@ -127,9 +136,24 @@ def _generate(
             lines.append(f"        o.{name} = share({value}, {value})")
         else:
             lines.append(f"        o.{name} = {value}")
-    lines += ["        rows.append(o)", "    return rows"]
+    lines += ["        o.__class__ = cls", "        rows.append(o)", "    return rows"]
     exec(compile("\n".join(lines), f"<hydrate {meta.name}>", "exec"), names)  # the source is made of declarations
     made: Hydrator = names["hydrate"]
+    return made
+
+
+def _filling(meta: EntityMeta, cls: type[Any]) -> type[Any]:
+    """A twin of ``cls`` that objects belong to while they are filled. Setting a field of an entity is a change that is
+    checked and noted, which what comes from a backend is not; a class without that check is filled at full speed, and
+    as its layout is the same, giving the object its true class costs next to nothing."""
+    key = ("filling", cls)
+    found: type[Any] | None = meta.caches.get(key)
+    if found is not None:
+        return found
+    body = {"__slots__": (), "__module__": __name__, "__setattr__": object.__setattr__}
+    metaclass: Any = type(cls)
+    made: type[Any] = metaclass(f"_{cls.__name__}", (cls,), body)
+    meta.caches[key] = made
     return made
 
 
@@ -162,16 +186,17 @@ def _one_of(memo: dict[Any, Any], name: str, node: dict[str, Any], make: Hydrato
 
 def _by_key(target: EntityMeta) -> Callable[[str, Any, Any, dict[Any, Any]], Any]:
     """A reference from the target's key alone; it stands in the same project as the row that refers to it."""
+    put = object.__setattr__  # around the check of what is set from outside
 
     def make(key: str, owner: Any, row: Any, memo: dict[Any, Any]) -> Any:
         project = getattr(row, "project", None)
         found = memo.get((target.name, key, id(project)))
         if found is None:
             found = object.__new__(target.cls)
-            found._owner = owner
-            setattr(found, target.key, key)
+            put(found, "_owner", owner)
+            put(found, target.key, key)
             if "project" in target.fields and project is not None:
-                found.project = project
+                put(found, "project", project)
             memo[target.name, key, id(project)] = found
         return found
 

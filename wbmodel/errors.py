@@ -15,6 +15,7 @@ __all__ = [
     "BackendError",
     "BackendNotInstalled",
     "BackendVersionError",
+    "BulkError",
     "ConfigurationError",
     "ConflictError",
     "DoesNotExist",
@@ -166,6 +167,18 @@ class NotSupportedByServer(NotSupported):
 
 class ConflictError(WbmodelError, RuntimeError):
     """The object changed on the server after it was read here."""
+
+
+class BulkError(WbmodelError, RuntimeError):
+    """Some rows of a bulk update or delete could not be written; the others were. ``result`` has every row (see
+    ``BulkResult``), and what ended it early is the error's cause."""
+
+    def __init__(self, message: str, *, result: Any = None) -> None:
+        super().__init__(message)
+        self.result = result
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (type(self), self.args, dict(self.__dict__)))
 
 
 class IntegrityError(WbmodelError, ValueError):

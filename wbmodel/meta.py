@@ -26,6 +26,7 @@ __all__ = [
     "Route",
     "Step",
     "ToManyMeta",
+    "Writes",
     "all_entities",
     "entity_meta",
     "field",
@@ -58,7 +59,7 @@ class Kind(enum.Enum):
 
 
 _KEYED = frozenset({Kind.CONFIG, Kind.SUMMARY, Kind.JSON, Kind.VALUE, Kind.YAML})
-_LAZY = frozenset({Kind.CONFIG, Kind.SUMMARY, Kind.JSON, Kind.YAML})
+_LAZY = frozenset({Kind.CONFIG, Kind.SUMMARY, Kind.JSON, Kind.YAML, Kind.TEXTS})
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False)
@@ -67,7 +68,8 @@ class FieldMeta:
 
     ``wire`` is the GraphQL field; ``sub`` the path inside it where the value sits (``artifactType { name }``).
     ``filter_path`` and ``order_key`` are the server's names, None where the server has none (such filters and
-    orders are done here). ``selected`` says whether a plain query asks for it.
+    orders are done here). ``selected`` says whether a plain query asks for it. ``editable`` says whether it may be set
+    and saved, ``input`` is then its name in the input of the mutation; ``fixed`` is why it may not.
     """
 
     name: str
@@ -81,6 +83,8 @@ class FieldMeta:
     nullable: bool = True
     aliases: tuple[str, ...] = ()
     editable: bool = False
+    input: str | None = None
+    fixed: str = ""
     shared: bool = False
     target: str | None = None
     identity: tuple[str, ...] = ()
@@ -91,8 +95,8 @@ class FieldMeta:
 
     @property
     def is_lazy(self) -> bool:
-        """Whether its text is kept and decoded at first access. What is asked for by name is wanted, so that is decoded
-        at once and costs no slot for its text."""
+        """Whether what came over the wire is kept and made into a value at first access: the kept part is what changes
+        are found by. What is asked for by name is wanted, so that is decoded at once and costs no slot for it."""
         return self.kind in _LAZY and self.selected
 
     @property
@@ -117,11 +121,13 @@ def field(
     nullable: bool = True,
     aliases: tuple[str, ...] = (),
     editable: bool = False,
+    input: str | None = None,
+    fixed: str = "",
     shared: bool = False,
 ) -> Any:
     """Declare a field of an entity: its GraphQL name, what it holds, and what may be done with it. ``shared``: many
-    rows
-    have the same text there, so that one copy is kept for all rows of a page."""
+    rows have the same text there, so that one copy is kept for all rows of a page. ``input`` is its name in a mutation
+    where that is another one, ``fixed`` why it cannot be set."""
     info = {
         "wire": wire,
         "kind": kind,
@@ -133,6 +139,8 @@ def field(
         "nullable": nullable,
         "aliases": aliases,
         "editable": editable,
+        "input": input or wire,
+        "fixed": fixed,
         "shared": shared,
     }
     return attrs.field(init=False, metadata={"wbmodel": info})
@@ -247,6 +255,37 @@ class ToManyMeta:
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False)
+class Writes:
+    """How an entity is made, changed and deleted: the names of W&B's mutations and of their input fields.
+
+    ``upsert`` is the mutation that makes and changes, ``answer`` the field of its payload that holds the node.
+    ``place`` maps the parts of a path (``project``, ``entity``) to input fields; with ``placed`` they and the key are
+    sent with changes too. ``key`` is the input field of the short id where the caller may choose it, ``key_length``
+    how long one is that is made here (0: the caller has to choose). ``creates`` maps fields that may be given at
+    creation only to input fields, ``defaults`` are values for those that are not given. ``fixed`` are inputs that are
+    always sent, as GraphQL literals; ``types`` the GraphQL types that do not follow from a field's kind.
+
+    ``delete`` is the mutation that deletes, ``flags`` maps what ``delete()`` takes to its input fields, and
+    ``confirms`` says whether its payload has a ``success``.
+    """
+
+    upsert: str
+    answer: str
+    place: Mapping[str, str]
+    placed: bool = False
+    key: str | None = None
+    key_length: int = 8
+    creates: Mapping[str, str] = attrs.field(factory=dict)
+    defaults: Mapping[str, Any] = attrs.field(factory=dict)
+    fixed: Mapping[str, str] = attrs.field(factory=dict)
+    types: Mapping[str, str] = attrs.field(factory=dict)
+    delete: str | None = None
+    delete_id: str = "ID!"
+    flags: Mapping[str, str] = attrs.field(factory=dict)
+    confirms: bool = False
+
+
+@attrs.frozen(slots=True, kw_only=True, eq=False)
 class Options:
     """What an entity class says about itself beside its fields, as ``__wbmodel__``.
 
@@ -267,6 +306,7 @@ class Options:
     order: tuple[str, ...] = ("-created_at",)
     node_context: tuple[str, ...] = ()
     keyed: bool = False
+    writes: Writes | None = None
 
 
 class EntityMeta:
@@ -325,6 +365,24 @@ class EntityMeta:
                 )
             choices = [*self._by_name, *self.options.scopes]
             raise FieldError(f"{self.name} has no {what} {name!r}{suggestion(name, choices, 'fields')}")
+        return found
+
+    def editable(self, name: str, verb: str = "set") -> FieldMeta:
+        """The field of this name or alias, which may be changed. Raises :class:`FieldError` with the reason when it may
+        not, or with the nearest names when there is no such field."""
+        found = self._by_name.get(name)
+        if found is None:
+            choices = [item.name for item in self.fields.values() if item.editable]
+            if name in self.to_many or name in self.options.scopes:
+                raise FieldError(
+                    f"{self.name}.{name} is what others refer to, and cannot be {verb}; it takes {choices}"
+                )
+            raise FieldError(f"{self.name} has no field {name!r}{suggestion(name, self._by_name)}")
+        if self.options.writes is None:
+            raise FieldError(f"{self.name}.{found.name} cannot be {verb}: {self.plural} are read only here")
+        if not found.editable:
+            why = found.fixed or "W&B has no mutation that changes it"
+            raise FieldError(f"{self.name}.{found.name} cannot be {verb}: {why}")
         return found
 
     def default_fields(self) -> tuple[str, ...]:

@@ -13,7 +13,6 @@ from graphql import GraphQLSchema, build_schema, parse, print_ast, validate
 
 from tests.backends import FULL
 from wbmodel import Run
-from wbmodel.compiler.document import mutation_document
 from wbmodel.compiler.query import CompiledQuery, Terms, compile_plan
 from wbmodel.compiler.selection import check_related
 from wbmodel.errors import FieldError
@@ -106,12 +105,6 @@ def _build(query: CompiledQuery, way: Route | Point, mode: str, **choices: Any) 
     from wbmodel.compiler.document import build
 
     return build(query.shape(way, mode, **choices))
-
-
-def test_mutations(schema: GraphQLSchema) -> None:
-    document = mutation_document("upsertBucket", "UpsertBucketInput!", {"bucket": {"id": {}, "name": {}}})
-    assert problems(schema, document) == [], document.text
-    assert document.text.startswith("mutation UpsertBucket($input: UpsertBucketInput!)")
 
 
 def test_text_and_ast_say_the_same() -> None:

@@ -50,6 +50,15 @@ CHAINS = (
 """Operations that ask nothing."""
 
 ASKS = (
+    Line("create", 'rows.create(name="new")', 1, None, "looks first when an id is given"),
+    Line("get_or_create", "rows.get_or_create(id=first_run.id)", 1, 1, "one more when it is made"),
+    Line(
+        "update_or_create", 'rows.update_or_create({"group": "g"}, id=first_run.id)', 2, 1, "one to save what differs"
+    ),
+    Line("update", 'rows.update(group="h")', 6, 1, "reads the rows, then one per row that differs"),
+    Line("update, a dry run", 'rows.update(group="i", dry_run=True)', 1, 1),
+    Line("delete, a dry run", "rows.delete(dry_run=True)", 1, 1),
+    Line("delete", 'rows.filter(id="r3").delete()', 2, None, "reads the ids, then one per row"),
     Line("iterate", "[run for run in rows]", 1, 0, "pages are read as they are needed, and kept"),
     Line("list", "list(rows)", 1, 0),
     Line("len", "len(rows)", 1, 0, "reads all rows; count() does not"),

@@ -47,5 +47,7 @@ TABLE: list[tuple[str, str, int, int, str]] = [
     ("fields", "qs.fields('config')", 1, 0, "reads that field of all rows"),
     ("frames and files", "qs.to_records()", 1, 0, "keeps no rows, like to_pandas and the others"),
     ("watch", "list(qs.watch(timeout=0))", 1, 1, "once now, then every interval"),
+    ("update", "qs.update(group='x', dry_run=True)", 1, 1, "reads the rows; then, if meant, one per row that differs"),
+    ("delete", "qs.delete(dry_run=True)", 1, 1, "reads the ids; then, if meant, one per row"),
     ("explain, analyzed", "qs.explain(analyze=True)", 1, 1, "runs the query"),
 ]

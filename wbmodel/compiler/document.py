@@ -18,7 +18,7 @@ from wbmodel.request import Document
 if TYPE_CHECKING:
     from graphql import FieldNode, SelectionSetNode, ValueNode
 
-__all__ = ["Shape", "build", "mutation_document"]
+__all__ = ["Shape", "build"]
 
 _PAGE: Tree = {"endCursor": {}, "hasNextPage": {}}
 
@@ -178,20 +178,6 @@ def _scoped(args: tuple[Arg, ...], suffix: str, variables: dict[str, str]) -> li
         variables[arg.variable + suffix] = arg.type
         arguments.append((arg.name, _variable(arg.variable + suffix)))
     return arguments
-
-
-def mutation_document(name: str, input_type: str, selection: Tree) -> Document:
-    """``mutation Name($input: Type!) { name(input: $input) { ... } }``."""
-    from graphql import DocumentNode, OperationDefinitionNode, OperationType
-
-    operation = OperationDefinitionNode(
-        operation=OperationType.MUTATION,
-        name=_name(name[0].upper() + name[1:]),
-        variable_definitions=(_definition("input", input_type),),
-        directives=(),
-        selection_set=_set([_field(name, [("input", _variable("input"))], _selections(freeze(selection)))]),
-    )
-    return Document(ast=DocumentNode(definitions=(operation,)))
 
 
 # -- AST, the short way ----------------------------------------------------------------------------

@@ -157,5 +157,6 @@ def _one(rows: Sequence[Any], field: FieldMeta, terms: Terms, owner: Any) -> Ope
     for row in rows:
         reference = getattr(row, field.name)
         if reference is not None:
-            setattr(row, field.name, found.get((reference._home(), getattr(reference, target.key)), reference))
+            better = found.get((reference._home(), getattr(reference, target.key)), reference)
+            object.__setattr__(row, field.name, better)
     return list(found.values())

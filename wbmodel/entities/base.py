@@ -61,6 +61,8 @@ class Model:
     node_id: str
     _owner: Any = attrs.field(init=False)
     _prefetched: dict[str, list[Any]] | None = attrs.field(init=False)
+    # What scalar fields held before they were first set here: nothing is kept per field until then.
+    _edits: dict[str, Any] | None = attrs.field(init=False)
 
     if TYPE_CHECKING:
 
@@ -108,7 +110,7 @@ class Model:
                 value = decode(text)
                 keep(self, value)
                 return value
-            if name == "_prefetched":
+            if name in ("_prefetched", "_edits"):
                 return None
             field = meta.find(name)
             if name == "objects":
@@ -125,6 +127,14 @@ class Model:
             if field.name != name:
                 return getattr(self, field.name)
             raise FieldNotLoaded(_how_to_load(meta, name))
+
+        # Hidden as well: to a type checker, a class with __setattr__ takes every name.
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name[:1] != "_":
+                from wbmodel.objects.writing import setting
+
+                name, value = setting(self, name, value)
+            object.__setattr__(self, name, value)
 
     @property
     def session(self) -> Session:
@@ -245,7 +255,7 @@ class Model:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name, value in state.items():
-            setattr(self, name, value)
+            object.__setattr__(self, name, value)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_blank, (type(self),), self.__getstate__())
@@ -254,11 +264,13 @@ class Model:
         made = object.__new__(type(self))
         for item in attrs.fields(type(self)):
             try:
-                setattr(made, item.name, object.__getattribute__(self, item.name))
+                value = object.__getattribute__(self, item.name)
             except AttributeError:
                 continue
+            # Each copy notes its own changes.
+            object.__setattr__(made, item.name, dict(value) if item.name == "_edits" else value)
         for name, value in getattr(self, "__dict__", {}).items():
-            setattr(made, name, value)
+            object.__setattr__(made, name, value)
         return made
 
 

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
 from wbmodel.entities.base import Model, entity
-from wbmodel.meta import Arg, Expansion, Kind, Options, Point, Route, Step, field
+from wbmodel.entities.written import Written
+from wbmodel.meta import Arg, Expansion, Kind, Options, Point, Route, Step, Writes, field
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.relations import ToMany
 
@@ -28,7 +29,7 @@ _NAMED = Step("project", (Arg("name", "key", "String"), Arg("entityName", "entit
 
 
 @entity
-class Project(Model):
+class Project(Written, Model):
     """A project: runs, sweeps, artifacts and reports under one name of an entity."""
 
     __wbmodel__: ClassVar[Options] = Options(
@@ -54,12 +55,31 @@ class Project(Model):
         ),
         expand=(Expansion(via="Entity", gives={"entity": "name"}),),
         node_context=("entity",),
+        writes=Writes(
+            upsert="upsertModel",
+            answer="model",
+            place={"entity": "entityName"},
+            placed=True,
+            key="name",
+            key_length=0,
+            creates={"access": "access"},
+            types={"id": "String"},
+            delete="deleteModel",
+            delete_id="String!",
+            confirms=True,
+        ),
     )
     objects = Manager["QuerySet[Project]"]()
 
     node_id: str = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False)
     name: str = field(
-        "name", Kind.TEXT, "The project's name, the last part of its path.", nullable=False, filter="name", order="name"
+        "name",
+        Kind.TEXT,
+        "The project's name, the last part of its path.",
+        nullable=False,
+        filter="name",
+        order="name",
+        fixed="a project is renamed by the mutation renameProject, through session.execute()",
     )
     entity: str = field(
         "entityName",
@@ -107,6 +127,14 @@ class Project(Model):
     artifact_collections: ClassVar[ToMany[ArtifactCollection]] = ToMany(
         "ArtifactCollection", "project", "The collections of artifacts in the project."
     )
+
+    def delete(self) -> None:
+        """Delete the project for good, with all that is in it: runs, sweeps, reports, artifacts."""
+        self._delete()
+
+    async def adelete(self) -> None:
+        """The twin of :meth:`delete`."""
+        await self._adelete()
 
     @property
     def path(self) -> str:

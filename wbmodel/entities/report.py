@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from wbmodel.entities.base import Model, entity
 from wbmodel.entities.project import PROJECT_STEP
 from wbmodel.entities.report_filters import run_set, run_set_query, sections_of
-from wbmodel.meta import Expansion, Kind, Options, Route, field, relation
+from wbmodel.entities.written import Written
+from wbmodel.meta import Expansion, Kind, Options, Route, Writes, field, relation
 from wbmodel.objects.manager import Manager
 
 if TYPE_CHECKING:
@@ -21,9 +22,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Report"]
 
+_EMPTY: dict[str, Any] = {
+    "version": 5,
+    "panelSettings": {},
+    "blocks": [],
+    "width": "readable",
+    "authors": [],
+    "discussionThreads": [],
+}
+
 
 @entity
-class Report(Model):
+class Report(Written, Model):
     """A report: a page of text and panels over the runs of a project."""
 
     __wbmodel__: ClassVar[Options] = Options(
@@ -45,11 +55,34 @@ class Report(Model):
         ),
         expand=(Expansion(via="Project", gives={"project": "path"}, takes=("entity",)),),
         node_context=("project",),
+        # As wandb-workspaces 0.4.13 sends it (seen): its ids have 12 letters, spec is declared as String, and an empty
+        # report of it has these parts.
+        writes=Writes(
+            upsert="upsertView",
+            answer="view",
+            place={"project": "projectName", "entity": "entityName"},
+            placed=True,
+            key="name",
+            key_length=12,
+            defaults={"name": "Untitled Report", "description": "", "spec": _EMPTY},
+            fixed={"type": '"runs"', "createdUsing": "WANDB_SDK"},
+            types={"spec": "String"},
+            delete="deleteView",
+            flags={"delete_drafts": "deleteDrafts"},
+            confirms=True,
+        ),
     )
     objects = Manager["QuerySet[Report]"]()
 
     node_id: str = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False)
-    id: str = field("name", Kind.TEXT, "The short name, unique in its project.", filter="name", order="name")
+    id: str = field(
+        "name",
+        Kind.TEXT,
+        "The short name, unique in its project.",
+        filter="name",
+        order="name",
+        fixed="the short name is the report's for ever; its title is name",
+    )
     name: str = field(
         "displayName",
         Kind.TEXT,
@@ -92,6 +125,14 @@ class Report(Model):
         condition, order = run_set_query(chosen, only_selected, self.path)
         rows = Run.objects.using(self.session).filter(condition, project=self.project)
         return rows.order_by(*order) if order else rows
+
+    def delete(self, *, delete_drafts: bool = True) -> None:
+        """Delete the report for good, and its drafts (unfinished changes of it), as the official client does."""
+        self._delete(delete_drafts=delete_drafts)
+
+    async def adelete(self, *, delete_drafts: bool = True) -> None:
+        """The twin of :meth:`delete`."""
+        await self._adelete(delete_drafts=delete_drafts)
 
     @property
     def path(self) -> str:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from wbmodel.codec import loads
 from wbmodel.entities.base import Model, entity
 from wbmodel.entities.project import PROJECT_STEP
+from wbmodel.entities.written import Written
 from wbmodel.errors import FieldNotLoaded
-from wbmodel.meta import Arg, Expansion, Kind, Options, Point, Route, Step, field, relation
+from wbmodel.meta import Arg, Expansion, Kind, Options, Point, Route, Step, Writes, field, relation
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.relations import ToMany
 from wbmodel.objects.watching import TERMINAL
@@ -29,7 +30,7 @@ __all__ = ["Run"]
 
 
 @entity
-class Run(Model):
+class Run(Written, Model):
     """One run of a script: its settings (``config``), its results (``summary``), and what hangs off it."""
 
     __wbmodel__: ClassVar[Options] = Options(
@@ -70,6 +71,18 @@ class Run(Model):
         ),
         expand=(Expansion(via="Project", gives={"project": "path"}, takes=("entity",)),),
         node_context=("project",),
+        # The client of 0.31.0 makes a run by hand in the state "running" (its create_run, seen).
+        writes=Writes(
+            upsert="upsertBucket",
+            answer="bucket",
+            place={"project": "modelName", "entity": "entityName"},
+            key="name",
+            creates={"state": "state", "commit": "commit", "sweep": "sweep"},
+            defaults={"state": "running"},
+            types={"id": "String"},
+            delete="deleteRun",
+            flags={"delete_artifacts": "deleteArtifacts"},
+        ),
     )
     objects = Manager["QuerySet[Run]"]()
 
@@ -84,6 +97,7 @@ class Run(Model):
         filter="name",
         order="name",
         aliases=("run_id",),
+        fixed="the short id is the run's name for ever; create() gives another one",
     )
     name: str = field(
         "displayName",
@@ -101,6 +115,7 @@ class Run(Model):
         filter="state",
         order="state",
         shared=True,
+        fixed="the state is what the run's own process reports",
     )
     config: dict[str, Any] = field(
         "config", Kind.CONFIG, "The settings, unwrapped; a plain dict.", filter="config", order="config", editable=True
@@ -122,6 +137,7 @@ class Run(Model):
         filter="group",
         order="group",
         editable=True,
+        input="groupName",
         shared=True,
     )
     job_type: str | None = field(
@@ -196,6 +212,15 @@ class Run(Model):
     used_artifacts: ClassVar[ToMany[Artifact]] = ToMany(
         "Artifact", "used_by", "The artifact versions that the run used."
     )
+
+    def delete(self, *, delete_artifacts: bool = False) -> None:
+        """Delete the run for good, and with ``delete_artifacts`` the artifact versions that it logged. The object keeps
+        what was loaded."""
+        self._delete(delete_artifacts=delete_artifacts)
+
+    async def adelete(self, *, delete_artifacts: bool = False) -> None:
+        """The twin of :meth:`delete`."""
+        await self._adelete(delete_artifacts=delete_artifacts)
 
     @property
     def path(self) -> str:

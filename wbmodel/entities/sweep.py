@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from wbmodel.entities.base import Model, entity
 from wbmodel.entities.project import PROJECT_STEP
-from wbmodel.meta import Arg, Expansion, Kind, Options, Point, Route, Step, field, relation
+from wbmodel.entities.written import Written
+from wbmodel.meta import Arg, Expansion, Kind, Options, Point, Route, Step, Writes, field, relation
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.relations import ToMany
 from wbmodel.query.f import PathExpr
@@ -22,7 +23,7 @@ __all__ = ["Sweep"]
 
 
 @entity
-class Sweep(Model):
+class Sweep(Written, Model):
     """A search over settings: its definition (``config``) and its runs."""
 
     __wbmodel__: ClassVar[Options] = Options(
@@ -53,12 +54,26 @@ class Sweep(Model):
         expand=(Expansion(via="Project", gives={"project": "path"}, takes=("entity",)),),
         node_context=("project",),
         keyed=True,
+        # Whoever sets the state sends the place beside the id (0.31.0, seen).
+        writes=Writes(
+            upsert="upsertSweep",
+            answer="sweep",
+            place={"project": "projectName", "entity": "entityName"},
+            placed=True,
+            creates={"config": "config"},
+        ),
     )
     objects = Manager["QuerySet[Sweep]"]()
 
     node_id: str = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False)
     id: str = field(
-        "name", Kind.TEXT, "The short id, unique in its project.", nullable=False, filter="name", order="name"
+        "name",
+        Kind.TEXT,
+        "The short id, unique in its project.",
+        nullable=False,
+        filter="name",
+        order="name",
+        fixed="the server chooses the short id",
     )
     name: str | None = field(
         "displayName",
@@ -77,11 +92,18 @@ class Sweep(Model):
         filter="state",
         order="state",
         shared=True,
+        fixed="say pause(), resume(), stop() or cancel()",
     )
     method: str = field(
         "method", Kind.TEXT, "How settings are chosen: grid, random, bayes.", nullable=False, shared=True
     )
-    config: dict[str, Any] = field("config", Kind.YAML, "The definition of the sweep.", nullable=False)
+    config: dict[str, Any] = field(
+        "config",
+        Kind.YAML,
+        "The definition of the sweep.",
+        nullable=False,
+        fixed="a sweep keeps the definition that it was made with; create() makes another sweep",
+    )
     created_at: datetime = field(
         "createdAt",
         Kind.TIME,
@@ -132,6 +154,51 @@ class Sweep(Model):
         """``"min"`` or ``"max"``: what the sweep wants of its metric. A definition that does not say means min."""
         found = self.config.get("metric")
         return "max" if isinstance(found, dict) and found.get("goal") == "maximize" else "min"
+
+    def pause(self) -> None:
+        """Start no new runs until :meth:`resume`; running ones go on. Looks at the state first, as the official client
+        does: a sweep that has ended raises :class:`~wbmodel.errors.ConflictError`, a paused one is left as it is."""
+        self._steer("pause")
+
+    async def apause(self) -> None:
+        """The twin of :meth:`pause`."""
+        await self._asteer("pause")
+
+    def resume(self) -> None:
+        """Go on with new runs, also after :meth:`stop`."""
+        self._steer("resume")
+
+    async def aresume(self) -> None:
+        """The twin of :meth:`resume`."""
+        await self._asteer("resume")
+
+    def stop(self) -> None:
+        """End the sweep: no new runs, running ones go on to their end. Raises
+        :class:`~wbmodel.errors.ConflictError` for a cancelled one."""
+        self._steer("stop")
+
+    async def astop(self) -> None:
+        """The twin of :meth:`stop`."""
+        await self._asteer("stop")
+
+    def cancel(self) -> None:
+        """End the sweep and its running runs. Raises :class:`~wbmodel.errors.ConflictError` for a sweep that has ended
+        in another way."""
+        self._steer("cancel")
+
+    async def acancel(self) -> None:
+        """The twin of :meth:`cancel`."""
+        await self._asteer("cancel")
+
+    def _steer(self, verb: str) -> None:
+        from wbmodel.objects import steering, writing
+
+        writing.run(self, steering.steer, verb)
+
+    async def _asteer(self, verb: str) -> None:
+        from wbmodel.objects import steering, writing
+
+        await writing.arun(self, steering.steer, verb)
 
     def best_run(self, path: str | PathExpr | None = None) -> Run | None:
         """The run with the best last value of the sweep's metric (or of ``path``); None when none has a number there.

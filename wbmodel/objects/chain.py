@@ -71,6 +71,8 @@ class Chain(Generic[E_co, R_co]):
         self._distinct = False
         self._session: Session | Origin | str | None = None
         self._timeout: float | None = None
+        # Whether it is `Run.objects` itself, with nothing said yet: see delete().
+        self._untouched = True
         self._reset()
 
     def _reset(self) -> None:
@@ -88,6 +90,7 @@ class Chain(Generic[E_co, R_co]):
             self._session,
         )
         made._timeout = self._timeout
+        made._untouched = False
         made._plan = attrs.evolve(self._plan, **changes) if changes else self._plan
         made._reset()
         return made

@@ -21,6 +21,7 @@ from wbmodel.objects.exports import Questions
 from wbmodel.objects.html import Shown
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.watching import Watching
+from wbmodel.objects.writes import Writes
 from wbmodel.query.f import PathExpr
 from wbmodel.query.order import parse_order
 from wbmodel.query.plan import Plan
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["QuerySet"]
 
 
-class QuerySet(Shown, Watching[E_co], Questions, Chain[E_co, R_co]):
+class QuerySet(Shown, Watching[E_co], Writes[E_co], Questions, Chain[E_co, R_co]):
     """A query over entities of one class. ``QuerySet[Run]`` gives runs; ``QuerySet[Run, dict]`` gives ``values()``
     rows.
 
@@ -424,6 +425,7 @@ class QuerySet(Shown, Watching[E_co], Questions, Chain[E_co, R_co]):
             )
         self._entity, self._plan, self._shape = state["entity"], state["plan"], state["shape"]
         self._distinct, self._session, self._timeout = state["distinct"], state["session"], state.get("timeout")
+        self._untouched = False
         self._reset()
         self._fill(state["rows"])
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from wbmodel.query.plan import Plan
     from wbmodel.session.session import Session
 
-__all__ = ["STATES", "TERMINAL", "Change", "Waiting", "Watching", "areload", "reload"]
+__all__ = ["STATES", "TERMINAL", "Change", "Waiting", "Watching", "areload", "look_again", "reload", "terms_of"]
 
 TERMINAL = ("finished", "crashed", "failed", "killed", "preempted")
 """The states in which a run has ended. (A preempted run may be started again; as that run it is over until then.)"""
@@ -119,7 +119,7 @@ def _is_widened(row: Any, field: FieldMeta) -> bool:
     return bool(set(target.loaded_fields()) - {*field.identity, "node_id", there.key})
 
 
-def _fetch(row: Any, fields: tuple[str, ...], terms: Terms, owner: Any) -> Operation[Any]:
+def look_again(row: Any, fields: tuple[str, ...], terms: Terms, owner: Any) -> Operation[Any]:
     """The object as the backend has it now. Raises its ``DoesNotExist``."""
     from wbmodel.compiler.operations import collect
 
@@ -130,7 +130,7 @@ def _fetch(row: Any, fields: tuple[str, ...], terms: Terms, owner: Any) -> Opera
 
 
 def _reloading(row: Any, terms: Terms, owner: Any) -> Operation[None]:
-    found = yield from _fetch(row, row.loaded_fields(), terms, owner)
+    found = yield from look_again(row, row.loaded_fields(), terms, owner)
     _take_over(row, found)
 
 
@@ -143,15 +143,16 @@ def _take_over(row: Any, found: Any) -> None:
         slot = meta.slots.get(name)
         if slot is not None:
             # It is decoded again, from the new text, when it is read.
-            setattr(row, slot, object.__getattribute__(found, slot))
+            object.__setattr__(row, slot, object.__getattribute__(found, slot))
             _drop(row, name)
             continue
         old = getattr(row, name, None)
         new = getattr(found, name)
         if meta.fields[name].by_key and old is not None and new is not None and _same_key(old, new):
             continue  # what was prefetched for it stays
-        setattr(row, name, new)
+        object.__setattr__(row, name, new)
     _drop(row, "_prefetched")
+    _drop(row, "_edits")
 
 
 def _drop(row: Any, slot: str) -> None:
@@ -198,8 +199,8 @@ class Waiting:
 
     def _look(self) -> Operation[bool]:
         """Whether the wait is over. Only the state is asked for, until it is: then all that was loaded is, once."""
-        now = yield from _fetch(self.run, ("state",), self.terms, self.session)
-        self.run.state = now.state
+        now = yield from look_again(self.run, ("state",), self.terms, self.session)
+        object.__setattr__(self.run, "state", now.state)
         if now.state not in self.wanted and now.state not in TERMINAL:
             return False
         yield from _reloading(self.run, self.terms, self.session)
@@ -375,7 +376,8 @@ def _marks(row: Any, ignored: frozenset[str]) -> dict[str, Any]:
             continue
         field, slot = meta.fields[name], meta.slots.get(name)
         if slot is not None:
-            made[name] = _Text(object.__getattribute__(row, slot))
+            kept = object.__getattribute__(row, slot)
+            made[name] = kept if field.kind is Kind.TEXTS else _Text(kept)
             continue
         value = getattr(row, name)
         if field.kind is Kind.REF:

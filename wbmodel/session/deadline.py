@@ -17,7 +17,7 @@ from wbmodel.hookspecs import CallInfo
 from wbmodel.request import Request, Response
 from wbmodel.session import drive
 
-__all__ = ["Deadline", "aiterate", "arun", "iterate", "run"]
+__all__ = ["RAN_OUT", "Deadline", "aiterate", "arun", "iterate", "run"]
 
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ class Deadline:
             yield
         except RequestTimeout as error:
             # Else it is the session's own limit for one request that was overrun, and the error says that.
-            if error.server_message == _RAN_OUT or not (self._binding or self.left <= 0):
+            if error.server_message == RAN_OUT or not (self._binding or self.left <= 0):
                 raise
             raise self._error() from error
         finally:
@@ -65,7 +65,7 @@ class Deadline:
             f"{self._doors.call_info.origin}: this query was given {self._seconds:g} s in all and is not done "
             f"({what}); give it more with timeout(seconds), or ask for less: fewer rows, or only(...) of their fields",
             operation=self._operation,
-            server_message=_RAN_OUT,
+            server_message=RAN_OUT,
         )
 
     # -- what the drivers need of a session ---------------------------------------------------------
@@ -118,7 +118,8 @@ class Deadline:
         self._doors.failed(requests, error)
 
 
-_RAN_OUT = "the deadline of the query"
+RAN_OUT = "the deadline of the query"
+"""The ``server_message`` of the error of a request that was not sent, because no time was left for it."""
 
 
 def run(operation: drive.Operation[T], doors: drive.Doors, seconds: float) -> T:

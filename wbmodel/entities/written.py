@@ -1,0 +1,51 @@
+"""What entities that can be changed share: saving, and what of them has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+__all__ = ["Written"]
+
+
+class Written:
+    """The part of an entity that saves. Set editable fields, edit ``config`` and ``summary`` in place, then save."""
+
+    __slots__ = ()
+
+    @property
+    def dirty_fields(self) -> tuple[str, ...]:
+        """The names of the fields that differ from what was read: what :meth:`save` would send. Asks nothing."""
+        from wbmodel.objects.writing import dirty
+
+        return dirty(self)
+
+    def save(self, *, update_fields: Iterable[str] | None = None, check: bool = False) -> tuple[str, ...]:
+        """Send what changed since it was read, and nothing else, in one request; none when nothing changed. Gives the
+        names of the fields that were sent. ``update_fields`` keeps it to those.
+
+        When it fails, everything is still to be saved. ``config`` and ``summary`` are sent whole when one key in them
+        changed, so of two who change the same one the last wins. ``check=True`` looks first, and raises
+        :class:`~wbmodel.errors.ConflictError` when the server's value is not the one that was read; W&B has no
+        compare-and-swap, so what changes between the look and the write goes unseen.
+        """
+        from wbmodel.objects import writing
+
+        sent: tuple[str, ...] = writing.run(self, writing.save, update_fields, check)
+        return sent
+
+    async def asave(self, *, update_fields: Iterable[str] | None = None, check: bool = False) -> tuple[str, ...]:
+        """The twin of :meth:`save`."""
+        from wbmodel.objects import writing
+
+        sent: tuple[str, ...] = await writing.arun(self, writing.save, update_fields, check)
+        return sent
+
+    def _delete(self, **flags: bool) -> None:
+        from wbmodel.objects import writing
+
+        writing.run(self, writing.delete, flags)
+
+    async def _adelete(self, **flags: bool) -> None:
+        from wbmodel.objects import writing
+
+        await writing.arun(self, writing.delete, flags)

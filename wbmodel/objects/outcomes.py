@@ -1,0 +1,88 @@
+"""What became of each row of a bulk update or delete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import attrs
+
+from wbmodel.errors import BulkError
+
+__all__ = ["BulkResult", "Outcome", "RowResult"]
+
+Outcome = Literal["done", "unchanged", "planned", "failed", "unknown", "untried"]
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class RowResult:
+    """What became of one row: its ``path`` (``"entity/project/id"``), its ``node_id``, the ``outcome``, the ``error``
+    of a failed or unknown one, and whether it was settled ``earlier``, by a call that the journal tells of.
+
+    Outcomes: ``done``; ``unchanged`` (it was so already, nothing was sent); ``planned`` (a dry run would have sent it);
+    ``failed`` (the server or a check refused it); ``unknown`` (it was sent and no answer came: it may or may not be
+    done); ``untried`` (time ran out, or the server could not be reached, before it was sent).
+    """
+
+    path: str
+    node_id: str
+    outcome: Outcome
+    error: Exception | None = None
+    earlier: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.outcome}" + (f" ({self.error})" if self.error is not None else "")
+
+
+@attrs.frozen(slots=True, repr=False)
+class BulkResult(Sequence[RowResult]):
+    """The results of all rows, in the order in which they were settled: a sequence of :class:`RowResult`."""
+
+    verb: str
+    what: str
+    rows: tuple[RowResult, ...]
+    cause: Exception | None = None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.rows[key]
+
+    def __iter__(self) -> Iterator[RowResult]:
+        return iter(self.rows)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many rows had each outcome; outcomes that no row had are left out."""
+        found: dict[str, int] = {}
+        for row in self.rows:
+            found[row.outcome] = found.get(row.outcome, 0) + 1
+        return found
+
+    def having(self, *outcomes: Outcome) -> list[RowResult]:
+        """The rows with one of these outcomes."""
+        return [row for row in self.rows if row.outcome in outcomes]
+
+    @property
+    def failures(self) -> list[RowResult]:
+        """The rows that are not as they were to be, or may not be: ``failed``, ``unknown`` and ``untried``."""
+        return self.having("failed", "unknown", "untried")
+
+    def raise_for_failures(self) -> None:
+        """Raise one :class:`~wbmodel.errors.BulkError` when there are failures; it holds this result."""
+        failures = self.failures
+        if not failures:
+            return
+        said = ", ".join(f"{count} {name}" for name, count in self.counts.items())
+        told = next((row for row in failures if row.error is not None), failures[0])
+        error = BulkError(
+            f"{self.verb} of {len(self.rows)} {self.what}: {said}. The first: {told}. The rest was carried out; "
+            "error.result has every row, and with journal= the same call goes on where this one ended",
+            result=self,
+        )
+        raise error from (self.cause or told.error)
+
+    def __repr__(self) -> str:
+        said = ", ".join(f"{count} {name}" for name, count in self.counts.items()) or "no rows"
+        return f"<BulkResult {self.verb} {self.what}: {said}>"
