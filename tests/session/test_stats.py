@@ -143,7 +143,7 @@ def test_a_block_ends_with_an_error_too():
         raise KeyError("mine")
     session.run(one(page(0, 5)))
     assert used.requests == 0
-    assert session.stats._blocks == ()
+    assert session.stats._all == (session.stats,)
 
 
 def test_threads_lose_no_count():

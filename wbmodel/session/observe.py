@@ -116,11 +116,15 @@ class SessionStats:
     peak_in_flight: int = 0
     # Shared with the blocks that measure, as one lock must hold while a request is counted in all of them.
     _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
-    _blocks: tuple[SessionStats, ...] = attrs.field(default=(), init=False, repr=False)
+    # This one, and the blocks that measure now.
+    _all: tuple[SessionStats, ...] = attrs.field(default=(), init=False, repr=False)
     _in_flight: int = attrs.field(default=0, init=False, repr=False)
     # The most calls under way here, and the most requests that the backend has sent at once, where it says so.
     _most: int = attrs.field(default=0, init=False, repr=False)
     _noted: int = attrs.field(default=0, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._all = (self,)
 
     def snapshot(self) -> SessionStats:
         """A copy of the counts that does not change any more, all of one moment."""
@@ -158,20 +162,23 @@ class SessionStats:
     def count_sending(self, requests: int, at_once: int) -> None:
         """Count a call that goes out with ``requests``, of which the backend sends ``at_once`` together."""
         with self._lock:
-            for counts in (self, *self._blocks):
+            for counts in self._all:
                 counts.requests += requests
                 counts.round_trips += 1
                 counts._in_flight += at_once
-                counts._most = max(counts._most, counts._in_flight)
-                counts._peak()
+                if counts._in_flight > counts._most:
+                    counts._most = counts._in_flight
+                    counts._peak()
 
     def count_received(self, responses: Sequence[Response], at_once: int) -> None:
         """Count what came in, and that the call which sent ``at_once`` is over."""
         found = [response.extensions.get("wbmodel") for response in responses if response.extensions]
         notes = [note for note in found if isinstance(note, dict)]
         with self._lock:
-            for counts in (self, *self._blocks):
+            for counts in self._all:
                 counts._in_flight -= at_once
+                if not notes:
+                    continue
                 for note in notes:
                     counts.retries += max(0, int(note.get("attempts", 1)) - 1)
                     counts.pauses += int(note.get("pauses", 0))
@@ -184,7 +191,7 @@ class SessionStats:
         """Count that the call which sent ``at_once`` raised. What is no ``Exception`` says that it was given up."""
         repeats = max(0, error.attempts - 1) if isinstance(error, ServerError) else 0
         with self._lock:
-            for counts in (self, *self._blocks):
+            for counts in self._all:
                 counts._in_flight -= at_once
                 counts.retries += repeats
                 counts.errors += isinstance(error, Exception)
@@ -203,12 +210,12 @@ class SessionStats:
             block._lock = self._lock
             # What is under way by now is over within the block, or beside it.
             block._in_flight = self._in_flight
-            self._blocks = (*self._blocks, block)
+            self._all = (*self._all, block)
         return block
 
     def _close(self, block: SessionStats) -> None:
         with self._lock:
-            self._blocks = tuple(known for known in self._blocks if known is not block)
+            self._all = tuple(known for known in self._all if known is not block)
 
 
 class Measuring:

@@ -219,7 +219,8 @@ class Session:
 
     def _at_once(self, items: Sequence[object]) -> int:
         # By the made backend: the session may have been closed since the request was sent.
-        return len(items) if self._backend is not None and self._backend.capabilities.concurrent else 1
+        many = len(items)
+        return many if many == 1 or (self._backend is not None and self._backend.capabilities.concurrent) else 1
 
     # -- as a block, and the end -------------------------------------------------------------------
 
