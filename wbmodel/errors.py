@@ -287,7 +287,9 @@ def suggestion(name: str, choices: Iterable[str], label: str = "choices") -> str
 
 
 def _rebuild(cls: type[WbmodelError], args: tuple[Any, ...], state: dict[str, Any]) -> WbmodelError:
-    error = cls.__new__(cls, *args)
+    # RuntimeError comes first among the bases, and refuses to make what is an OSError too (a timeout, a lost connection).
+    make = OSError.__new__ if issubclass(cls, OSError) else cls.__new__
+    error = make(cls, *args)
     error.args = args
     error.__dict__.update(state)
     return error

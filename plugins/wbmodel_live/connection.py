@@ -198,15 +198,17 @@ class Connection:
         except UnreadableReply as error:
             self._count(course, error.reply)
             raise self._of_reply(course, error.reply, error.broken) from None
-        except ValueError as error:
-            raise ConfigurationError(f"{course.intent.name} cannot be sent: {error}") from None
         except Exception as error:
+            # Troubles first: a certificate that cannot be trusted is a ValueError to Python.
             trouble = of_exception(error, proxy)
+            if trouble is None and isinstance(error, ValueError):
+                raise ConfigurationError(f"{course.intent.name} cannot be sent: {error} ({self.url})") from None
             if trouble is None:
                 raise
             if not course.in_flight and trouble.again is Again.HARMLESS:
                 trouble.again = Again.ALWAYS
-            raise trouble from error
+            # These hold the request with its headers, and the proxy with its login.
+            raise trouble from None if isinstance(error, aiohttp.ClientResponseError) else error
         extensions = dict(result.extensions or {})
         reply: Reply = extensions.pop(NOTE)
         self._count(course, reply)
@@ -230,7 +232,9 @@ class Connection:
         course.sent += reply.sent
 
     def _of_reply(self, course: _Course, reply: Reply, broken: bool) -> Trouble:
-        trouble = of_reply(reply, f"{self.url}/graphql", broken=broken, key_hint=self._credentials.hint)
+        trouble = of_reply(
+            reply, f"{self.url}/graphql", broken=broken, key_hint=self._credentials.hint, proxy=self._proxy
+        )
         if not course.in_flight and trouble.again is Again.HARMLESS:
             trouble.again = Again.ALWAYS
         return trouble
@@ -251,8 +255,10 @@ class Connection:
 
     def _error(self, course: _Course, trouble: Trouble) -> WbmodelError:
         intent, hide = course.intent, self._credentials.hide
-        if trouble.error is RequestTimeout and course.last is not None and course.last is not trouble:
-            # What went wrong before says more than that the time is over.
+        earlier = course.last is not None and course.last is not trouble
+        if trouble.error is RequestTimeout and earlier and not trouble.leaves_unknown(intent):
+            # What went wrong before says more than that the time is over (but not whether it was carried out since).
+            assert course.last is not None
             advice, trouble = trouble.advice, course.last
             if trouble.again is not Again.NEVER and not trouble.advice:
                 trouble.advice = advice

@@ -21,6 +21,7 @@ neither and was sent, and whose answer got lost, ends in OutcomeUnknown.
 from __future__ import annotations
 
 import enum
+import os
 import ssl
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
@@ -50,6 +51,13 @@ __all__ = ["Again", "Trouble", "of_exception", "of_reply", "retry_after"]
 FEW = 3
 """Attempts at a host that cannot be reached: a slip in its name should not take a minute to be told."""
 _WORDS = 300
+_PROXIES = "check proxy=, HTTPS_PROXY and NO_PROXY"
+_CERTIFICATES = {
+    10: "the server needs a new one, unless the clock of this machine is wrong",  # X509_V_ERR_CERT_HAS_EXPIRED
+    62: "check the address",  # X509_V_ERR_HOSTNAME_MISMATCH
+    64: "check the address",  # X509_V_ERR_IP_ADDRESS_MISMATCH
+}
+_BETWEEN = "ask again later; if that goes on, check the address (https or http) and what lies in between"
 
 
 class Again(enum.Enum):
@@ -93,9 +101,9 @@ class Trouble(Exception):
 # -- of an HTTP answer -----------------------------------------------------------------------------
 
 
-def of_reply(reply: Reply, url: str, *, broken: bool, key_hint: str) -> Trouble:
+def of_reply(reply: Reply, url: str, *, broken: bool, key_hint: str, proxy: str | None = None) -> Trouble:
     """The trouble of an answer that is no GraphQL result, or whose status says no. ``key_hint`` says which key was
-    sent, and where another one would be taken from."""
+    sent, and where another one would be taken from; ``proxy`` is what lies in between."""
     status, said = reply.status, _said(reply)
     name = f"answered HTTP {status}" + (f" ({reply.reason})" if reply.reason else "")
     if status in (301, 302, 303, 307, 308):
@@ -119,24 +127,44 @@ def of_reply(reply: Reply, url: str, *, broken: bool, key_hint: str) -> Trouble:
             said=said,
         )
     if status == 407:
-        return Trouble("cannot be reached: the proxy wants a login", ServerUnreachable, status=status, said=said)
+        return Trouble(
+            f"cannot be reached: the proxy {mask_url(proxy) if proxy else ''} wants a login (HTTP 407)",
+            ServerUnreachable,
+            advice=_PROXIES,
+            status=status,
+            said=said,
+        )
     if status == 429 or (status == 503 and "Retry-After" in reply.headers):
+        pause = retry_after(reply)
         return Trouble(
             name,
             RateLimited,
             Again.ALWAYS if status == 429 else Again.HARMLESS,
-            advice="ask less at once (concurrency=), or give it more time (timeout=)",
+            advice=(
+                f"it asks for a pause of {pause:g} s: give it more time (timeout=), or ask less at once (concurrency=)"
+                if pause
+                else "ask less at once (concurrency=), or give it more time (timeout=)"
+            ),
+            status=status,
+            said=said,
+            wait=pause,
+        )
+    if status in (408, 409, 425) or (status >= 500 and status not in (501, 505)):
+        return Trouble(
+            name,
+            ServerError,
+            Again.HARMLESS,
+            advice="ask again later",
             status=status,
             said=said,
             wait=retry_after(reply),
         )
-    if status in (408, 409, 425) or (status >= 500 and status not in (501, 505)):
-        return Trouble(name, ServerError, Again.HARMLESS, status=status, said=said, wait=retry_after(reply))
     if status == 200 and broken:
         return Trouble(
             f"answered with JSON that is cut or garbled ({reply.received} bytes)",
             ServerError,
             Again.HARMLESS,
+            advice=_BETWEEN,
             status=status,
         )
     page = reply.kind == "text/html" or reply.body.lstrip()[:1] == b"<"
@@ -195,20 +223,29 @@ def retry_after(reply: Reply) -> float | None:
 def of_exception(error: Exception, proxy: str | None) -> Trouble | None:
     """The trouble behind what aiohttp raised; None for what is no trouble of the network."""
     through = f" through the proxy {mask_url(proxy)}" if proxy else ""
-    words = str(error) or type(error).__name__
+    words = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError, ssl.SSLError)):
         reason = getattr(error, "certificate_error", None) or getattr(error, "os_error", None) or error
-        detail = getattr(reason, "verify_message", None) or str(reason)
+        if not isinstance(reason, ssl.SSLCertVerificationError):
+            detail = getattr(reason, "reason", None) or words
+            return Trouble(
+                f"cannot be reached{through}: no TLS connection can be made ({detail})",
+                ServerUnreachable,
+                advice="if it speaks plain HTTP, its address begins with http://",
+            )
         return Trouble(
-            f"cannot be trusted: {detail}",
+            f"cannot be trusted: {reason.verify_message}",
             ServerUnreachable,
-            advice="if it has a certificate authority of its own, give its file as connect(..., ca_file=PATH)",
+            advice=_CERTIFICATES.get(
+                reason.verify_code,
+                "if it has a certificate authority of its own, give its file as connect(..., ca_file=PATH)",
+            ),
         )
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return Trouble(
             f"cannot be reached: the proxy {mask_url(proxy or '')} answered HTTP {error.status} ({error.message})",
             ServerUnreachable,
-            advice="check proxy=, HTTPS_PROXY and NO_PROXY",
+            advice=_PROXIES,
             status=error.status,
         )
     if isinstance(error, aiohttp.ClientConnectorDNSError):
@@ -220,21 +257,28 @@ def of_exception(error: Exception, proxy: str | None) -> Trouble | None:
             most=FEW,
         )
     if isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)):
-        detail = getattr(getattr(error, "os_error", None), "strerror", None) or words
+        number = getattr(error, "errno", None)
+        # asyncio puts words of its own in the place of the system's.
+        detail = os.strerror(number) if number else words
         return Trouble(
             f"cannot be reached{through}: {detail}",
             ServerUnreachable,
             Again.ALWAYS,
-            advice="check the address and that the server runs" if not proxy else "check proxy=, HTTPS_PROXY, NO_PROXY",
+            advice="check the address and that the server runs" if not proxy else _PROXIES,
             most=FEW,
         )
     if isinstance(error, aiohttp.SocketTimeoutError):
-        return Trouble("stopped sending in the middle of an answer or before it", RequestTimeout, Again.HARMLESS)
+        return Trouble(
+            "stopped sending in the middle of an answer or before it",
+            RequestTimeout,
+            Again.HARMLESS,
+            advice="give it more time (read_timeout=)",
+        )
     if isinstance(error, (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientPayloadError)):
-        return Trouble(f"broke the connection ({words})", ServerUnreachable, Again.HARMLESS)
+        return Trouble(f"broke the connection ({words})", ServerUnreachable, Again.HARMLESS, advice=_BETWEEN)
     if isinstance(error, aiohttp.ClientResponseError):
         return Trouble(
-            f"does not speak HTTP as it should ({error.message})",
+            f"does not speak HTTP as it should ({' '.join(error.message.split())})",
             NotWandbServer,
             Again.HARMLESS,
             advice="check the address",

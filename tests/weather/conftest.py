@@ -1,0 +1,39 @@
+"""Prints the fault matrix after the tests: rows are weathers, columns are operations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.weather.ground import Ground
+
+TABLE: dict[str, dict[str, str]] = {}
+"""Weather -> operation -> what came of it, as far as the cells of this run say."""
+
+
+@pytest.fixture(scope="session")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    """The event loop that the servers run on."""
+    made = Ground(tmp_path_factory.mktemp("weather"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def table() -> dict[str, dict[str, str]]:
+    """What is printed in the end."""
+    return TABLE
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not TABLE:
+        return
+    columns = list(dict.fromkeys(column for row in TABLE.values() for column in row))
+    lines = [["", *columns], *([name, *(row.get(column, "") for column in columns)] for name, row in TABLE.items())]
+    widths = [max(len(line[at]) for line in lines) for at in range(len(columns) + 1)]
+    terminalreporter.section("fault matrix")
+    for line in lines:
+        terminalreporter.write_line(
+            "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+        )
