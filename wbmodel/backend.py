@@ -82,7 +82,9 @@ class Backend(Protocol):
 
     All doors are safe to call from any thread, and the ``a...`` twins from any event loop. Errors are
     :class:`~wbmodel.errors.WbmodelError`; an answer that holds GraphQL errors is returned, not raised.
-    ``Response.extensions["wbmodel"]`` may hold ``{"attempts": int, "bytes": int}`` for the session's statistics.
+    ``Response.extensions["wbmodel"]`` may hold, for the session's statistics and traces, any of ``attempts``,
+    ``pauses``, ``bytes`` (received on the wire), ``sent`` (bytes), ``in_flight`` (requests under way at once so far, at
+    most), ``status`` (of HTTP) and ``seconds`` (until the whole answer was there; a float, the others are integers).
     """
 
     @property

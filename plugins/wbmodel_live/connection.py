@@ -224,6 +224,7 @@ class Connection:
             "size": len(reply.body),
             "in_flight": self._peak,
             "status": reply.status,
+            "seconds": course.seconds,
         }
         return Response(data=result.data, errors=errors, extensions=extensions)
 

@@ -273,6 +273,17 @@ async def test_closing_one_leaves_the_other_alone(hosts):
     assert north.stats._in_flight == south.stats._in_flight == 0
 
 
+def test_the_time_of_a_page_that_was_read_ahead_is_the_servers_and_not_the_readers(hosts):
+    session = hosts["north"].connect()
+    with trace() as records:
+        for run in Run.objects.using(session).iterator():
+            if run.id in ("n125", "n120"):
+                time.sleep(0.4)
+    assert len(records) > 1
+    assert sum(record.rows for record in records) == COUNTS["north"]
+    assert max(record.seconds for record in records) < 0.4
+
+
 async def test_statistics_and_traces_are_told_apart(hosts, tmp_path, monkeypatch):
     path = tmp_path / "calls.jsonl"
     monkeypatch.setenv("WBMODEL_TRACE", str(path))
