@@ -130,6 +130,30 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
         asyncio.run(newest())
         """,
     ),
+    (
+        "What does a change send? Only what changed; and a change of many can be tried first.",
+        """
+        run = vit.first()
+        run.tags.append("looked-at")
+        run.config["training"]["note"] = "from the demo"
+        print(run.dirty_fields, "->", run.save(), "->", run.save())
+
+        weak = vit.filter(summary__test_loss__gt=1)
+        print(weak.update(tags=Add("weak"), dry_run=True))
+        print(weak.update(tags=Add("weak")))
+        """,
+    ),
+    (
+        "The same over HTTP, as from a W&B server: the demo world, served on this machine",
+        """
+        from wbmodel.testing import served
+
+        with served("demo:") as server, connect(server.url, project="demo/gpt3-chem", default=False) as live:
+            runs = list(Run.objects.filter(summary__validation_loss__lt=0.03))
+            print(len(runs), "runs:", *(run.id for run in runs))
+            print(live.stats)
+        """,
+    ),
 )
 
 
