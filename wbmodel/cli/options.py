@@ -35,6 +35,12 @@ filters: PATH OPERATOR VALUE, joined by and, or, not and parentheses; several -f
   = != < <= > >=   ~ regex   *= contains   ^= starts   $= ends   in, not in   is [not] null|nan|finite   [not] exists
 """
 
+SERVING = """\
+The first line on standard output is the address. Ctrl-C, or SIGTERM, ends it with status 0. --entity names the one
+entity of an empty world; --timeout is how long a request may take. Arguments can be read by every user of the machine,
+so a key given as one is taken out of them at once, by starting anew.
+"""
+
 
 class Parser(argparse.ArgumentParser):
     """argparse's parser, whose messages are safe to show."""
@@ -198,6 +204,46 @@ def _completion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="which shell the script is for")
 
 
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; a whole number up to 65535, 0 for any free one")
+    return int(text)
+
+
+def _latency(text: str) -> float:
+    return 0.0 if text == "0" else _seconds(text)
+
+
+def _serve(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "world", nargs="?", metavar="WORLD", help="fixtures:PATH, PATH or demo:; an empty one without it"
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="where to listen (127.0.0.1); elsewhere a key is needed")
+    parser.add_argument("--port", type=_port, default=8080, help="8080, or another; 0 takes a free one")
+    parser.add_argument(
+        "--api-key-file", metavar="FILE", help="the key that clients need, in a file; - reads a line of standard input"
+    )
+    parser.add_argument(
+        "--api-key", metavar="KEY", help="the key itself: prefer the file, or the variable WBMODEL_SERVE_API_KEY"
+    )
+    parser.add_argument("--tls-certificate", metavar="FILE", help="serve HTTPS with this certificate chain (PEM)")
+    parser.add_argument("--tls-key", metavar="FILE", help="its private key, if that is in a file of its own")
+    parser.add_argument(
+        "--set-limit", action="append", default=[], metavar="NAME=NUMBER", help="as in cost=100000 or body=1000000"
+    )
+    parser.add_argument(
+        "--latency", type=_latency, default=0.0, metavar="SECONDS", help="for tests: so much later, every request"
+    )
+    parser.add_argument(
+        "--fault",
+        action="append",
+        default=[],
+        metavar="FAULT",
+        help="for tests, as in status=429,retry-after=1,times=2",
+    )
+    parser.epilog = SERVING
+
+
 Configure = Callable[[argparse.ArgumentParser], None]
 
 COMMANDS: dict[str, tuple[str, Configure, str]] = {
@@ -210,6 +256,7 @@ COMMANDS: dict[str, tuple[str, Configure, str]] = {
     "plugins": ("what was loaded, from where, and what is broken", _words(""), "wbmodel.cli.about:run_plugins"),
     "status": ("which setting came from where", _status, "wbmodel.cli.about:run_status"),
     "fixtures": ("check, save and make fixtures", _fixtures, "wbmodel.cli.fixtures:run_fixtures"),
+    "serve": ("serve a world over HTTP, as a W&B server", _serve, "wbmodel.cli.serve:run_serve"),
     "completion": ("print a completion script for a shell", _completion, "wbmodel.cli.completion:run_completion"),
 }
 """Every command: its line of help, what declares its arguments, and where it is (``module:function``)."""
