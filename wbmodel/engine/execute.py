@@ -27,12 +27,25 @@ __all__ = ["Engine"]
 _KEPT_TEXTS = 256
 
 
+_locks: weakref.WeakKeyDictionary[Store, threading.RLock] = weakref.WeakKeyDictionary()
+_locks_lock = threading.Lock()
+
+
+def _lock_of(store: Store) -> threading.RLock:
+    """The one lock of a store, which several engines may be over: one in this process and one behind a server, say."""
+    with _locks_lock:
+        try:
+            return _locks.setdefault(store, threading.RLock())
+        except TypeError:  # a store of somebody's that cannot be referred to weakly
+            return threading.RLock()
+
+
 class Engine:
     """W&B's GraphQL over ``store``. ``url_for`` writes the URLs of files (default: names inside this engine).
 
     Documents are executed, never told apart by operation name. Variables that a document does not declare are
-    ignored, as real clients send such (seen). The schema is built at the first request. One request runs at a time;
-    the engine may be called from any thread.
+    ignored, as real clients send such (seen). The schema is built at the first request. One request runs at a time
+    on a store, whichever of its engines executes it; an engine may be called from any thread.
     """
 
     def __init__(
@@ -41,7 +54,7 @@ class Engine:
         self.store = store
         self.dialect = dialect or Dialect()
         self._context = Context(store, self.dialect, Pager(store, self.dialect), url_for)
-        self._lock = threading.RLock()
+        self._lock = _lock_of(store)
 
     def __repr__(self) -> str:
         return f"Engine({self.store!r})"
@@ -50,7 +63,6 @@ class Engine:
         """This engine (its store, dialect and lock) with other URLs for files, as a server in front of it needs."""
         twin = Engine(self.store, self.dialect, url_for=url_for)
         twin._context = attrs.evolve(self._context, url_for=url_for)
-        twin._lock = self._lock
         return twin
 
     def execute(self, request: Request, *, given_up: Callable[[], bool] | None = None) -> Response:
