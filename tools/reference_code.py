@@ -21,7 +21,9 @@ from wbmodel import errors, hookspecs, testing
 from wbmodel.backend import API_VERSION
 from wbmodel.compiler.explain import Explanation
 from wbmodel.objects.manager import Manager
+from wbmodel.objects.outcomes import BulkResult, RowResult
 from wbmodel.objects.queryset import QuerySet
+from wbmodel.query.changes import Add, Remove, Set, Unset
 from wbmodel.query.f import PathExpr
 from wbmodel.query.q import Q
 from wbmodel.session import current, otel, redact, trace
@@ -49,6 +51,8 @@ _WHERE = {
         ("Count", "First", "Last", "Max", "Mean", "Median", "Min", "Quantile", "Std", "Sum"),
         "aggregates.md#the-aggregates",
     ),
+    **dict.fromkeys(("Add", "Remove", "Set", "Unset"), "querysets.md#what-update-takes"),
+    **dict.fromkeys(("BulkResult", "RowResult"), "querysets.md#what-update-and-delete-give"),
     "everything_but": "aggregates.md#everything_but",
     "Change": "querysets.md#watch",
     "F": "querysets.md#f",
@@ -118,6 +122,12 @@ def querysets() -> dict[str, str]:
         "queryset": markdown(QuerySet.__doc__),
         "explanation": markdown(Explanation.__doc__),
         "explained": table(("attribute", "type"), explained),
+        "acts": table(
+            ("value", "meaning"), [(f"`{item.__name__}`", markdown(item.__doc__)) for item in (Add, Remove, Set, Unset)]
+        ),
+        "result": markdown(BulkResult.__doc__),
+        "result_members": table(("member", "meaning"), members(BulkResult, types=True)),
+        "row_result": markdown(RowResult.__doc__),
         "manager": markdown(Manager.__doc__),
         "manager_methods": table(("method", "meaning"), members(Manager)),
         "paths": table(("method", "meaning"), members(PathExpr)),

@@ -17,6 +17,7 @@ from wbmodel.backend import AsyncBackend, Backend, Capabilities, SyncBackend
 from wbmodel.codec import dumps
 from wbmodel.compiler.filters import compile_filter
 from wbmodel.entities.base import Model
+from wbmodel.entities.written import Written
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, all_entities
 from wbmodel.query.lookups import LOOKUPS, Lookup
 from wbmodel.query.q import Q
@@ -63,7 +64,11 @@ def entities() -> dict[str, str]:
         ),
         ("`MultipleObjectsReturned`", "On the class: what `get()` raises for more than one row."),
     ]
-    return {"common": table(("member", "meaning"), rows), "entities": "\n\n".join(map(_entity, _metas()))}
+    return {
+        "common": table(("member", "meaning"), rows),
+        "written": table(("member", "meaning"), members(Written, types=True)),
+        "entities": "\n\n".join(map(_entity, _metas())),
+    }
 
 
 def _entity(meta: EntityMeta) -> str:
@@ -74,8 +79,8 @@ def _entity(meta: EntityMeta) -> str:
         names = [f"`{name}` ({SCOPE_KINDS[kind]})" for name, kind in meta.options.scopes.items()]
         head += f" Scopes: {', '.join(names)}."
     annotations: dict[str, Any] = cls.__annotations__
-    rows = [_field(item, annotations.get(item.name, "")) for item in meta.fields.values()]
-    columns = ("field", "type", "GraphQL", "loaded", "filter", "order", "meaning")
+    rows = [_field(meta, item, annotations.get(item.name, "")) for item in meta.fields.values()]
+    columns = ("field", "type", "GraphQL", "loaded", "set", "filter", "order", "meaning")
     parts = [f"## {meta.name}", markdown(cls.__doc__), head, table(columns, rows)]
     if meta.to_many:
         many = []
@@ -89,7 +94,7 @@ def _entity(meta: EntityMeta) -> str:
     return "\n\n".join(parts)
 
 
-def _field(item: FieldMeta, annotation: object) -> tuple[str, ...]:
+def _field(meta: EntityMeta, item: FieldMeta, annotation: object) -> tuple[str, ...]:
     wire = item.wire + "".join(f" {{ {part} }}" for part in item.sub)
     filtered = f"`{item.filter_path}`" if item.filter_path else ""
     doc = item.doc
@@ -100,7 +105,8 @@ def _field(item: FieldMeta, annotation: object) -> tuple[str, ...]:
     elif item.kind.is_keyed:
         doc += f' In queries: `{item.name}__key`, `"{item.name}.key"`, `F.{item.name}["key"]`.'
     order = f"`{item.order_key}`" if item.order_key else ""
-    return f"`{item.name}`", f"`{annotation}`", f"`{wire}`", "yes" if item.selected else "", filtered, order, doc
+    loaded, settable = "yes" if item.selected else "", "yes" if item.editable and meta.options.writes else ""
+    return f"`{item.name}`", f"`{annotation}`", f"`{wire}`", loaded, settable, filtered, order, doc
 
 
 # -- aliases ---------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from wbmodel.codec import dumps, loads, loads_numbers
+from wbmodel.codec import dumps, floats_from_tokens, loads, loads_numbers
 from wbmodel.compiler.selection import Tree, node_selection
 from wbmodel.convert import HOUSEKEEPING, unwrap_config
 from wbmodel.errors import FieldError
@@ -89,7 +89,9 @@ def _request(
     if document is None:
         variables = ", ".join(f"${item}: {kind}" for item, kind in key[1])
         given = [*(f"{item}: {literal}" for item, literal in fixed.items()), *(f"{item}: ${item}" for item in inputs)]
-        text = f"mutation {operation}({variables}) {{\n  {name}(input: {{ {', '.join(given)} }}) {{\n{selection}  }}\n}}"
+        text = (
+            f"mutation {operation}({variables}) {{\n  {name}(input: {{ {', '.join(given)} }}) {{\n{selection}  }}\n}}"
+        )
         with _lock:
             document = _cache.setdefault(key, Document(text))
             while len(_cache) > _CACHE_LIMIT:
@@ -133,7 +135,10 @@ def changed(meta: EntityMeta, field: FieldMeta, kept: Any, value: Any) -> bool:
     if field.kind is Kind.TEXTS:
         return list(dict.fromkeys(value)) != list(kept)
     try:
-        return not same(_decoded(field.kind, kept), plain(value, f"{meta.name}.{field.name}"))
+        value = plain(value, f"{meta.name}.{field.name}")
+        if field.kind is Kind.SUMMARY:
+            value = floats_from_tokens(value)  # as it will be read again: the text "NaN" is a number there
+        return not same(_decoded(field.kind, kept), value)
     except FieldError:
         return True  # what cannot be written is no value that was read; saving it says why
 
@@ -177,7 +182,10 @@ def summary_text(text: str | None, value: Mapping[str, Any], where: str = "summa
     before = loads_numbers(text) if text else {}
     if not isinstance(raw, dict):
         raw = before = {}
-    made = {key: raw[key] if key in raw and same(before[key], item) else item for key, item in value.items()}
+    made = {}
+    for key, item in value.items():
+        unchanged = key in raw and same(before[key], floats_from_tokens(item))
+        made[key] = raw[key] if unchanged else item
     return _text(made, where)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Literal, overload
 
 import attrs
 
@@ -46,7 +46,13 @@ class BulkResult(Sequence[RowResult]):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, key: Any) -> Any:
+    @overload
+    def __getitem__(self, key: int) -> RowResult: ...
+
+    @overload
+    def __getitem__(self, key: slice) -> tuple[RowResult, ...]: ...
+
+    def __getitem__(self, key: int | slice) -> RowResult | tuple[RowResult, ...]:
         return self.rows[key]
 
     def __iter__(self) -> Iterator[RowResult]:

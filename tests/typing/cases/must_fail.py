@@ -3,7 +3,7 @@
 # ruff: noqa: B018
 from __future__ import annotations
 
-from wbmodel import F, Project, Q, Run, Sweep
+from wbmodel import Add, F, Project, Q, Report, Run, Sweep
 
 run = Run.objects.get(id="a")
 
@@ -31,3 +31,19 @@ sweep: Sweep = run  # error: assignment
 project: Project = Run.objects.all()[0]  # error: assignment
 names: list[str] = list(Run.objects.all())  # error: arg-type
 Run(name="a")  # error: call-arg
+run.group = 3  # error: assignment
+run.tags = "good"  # error: assignment
+run.grup = "x"  # error: attr-defined
+run.save(update_fields=3)  # error: arg-type
+run.save("name")  # error: call-arg
+run.dirty_fields = ("name",)  # error: misc
+run.delete(delete_drafts=True)  # error: call-arg
+run.files.first().save()  # error: union-attr
+Run.objects.update(["group"])  # error: arg-type
+Run.objects.update(group="x", errors="ignore")  # error: arg-type
+Run.objects.update(group="x", at_once="all")  # error: arg-type
+Run.objects.all().delete(dry_run="yes")  # error: arg-type
+Run.objects.all().delete(tags=["a"])  # error: call-arg
+Run.objects.create("name")  # error: call-arg
+report: Report = Run.objects.create(name="x")  # error: assignment
+Add(1)  # error: arg-type

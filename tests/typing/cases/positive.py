@@ -8,7 +8,26 @@ from typing import Any
 
 from typing_extensions import Self, assert_type
 
-from wbmodel import Artifact, Entity, F, File, Project, Q, QuerySet, Report, Run, Sweep, User, connect  # noqa: F401 - User stands in a text below
+from wbmodel import (  # noqa: F401 - User stands in a text below
+    Add,
+    Artifact,
+    BulkResult,
+    Entity,
+    F,
+    File,
+    Project,
+    Q,
+    QuerySet,
+    Remove,
+    Report,
+    RowResult,
+    Run,
+    Set,
+    Sweep,
+    Unset,
+    User,
+    connect,
+)
 from wbmodel.compiler.explain import Explanation
 from wbmodel.session.session import Session
 
@@ -83,6 +102,37 @@ async def twins() -> None:
     assert_type(await Run.objects.ain_bulk(), dict[str, Run])
     assert_type([item async for item in Run.objects.all()], list[Run])
     assert_type([row async for row in Run.objects.values("name")], list[dict[str, Any]])
+
+
+# Writing.
+assert_type(Run.objects.create(project="a/b", name="x", config={"lr": 1}), Run)
+assert_type(Run.objects.get_or_create({"notes": "n"}, id="x"), tuple[Run, bool])
+assert_type(Run.objects.update_or_create(id="x", defaults={}), tuple[Run, bool])
+assert_type(Project.objects.get(path="a/b").runs.create(), Run)
+written = Run.objects.get(id="a")
+written.name = "x"
+written.group = None
+written.tags = ["a"]
+written.tags.append("b")
+written.config["lr"] = 1
+assert_type(written.dirty_fields, tuple[str, ...])
+assert_type(written.save(update_fields=["name"], check=True), tuple[str, ...])
+written.delete(delete_artifacts=True)
+done = Run.objects.filter(state="a").update({F.config["a.b"]: 1}, tags=Add("x"), config__lr=Unset(), summary=Set({}))
+assert_type(done, BulkResult)
+assert_type(done[0], RowResult)
+assert_type(done.failures, list[RowResult])
+assert_type(done.counts, dict[str, int])
+assert_type(Run.objects.all().delete(dry_run=True, journal="x"), BulkResult)
+assert_type(Run.objects.update(tags=Remove("x"), errors="return", at_once=2), BulkResult)
+
+
+async def write() -> None:
+    assert_type(await Run.objects.acreate(name="x"), Run)
+    assert_type(await Run.objects.aupdate(name="x"), BulkResult)
+    assert_type(await Run.objects.all().adelete(), BulkResult)
+    assert_type(await written.asave(), tuple[str, ...])
+    await Sweep.objects.get(id="a").apause()
 
 
 # Querysets of one's own.
