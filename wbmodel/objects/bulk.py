@@ -358,7 +358,7 @@ async def arun(bulk: Bulk, timeout: float | None, errors: str) -> BulkResult:
             async for part in parts:
                 results += part
                 if journal is not None:
-                    await asyncio.to_thread(journal.catch_up, tuple(results))
+                    await asyncio.to_thread(journal.catch_up, results)
     except WbmodelError as error:
         if not bulk.listed:
             raise

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -72,10 +73,16 @@ class Journal:
         self._write = write
         self._handle: IO[bytes] | None = None
         self._noted = 0
+        # A cancelled task goes on while the thread that it left still writes.
+        self._lock = threading.RLock()
 
     def open(self) -> dict[str, Entry]:
         """What it knows by node id. Raises :class:`QueryError` for a journal of another call or a damaged one, and
         ``OSError`` where the file cannot be written."""
+        with self._lock:
+            return self._open()
+
+    def _open(self) -> dict[str, Entry]:
         known: dict[str, Entry] = {}
         data = self.file.read_bytes() if self.file.exists() else b""
         # A last line without its end was being written when the process was killed; its row is looked at again.
@@ -119,17 +126,16 @@ class Journal:
     def catch_up(self, results: Sequence[RowResult]) -> None:
         """Write the results that are not written yet, one line each, each on the disk before the next. ``results`` is
         all of them so far."""
-        if self._handle is None:
-            return
-        while self._noted < len(results):
-            row = results[self._noted]
-            if not row.earlier and row.outcome in _OUTCOMES:
-                now = format_datetime(datetime.now(timezone.utc))
-                error = None if row.error is None else f"{type(row.error).__name__}: {row.error}"
-                self._put({"row": row.path, "id": row.node_id, "outcome": row.outcome, "error": error, "at": now})
-                os.fsync(self._handle.fileno())
-            # Counted once it is written: who interrupts this finds it written twice, never not at all.
-            self._noted += 1
+        with self._lock:
+            while self._handle is not None and self._noted < len(results):
+                row = results[self._noted]
+                if not row.earlier and row.outcome in _OUTCOMES:
+                    now = format_datetime(datetime.now(timezone.utc))
+                    error = None if row.error is None else f"{type(row.error).__name__}: {row.error}"
+                    self._put({"row": row.path, "id": row.node_id, "outcome": row.outcome, "error": error, "at": now})
+                    os.fsync(self._handle.fileno())
+                # Counted once it is written: what is interrupted here is written twice, never not at all.
+                self._noted += 1
 
     def _put(self, entry: Mapping[str, Any]) -> None:
         assert self._handle is not None
@@ -137,6 +143,7 @@ class Journal:
 
     def close(self) -> None:
         """Close the file."""
-        if self._handle is not None:
-            self._handle.close()
-            self._handle = None
+        with self._lock:
+            if self._handle is not None:
+                self._handle.close()
+                self._handle = None
