@@ -29,6 +29,7 @@ FULL = Capabilities(
     exists=True,
     multi_order=True,
     nulls_last=True,
+    stable_cursors=True,
     all_projects=True,
     filtered=frozenset({"Run", "Sweep", "Project", "Report", "ArtifactCollection", "Artifact"}),
     writable=True,

@@ -66,6 +66,10 @@ class Capabilities:
         False, "Requests cost no round trip, so that what is done here and not by the backend is not warned about."
     )
     concurrent: bool = _flag(False, "`execute_many` runs its requests side by side, and reading ahead saves time.")
+    stable_cursors: bool = _flag(
+        False,
+        "A cursor goes on behind its row while rows come and go: pages neither repeat nor miss one that stays.",
+    )
     writable: bool = _flag(False, "Mutations work.")
     columns: bool = _flag(False, "`read` is answered directly, without documents.")
     append: bool = _flag(False, "`append` writes rows to a run's streams.")

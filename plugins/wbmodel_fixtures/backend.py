@@ -238,6 +238,7 @@ def _promises(dialect: Dialect) -> Capabilities:
         max_page_size=dialect.max_page,
         max_aliases=200,
         in_process=True,
+        stable_cursors=True,
         writable=True,
         columns=True,
         append=True,

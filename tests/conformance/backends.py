@@ -24,7 +24,8 @@ PAGED = attrs.evolve(WEAK, page_size=10, max_page_size=14, max_aliases=3, writab
 MODEST = {
     f"flag/{name}/unclaimed": never("this backend promises little on purpose, so that the compiler relies on nothing")
     for name in (
-        "strict_values", "literal_keys", "regex", "exists", "multi_order", "nulls_last", "all_projects", "filtered",
+        "strict_values", "literal_keys", "regex", "exists", "multi_order", "nulls_last", "stable_cursors",
+        "all_projects", "filtered",
     )
 }  # fmt: skip
 """The abilities of the engine's own dialect that weak promises leave unsaid."""

@@ -357,6 +357,14 @@ BROKEN: dict[str, Broken] = {
         "flag/strict_values/unclaimed",
         "every probe of it was answered as if it were promised",
     ),
+    "stable_cursors, and they count": Broken(
+        _turned(OffsetCursor), "flag/stable_cursors/kept", "while runs are added: there more than once: n"
+    ),
+    "stable_cursors unsaid, and they are": Broken(
+        _promised(stable_cursors=False),
+        "flag/stable_cursors/unclaimed",
+        "every probe of it was answered as if it were promised",
+    ),
     "all_projects unsaid, and they can be found": Broken(
         _promised(all_projects=False),
         "flag/all_projects/unclaimed",

@@ -6,7 +6,8 @@ import attrs
 import pytest
 
 from tests.backends import WEAK, EngineBackend, SlowBackend
-from tests.conformance.backends import MODEST, PAGED, empty_store, kind_of, slow
+from tests.conformance.backends import ALL, MODEST, PAGED, empty_store, engine, kind_of, slow
+from tests.conformance.broken import OffsetCursor
 from wbmodel.engine.dialect import Dialect
 from wbmodel.errors import ConfigurationError
 from wbmodel.hookspecs import RegisterBackends, hookimpl
@@ -54,11 +55,11 @@ def test_every_case_against_the_slow_backend(colour: str) -> None:
 UNSAID = {
     # What servers of these kinds do right although they do not promise it.
     "full": (),
-    "drops": ("strict_values", "literal_keys", "regex", "exists", "all_projects", "filtered"),
-    "mongo": ("all_projects", "exists", "filtered", "multi_order"),
-    "loose": ("exists", "multi_order", "nulls_last", "all_projects", "filtered"),
-    "hostile1": ("all_projects", "exists"),
-    "hostile2": ("all_projects", "exists"),
+    "drops": ("strict_values", "literal_keys", "regex", "exists", "all_projects", "filtered", "stable_cursors"),
+    "mongo": ("all_projects", "exists", "filtered", "multi_order", "stable_cursors"),
+    "loose": ("exists", "multi_order", "nulls_last", "all_projects", "filtered", "stable_cursors"),
+    "hostile1": ("all_projects", "exists", "stable_cursors"),
+    "hostile2": ("all_projects", "exists", "stable_cursors"),
 }
 
 
@@ -79,6 +80,17 @@ def test_the_same_for_every_core_case(kind: str) -> None:
     problems = [item for item in report.problems if not item.case.endswith("/unclaimed")]
     assert not problems, "\n\n".join(map(str, problems))
     assert {item.case.split("/")[1] for item in report.problems} == set(UNSAID[kind])
+
+
+def test_cursors_that_count_rows_are_no_fault_where_nothing_else_is_promised() -> None:
+    """Querysets in creation order do not lean on them."""
+    promises = attrs.evolve(ALL, stable_cursors=False)
+    report = check(
+        lambda world: engine(world, promises, None, OffsetCursor), only=["page/growing*", "page/walk/*", "flag/stable*"]
+    )
+    assert report.ok, str(report)
+    passed = {item.case for item in report.outcomes if item.result == "passed"}
+    assert {"page/growing-rows/newest", "page/growing-rows/oldest", "flag/stable_cursors/unclaimed"} <= passed
 
 
 def test_a_writable_backend_is_filled_by_mutations() -> None:

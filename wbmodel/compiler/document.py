@@ -28,7 +28,8 @@ class Shape:
     """All that a reading document depends on. Equal shapes give the same document.
 
     ``mode`` is ``"list"`` (a page of nodes), ``"count"`` (how many there are) or ``"point"`` (one node by key, where
-    ``point`` is the field that answers it). ``slots`` is how many parents the document holds side by side.
+    ``point`` is the field that answers it). ``slots`` is how many parents the document holds side by side. ``counted``:
+    a page comes with the number of all rows, by the route's field beside the connection.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Shape:
     filters: bool = False
     order: bool = False
     slots: int = 1
+    counted: bool = False
 
 
 _cache: dict[Shape, Document] = {}
@@ -116,22 +118,28 @@ def _inside(shape: Shape, suffix: str, variables: dict[str, str]) -> list[FieldN
         return _node(shape)
     if shape.mode == "count":
         assert route.count is not None
-        place, _, field = route.count.partition(":")
-        field, takes_filters, _ = field.partition("(")
-        arguments = []
-        if takes_filters and shape.filters:
-            variables[f"filters{suffix}"] = "JSONString"
-            arguments.append(("filters", _variable(f"filters{suffix}")))
-        counted = _field(field, arguments, [])
-        if place == "parent":
+        counted = _count(shape, suffix, variables)
+        if route.count.startswith("parent:"):
             return [counted]
         return [_field(route.connection, _connection_arguments(shape, suffix, variables, paged=False), [counted])]
     node = _field("node", [], _node(shape))
     edges = _field("edges", [], [node])
     page = [_field("pageInfo", [], [_leaf(name) for name in _PAGE])] if route.paged else []
+    beside = [_count(shape, suffix, variables)] if shape.counted else []
     return [
-        _field(route.connection, _connection_arguments(shape, suffix, variables, paged=route.paged), [edges, *page])
+        *beside,
+        _field(route.connection, _connection_arguments(shape, suffix, variables, paged=route.paged), [edges, *page]),
     ]
+
+
+def _count(shape: Shape, suffix: str, variables: dict[str, str]) -> FieldNode:
+    assert shape.route.count is not None
+    field, takes_filters, _ = shape.route.count.partition(":")[2].partition("(")
+    arguments = []
+    if takes_filters and shape.filters:
+        variables[f"filters{suffix}"] = "JSONString"
+        arguments.append(("filters", _variable(f"filters{suffix}")))
+    return _field(field, arguments, [])
 
 
 def _node(shape: Shape) -> list[Any]:

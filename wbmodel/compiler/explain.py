@@ -9,6 +9,7 @@ import attrs
 from wbmodel.codec import dumps
 from wbmodel.compiler.filters import Note
 from wbmodel.compiler.query import CompiledQuery, Terms, compile_plan, is_nullable
+from wbmodel.compiler.reading import PAGE_BYTES
 from wbmodel.query.plan import Plan
 from wbmodel.request import Request
 
@@ -171,17 +172,26 @@ def _requests(query: CompiledQuery) -> str:
     assert route is not None
     if not route.paged:
         return f"{parents}{more}"
-    unbounded = f"{parents} for the first {can.page_size} rows, then 1 per {can.max_page_size}"
+    # How much rows weigh is seen when some are here. What is in this process has no wire to weigh them on.
+    light = "" if can.in_process else f" or {PAGE_BYTES >> 20} MiB"
+    unbounded = f"{parents} for the first {can.page_size} rows, then 1 per {can.max_page_size}{light}"
     if plan.stop is None or query.check is not None:
         return unbounded + (" until the slice is filled" if plan.stop is not None else "") + more
-    if query.server_order(route, query.keys) is not None:
-        return f"{parents * max(1, -(-plan.stop // can.max_page_size))}{more}"
+    complete = query.server_order(route, query.keys) is not None
     head = query.order_text(query.keys[0]) if query.can_order(route) else None
-    if head is None:
+    if head is None and not complete:
         return unbounded + more
-    pages = max(1, -(-(plan.stop + 1) // can.max_page_size))
+    rows = plan.stop if complete else plan.stop + 1
+    pages = max(1, -(-rows // can.max_page_size))
+    # What follows the first page is asked of each parent by itself. Every page is full of rows that are new, so the
+    # number holds where the server gives as many as it is asked for.
+    number = str(parents + len(query.way.slots) * (pages - 1))
+    if pages > 1 and light:
+        number += f" (more where {can.max_page_size} rows weigh over {PAGE_BYTES >> 20} MiB)"
+    if complete:
+        return number + more
     tie = f"row {plan.stop} does not tie in {query.keys[0].path.dotted} with the next"
-    return f"{parents * pages} when {tie}; more only while it does{more}"
+    return f"{number} when {tie}; more only while it does{more}"
 
 
 def entity_plural(query: CompiledQuery) -> str:

@@ -11,8 +11,10 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from wbmodel.compiler.keyset import conjoined
 from wbmodel.compiler.pages import Operation, Pages, load
 from wbmodel.compiler.query import CompiledQuery, is_nullable
+from wbmodel.compiler.reading import Reading
 from wbmodel.compiler.routes import Slot
 from wbmodel.errors import OrderWarning
 from wbmodel.meta import Route
@@ -33,17 +35,45 @@ class Lane(Protocol):
         ...
 
 
-def plain(query: CompiledQuery, route: Route, slot: Slot, owner: Any, limit: int | None = None) -> Pages:
-    """Pages in whatever order the server has, for when the order does not matter."""
-    filters = query.filter.wire if query.can_filter(route) else None
+def plain(
+    query: CompiledQuery, route: Route, slot: Slot, owner: Any, limit: int | None = None, reading: Reading | None = None
+) -> Pages:
+    """Pages in whatever order is best, for when the order does not matter."""
     keep = query.check if query.can_filter(route) else query.whole
-    return Pages(query, route, slot, owner, filters=filters, limit=limit if keep is None else None, keep=keep)
+    bounded = limit if keep is None else None
+    return _unordered(query, route, slot, owner, reading or Reading(query.terms.abilities), keep, bounded, None)
 
 
-def ordered(query: CompiledQuery, ways: Sequence[tuple[Route, Slot]], owner: Any, limit: int | None) -> Lane:
-    """The rows of all ``ways`` in the order of the plan. ``limit``: how many rows will be wanted at most."""
+def _unordered(
+    query: CompiledQuery,
+    route: Route,
+    slot: Slot,
+    owner: Any,
+    reading: Reading,
+    keep: Callable[[Any], bool] | None,
+    limit: int | None,
+    extra: dict[str, Any] | None,
+) -> Pages:
+    filters = conjoined(query.filter.wire if query.can_filter(route) else None, extra)
+    # Where one page is all that is read, the server need not sort for it.
+    order, keyset = query.any_order(route) if limit is None else (None, None)
+    return Pages(
+        query, route, slot, owner, reading, filters=filters, order=order, limit=limit, keep=keep, keyset=keyset
+    )  # fmt: skip
+
+
+def ordered(
+    query: CompiledQuery,
+    ways: Sequence[tuple[Route, Slot]],
+    owner: Any,
+    limit: int | None,
+    reading: Reading | None = None,
+) -> Lane:
+    """The rows of all ``ways`` in the order of the plan. ``limit``: how many rows will be wanted at most. ``reading``
+    is for lanes that are read together."""
     leaves: list[Pages] = []
-    lanes = [_lane(query, route, slot, owner, query.keys, limit, None, leaves) for route, slot in ways]
+    reading = reading or Reading(query.terms.abilities)
+    lanes = [_lane(query, route, slot, owner, reading, query.keys, limit, None, leaves) for route, slot in ways]
     return lanes[0] if len(lanes) == 1 else Merge(lanes, leaves, sort_key(query.keys))
 
 
@@ -52,6 +82,7 @@ def _lane(
     route: Route,
     slot: Slot,
     owner: Any,
+    reading: Reading,
     keys: Sequence[OrderKey],
     limit: int | None,
     extra: dict[str, Any] | None,
@@ -60,41 +91,45 @@ def _lane(
     keep = query.check if query.can_filter(route) else query.whole
     bounded = limit if keep is None else None
 
-    def pages(order: str | None, more: dict[str, Any] | None, rows: int | None) -> Pages:
-        filters = _both(_both(query.filter.wire if query.can_filter(route) else None, extra), more)
-        made = Pages(query, route, slot, owner, filters=filters, order=order, limit=rows, keep=keep)
+    def pages(order: str, more: dict[str, Any] | None, rows: int | None) -> Pages:
+        filters = conjoined(conjoined(query.filter.wire if query.can_filter(route) else None, extra), more)
+        keyset = query.creation_order(route, keys)
+        made = Pages(
+            query, route, slot, owner, reading, filters=filters, order=order, limit=rows, keep=keep, keyset=keyset
+        )  # fmt: skip
         leaves.append(made)
         return made
+
+    def every() -> Sorted:
+        leaves.append(_unordered(query, route, slot, owner, reading, keep, None, extra))
+        return Sorted(leaves[-1], sort_key(tuple(keys)))
 
     complete = query.server_order(route, keys)
     if complete is not None:
         return pages(complete, None, bounded)
     head = query.order_text(keys[0]) if query.can_order(route) else None
     if head is None:
-        return Sorted(pages(None, None, None), sort_key(tuple(keys)))
+        return every()
     rest = tuple(keys[1:])
     one_more = None if bounded is None else bounded + 1
     if not (is_nullable(keys[0]) and query.can_filter(route)):
         return Ties(pages(head, None, one_more), keys[0], rest)
     name = _filter_name(query, keys[0])
     if name is None:
-        return Sorted(pages(None, None, None), sort_key(tuple(keys)))
+        return every()
     there = Ties(pages(head, {name: {"$ne": None}}, one_more), keys[0], rest)
+
+    def lacking() -> Lane:
+        return _lane(query, route, slot, owner, reading, rest, limit, conjoined(extra, {name: None}), [])
+
     # Not made before it is needed: most slices end among the rows that have the key.
-    return Chain(there, lambda: _lane(query, route, slot, owner, rest, limit, _both(extra, {name: None}), []), rest)
+    return Chain(there, lacking, rest)
 
 
 def _filter_name(query: CompiledQuery, key: OrderKey) -> str | None:
     from wbmodel.compiler.filters import server_path
 
     return server_path(key.path, query.terms.promises)
-
-
-def _both(one: dict[str, Any] | None, other: dict[str, Any] | None) -> dict[str, Any] | None:
-    if one is None or other is None:
-        return one if other is None else other
-    parts = [item for part in (one, other) for item in (part["$and"] if part.keys() == {"$and"} else [part])]
-    return {"$and": parts}
 
 
 class Ties:

@@ -14,6 +14,7 @@ import attrs
 from wbmodel.compiler.lanes import Lane, Sorted, ordered, plain
 from wbmodel.compiler.pages import OPTIONAL, Operation, answer, send, walk, whole_answer
 from wbmodel.compiler.query import CompiledQuery, Terms, compile_plan
+from wbmodel.compiler.reading import Reading, Seen
 from wbmodel.compiler.routes import Slot, Way, choose
 from wbmodel.errors import QueryWarning
 from wbmodel.meta import Expansion, Route, entity_meta
@@ -53,7 +54,7 @@ class Rows:
         self.plan, self.terms, self.owner, self.in_order = plan, terms, owner, in_order
         self.lane: Lane | None = None
         self.position = 0
-        self.seen: set[str] = set()
+        self.seen = Seen()
         self.done = plan.is_empty
 
     def pull(self) -> Operation[list[Any] | None]:
@@ -68,11 +69,7 @@ class Rows:
         if rows is None:
             self.done = True
             return None
-        fresh = []
-        for row in rows:
-            if row.node_id not in self.seen:
-                self.seen.add(row.node_id)
-                fresh.append(row)
+        fresh = self.seen.fresh(rows)
         start, stop = self.plan.start, self.plan.stop
         begin = max(start - self.position, 0)
         end = None if stop is None else max(stop - self.position, 0)
@@ -104,7 +101,8 @@ def _lane(query: CompiledQuery, owner: Any, in_order: bool) -> Operation[Lane]:
     limit = query.plan.stop
     if in_order:
         return ordered(query, ways, owner, limit) if ways else Concatenated([])
-    return Concatenated([plain(query, route, slot, owner, limit) for route, slot in ways])
+    reading = Reading(query.terms.abilities)
+    return Concatenated([plain(query, route, slot, owner, limit, reading) for route, slot in ways])
 
 
 def settle(query: CompiledQuery, owner: Any) -> Operation[list[tuple[Route, Slot]]]:

@@ -9,6 +9,7 @@ from wbmodel.compiler.lanes import Lane, ordered
 from wbmodel.compiler.operations import at_point, collect, settle
 from wbmodel.compiler.pages import Operation, Pages, answer, load
 from wbmodel.compiler.query import CompiledQuery, Terms, compile_plan
+from wbmodel.compiler.reading import Reading
 from wbmodel.errors import FieldError, suggestion
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, ToManyMeta, entity_meta
 from wbmodel.query.plan import Plan
@@ -82,6 +83,7 @@ def prefetch(rows: Sequence[Any], names: Sequence[str], terms: Terms, owner: Any
 
 def _many(rows: Sequence[Any], relation: ToManyMeta, terms: Terms, owner: Any) -> Operation[list[Any]]:
     leaves: list[Pages] = []
+    reading = Reading(terms.abilities)
     lanes: list[tuple[Any, Lane | None]] = []
     for row in rows:
         query = compile_plan(related_plan(relation, row), terms)
@@ -90,7 +92,7 @@ def _many(rows: Sequence[Any], relation: ToManyMeta, terms: Terms, owner: Any) -
             lanes.append((row, None))
             continue
         ways = yield from settle(query, owner)
-        lane: Any = ordered(query, ways, owner, None)
+        lane: Any = ordered(query, ways, owner, None, reading)
         leaves += _leaves(lane)
         lanes.append((row, lane))
     yield from load(leaves)

@@ -10,13 +10,15 @@ import attrs
 
 from wbmodel.codec import dumps
 from wbmodel.compiler.document import Shape, build, freeze
-from wbmodel.compiler.filters import Compiled, compile_filter, order_path
+from wbmodel.compiler.filters import Compiled, compile_filter, order_path, server_path
+from wbmodel.compiler.keyset import Keyset
 from wbmodel.compiler.routes import Defaults, Slot, Way, choose
 from wbmodel.compiler.selection import node_selection, related_fields
 from wbmodel.convert import Hydrator, hydrator
 from wbmodel.meta import EntityMeta, Kind, Point, Route, entity_meta
 from wbmodel.query.match import predicate
 from wbmodel.query.order import OrderKey, tie_break
+from wbmodel.query.paths import Path
 from wbmodel.query.plan import Plan
 from wbmodel.query.where import fields_of
 from wbmodel.query.wires import Promises
@@ -54,6 +56,10 @@ class Abilities(Protocol):
     def max_aliases(self) -> int: ...
     @property
     def in_process(self) -> bool: ...
+    @property
+    def concurrent(self) -> bool: ...
+    @property
+    def stable_cursors(self) -> bool: ...
 
 
 def _promises(terms: Terms) -> Promises:
@@ -124,12 +130,55 @@ class CompiledQuery:
         path = order_path(key.path, self.terms.promises)
         return None if path is None else ("-" if key.descending else "+") + path
 
+    def creation_order(self, route: Route, keys: Sequence[OrderKey]) -> Keyset | None:
+        """The keyset of an order whose first key is the date of creation, None where there is none or no need of it:
+        where a cursor goes on at its row anyway, and where a connection takes no filter or order by that date."""
+        if self.terms.abilities.stable_cursors or not route.paged:
+            return None
+        if not (self.can_filter(route) and self.can_order(route)):
+            return None
+        first, fields = keys[0], self.meta.fields
+        if first.path.field.name != "created_at" or first.path.related is not None or first.path.keys:
+            return None
+        date = server_path(first.path, self.terms.promises)
+        if date is None or self.order_text(first) is None:
+            return None
+        key = fields[self.meta.key]
+        name = server_path(Path(key), self.terms.promises)
+        return Keyset((first.path.field.wire, date), (key.wire, name), first.descending)
+
+    def any_order(self, route: Route) -> tuple[str | None, Keyset | None]:
+        """The order to send where any will do, with its keyset: one in which no page misses a row, if there is one."""
+        newest = [key for key in tie_break(self.meta) if key.path.field.name == "created_at"]
+        keyset = self.creation_order(route, newest) if newest else None
+        return (None, None) if keyset is None else (self.order_text(newest[0]), keyset)
+
+    def counts_beside(self, route: Route) -> bool:
+        """Whether a page of this route can come with the number of all rows, of which the filter holds too."""
+        place, filtered = _count_of(route)
+        if not (place == "parent" and filtered and (self.filter.wire is None or self.can_filter(route))):
+            return False
+        # Selected for another reason, the same field would count something else.
+        return all(name != self.count_field(route) for name, _ in self._context(route))
+
+    def count_field(self, route: Route) -> str:
+        """The field that counts a route's rows."""
+        assert route.count is not None
+        return route.count.partition(":")[2].partition("(")[0]
+
     def hydrate(self, route: Route | Point) -> Hydrator:
         """The function that makes entities of this query's nodes."""
         return hydrator(self.meta, self.fields, self.plan.related, route.context, self.plan.cls)
 
     def shape(
-        self, route: Route | Point, mode: str, *, slots: int = 1, filters: bool = False, order: bool = False
+        self,
+        route: Route | Point,
+        mode: str,
+        *,
+        slots: int = 1,
+        filters: bool = False,
+        order: bool = False,
+        counted: bool = False,
     ) -> Shape:
         """The shape of a document along ``route``."""
         if isinstance(route, Point):
@@ -144,6 +193,7 @@ class CompiledQuery:
             filters=filters,
             order=order,
             slots=slots,
+            counted=counted,
         )
 
     def _node(self, route: Route) -> tuple[Any, ...]:
@@ -185,10 +235,15 @@ class CompiledQuery:
         first: int | None = None,
         after: Sequence[str | None] = (),
         mode: str = "list",
+        *,
+        counted: bool = False,
     ) -> Request:
-        """The request for one page of each slot (or for the count of each)."""
+        """The request for one page of each slot (or for the count of each); ``counted``: with the number of all rows
+        beside the page."""
         filtering = any(item is not None for item in filters)
-        shape = self.shape(route, mode, slots=len(slots), filters=filtering, order=order is not None)
+        shape = self.shape(
+            route, mode, slots=len(slots), filters=filtering, order=order is not None, counted=counted
+        )  # fmt: skip
         variables: dict[str, Any] = {}
         many = len(slots) > 1
         for index, slot in enumerate(slots):
@@ -215,6 +270,11 @@ class CompiledQuery:
             for name in _variables(shape.route):
                 variables[f"{name}_{index}" if len(slots) > 1 else name] = values.get(name)
         return Request(build(shape), variables, shape.name)
+
+
+def _count_of(route: Route) -> tuple[str, bool]:
+    place, _, field = (route.count or "").partition(":")
+    return place, field.endswith("(filters)")
 
 
 _pointed: dict[Point, Route] = {}

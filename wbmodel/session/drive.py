@@ -10,7 +10,7 @@ elsewhere the request is sent at :class:`~wbmodel.request.Wait`, and one that is
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import attrs
@@ -21,7 +21,6 @@ from wbmodel.hookspecs import CallInfo, Wrapper
 from wbmodel.request import Ahead, Batch, Emit, Request, Response, Send, Verb, Wait
 
 if TYPE_CHECKING:
-    import asyncio
     from concurrent.futures import Future
 
 __all__ = ["Doors", "NamedWrapper", "Operation", "aiterate", "arun", "iterate", "layered", "run"]
@@ -193,7 +192,7 @@ def _drive(operation: Operation[T], doors: Doors) -> Generator[Sequence[Any], No
                     answer = _Started(doors, verb.request)
                     started.add(answer)
                 else:
-                    answer = _taken(verb, started, _Started).wait()
+                    answer = _taken(verb, started).wait()
             except Exception as raised:
                 error = raised
     finally:
@@ -250,32 +249,36 @@ def _call(doors: Doors, requests: Sequence[Request]) -> list[Response]:
 
 
 class _Started:
-    """A request that was read ahead, for the driver without await."""
+    """A request that was read ahead, whichever driver waits for it."""
 
     def __init__(self, doors: Doors, request: Request) -> None:
         self._doors = doors
-        self._raw: _Raw | None = None
-        self._future: Future[Response] | None = None
         self._request = request
-        backend = doors.backend
-        if not backend.capabilities.concurrent:
+        self._raw: _Raw | None = None
+        self._first: Sequence[Request] = ()
+        self._ready: list[Response] | None = None
+        self._future: Future[Response] | None = None
+        if not doors.backend.capabilities.concurrent:
             return
         self._raw = layered((request,), doors.wrappers, doors.call_info)
         try:
-            first = next(self._raw)
+            self._first = next(self._raw)
         except StopIteration as stop:  # a wrapper answered by itself
-            self._ready: list[Response] | None = stop.value
+            self._ready = stop.value
             return
-        self._ready = None
-        self._first = first
-        if len(first) == 1:
-            doors.sending(first)
-            try:
-                self._future = backend.submit(first[0], timeout=doors.timeout)
-            except BaseException as error:
-                doors.failed(first, error)
-                self._raw.close()
-                raise
+        if len(self._first) == 1:
+            self._submit(self._raw)
+
+    def _submit(self, raw: _Raw) -> None:
+        # Also with await: a task of the caller's event loop would start only when the caller next awaits something.
+        doors = self._doors
+        doors.sending(self._first)
+        try:
+            self._future = doors.backend.submit(self._first[0], timeout=doors.timeout)
+        except BaseException as error:
+            doors.failed(self._first, error)
+            raw.close()
+            raise
 
     def wait(self) -> Response:
         if self._raw is None:
@@ -285,19 +288,42 @@ class _Started:
         first = self._collect if self._future is not None else _caller(self._doors, self._first)
         return _pump(self._doors, self._raw, first)[0]
 
+    async def await_(self) -> Response:
+        """The twin of :meth:`wait`."""
+        if self._raw is None:
+            return (await _aexchange(self._doors, (self._request,)))[0]
+        if self._ready is not None:
+            return self._ready[0]
+        first = self._acollect() if self._future is not None else _acall(self._doors, self._first)
+        return (await _apump(self._doors, self._raw, first))[0]
+
     def _collect(self) -> list[Response]:
         future, self._future = self._future, None  # what becomes of it is told here, once
         assert future is not None
-        from concurrent.futures import CancelledError
-
         try:
-            response = future.result()
+            response = _outcome(future, self._doors)
         except BaseException as error:
             future.cancel()
             self._doors.failed(self._first, error)
-            if isinstance(error, CancelledError):
-                name = self._doors.call_info.backend
-                raise ConfigurationError(f"{name} was closed while a request was under way") from None
+            raise
+        self._doors.received((response,))
+        return [response]
+
+    async def _acollect(self) -> list[Response]:
+        import asyncio
+
+        future, self._future = self._future, None
+        assert future is not None
+        try:
+            # wait() and not await: a request that others cancel must not look like the cancelling of this task.
+            waiter = asyncio.wrap_future(future)
+            await asyncio.wait((waiter,))
+            if not waiter.cancelled():
+                waiter.exception()  # asyncio would log it as an error that nobody asked for
+            response = _outcome(future, self._doors)
+        except BaseException as error:
+            future.cancel()
+            self._doors.failed(self._first, error)
             raise
         self._doors.received((response,))
         return [response]
@@ -312,6 +338,16 @@ class _Started:
                 self._doors.failed(self._first, GeneratorExit())
         if self._raw is not None:
             self._raw.close()
+
+
+def _outcome(future: Future[Response], doors: Doors) -> Response:
+    from concurrent.futures import CancelledError
+
+    try:
+        return future.result()
+    except CancelledError:
+        name = doors.call_info.backend
+        raise ConfigurationError(f"{name} was closed while a request was under way") from None
 
 
 # -- with await ------------------------------------------------------------------------------------
@@ -349,7 +385,7 @@ class _Done:
 
 
 async def _adrive(operation: Operation[Any], doors: Doors) -> AsyncGenerator[Any, None]:
-    started: set[_Task] = set()
+    started: set[_Started] = set()
     answer: Any = None
     error: Exception | None = None
     try:
@@ -368,10 +404,10 @@ async def _adrive(operation: Operation[Any], doors: Doors) -> AsyncGenerator[Any
                 elif isinstance(verb, Batch):
                     answer = await _aexchange(doors, verb.requests)
                 elif isinstance(verb, Ahead):
-                    answer = _Task(doors, verb.request)
+                    answer = _Started(doors, verb.request)
                     started.add(answer)
                 else:
-                    answer = await _taken(verb, started, _Task).wait()
+                    answer = await _taken(verb, started).await_()
             except Exception as raised:
                 error = raised
     finally:
@@ -384,16 +420,22 @@ async def _adrive(operation: Operation[Any], doors: Doors) -> AsyncGenerator[Any
 async def _aexchange(doors: Doors, requests: Sequence[Request]) -> list[Response]:
     if not requests:
         return []
-    raw = layered(requests, doors.wrappers, doors.call_info)
+    return await _apump(doors, layered(requests, doors.wrappers, doors.call_info), None)
+
+
+async def _apump(doors: Doors, raw: _Raw, first: Coroutine[Any, Any, list[Response]] | None) -> list[Response]:
+    """The twin of :func:`_pump`."""
+    call = first
     try:
-        wanted = next(raw)
+        if call is None:
+            call = _acall(doors, next(raw))
         while True:
             try:
-                responses = await _acall(doors, wanted)
+                responses = await call
             except Exception as error:
-                wanted = raw.throw(error)
+                call = _acall(doors, raw.throw(error))
             else:
-                wanted = raw.send(responses)
+                call = _acall(doors, raw.send(responses))
     except StopIteration as stop:
         return stop.value  # type: ignore[no-any-return]
     finally:
@@ -417,39 +459,9 @@ async def _acall(doors: Doors, requests: Sequence[Request]) -> list[Response]:
     return list(responses)
 
 
-class _Task:
-    """A request that was read ahead, for the driver with await."""
-
-    def __init__(self, doors: Doors, request: Request) -> None:
-        self._doors = doors
-        self._request = request
-        self._task: asyncio.Task[list[Response]] | None = None
-        if doors.backend.capabilities.concurrent:
-            import asyncio
-
-            self._task = asyncio.ensure_future(_aexchange(doors, (request,)))
-            self._task.add_done_callback(_retrieved)
-
-    async def wait(self) -> Response:
-        return (await (self._task or _aexchange(self._doors, (self._request,))))[0]
-
-    def cancel(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-
-
-def _retrieved(task: asyncio.Task[Any]) -> None:
-    # The error of a request that nobody waited for is nobody's concern; asyncio would log it.
-    if not task.cancelled():
-        task.exception()
-
-
-H = TypeVar("H")
-
-
-def _taken(verb: Verb, started: set[H], kind: type[H]) -> H:
+def _taken(verb: Verb, started: set[_Started]) -> _Started:
     if isinstance(verb, Wait):
-        if isinstance(verb.handle, kind) and verb.handle in started:
+        if isinstance(verb.handle, _Started) and verb.handle in started:
             started.discard(verb.handle)
             return verb.handle
         raise TypeError("Wait takes, once, the handle that the same operation got for an Ahead")

@@ -233,6 +233,7 @@ FLAGS: dict[str, Flag] = {
     "max_aliases": Flag(kept=_max_aliases, unclaimed="a backend may choose smaller documents than it could answer"),
     "in_process": Flag(kept=_in_process, unclaimed="a quick answer may come over a short wire"),
     "concurrent": Flag(kept=_concurrent, unclaimed=_concurrent_unclaimed),
+    "stable_cursors": _probed(probes.stable_cursors),
     "writable": Flag(kept=_writable, unclaimed=_writable_unclaimed),
     "columns": _door(doors.read_something, "read() gave a run's rows"),
     "append": _door(doors.append_nothing, "append() took rows"),

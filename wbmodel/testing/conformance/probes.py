@@ -15,7 +15,7 @@ from wbmodel.testing import oracle
 from wbmodel.testing.conformance.cases import Nonconforming
 from wbmodel.testing.conformance.counts import COUNT
 from wbmodel.testing.conformance.kit import Kit
-from wbmodel.testing.conformance.pages import walk
+from wbmodel.testing.conformance.pages import grown, walk
 from wbmodel.testing.world import World
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "nulls_last",
     "quickness",
     "regex",
+    "stable_cursors",
     "strict_values",
 ]
 
@@ -207,6 +208,16 @@ def count(kit: Kit) -> list[str]:
             continue
         if found != expected:
             complaints.append(f"runCount(filters: {dumps(wire)}) is {found}, and {expected} runs match")
+    return complaints
+
+
+def stable_cursors(kit: Kit) -> list[str]:
+    """Pages go on behind a row while runs are added before and after it."""
+    complaints = []
+    for order in ("-created_at", "+created_at", "-display_name", "+display_name"):
+        told = grown(kit, order)
+        if told is not None:
+            complaints.append(f"pages of 2 with order {order}, while runs are added: {told}")
     return complaints
 
 
