@@ -159,8 +159,8 @@ def get(rows: Rowset, terms: Terms, owner: Any) -> Operation[Any]:
     asked = _asked(rows)
     if not found:
         raise cls.DoesNotExist(
-            f"no {cls.__name__} {asked} on {terms.place}, or this account may not see it; check the spelling and "
-            "the project"
+            f"no {cls.__name__} {asked} on {terms.place}: it does not exist, or this account may not see it; check the "
+            "spelling and the project"
         )
     raise cls.MultipleObjectsReturned(
         f"more than one {cls.__name__} {asked} on {terms.place}; add a condition, or use first()"
@@ -193,7 +193,9 @@ def first_or_raise(rows: Rowset, terms: Terms, owner: Any) -> Operation[Any]:
     """The first row; ``DoesNotExist`` when there is none."""
     found = yield from _take(rows, terms, owner, 1)
     if not found:
-        raise rows._entity.DoesNotExist(f"no {rows._entity.__name__} {_asked(rows)} on {terms.place}")
+        raise rows._entity.DoesNotExist(
+            f"no {rows._entity.__name__} {_asked(rows)} on {terms.place}: none exists, or this account may not see it"
+        )
     return found[0]
 
 
