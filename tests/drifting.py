@@ -16,7 +16,7 @@ from typing import Any
 import attrs
 
 from tests.worlds import START
-from wbmodel.backend import AsyncBackend, Capabilities, SyncBackend
+from wbmodel.backend import API_VERSION, AsyncBackend, Capabilities, SyncBackend
 from wbmodel.engine.dialect import Dialect
 from wbmodel.engine.execute import Engine
 from wbmodel.engine.memory import MemoryStore
@@ -131,7 +131,7 @@ class Server:
 
 
 class _Plain(SyncBackend):
-    api_version = 0
+    api_version = API_VERSION
     name = "drifting"
 
     def __init__(self, url: str, *, server: Server, capabilities: Capabilities) -> None:
@@ -143,7 +143,7 @@ class _Plain(SyncBackend):
 
 
 class _Ahead(AsyncBackend):
-    api_version = 0
+    api_version = API_VERSION
     name = "drifting-ahead"
 
     def __init__(self, url: str, *, server: Server, capabilities: Capabilities, delay: float = 0) -> None:
