@@ -224,6 +224,35 @@ def test_a_body_that_never_comes():
             assert line.recv(1000).startswith(b"HTTP/1.1 4")
 
 
+DIGITS = "9" * 5000
+
+
+@pytest.mark.parametrize(
+    ("document", "variables", "status"),
+    [
+        ("{ users(first: %s) { edges { node { id } } } }" % DIGITS, {}, 400),
+        ("query Q($f: Int = %s) { users(first: $f) { edges { node { id } } } }" % DIGITS, {}, 400),
+        ("query Q($f: Int) { users(first: $f) { edges { node { id } } } }", {"f": 10**400}, 400),
+        ("{ users(first: -5) { edges { node { id } } } }", {}, 200),
+        ("{ viewer { id } } # \ud800", {}, 400),
+        ("{ viewer { id } }\0", {}, 400),
+        ("query Q($q: String) { users(query: $q) { edges { node { id } } } }", {"q": "\ud800"}, 200),
+        ("subscription { viewer { id } }", {}, 400),
+        ("{ viewer { " + "...F " * 99 + "} } fragment F on User { id name }", {}, 200),
+        ("{ " + " ".join(f"a{n}: viewer {{ id }}" for n in range(3000)) + " }", {}, 200),
+    ],
+    ids=range(10),
+)
+def test_odd_documents_get_an_answer_and_the_server_lives_on(document, variables, status):
+    with serving(Engine(make_world()), api_key=KEY) as server:
+        got = post(server, document, variables)
+        assert got.status == status
+        assert got.data.keys() & {"data", "errors"}
+        assert server.stats.executed == (status == 200)
+        assert server.stats.mutations == 0
+        assert post(server).status == 200
+
+
 def test_every_limit_is_described():
     import attrs
 

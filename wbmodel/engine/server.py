@@ -337,9 +337,11 @@ class Server:
         return await self._in_time(work)
 
     def _executed(self, done: Any) -> None:
+        if done.answer.status != 200:
+            return
         self.stats.executed += 1
         self.stats.mutations += done.kind == "mutation"
-        if done.key is not None and done.answer.status == 200:
+        if done.key is not None:
             self._cache.put(done.key, done.answer)
 
     async def _near(self, size: int, work: Callable[[], T]) -> T:

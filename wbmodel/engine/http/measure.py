@@ -55,10 +55,15 @@ def measured(ast: DocumentNode, variables: Mapping[str, Any], max_page: int, lim
 
 def _defaults(operation: Any) -> dict[str, Any]:
     return {
-        item.variable.name.value: int(item.default_value.value)
+        item.variable.name.value: _whole(item.default_value.value)
         for item in operation.variable_definitions or ()
         if item.default_value is not None and item.default_value.kind == "int_value"
     }
+
+
+def _whole(digits: str) -> float:
+    # Python refuses to read thousands of digits as an integer.
+    return int(digits) if len(digits) < 20 else float("inf")
 
 
 def _count(ast: DocumentNode, limits: Limits) -> None:
@@ -126,7 +131,7 @@ class _Measure:
                 value = argument.value
                 number: Any = None
                 if value.kind == "int_value":
-                    number = int(value.value)  # type: ignore[attr-defined]
+                    number = _whole(value.value)  # type: ignore[attr-defined]
                 elif value.kind == "variable":
                     number = self.variables.get(value.name.value)  # type: ignore[attr-defined]
                 if isinstance(number, (int, float)) and number == number:
