@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["API_VERSION", "AsyncBackend", "Backend", "Capabilities", "SyncBackend"]
 
-API_VERSION = 0
-"""The version of the backend contract. 0 may still change: until the live backend has passed the conformance kit."""
+API_VERSION = 1
+"""The version of the backend contract. It is counted up when a backend that was written for it would no longer work."""
 
 T = TypeVar("T")
 _THREADS = 8

@@ -40,7 +40,7 @@ class FixturesBackend(SyncBackend):
     changed in memory; only :meth:`save` writes. A world that is wrong raises :class:`~wbmodel.errors.FixtureError`.
     """
 
-    api_version = 0
+    api_version = 1
     name = "fixtures"
     blocking: ClassVar[bool] = False
 

@@ -77,7 +77,7 @@ class LiveBackend(AsyncBackend):
     event loop thread serve all callers, from any thread and any event loop.
     """
 
-    api_version = 0
+    api_version = 1
     name = "live"
 
     def __init__(

@@ -32,7 +32,7 @@ def answer(request, total, limit):
 class SlowPaged(AsyncBackend):
     """Waits before each page, on a primitive that belongs to one event loop, as an HTTP client does."""
 
-    api_version = 0
+    api_version = 1
     name = "slow"
 
     def __init__(self, url, /, *, total=25, limit=10, delay=0.01, concurrent=True):
@@ -78,7 +78,7 @@ class SlowPaged(AsyncBackend):
 class Plain(SyncBackend):
     """In memory, answers at once."""
 
-    api_version = 0
+    api_version = 1
     name = "plain"
     capabilities = Capabilities()
 

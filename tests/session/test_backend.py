@@ -51,7 +51,7 @@ def test_every_door_has_its_twin():
 @pytest.mark.parametrize("base", [SyncBackend, AsyncBackend])
 def test_forgetting_the_one_method_says_which(base):
     class Empty(base):
-        api_version = 0
+        api_version = 1
         name = "empty"
 
     backend = Empty()

@@ -251,7 +251,7 @@ def test_a_stopped_loop_starts_again():
 class Doors(AsyncBackend):
     """Answers every door on its own loop, and notes where it was."""
 
-    api_version = 0
+    api_version = 1
     name = "doors"
     capabilities = Capabilities(columns=True, append=True, blobs=True)
 

@@ -73,7 +73,7 @@ def test_a_factory_that_cannot_import_gives_the_install_command():
             def factory(url):
                 return importlib.import_module("no_such_module")
 
-            register("heavy", factory, api_version=0)
+            register("heavy", factory, api_version=1)
 
     session = connect("heavy:x", plugins=manager(Heavy()))
     with pytest.raises(BackendNotInstalled, match="'heavy' could not import no_such_module: pip install"):
@@ -110,7 +110,7 @@ def test_a_backend_must_say_its_version():
         def wbmodel_register_backends(self, register):
             register("unsaid", lambda url: None)
 
-    with pytest.raises(BackendVersionError, match="does not say which version .* `api_version = 0`"):
+    with pytest.raises(BackendVersionError, match="does not say which version .* `api_version = 1`"):
         make_plugin_manager(load_entry_points=False, plugins=[Unsaid()])
 
 
@@ -125,7 +125,7 @@ def test_the_version_of_what_a_factory_makes_is_checked_too():
         def wbmodel_register_backends(self, register):
             register("sly", build, api_version=API_VERSION)
 
-    with pytest.raises(BackendVersionError, match="version 7"):
+    with pytest.raises(BackendVersionError, match=f"version {API_VERSION + 7}"):
         connect("sly:x", plugins=manager(Sly())).run(all_rows(10, 10))
 
 

@@ -7,7 +7,7 @@ from wbmodel.request import Response
 class AcmeBackend(SyncBackend):
     """Runs of one made-up project, kept in memory and answered by wbmodel's engine."""
 
-    api_version = 0
+    api_version = 1
     name = "acme"
 
     def __init__(self, url, *, runs=3, api_key=None):
