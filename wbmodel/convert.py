@@ -7,8 +7,9 @@ be told from what was read.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from operator import itemgetter
-from typing import Any
+from typing import Any, NoReturn
 
 from wbmodel.codec import loads, loads_numbers, parse_datetime
 from wbmodel.compiler.selection import related_fields
@@ -95,7 +96,13 @@ def hydrator(
 def _generate(
     meta: EntityMeta, fields: tuple[str, ...], related: tuple[str, ...], context: str | None, cls: type[Any]
 ) -> Hydrator:
-    names: dict[str, Any] = {"new": object.__new__, "cls": cls, "parse": parse_datetime, "one_of": _one_of}
+    names: dict[str, Any] = {
+        "new": object.__new__,
+        "cls": cls,
+        "parse": parse_datetime,
+        "one_of": _one_of,
+        "null": partial(_refuse_null, meta.name),
+    }
     names["filling"] = _filling(meta, cls)
     lines = [
         "def hydrate(nodes, owner, context):",
@@ -112,6 +119,9 @@ def _generate(
             lines.append(f"        o.{name} = context")
             continue
         value = f"n[{field.wire!r}]"
+        if not field.nullable and field.kind is not Kind.REF:
+            lines += [f"        v = {value}", "        if v is None:", f"            null({name!r})"]
+            value = "v"
         if field.kind is Kind.REF:
             lines += _reference(meta, field, names, related, value)
         elif field.kind is Kind.TEXTS:
@@ -126,7 +136,10 @@ def _generate(
             names[f"decode_{name}"] = decoder(field.kind)
             lines.append(f"        o.{name} = decode_{name}({value})")
         elif field.kind is Kind.TIME:
-            lines += [f"        v = {value}", f"        o.{name} = None if v is None else parse(v)"]
+            if field.nullable:
+                lines += [f"        v = {value}", f"        o.{name} = None if v is None else parse(v)"]
+            else:
+                lines.append(f"        o.{name} = parse(v)")
         elif field.sub:
             lines.append(f"        v = {value}")
             for part in field.sub:
@@ -155,6 +168,10 @@ def _filling(meta: EntityMeta, cls: type[Any]) -> type[Any]:
     made: type[Any] = metaclass(f"_{cls.__name__}", (cls,), body)
     meta.caches[key] = made
     return made
+
+
+def _refuse_null(entity: str, name: str) -> NoReturn:
+    raise TypeError(f"null for {entity}.{name}, which cannot be null")
 
 
 def _reference(

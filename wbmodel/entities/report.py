@@ -83,18 +83,17 @@ class Report(Written, Model):
         order="name",
         fixed="the short name is the report's for ever; its title is name",
     )
-    name: str = field(
+    name: str | None = field(
         "displayName",
         Kind.TEXT,
         "The title.",
-        nullable=False,
         filter="display_name",
         order="display_name",
         aliases=("title", "display_name", "displayName"),
         editable=True,
     )
-    description: str = field("description", Kind.TEXT, "What it is about.", nullable=False, editable=True)
-    spec: dict[str, Any] = field("spec", Kind.JSON, "The whole content.", nullable=False, editable=True)
+    description: str | None = field("description", Kind.TEXT, "What it is about.", editable=True)
+    spec: dict[str, Any] | None = field("spec", Kind.JSON, "The whole content.", editable=True)
     created_at: datetime = field(
         "createdAt",
         Kind.TIME,
@@ -143,7 +142,7 @@ class Report(Written, Model):
     def url(self) -> str | None:
         """The address of its web page: the title for people, then the node id, as the official client writes it (its
         source, seen). None where the session's backend is no server (files, a demo)."""
-        title = re.sub(r"-+", "-", re.sub(r"\W", "-", self.name)).strip("-")
+        title = re.sub(r"-+", "-", re.sub(r"\W", "-", self.name or "")).strip("-")
         return self._page(
             self.project.entity, self.project.name, "reports", f"{title}--{self.node_id.replace('=', '')}"
         )
