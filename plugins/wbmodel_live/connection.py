@@ -86,9 +86,11 @@ class Connection:
         self._opening = asyncio.Lock()
         self._lowering = Lowering(self.url, self._exchange_plain)
         self._in_flight = self._peak = 0
+        self._closed = False
 
     async def close(self) -> None:
-        """Close the sockets."""
+        """Close the sockets. What is under way ends with a :class:`ConfigurationError`."""
+        self._closed = True
         await self._transport.close()
 
     async def info(self) -> ServerInfo:
@@ -175,6 +177,8 @@ class Connection:
         return Trouble(what, RequestTimeout, again, advice="give it more time (timeout=)")
 
     async def _send(self, course: _Course) -> Response:
+        if self._closed:
+            raise ConfigurationError(f"{self.url} was closed while a request was under way")
         await self._open()
         proxy = self._proxy
         clock = aiohttp.ClientTimeout(
@@ -199,6 +203,8 @@ class Connection:
             self._count(course, error.reply)
             raise self._of_reply(course, error.reply, error.broken) from None
         except Exception as error:
+            if self._closed:
+                raise ConfigurationError(f"{self.url} was closed while a request was under way") from None
             # Troubles first: a certificate that cannot be trusted is a ValueError to Python.
             trouble = of_exception(error, proxy)
             if trouble is None and isinstance(error, ValueError):

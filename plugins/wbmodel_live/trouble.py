@@ -5,7 +5,7 @@ what happened                           sent again     error in the end
 ======================================  =============  ==========================================================
 429, or 503 with Retry-After            always         RateLimited when the deadline leaves no time
 no connection (refused, name, proxy)    twice          ServerUnreachable
-408, 409, 425, 5xx (not 501)            if harmless    ServerError with the status
+5xx (not 501, 505)                      if harmless    ServerError with the status
 connection lost, answer cut or stalled  if harmless    ServerUnreachable, RequestTimeout, ServerError
 certificate, proxy says no              never          ServerUnreachable
 401, 403                                never          NotAuthenticated, PermissionDenied
@@ -149,7 +149,7 @@ def of_reply(reply: Reply, url: str, *, broken: bool, key_hint: str, proxy: str 
             said=said,
             wait=pause,
         )
-    if status in (408, 409, 425) or (status >= 500 and status not in (501, 505)):
+    if status >= 500 and status not in (501, 505):
         return Trouble(
             name,
             ServerError,
