@@ -3,7 +3,8 @@
 ======================================  =============  ==========================================================
 what happened                           sent again     error in the end
 ======================================  =============  ==========================================================
-429, or 503 with Retry-After            always         RateLimited when the deadline leaves no time
+429                                     always         RateLimited when the deadline leaves no time
+503 with Retry-After                    if harmless    RateLimited likewise
 no connection (refused, name, proxy)    twice          ServerUnreachable
 5xx (not 501, 505)                      if harmless    ServerError with the status
 connection lost, answer cut or stalled  if harmless    ServerUnreachable, RequestTimeout, ServerError

@@ -22,10 +22,10 @@ import orjson
 import pytest
 
 from tests.benchmarks.served_world import KEY, PATH, served_world
+from tests.clients.installing import CannotInstall, client_python
 from wbmodel import Run, Session, connect
 from wbmodel.session.observe import observing
 
-ROOT = Path(__file__).resolve().parents[2]
 ROWS = 10_000
 
 
@@ -101,9 +101,10 @@ class Floor:
 
 def official(url: str, size: int, times: int, home: Path) -> list[float]:
     """Seconds that the official client takes for the same, its answers warmed by one pass more."""
-    python = ROOT / ".venv-clients" / "wandb-0.31.0" / "bin" / "python"
-    if not python.exists():
-        pytest.skip("the official client is not installed here: run the tests in tests/clients first")
+    try:
+        python = client_python("0.31.0")
+    except CannotInstall as reason:
+        pytest.skip(str(reason))
     env = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
     env |= {"WANDB_BASE_URL": url, "WANDB_API_KEY": KEY, "HOME": str(home), "WANDB_SILENT": "true"}
     script = Path(__file__).with_name("wandb_listing.py")
