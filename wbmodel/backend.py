@@ -353,6 +353,17 @@ async def _within(start: Callable[[], Coroutine[Any, Any, T]], timeout: float | 
         ) from None
 
 
+async def _silent(start: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """For what may be given up: an error of a task whose future was cancelled is nobody's concern, and asyncio would
+    log it. Who still holds the future is told all the same."""
+    import asyncio
+
+    task = asyncio.current_task()
+    assert task is not None
+    task.add_done_callback(lambda done: None if done.cancelled() else done.exception())
+    return await start()
+
+
 class AsyncBackend(_Base):
     """A backend whose author writes ``aexecute`` (and, where the capability says so, the other ``a...`` doors).
 
@@ -436,9 +447,8 @@ class AsyncBackend(_Base):
 
     def submit(self, request: Request, *, timeout: float | None = None) -> Future[Response]:
         """Start ``aexecute`` on the owner loop and return at once."""
-        return self.owner_loop.submit(
-            _within(functools.partial(self.aexecute, request, timeout=timeout), timeout, self)
-        )
+        execute = functools.partial(self.aexecute, request, timeout=timeout)
+        return self.owner_loop.submit(_silent(functools.partial(_within, execute, timeout, self)))
 
     def read(self, run: str, spec: ReadSpec) -> Iterator[ColumnBatch]:
         """``aread``, step by step."""
