@@ -151,6 +151,7 @@ class _Ahead(AsyncBackend):
         self.capabilities = attrs.evolve(capabilities, concurrent=True)
         self.origin = f"drifting{next(_numbers)}"
         self.running = self.most = self.cancelled = self.started = 0
+        self.last_word: Exception | None = None
 
     async def aexecute(self, request: Request, *, timeout: float | None = None) -> Response:
         self.running += 1
@@ -161,6 +162,8 @@ class _Ahead(AsyncBackend):
             return self.server.answer(request)
         except asyncio.CancelledError:
             self.cancelled += 1
+            if self.last_word is not None:
+                raise self.last_word from None
             raise
         finally:
             self.running -= 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 import warnings
 from datetime import timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from tests.drifting import Server, Step, drifting, filled
 from tests.worlds import START
 from wbmodel import Q, Run
 from wbmodel.backend import Capabilities
+from wbmodel.compiler.reading import Seen
 from wbmodel.engine.dialect import Dialect
 from wbmodel.errors import PageDrift
 
@@ -285,6 +287,24 @@ def test_slices_of_one_page_and_orders_by_creation_ask_for_no_count() -> None:
         assert ["runCount(filters: $filters)" in item.document.text for item in server.requests[-2:]] == [True, False]
 
 
+def test_several_projects_are_told_of_once() -> None:
+    server = Server(filled({"vision": LOSSES, "nlp": LOSSES}), cap=5, script=[("delete", 0)])
+    with drifting(server), pytest.warns(PageDrift) as told:
+        found = list(Run.objects.filter(project__in=["acme/vision", "acme/nlp"]).order_by("summary.loss"))
+    assert len(told) == 1
+    assert len({run.path for run in found}) == len(found)
+    assert [run.id for run in found if run.project.name == "nlp"] != []
+
+
+def test_a_backend_that_cannot_count_or_has_stable_cursors_warns_of_nothing() -> None:
+    for promises in (Capabilities(count=False), Capabilities(stable_cursors=True)):
+        server = Server(filled({"vision": LOSSES}), cap=5, script=[("delete", 0)])
+        with drifting(server, promises=promises), warnings.catch_warnings():
+            warnings.simplefilter("error", PageDrift)
+            list(Run.objects.order_by("summary.loss"))
+        assert not any("runCount" in request.document.text for request in server.requests)
+
+
 # -- how many rows a page has ----------------------------------------------------------------------
 
 
@@ -330,3 +350,24 @@ def test_a_server_with_smaller_pages_than_are_asked_for() -> None:
     with drifting(server):
         assert len(list(Run.objects.all())) == 100
     assert server.given == [30, 30, 30, 10]
+
+
+def test_what_came_is_remembered_at_little_cost() -> None:
+    @attrs.define
+    class Row:
+        node_id: str
+
+    seen = Seen()
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for at in range(0, 100_000, 1000):
+            page = [Row(f"UnVuOnYxOnJ{index:07d}OnZpc2lvbjphY21l") for index in range(at, at + 1000)]
+            assert len(seen.fresh(page)) == 1000
+            assert seen.fresh(page[:3]) == []
+        del page
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # The ids themselves would take some 90 bytes more, each.
+    assert (after - before) / 100_000 < 110

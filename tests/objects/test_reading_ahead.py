@@ -274,6 +274,31 @@ async def test_a_session_that_is_closed_meanwhile_says_so(colour: str) -> None:
                     pass
 
 
+@pytest.mark.parametrize("colour", ["sync", "async"])
+async def test_a_request_that_ends_in_an_error_once_it_is_given_up_is_silent(
+    colour: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A backend may say something better than "cancelled"; there is nobody to hear it, and asyncio must not log it."""
+    server = _server()
+    with drifting(server, ahead=True, delay=0.1) as session:
+        backend: Any = session.backend
+        backend.last_word = ServerError("it was given up")
+        if colour == "sync":
+            source = Run.objects.all().iterator()
+            next(source)
+            _until(lambda: backend.running == 1)
+            source.close()  # type: ignore[attr-defined]
+        else:
+            asource = Run.objects.all().aiterator()
+            await asource.__anext__()
+            _until(lambda: backend.running == 1)
+            await asource.aclose()  # type: ignore[attr-defined]
+        _until(lambda: backend.running == 0)
+        session.backend.execute(Request("query Q { viewer { id } }"))  # the loop has had its turn
+        gc.collect()
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
+
+
 class _Noting:
     """Notes what goes through it, and asks every second request twice."""
 
