@@ -132,8 +132,8 @@ class NotWandbServer(ServerError):
 
 
 class OutcomeUnknown(ServerError):
-    """A mutation was sent and its answer got lost: it may have been carried out, or not. It was not repeated, as
-    that could carry it out twice; the message says how to look."""
+    """A mutation was sent and its answer got lost: it may have been carried out, or not. The message says whether doing
+    it again is harmless, or how to look first."""
 
 
 class RateLimited(ServerError):

@@ -95,6 +95,11 @@ class LiveBackend(AsyncBackend):
             raise ConfigurationError(f"{mask_url(url)!r} is no address of a server: it is https://HOST or http://HOST")
         if parts.query or parts.fragment:
             raise ConfigurationError(f"{mask_url(url)!r}: the address of a server has no '?' and no '#'")
+        if parts.hostname == "wandb.ai":
+            place = "/".join(parts.path.strip("/").split("/")[:2]) or "entity/project"
+            raise ConfigurationError(
+                f"{mask_url(url)} is a web page; the API is connect('https://api.wandb.ai', project={place!r})"
+            )
         if inner is not None:
             raise ConfigurationError("an API key is given as api_key=, not inside the URL")
         self.url = f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/').removesuffix('/graphql')}"

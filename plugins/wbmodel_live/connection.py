@@ -23,6 +23,7 @@ from graphql import GraphQLError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential, wait_random
 from tenacity.stop import stop_base
 
+from wbmodel.codec import dumps, loads
 from wbmodel.errors import (
     ConfigurationError,
     OutcomeUnknown,
@@ -62,6 +63,8 @@ class _Course:
     sent: int = 0
     received: int = 0
     in_flight: bool = False
+    unsure: bool = False
+    """Whether an attempt was sent and its answer got lost."""
     last: Trouble | None = None
 
     @property
@@ -126,7 +129,10 @@ class Connection:
         try:
             return await retrying(self._attempt, course)
         except Trouble as trouble:
-            raise self._error(course, trouble) from trouble.__cause__
+            failed = trouble
+        # Outside of the block, so that nothing leads from here to where the request was sent: a tool that shows the
+        # variables of a traceback would show the login.
+        raise self._error(course, failed) from failed.__cause__
 
     def _slow_down(self, course: _Course, state: RetryCallState) -> None:
         """Hold everybody back, not this request alone, when the server asks for less and does not say for how long."""
@@ -167,6 +173,7 @@ class Connection:
     def _remember(self, course: _Course, trouble: Trouble) -> Trouble:
         if trouble.wait is not None:
             self._limiter.pause(min(trouble.wait, _LONGEST_PAUSE), trouble.what)
+        course.unsure = course.unsure or (course.in_flight and trouble.again is Again.HARMLESS)
         if not (trouble.error is RequestTimeout and course.last is not None):
             course.last = trouble
         return trouble
@@ -214,14 +221,14 @@ class Connection:
             if not course.in_flight and trouble.again is Again.HARMLESS:
                 trouble.again = Again.ALWAYS
             # These hold the request with its headers, and the proxy with its login.
-            raise trouble from None if isinstance(error, aiohttp.ClientResponseError) else error
+            raise trouble from None if isinstance(error, aiohttp.ClientResponseError) else _bare(error)
         extensions = dict(result.extensions or {})
         reply: Reply = extensions.pop(NOTE)
         self._count(course, reply)
         self._pace(reply.headers)
         if reply.status >= 400 and (reply.status not in (400, 404, 409, 422) or not result.errors):
             raise self._of_reply(course, reply, False)
-        errors = cast("Sequence[Mapping[str, Any]]", result.errors or ())  # plain objects, see Transport
+        errors = self._hidden(cast("Sequence[Mapping[str, Any]]", result.errors or ()))  # plain objects, see Transport
         extensions[NOTE] = {
             "attempts": course.attempts,
             "pauses": course.pauses,
@@ -233,6 +240,14 @@ class Connection:
             "seconds": course.seconds,
         }
         return Response(data=result.data, errors=errors, extensions=extensions)
+
+    def _hidden(self, errors: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+        """GraphQL errors without the key: a server may quote what it was sent."""
+        if not errors:
+            return errors
+        text = dumps(errors)
+        hidden = self._credentials.hide(text)
+        return errors if hidden == text else cast("Sequence[Mapping[str, Any]]", loads(hidden))
 
     def _count(self, course: _Course, reply: Reply) -> None:
         course.received += reply.received
@@ -262,10 +277,8 @@ class Connection:
 
     def _error(self, course: _Course, trouble: Trouble) -> WbmodelError:
         intent, hide = course.intent, self._credentials.hide
-        earlier = course.last is not None and course.last is not trouble
-        if trouble.error is RequestTimeout and earlier and not trouble.leaves_unknown(intent):
-            # What went wrong before says more than that the time is over (but not whether it was carried out since).
-            assert course.last is not None
+        if trouble.error is RequestTimeout and course.last is not None and course.last is not trouble:
+            # What went wrong before says more than that the time is over.
             advice, trouble = trouble.advice, course.last
             if trouble.again is not Again.NEVER and not trouble.advice:
                 trouble.advice = advice
@@ -278,11 +291,14 @@ class Connection:
         if trouble.said:
             parts.append(f"; it says: {trouble.said}")
         error = trouble.error
-        if trouble.leaves_unknown(intent):
+        if intent.mutates and course.unsure:
             error = OutcomeUnknown
+            parts.append("; whether it was carried out is not known")
             parts.append(
-                "; whether it was carried out is not known, and it was not repeated as that might do it twice: look "
-                "at the object on the server (refresh(), or get() it again) before you ask once more"
+                ", and doing it again is harmless: it names its object and says what that shall be"
+                if intent.harmless
+                else ", and it was not repeated as that might do it twice: look at the object on the server "
+                "(refresh(), or get() it again) before you ask once more"
             )
         elif trouble.advice:
             parts.append(f"; {trouble.advice}")
@@ -326,6 +342,15 @@ class Connection:
         for name, value in self.options.headers.items():
             session.headers[name] = value
         return session
+
+
+def _bare(error: Exception) -> Exception:
+    """``error`` and what led to it, without their frames."""
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+    return error
 
 
 class _Stop(stop_base):

@@ -24,6 +24,15 @@ _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _EARLY = 300.0
 
 
+class Hidden(str):
+    """Text of a header that tools which show the variables of a traceback do not show."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
 class SecretText(Protocol):
     """The session's type for secrets."""
 
@@ -87,7 +96,7 @@ class ApiKey(Credentials):
             )
         self._host = host
         self._text = text
-        self._value = "Basic " + base64.b64encode(f"api:{text}".encode()).decode()
+        self._value = Hidden("Basic " + base64.b64encode(f"api:{text}".encode()).decode())
 
     @property
     def account(self) -> str:
@@ -137,7 +146,7 @@ class IdentityToken(Credentials):
             async with self._lock:
                 if time.monotonic() >= self._until:
                     await self._exchange(http, extra)
-        return f"Bearer {self._token}"
+        return Hidden(f"Bearer {self._token}")
 
     async def _exchange(self, http: aiohttp.ClientSession, extra: dict[str, object]) -> None:
         try:

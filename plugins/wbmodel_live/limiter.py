@@ -86,36 +86,43 @@ class HostLimiter:
 
     async def _enter(self, deadline: float, slot: Slot) -> None:
         loop = asyncio.get_running_loop()
-        while True:
-            place: asyncio.Future[None] | None = None
-            now = time.monotonic()
-            with self._lock:
-                pause = self._paused_until - now
-                if pause <= 0:
-                    if self._active < self.limit:
+        called = False
+        try:
+            while True:
+                now = time.monotonic()
+                with self._lock:
+                    pause = self._paused_until - now
+                    if pause <= 0 and self._active < self.limit:
                         self._active += 1
                         return
-                    place = loop.create_future()
-                    self._waiting.append((loop, place))
-            if place is None:
-                if now + pause >= deadline:
+                    if pause <= 0:
+                        place = loop.create_future()
+                        self._waiting.append((loop, place))
+                if pause <= 0:
+                    await self._wait(loop, place, deadline - now)
+                    called = True
+                elif now + pause >= deadline:
                     raise TooLong(pause)
-                slot.pauses += 1
-                await asyncio.sleep(pause)
-                continue
-            try:
-                await asyncio.wait_for(place, deadline - now)
-            except BaseException:
-                self._give_up(loop, place)
-                raise
+                else:
+                    slot.pauses += 1
+                    await asyncio.sleep(pause)
+        except BaseException:
+            if called:
+                # Who was called and does not go in lets the next one know.
+                with self._lock:
+                    self._call_next()
+            raise
 
-    def _give_up(self, loop: asyncio.AbstractEventLoop, place: asyncio.Future[None]) -> None:
-        with self._lock:
-            try:
-                self._waiting.remove((loop, place))
-            except ValueError:
-                # It was called already, so the call goes to the next one.
-                self._call_next()
+    async def _wait(self, loop: asyncio.AbstractEventLoop, place: asyncio.Future[None], seconds: float) -> None:
+        try:
+            await asyncio.wait_for(place, seconds)
+        except BaseException:
+            with self._lock:
+                try:
+                    self._waiting.remove((loop, place))
+                except ValueError:
+                    self._call_next()  # it was called at the same moment
+            raise
 
     def _leave(self) -> None:
         with self._lock:

@@ -81,8 +81,9 @@ class Lowering:
         """The answer to ``request``, which ``send`` sends, lowered as far as is known to be needed."""
         while True:
             lowered, holes = self._lowered(request)
+            known = len(self._lacking)  # what this document was lowered by; others learn while it is under way
             response = await send(lowered)
-            if not response.errors or not await self._learn(response.errors, len(self._lacking)):
+            if not response.errors or not await self._learn(response.errors, known):
                 if holes and response.data is not None:
                     _fill(response.data, holes)
                 return response

@@ -15,8 +15,8 @@ any other 4xx                           never          ServerError with the stat
 200 or 4xx with GraphQL errors          never          none here: an answer, whose errors the asker raises
 ======================================  =============  ==========================================================
 
-*Harmless* are queries and mutations that say "let it be so" of an object they name (``intent.py``). A mutation that is
-neither and was sent, and whose answer got lost, ends in OutcomeUnknown.
+*Harmless* are queries and mutations that say "let it be so" of an object they name (``intent.py``). A mutation that was
+sent, and whose answer got lost each time, ends in OutcomeUnknown, whether it is harmless to say it again or not.
 """
 
 from __future__ import annotations
@@ -93,10 +93,6 @@ class Trouble(Exception):
     def may_repeat(self, intent: Intent) -> bool:
         """Whether a request of this intent may be sent again."""
         return self.again is Again.ALWAYS or (self.again is Again.HARMLESS and intent.harmless)
-
-    def leaves_unknown(self, intent: Intent) -> bool:
-        """Whether nobody can tell if the request was carried out, and it is not to be repeated."""
-        return self.again is Again.HARMLESS and intent.mutates and not intent.harmless
 
 
 # -- of an HTTP answer -----------------------------------------------------------------------------

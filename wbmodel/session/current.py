@@ -79,6 +79,12 @@ def connect(
     for label, value in (("url", url), ("project", project), ("entity", entity), ("name", name)):
         if value is not None and not isinstance(value, str):
             raise ConfigurationError(f"connect(): {label} is text, not {value!r}")
+    if api_key is not None and not isinstance(api_key, (str, Secret)):
+        raise ConfigurationError(f"connect(): api_key is text, not {type(api_key).__name__}")
+    if isinstance(api_key, str) and not api_key.strip():
+        raise ConfigurationError(
+            "connect(): api_key is empty; leave it out, or give None, to have it looked for elsewhere"
+        )
     if timeout is not None and (type(timeout) not in (int, float) or timeout <= 0):
         raise ConfigurationError(f"connect(): timeout is a number of seconds above 0, not {timeout!r}")
     if identity_token_file is not None and not isinstance(identity_token_file, str | os.PathLike):

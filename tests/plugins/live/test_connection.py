@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
 import pickle
 import time
+import traceback
 
 import aiohttp
 import pytest
@@ -17,6 +19,7 @@ from wbmodel.engine.server import Fault, serving
 from wbmodel.errors import (
     ConfigurationError,
     NotAuthenticated,
+    OutcomeUnknown,
     PermissionDenied,
     QueryWarning,
     RateLimited,
@@ -88,6 +91,17 @@ def test_an_address_may_have_a_path_a_slash_and_capitals():
     made = LiveBackend("HTTPS://Acme.Example/wandb/")
     assert made.url == "https://acme.example/wandb"
     assert LiveBackend("https://acme.example/wandb/graphql").url == made.url
+
+
+def test_the_address_of_a_page_is_told_apart():
+    with pytest.raises(ConfigurationError, match=r"connect\('https://api.wandb.ai', project='acme/vision'\)"):
+        LiveBackend("https://wandb.ai/acme/vision/workspace")
+
+
+@pytest.mark.parametrize(("key", "words"), [(123, "api_key is text, not int"), (" ", "api_key is empty; leave it out")])
+def test_what_is_no_key(ask, key, words):
+    with pytest.raises(ConfigurationError, match=words):
+        ask(api_key=key)
 
 
 def test_accounts_of_one_host_have_different_origins(ask):
@@ -175,6 +189,30 @@ def test_the_servers_words_are_told_without_the_key(server, ask):
         names(ask())
 
 
+def test_graphql_errors_are_told_without_the_key(server, ask):
+    server.faults.add(Fault.errors(f"bad key {KEY}"))
+    with pytest.raises(ServerError, match=r"bad key \*\*\*") as caught:
+        names(ask())
+    assert KEY not in f"{caught.value} {caught.value.server_message} {caught.value.errors}"
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.reset_before(), Fault(status=500), Fault.stalled(5)], ids=["reset", "500", "stall"]
+)
+def test_tools_that_show_variables_do_not_show_the_key(server, ask, fault):
+    server.faults.add(fault)
+    with pytest.raises(ServerError) as caught:
+        names(ask(max_attempts=1, timeout=0.4))
+    shown = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+    error: BaseException | None = caught.value
+    while error is not None:
+        shown += "".join(traceback.TracebackException.from_exception(error, capture_locals=True).format())
+        error = error.__context__
+    assert "connection.py" in shown
+    assert KEY not in shown
+    assert base64.b64encode(f"api:{KEY}".encode()).decode() not in shown
+
+
 def test_who_is_not_let_in_is_told_what_to_do(ask):
     with pytest.raises(NotAuthenticated, match="the API key that was sent is not one of 127.0.0.1.*wbmodel status"):
         names(ask(api_key="x" * 40))
@@ -258,6 +296,28 @@ def test_concurrency_is_bounded_and_shared_by_sessions_to_one_host(server, ask):
     asyncio.run(several())
     assert server.stats.peak == 3
     assert max(session.stats.peak_in_flight for session in sessions) <= 3
+
+
+UPSERT = 'mutation Up($id: String!) { upsertBucket(input: {id: $id, notes: "new"}) { bucket { id } } }'
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.reset_after(), Fault.truncated(), Fault(status=502, execute=True)], ids=["reset", "cut", "502"]
+)
+def test_a_mutation_whose_answer_is_lost_each_time_may_have_been_carried_out(server, ask, store, fault):
+    server.faults.add(fault, kind="mutation", times=None)
+    run = store.run(store.project("ada", "vision"), "r0")
+    with pytest.raises(OutcomeUnknown, match="Up, 2 attempts .*not known, and doing it again is harmless"):
+        ask(max_attempts=2).execute(UPSERT, {"id": run.id}, "Up")
+    assert run.notes == "new"
+
+
+def test_a_mutation_that_was_refused_each_time_is_no_mystery(server, ask, store):
+    server.faults.add(status=429, times=None)
+    run = store.run(store.project("ada", "vision"), "r0")
+    with pytest.raises(RateLimited):
+        ask(max_attempts=2).execute(UPSERT, {"id": run.id}, "Up")
+    assert run.notes != "new"
 
 
 # -- servers that lack something -------------------------------------------------------------------

@@ -99,6 +99,28 @@ async def test_who_is_cancelled_while_waiting_takes_no_place_along():
     assert (work.done, work.limiter.active) == (3, 0)
 
 
+async def test_who_is_called_and_gives_up_lets_the_next_one_know():
+    """Called into a pause that is longer than it can wait, or cancelled in it: the others are not forgotten."""
+    work = Work(HostLimiter("h", 1))
+    first = asyncio.ensure_future(work.one(seconds=0.1))
+    await asyncio.sleep(0.01)
+    impatient = asyncio.ensure_future(work.one(limit=0.5))
+    cancelled = asyncio.ensure_future(work.one())
+    patient = [asyncio.ensure_future(work.one(limit=3)) for _ in range(2)]
+    await asyncio.sleep(0.01)
+    work.limiter.pause(0.6, "told so")
+    await first
+    await asyncio.sleep(0.05)
+    cancelled.cancel()
+    begun = time.monotonic()
+    results = await asyncio.gather(impatient, cancelled, *patient, return_exceptions=True)
+    assert isinstance(results[0], (TooLong, asyncio.TimeoutError))
+    assert isinstance(results[1], asyncio.CancelledError)
+    assert results[2:] == [1, 0]
+    assert time.monotonic() - begun < 1.5
+    assert work.limiter.active == 0
+
+
 def test_a_loop_that_closed_while_waiting_is_passed_over():
     limiter = HostLimiter("h", 1)
     work = Work(limiter)

@@ -75,7 +75,7 @@ async def test_what_may_be_null_is_left_out_and_reads_as_null(store, introspecti
 async def test_introspection_saves_a_refusal_per_field(store):
     old = Old(store, "Run.readOnly", "Run.systemMetrics", "Project.readOnly", "Run.fileCount")
     with pytest.warns(QueryWarning):
-        await old.answer('{ project(name: "vision") { run(name: "r0") { readOnly } } }')
+        await old.answer('{ project(name: "vision") { run(name: "r0") { readOnly name } } }')
     with pytest.warns(QueryWarning):
         await old.answer('{ project(name: "vision") { readOnly run(name: "r0") { systemMetrics fileCount notes } } }')
     assert old.engine.refused == 1
@@ -138,3 +138,21 @@ async def test_a_server_that_has_everything_is_asked_as_it_was_written(store):
     response = await old.answer(RUNS)
     assert not response.errors
     assert old.engine.documents == [RUNS]
+
+
+async def test_a_refusal_that_comes_late_is_no_surprise(store):
+    """Several first requests at once, whose refusals come one after the other, at a server without introspection."""
+    old = Old(store, "Run.readOnly", introspection=False)
+
+    def after(seconds):
+        async def send(request):
+            response = old.engine.execute(request)
+            await asyncio.sleep(seconds)
+            return response
+
+        return send
+
+    request = Request('{ project(name: "vision") { run(name: "r0") { readOnly name } } }')
+    with pytest.warns(QueryWarning):
+        answers = await asyncio.gather(*(old.lowering.answer(request, after(number / 50)) for number in range(4)))
+    assert [answer.data for answer in answers] == [{"project": {"run": {"readOnly": None, "name": "r0"}}}] * 4
