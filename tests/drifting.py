@@ -143,11 +143,16 @@ class _Plain(SyncBackend):
 
 
 class _Ahead(AsyncBackend):
+    """``delay`` is in seconds for each request, ``stall`` for each but the first."""
+
     api_version = API_VERSION
     name = "drifting-ahead"
 
-    def __init__(self, url: str, *, server: Server, capabilities: Capabilities, delay: float = 0) -> None:
+    def __init__(
+        self, url: str, *, server: Server, capabilities: Capabilities, delay: float = 0, stall: float | None = None
+    ) -> None:
         self.server, self.delay = server, delay
+        self.stall = delay if stall is None else stall
         self.capabilities = attrs.evolve(capabilities, concurrent=True)
         self.origin = f"drifting{next(_numbers)}"
         self.running = self.most = self.cancelled = self.started = 0
@@ -158,7 +163,7 @@ class _Ahead(AsyncBackend):
         self.started += 1
         self.most = max(self.most, self.running)
         try:
-            await asyncio.sleep(self.delay)
+            await asyncio.sleep(self.delay if self.started == 1 else self.stall)
             return self.server.answer(request)
         except asyncio.CancelledError:
             self.cancelled += 1

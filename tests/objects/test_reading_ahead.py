@@ -155,7 +155,7 @@ def _drop(rows: Any) -> None:
 @pytest.mark.parametrize("seconds", [None, 60])
 def test_whoever_stops_early_leaves_nothing_under_way(leave: Callable[[Any], None], seconds: float | None) -> None:
     server = _server()
-    with drifting(server, ahead=True, delay=0.15) as session:
+    with drifting(server, ahead=True, stall=20) as session:
         backend: Any = session.backend
         leave(Run.objects.timeout(seconds))
         gc.collect()
@@ -169,7 +169,7 @@ def test_whoever_stops_early_leaves_nothing_under_way(leave: Callable[[Any], Non
 @pytest.mark.parametrize("seconds", [None, 60])
 async def test_whoever_stops_early_leaves_nothing_under_way_with_await(how: str, seconds: float | None) -> None:
     server = _server()
-    with drifting(server, ahead=True, delay=0.15) as session:
+    with drifting(server, ahead=True, stall=20) as session:
         backend: Any = session.backend
         rows = Run.objects.timeout(seconds)
 
@@ -262,7 +262,7 @@ def test_the_time_that_the_caller_takes_does_not_count() -> None:
 @pytest.mark.parametrize("colour", ["sync", "async"])
 async def test_a_session_that_is_closed_meanwhile_says_so(colour: str) -> None:
     server = _server()
-    with drifting(server, ahead=True, delay=0.05) as session:
+    with drifting(server, ahead=True, stall=20) as session:
         source: Any = Run.objects.all().iterator() if colour == "sync" else Run.objects.all().aiterator()
         _ = next(source) if colour == "sync" else await source.__anext__()
         session.close()
@@ -280,7 +280,7 @@ async def test_a_request_that_ends_in_an_error_once_it_is_given_up_is_silent(
 ) -> None:
     """A backend may say something better than "cancelled"; there is nobody to hear it, and asyncio must not log it."""
     server = _server()
-    with drifting(server, ahead=True, delay=0.1) as session:
+    with drifting(server, ahead=True, stall=20) as session:
         backend: Any = session.backend
         backend.last_word = ServerError("it was given up")
         if colour == "sync":
@@ -294,6 +294,7 @@ async def test_a_request_that_ends_in_an_error_once_it_is_given_up_is_silent(
             _until(lambda: backend.running == 1)
             await asource.aclose()  # type: ignore[attr-defined]
         _until(lambda: backend.running == 0)
+        backend.stall = 0
         session.backend.execute(Request("query Q { viewer { id } }"))  # the loop has had its turn
         gc.collect()
     assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
