@@ -277,9 +277,10 @@ class Connection:
 
     def _error(self, course: _Course, trouble: Trouble) -> WbmodelError:
         intent, hide = course.intent, self._credentials.hide
-        if trouble.error is RequestTimeout and course.last is not None and course.last is not trouble:
-            # What went wrong before says more than that the time is over.
-            advice, trouble = trouble.advice, course.last
+        earlier = course.last if course.last is not trouble else None
+        if trouble.error is RequestTimeout and earlier is not None and not (intent.mutates and course.in_flight):
+            # What went wrong before says more than that the time is over (but not of a mutation that was sent since).
+            advice, trouble = trouble.advice, earlier
             if trouble.again is not Again.NEVER and not trouble.advice:
                 trouble.advice = advice
         parts = [f"{self.url} {trouble.what} ({intent.name}"]

@@ -80,6 +80,10 @@ def unknown(*words: str, done: int | tuple[int, int] = 0, tries: int = 1, pauses
     return fails(OutcomeUnknown, *ways, done=done, tries=tries, pauses=pauses)
 
 
+_LOST = OutcomeUnknown
+_HARMLESS = ("whether it was carried out is not known", "doing it again is harmless")
+
+
 @attrs.frozen(kw_only=True)
 class Weather:
     """``pages`` is whether later pages of a list have a column of their own, ``reaches`` whether every try gets to the
@@ -96,7 +100,12 @@ class Weather:
         """What is expected of an operation; None for one that this weather cannot meet."""
         for name in (operation.label, operation.group, "all"):
             if name in self.expect:
-                return self.expect[name]
+                found = self.expect[name]
+                lost = self.expect.get("once")
+                if operation.group == "write" and found is not None and found.error and lost and lost.error is _LOST:
+                    # Where nobody knows of a mutation that is sent once, nobody knows of one that was repeated.
+                    return attrs.evolve(found, error=_LOST, words=(found.words[0], *_HARMLESS))
+                return found
         raise KeyError(f"{self.name} says nothing of {operation.label}")
 
 

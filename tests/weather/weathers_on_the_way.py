@@ -106,7 +106,7 @@ weather(
     )[-1],
     {
         # What went wrong first says more, but not of whether it was carried out in the end.
-        "write": fails(RateLimited, "HTTP 429", tries=2, done=1),
+        "write": fails(RequestTimeout, "gave no answer", tries=2, done=1),
         "once": unknown("gave no answer", tries=2, done=1),
         "all": fails(RateLimited, "HTTP 429", tries=2),
     },
