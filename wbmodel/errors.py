@@ -7,6 +7,8 @@ what was tried and what to do next; it never holds an API key.
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -47,6 +49,7 @@ __all__ = [
     "WbmodelWarning",
     "nearest",
     "suggestion",
+    "warn",
 ]
 
 
@@ -261,6 +264,17 @@ class FrameWarning(WbmodelWarning):
     """Values were written as text because no type of a frame's column holds them as they are."""
 
 
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn, with the line of the first caller that is neither this package nor one of its backends as the place."""
+    level, frame = 1, sys._getframe()
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in _OWN:
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
+
+
+_OWN = ("wbmodel", "wbmodel_fixtures", "wbmodel_live")
+
+
 # -- words for messages ----------------------------------------------------------------------------
 
 
@@ -287,7 +301,8 @@ def suggestion(name: str, choices: Iterable[str], label: str = "choices") -> str
 
 
 def _rebuild(cls: type[WbmodelError], args: tuple[Any, ...], state: dict[str, Any]) -> WbmodelError:
-    # RuntimeError comes first among the bases, and refuses to make what is an OSError too (a timeout, a lost connection).
+    # RuntimeError comes first among the bases, and refuses to make what is an OSError too (a timeout, a lost
+    # connection).
     make = OSError.__new__ if issubclass(cls, OSError) else cls.__new__
     error = make(cls, *args)
     error.args = args

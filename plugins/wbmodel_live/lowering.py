@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import warnings
 from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -29,7 +28,7 @@ from graphql import (
 from graphql.language import FieldNode, FragmentSpreadNode, InlineFragmentNode, NameNode, SelectionSetNode
 
 from wbmodel.engine.schema import schema_text
-from wbmodel.errors import NotSupportedByServer, QueryWarning, WbmodelError
+from wbmodel.errors import NotSupportedByServer, QueryWarning, WbmodelError, warn
 from wbmodel.request import Document, Request, Response
 
 __all__ = ["Lowering", "ServerInfo"]
@@ -199,10 +198,9 @@ class Lowering:
                 raise NotSupportedByServer(f"{kind}.{name} ({self.place})", _NEEDS)
             if field not in self._said:
                 self._said.add(field)
-                warnings.warn(
+                warn(
                     f"{self.place} does not know {kind}.{name}: it is left out of what is asked, and reads as None",
                     QueryWarning,
-                    stacklevel=2,
                 )
         return (Document(ast=ast) if holes else document), holes
 

@@ -7,7 +7,6 @@ here, :class:`Merge` joins several parents.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -16,7 +15,7 @@ from wbmodel.compiler.pages import Operation, Pages, load
 from wbmodel.compiler.query import CompiledQuery, is_nullable
 from wbmodel.compiler.reading import Reading
 from wbmodel.compiler.routes import Slot
-from wbmodel.errors import OrderWarning
+from wbmodel.errors import OrderWarning, warn
 from wbmodel.meta import Route
 from wbmodel.query.match import getter
 from wbmodel.query.order import OrderKey, has_value, sort_key
@@ -194,23 +193,21 @@ class Ties:
     def _say_disorder(self) -> None:
         if not self.warned:
             self.warned = True
-            warnings.warn(
+            warn(
                 f"the server orders {self.key.path.dotted} differently (values of several types, or infinities, "
                 "under one "
                 "key?); order the rows again after fetching them if this matters",
                 OrderWarning,
-                stacklevel=2,
             )
 
     def _say_large(self) -> None:
         if not self.warned:
             self.warned = True
-            warnings.warn(
+            warn(
                 f"more than {TIE_LIMIT} rows tie in {self.key.path.dotted}, and the server orders by one key "
                 "only: all of "
                 "them are read to order them by the next; filter further, or order by a key with more values",
                 OrderWarning,
-                stacklevel=2,
             )
 
 

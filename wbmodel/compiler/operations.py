@@ -5,7 +5,6 @@ Written once; the two drivers in ``session/drive.py`` are the only code with a c
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +15,7 @@ from wbmodel.compiler.pages import OPTIONAL, Operation, answer, send, walk, whol
 from wbmodel.compiler.query import CompiledQuery, Terms, compile_plan
 from wbmodel.compiler.reading import Reading, Seen
 from wbmodel.compiler.routes import Slot, Way, choose
-from wbmodel.errors import QueryWarning
+from wbmodel.errors import QueryWarning, warn
 from wbmodel.meta import Expansion, Route, entity_meta
 from wbmodel.query.order import sort_key
 from wbmodel.query.plan import Plan
@@ -85,11 +84,10 @@ def _say_what_is_local(query: CompiledQuery) -> None:
     local = [str(note.leaf) for note in query.filter.notes if note.grade == "local"]
     if local:
         shown = "; ".join(local[:5]) + (f"; and {len(local) - 5} more" if len(local) > 5 else "")
-        warnings.warn(
+        warn(
             f"{query.terms.place} cannot be asked this, so it is asked of every row here: {shown} (explain() "
             "tells more)",
             QueryWarning,
-            stacklevel=2,
         )
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from wbmodel.errors import PageDrift
+from wbmodel.errors import PageDrift, warn
 from wbmodel.request import Response
 
 if TYPE_CHECKING:
@@ -56,12 +55,11 @@ class Reading:
         if self._warned:
             return
         self._warned = True
-        warnings.warn(
+        warn(
             f"{query.meta.plural} of {query.terms.place} changed while their pages were read in the order {order}: "
             f"{what}. Rows may be missing. order_by('-created_at') reads all that stay, whatever comes and goes; "
             ".snapshot() leaves out what starts meanwhile",
             PageDrift,
-            stacklevel=2,
         )
 
 

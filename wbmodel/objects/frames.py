@@ -6,8 +6,6 @@ polars, pyarrow and CSV agree about every type. Libraries are imported when they
 
 from __future__ import annotations
 
-import sys
-import warnings
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from datetime import timezone
@@ -16,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from wbmodel.codec import dumps, format_datetime
-from wbmodel.errors import FrameWarning, LibraryNotInstalled, QueryError
+from wbmodel.errors import FrameWarning, LibraryNotInstalled, QueryError, warn
 from wbmodel.meta import Kind
 
 if TYPE_CHECKING:
@@ -187,7 +185,7 @@ class Table:
     def _say(names: list[str], what: str) -> None:
         if names:
             shown = ", ".join(map(_mended, names[:5])) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-            warnings.warn(f"values {what}: {shown}", FrameWarning, stacklevel=_outside())
+            warn(f"values {what}: {shown}", FrameWarning)
 
     # -- formats --
 
@@ -241,15 +239,6 @@ class Table:
         alone = len(names) == 1
         lines = [",".join(names), *(",".join(row) or ('""' if alone else "") for row in zip(*columns, strict=True))]
         return "\n".join(lines) + "\n"
-
-
-def _outside() -> int:
-    """The stack level of the first caller that is not this package, for warnings: the formats are reached by several
-    ways."""
-    level, frame = 0, sys._getframe()
-    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith("wbmodel."):
-        level, frame = level + 1, frame.f_back
-    return level
 
 
 # -- values made to fit ----------------------------------------------------------------------------

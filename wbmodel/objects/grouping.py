@@ -6,7 +6,6 @@ config values.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast, overload
 
@@ -15,7 +14,7 @@ import attrs
 from wbmodel.compiler import operations
 from wbmodel.compiler.pages import Operation
 from wbmodel.compiler.query import Terms
-from wbmodel.errors import FieldError, QueryError, QueryWarning, suggestion
+from wbmodel.errors import FieldError, QueryError, QueryWarning, suggestion, warn
 from wbmodel.meta import EntityMeta
 from wbmodel.objects.cells import Spread, cells, spread
 from wbmodel.objects.exports import Exports
@@ -117,10 +116,9 @@ def _all_but(
     if count and unknown:
         known = {".".join(map(quote_key, keys[:depth])) for keys in found for depth in range(1, len(keys) + 1)}
         name = ".".join(map(quote_key, unknown[0].keys))
-        warnings.warn(
+        warn(
             f"{key}: none of the {count} {meta.plural} has the config key {name!r}{suggestion(name, known, 'keys')}",
             QueryWarning,
-            stacklevel=2,
         )
     return made
 

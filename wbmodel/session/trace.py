@@ -20,7 +20,6 @@ import re
 import sys
 import threading
 import time
-import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -29,7 +28,7 @@ import attrs
 from typing_extensions import Self
 
 from wbmodel.codec import dumps, format_datetime
-from wbmodel.errors import ServerError, WbmodelWarning
+from wbmodel.errors import ServerError, WbmodelWarning, warn
 from wbmodel.hookspecs import CallInfo, Wrapper
 from wbmodel.request import Request, Response, Send
 from wbmodel.session.current import connections, get_session
@@ -324,10 +323,9 @@ class _File:
                 os.close(target)
         except OSError as error:
             self.broken = True
-            warnings.warn(
+            warn(
                 f"WBMODEL_TRACE: {self.path} cannot be written ({error.strerror or error}); requests go on untraced",
                 WbmodelWarning,
-                stacklevel=2,
             )
 
 

@@ -17,8 +17,9 @@ __all__ = ["served"]
 
 @contextmanager
 def served(world: str | Mapping[str, Any] | Engine = "demo:", **options: Any) -> Iterator[Server]:
-    """A server over ``world``, for the length of the block: a fixtures URL (``"fixtures:PATH"``, ``"demo:"``), a dict in
-    the fixtures format, or an engine.
+    """A server over ``world``, for the length of the block.
+
+    ``world`` is a fixtures URL (``"fixtures:PATH"``, ``"demo:"``), a dict in the fixtures format, or an engine.
 
     ``options`` are those of :class:`~wbmodel.engine.server.Server`: ``api_key``, ``limits``, ``faults``, ``port``. What
     is given has ``url``, and ``faults`` for bad weather. The official client can be pointed at it as well

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from wbmodel import Run, connect
 from wbmodel.engine import Engine, MemoryStore
-from wbmodel.errors import ConfigurationError
+from wbmodel.errors import ConfigurationError, QueryWarning
 from wbmodel.testing import assert_num_requests, served
 
 WORLD = {"entities": {"ada": {"projects": {"vision": {"runs": {"a": {"summary": {"loss": 0.5}}}}}}}}
@@ -36,3 +38,17 @@ def test_what_is_no_world():
     with pytest.raises(ConfigurationError, match="a world of fixtures, and 'https://x.example' is a live backend"):
         with served("https://x.example"):
             pass
+
+
+def test_a_warning_points_at_the_line_of_the_user():
+    with served(WORLD) as server, connect(server.url, project="ada/vision", default=False):
+        runs = Run.objects.filter(summary__loss__isnan=True)
+        with pytest.warns(QueryWarning, match="asked of every row here") as plain:
+            assert not list(runs.all())
+        with pytest.warns(QueryWarning, match="asked of every row here") as coloured:
+            asyncio.run(_rows(runs))
+    assert [item.filename for item in (*plain, *coloured)] == [__file__, __file__]
+
+
+async def _rows(runs):
+    assert [run async for run in runs.all()] == []
