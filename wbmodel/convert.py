@@ -101,7 +101,7 @@ def _generate(
         "cls": cls,
         "parse": parse_datetime,
         "one_of": _one_of,
-        "null": partial(_refuse_null, meta.name),
+        "null": partial(_refuse_null, meta),
     }
     names["filling"] = _filling(meta, cls)
     lines = [
@@ -120,7 +120,7 @@ def _generate(
             continue
         value = f"n[{field.wire!r}]"
         if not field.nullable and field.kind is not Kind.REF:
-            lines += [f"        v = {value}", "        if v is None:", f"            null({name!r})"]
+            lines += [f"        v = {value}", "        if v is None:", f"            null({name!r}, n)"]
             value = "v"
         if field.kind is Kind.REF:
             lines += _reference(meta, field, names, related, value)
@@ -170,8 +170,10 @@ def _filling(meta: EntityMeta, cls: type[Any]) -> type[Any]:
     return made
 
 
-def _refuse_null(entity: str, name: str) -> NoReturn:
-    raise TypeError(f"null for {entity}.{name}, which cannot be null")
+def _refuse_null(meta: EntityMeta, name: str, node: dict[str, Any]) -> NoReturn:
+    key = meta.fields[meta.key]
+    which = node.get(key.wire) if name != key.name else None
+    raise TypeError(f"null for {meta.name}.{name}{f' of {which!r}' if which else ''}, which cannot be null")
 
 
 def _reference(

@@ -94,3 +94,12 @@ def test_a_backend_that_lacks_a_library_names_the_install_command(run):
     assert "[more]" in lacking["install"]
     assert next(item for item in plugin["backends"] if item["name"] == "slow")["capabilities"]["page_size"] == 4
     assert "needs    no_such_library: pip install" in run("plugins").out
+
+
+@pytest.mark.parametrize("name", ["runs", "sweeps", "artifacts", "reports"])
+def test_a_listing_of_nowhere_says_how_to_name_a_project(run, name, monkeypatch):
+    for variable in ("WANDB_PROJECT", "WANDB_ENTITY"):
+        monkeypatch.delenv(variable, raising=False)
+    done = run("-u", "slow:", name)
+    assert done.status == 2
+    assert f"which project? wbmodel {name} ENTITY/PROJECT" in done.err

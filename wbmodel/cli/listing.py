@@ -51,6 +51,7 @@ def run_listing(arguments: argparse.Namespace) -> int:
     name: str = arguments.command
     with open_session(arguments, arguments.place, entity=name == "projects") as session:
         rows = listed(name, session, arguments)
+        _refuse_nowhere(rows, session, name)
         rows, columns = loaded_columns(rows, session, arguments)
         limit = arguments.limit
         if limit is ...:
@@ -78,6 +79,14 @@ def run_listing(arguments: argparse.Namespace) -> int:
         else:
             _write(found, columns, arguments.format)
     return 0
+
+
+def _refuse_nowhere(rows: QuerySet[Any, Any], session: Session, name: str) -> None:
+    """Say in the words of the command line what a query would say in those of Python."""
+    scopes = rows._plan.scopes
+    named = session.project or session.entity or scopes.keys() & {"project", "entity"}
+    if "project" in rows._meta.options.scopes and not (named or session.capabilities.all_projects):
+        raise QueryError(f"which project? wbmodel {name} ENTITY/PROJECT, or set WANDB_PROJECT")
 
 
 def loaded_columns(
