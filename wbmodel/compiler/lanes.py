@@ -169,7 +169,8 @@ class Ties:
                         rows_left = yield from self._all(rows[rows.index(row) :])
                         return rows_left
                     self._say_disorder()
-                out += sorted(self.group, key=self.inner)
+                # Most rows tie with no other, and a sort asks for the key of a single one too.
+                out += self.group if len(self.group) == 1 else sorted(self.group, key=self.inner)
                 self.group, self.group_rank = [row], rank
             if len(self.group) > TIE_LIMIT:
                 self._say_large()
