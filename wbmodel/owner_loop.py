@@ -25,6 +25,7 @@ __all__ = ["OwnerLoop"]
 T = TypeVar("T")
 _STOP_SECONDS = 5.0
 _END: Any = object()
+_ending = False
 _alive: weakref.WeakSet[OwnerLoop] = weakref.WeakSet()
 
 
@@ -42,6 +43,8 @@ class OwnerLoop:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._last: list[Callable[[], Coroutine[Any, Any, Any]]] = []
+        # Whoever asks on a loop that is ending must not start another one by it.
+        self._own: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
         _alive.add(self)
 
     @property
@@ -51,8 +54,8 @@ class OwnerLoop:
 
     @property
     def inside(self) -> bool:
-        """Whether the calling code runs on this loop's own thread."""
-        return self._thread is not None and threading.current_thread() is self._thread
+        """Whether the calling code runs on this loop's own thread, be it one that is about to end."""
+        return threading.current_thread() in self._own
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         """Start ``coroutine`` on the loop; cancelling the future cancels it there."""
@@ -96,6 +99,8 @@ class OwnerLoop:
             asked = getattr(task, "cancelling", int)()  # from Python 3.11 on
             if asked or (loop is not None and self._loop is loop):
                 raise
+            if _dies_now():
+                await asyncio.get_running_loop().create_future()
             raise self._closed() from None
 
     def iterate(self, source: AsyncIterator[T]) -> Iterator[T]:
@@ -145,6 +150,8 @@ class OwnerLoop:
         try:
             return future.result()
         except CancelledError:
+            if _dies_now():
+                threading.Event().wait()
             raise self._closed() from None
         except BaseException:
             # A KeyboardInterrupt lands here, in the waiting thread: the work would go on unseen.
@@ -163,6 +170,7 @@ class OwnerLoop:
             self._thread = threading.Thread(
                 target=_serve, args=(loop, self._last), name=f"{self.name} loop", daemon=True
             )
+            self._own.add(self._thread)
             self._thread.start()
             self._loop = loop
             # An owner that nobody refers to any more takes its thread with it.
@@ -175,6 +183,7 @@ class OwnerLoop:
         had_loop = self._loop is not None
         self._lock = threading.Lock()
         self._loop = self._thread = None
+        self._own = weakref.WeakSet()
         if had_loop:
             self._finalizer.detach()
         if had_loop and self._forked is not None:
@@ -196,6 +205,8 @@ def _serve(loop: asyncio.AbstractEventLoop, last: list[Callable[[], Coroutine[An
     try:
         loop.run_forever()
     finally:
+        # What fails from here on has been given up: nobody is left to be told.
+        loop.set_exception_handler(lambda loop, context: None)
         loop.run_until_complete(asyncio.sleep(0))  # what was handed over last becomes a task here
         tasks = asyncio.all_tasks(loop)
         for task in tasks:
@@ -217,7 +228,15 @@ def _reset_all_in_child() -> None:
         owner._reset_in_child()
 
 
+def _dies_now() -> bool:
+    """Whether the calling thread is a daemon and the process ends: an error would be a traceback that nobody can do
+    anything about, so whoever asks this waits for the end instead. (Threads that are no daemons are gone by then.)"""
+    return _ending and threading.current_thread().daemon
+
+
 def _stop_all() -> None:
+    global _ending
+    _ending = True
     for owner in list(_alive):
         owner.stop()
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
+from urllib.parse import urlsplit
 
 import attrs
 
@@ -20,6 +21,7 @@ from wbmodel.engine.execute import Engine
 from wbmodel.engine.http.faults import Fault
 from wbmodel.engine.memory import MemoryStore
 from wbmodel.engine.server import Faults, Seen, Server
+from wbmodel_live import limiter
 
 __all__ = ["IDS", "KEY", "OPERATIONS", "Cell", "Operation", "Outcome", "Scene", "make_store", "run_cell"]
 
@@ -224,6 +226,9 @@ async def _running(server: Server) -> Any:
     try:
         yield server
     finally:
+        # A connection that asyncio has accepted and a server that is closed do not go together: let it come in first.
+        for _ in range(3):
+            await asyncio.sleep(0.01)
         await server.stop()
 
 
@@ -289,6 +294,9 @@ def run_cell(ground: Ground, cell: Cell, setup: Callable[[Scene], None]) -> Outc
         seconds = time.monotonic() - started
         stats = session.stats.as_dict()
         session.close()
+        # What this server asked for must not hold for the next one that gets its port.
+        place = urlsplit(url)
+        limiter._limiters.pop(f"{place.scheme}://{place.netloc}", None)
     # The server has stopped, so that all of its work is done and counted.
     store = scene.store
     projects = [project for entity in store.entities() for project in store.projects(entity)]

@@ -148,9 +148,11 @@ class Proxy:
             onward.close()
 
 
-async def _pipe(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+async def _pipe(source: asyncio.StreamReader, target: asyncio.StreamWriter, kept: bytearray | None = None) -> None:
     with contextlib.suppress(ConnectionError):
         while data := await source.read(65536):
+            if kept is not None:
+                kept += data
             target.write(data)
             await target.drain()
         target.write_eof()
@@ -198,3 +200,44 @@ async def recoding(upstream: str, coding: str) -> AsyncIterator[str]:
             yield f"http://127.0.0.1:{runner.addresses[0][1]}"
         finally:
             await runner.cleanup()
+
+
+class Silent:
+    """A server that reads what it is sent and never answers. ``asked`` counts requests, ``closed`` connections that
+    the client has closed."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.closed = 0
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await head_of(reader)
+        self.asked += 1
+        try:
+            while await reader.read(65536):
+                pass
+        except ConnectionError:
+            pass
+        self.closed += 1
+
+
+class Tap:
+    """A relay that passes bytes on and looks at connections: ``ports`` are those of the clients with the bytes that
+    came from each, ``open`` how many there are now, ``most`` how many there were at once."""
+
+    def __init__(self, upstream: str) -> None:
+        self._host, self._port = urlsplit(upstream).hostname, urlsplit(upstream).port
+        self.ports: dict[int, bytearray] = {}
+        self.open = 0
+        self.most = 0
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        kept = self.ports.setdefault(writer.get_extra_info("peername")[1], bytearray())
+        self.open += 1
+        self.most = max(self.most, self.open)
+        there, onward = await asyncio.open_connection(self._host, self._port)
+        try:
+            await asyncio.gather(_pipe(reader, onward, kept), _pipe(there, writer))
+        finally:
+            self.open -= 1
+            onward.close()

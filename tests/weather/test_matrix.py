@@ -203,15 +203,16 @@ def check_stats(weather: Weather, cell: Cell, outcome: Outcome, expect: Expect, 
     """The session counted what the server saw."""
     stats, operation = outcome.stats, cell.operation
     requests = operation.good if outcome.error is None else operation.after + 1
-    if expect.error is not None and operation.name == "Runs" and not expect.failed and not operation.after:
-        requests = 1
     # What is not there is explained by the account that asks, for which the server is asked once more.
     asked = isinstance(outcome.error, DoesNotExist)
     requests += asked
+    # A page may have been asked for before the one in front of it was looked at; it is given up, perhaps unsent.
+    ahead = expect.error is not None and not expect.failed and stats["requests"] == requests + 1 <= operation.good
+    requests += ahead
     assert stats["requests"] == stats["round_trips"] == requests, f"{stats}"
     assert stats["errors"] == (expect.error is not None and expect.failed), f"{stats}"
     if weather.reaches:
-        assert len(outcome.seen) == requests + tries - 1, f"{len(outcome.seen)} requests, {stats}"
+        assert 0 <= requests + tries - 1 - len(outcome.seen) <= ahead, f"{len(outcome.seen)} requests, {stats}"
         names = [operation.name] * (len(outcome.seen) - asked) + ["Viewer"] * asked
         assert [item.operation for item in outcome.seen] == names
     else:

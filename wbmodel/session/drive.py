@@ -356,13 +356,19 @@ def _outcome(future: Future[Response], doors: Doors) -> Response:
 async def arun(operation: Operation[T], doors: Doors) -> T:
     """The twin of :func:`run`."""
     driver: AsyncGenerator[Any, None] = _adrive(operation, doors)
+    destroyed = False
     try:
         async for item in driver:
             if isinstance(item, _Done):
                 return item.value  # type: ignore[no-any-return]
             break
+    except GeneratorExit:
+        # Its event loop was closed under it, and with that whatever could be awaited.
+        destroyed = True
+        raise
     finally:
-        await driver.aclose()
+        if not destroyed:
+            await driver.aclose()
     raise TypeError(f"{_name(operation)} emits rows: use aiterate(), not arun()")
 
 
