@@ -16,7 +16,7 @@ from wbmodel.compiler.query import CompiledQuery, is_nullable
 from wbmodel.compiler.reading import Reading
 from wbmodel.compiler.routes import Slot
 from wbmodel.errors import OrderWarning, warn
-from wbmodel.meta import Route
+from wbmodel.meta import Kind, Route
 from wbmodel.query.match import getter
 from wbmodel.query.order import OrderKey, has_value, sort_key
 
@@ -156,15 +156,20 @@ class Ties:
                 last, self.group = self.group, []
                 return sorted(last, key=self.inner) if last else None
             out: list[Any] = []
+            # Dates are of one type and compare by themselves; other values by a rank, which keeps types apart.
+            dated, down = self.key.path.kind is Kind.TIME, self.key.descending
             for row in rows:
-                if not has_value(self.value(row)):
+                value = self.value(row)
+                if not has_value(value):
                     self.aside.append(row)
                     continue
-                rank = self.rank(row)
+                rank = value if dated else self.rank(row)
                 if rank == self.group_rank:
                     self.group.append(row)
                     continue
-                if self.group_rank is not None and rank < self.group_rank:
+                if self.group_rank is not None and (
+                    self.group_rank < rank if dated and down else rank < self.group_rank
+                ):
                     if not (self.started or out):
                         rows_left = yield from self._all(rows[rows.index(row) :])
                         return rows_left
