@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import attrs
 
@@ -70,6 +70,21 @@ class Options:
             raise ConfigurationError("headers= cannot hold Authorization: give the key as api_key=")
 
 
+def _address(bare: str, url: str) -> SplitResult:
+    """The parts of a server's address. Raises :class:`~wbmodel.errors.ConfigurationError` for what is none."""
+    wrong = ""
+    try:
+        parts = urlsplit(bare)
+        if parts.scheme in ("http", "https") and parts.hostname and not any(map(str.isspace, bare)):
+            parts.hostname.encode("idna")  # as it is looked up: 63 characters between two dots at most
+            if parts.port != 0:
+                return parts
+            wrong = " (port 0)"
+    except ValueError as error:
+        wrong = f" ({error})"
+    raise ConfigurationError(f"{mask_url(url)!r} is no address of a server{wrong}: it is https://HOST or http://HOST")
+
+
 class LiveBackend(AsyncBackend):
     """The backend of ``https://HOST`` and ``http://HOST``, where HOST serves W&B's API at ``/graphql``.
 
@@ -90,9 +105,7 @@ class LiveBackend(AsyncBackend):
         options: Options | None = None,
     ) -> None:
         bare, inner = split_credentials(url)
-        parts = urlsplit(bare)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ConfigurationError(f"{mask_url(url)!r} is no address of a server: it is https://HOST or http://HOST")
+        parts = _address(bare, url)
         if parts.query or parts.fragment:
             raise ConfigurationError(f"{mask_url(url)!r}: the address of a server has no '?' and no '#'")
         if parts.hostname == "wandb.ai":
@@ -104,7 +117,7 @@ class LiveBackend(AsyncBackend):
             raise ConfigurationError("an API key is given as api_key=, not inside the URL")
         self.url = f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/').removesuffix('/graphql')}"
         self.options = options or Options()
-        host = parts.hostname
+        host = parts.hostname or ""
         self.credentials: Credentials = (
             ApiKey(api_key, host)
             if api_key is not None

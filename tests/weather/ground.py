@@ -149,13 +149,15 @@ class Proxy:
 
 
 async def _pipe(source: asyncio.StreamReader, target: asyncio.StreamWriter, kept: bytearray | None = None) -> None:
-    with contextlib.suppress(ConnectionError):
+    try:
         while data := await source.read(65536):
             if kept is not None:
                 kept += data
             target.write(data)
             await target.drain()
         target.write_eof()
+    except ConnectionError:
+        target.transport.abort()  # one side broke off, and so does the other
 
 
 async def banner(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
