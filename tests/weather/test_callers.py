@@ -21,7 +21,7 @@ from wbmodel.engine.dialect import Dialect
 from wbmodel.engine.execute import Engine
 from wbmodel.engine.http.faults import Fault
 from wbmodel.engine.server import Server, serving
-from wbmodel.errors import NotAuthenticated
+from wbmodel.errors import NotAuthenticated, RequestTimeout
 
 OTHER_KEY = "fedcba9876543210fedcba9876543210fedcba98"
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,6 +100,28 @@ async def test_fifty_at_once_in_bad_weather(session: Session, server: Server) ->
     assert [run.id for run in found] == names
     assert session.stats.retries == 12
     assert session.stats.errors == 0
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+def test_a_query_has_one_deadline_for_all_its_pages(colour: str, session: Session, server: Server) -> None:
+    server.faults.latency = 0.4
+    runs = Run.objects.using(session).timeout(0.9)
+    rows: list[str] = []
+
+    async def read() -> None:
+        async for run in runs.aiterator():
+            rows.append(run.id)
+
+    began = time.monotonic()
+    with pytest.raises(RequestTimeout, match=r"given 0.9 s in all.*Runs was under way"):
+        if colour == "async":
+            asyncio.run(read())
+        else:
+            for run in runs.iterator():
+                rows.append(run.id)
+    assert time.monotonic() - began < 0.9 + 0.6
+    assert rows == IDS[: len(rows)]
+    assert len(rows) < len(IDS)
 
 
 def test_two_hosts_with_keys_of_their_own_in_threads_and_tasks(server: Server) -> None:
