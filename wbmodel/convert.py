@@ -65,7 +65,10 @@ def _json(text: str | None) -> Any:
 def _yaml(text: str | None) -> Any:
     import yaml
 
-    return None if text is None else yaml.safe_load(text)
+    try:
+        return None if text is None else yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(" ".join(str(error).split())) from error
 
 
 _DECODERS: dict[Kind, Callable[[Any], Any]] = {

@@ -44,6 +44,7 @@ __all__ = [
     "ServerError",
     "ServerUnreachable",
     "UnknownBackend",
+    "UnreadableValue",
     "WaitTimeout",
     "WbmodelError",
     "WbmodelWarning",
@@ -137,6 +138,10 @@ class NotWandbServer(ServerError):
 class OutcomeUnknown(ServerError):
     """A mutation was sent and its answer got lost: it may have been carried out, or not. The message says whether doing
     it again is harmless, or how to look first."""
+
+
+class UnreadableValue(ServerError, ValueError):
+    """What the server has in a field of JSON or YAML is neither. The rest of the object can be read."""
 
 
 class RateLimited(ServerError):

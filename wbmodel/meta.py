@@ -333,7 +333,10 @@ class EntityMeta:
                 self._by_name[name] = item
         self.slots: dict[str, str] = {item.name: f"_{item.name}_text" for item in self.fields.values() if item.is_lazy}
         self._default = tuple(item.name for item in self.fields.values() if item.selected)
-        self.lazy: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any], Callable[[Any, Any], Any]]] = {}
+        # Of each field that is decoded at first access: read the text, decode it, read and set the value.
+        self.lazy: dict[
+            str, tuple[Callable[[Any], Any], Callable[[Any], Any], Callable[[Any], Any], Callable[[Any, Any], Any]]
+        ] = {}
         self.caches: dict[Any, Any] = {}
 
     @property

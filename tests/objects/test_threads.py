@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -31,6 +33,36 @@ def test_sixteen_threads_on_one_session(kind: str) -> None:
 
         with ThreadPoolExecutor(16) as pool:
             assert all(pool.map(work, range(16)))
+
+
+@pytest.mark.parametrize("first", ["edit", "set"])
+def test_edits_of_one_row_by_many_threads_are_all_kept(first: str) -> None:
+    """Whoever comes first decodes the config; nobody decodes it again over the edits of another."""
+    switch = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with on("full") as session, ThreadPoolExecutor(4) as pool:
+            path = Run.objects.using(session).all()[0].path
+            text = json.dumps({f"k{number}": {"value": number} for number in range(2000)})
+            for _ in range(40):
+                run = Run.objects.using(session).get(path=path)
+                run._config_text = text
+                start = threading.Barrier(4)
+
+                def edit(index: int, run: Any = run, start: Any = start) -> None:
+                    start.wait(10)
+                    if first == "set" and index == 0:
+                        run.config = {"whole": True}
+                    else:
+                        run.config[f"new{index}"] = index
+
+                list(pool.map(edit, range(4)))
+                if first == "set":
+                    assert run.config.get("whole"), "what was set is not decoded away"
+                else:
+                    assert [run.config.get(f"new{index}") for index in range(4)] == [0, 1, 2, 3]
+    finally:
+        sys.setswitchinterval(switch)
 
 
 @pytest.mark.parametrize("kind", ["full", "weak"])

@@ -8,7 +8,7 @@ import pytest
 
 from tests.writes.places import HOME, on, variables, world
 from wbmodel import Artifact, File, Project, Report, Sweep, connect
-from wbmodel.errors import ConflictError, FieldError, ServerError
+from wbmodel.errors import ConflictError, FieldError
 from wbmodel.testing import assert_num_requests, count_requests
 
 DEFINITION: dict[str, Any] = {
@@ -105,7 +105,7 @@ def test_a_project(place: str) -> None:
         project.runs.create()
         project.delete()
         assert not Project.objects.filter(entity="acme", name="made").exists()
-        with pytest.raises(ServerError, match="does not exist"):
+        with pytest.raises(Project.DoesNotExist, match="acme/made"):
             project.delete()
         with assert_num_requests(0):
             with pytest.raises(FieldError, match="needs its name"):

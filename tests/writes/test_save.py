@@ -376,18 +376,6 @@ def test_a_failed_save_leaves_everything_to_be_saved() -> None:
         assert run.dirty_fields == ()
 
 
-def test_saving_what_was_deleted_passes_the_servers_words_on(place: str) -> None:
-    with on(place):
-        run = kept()
-        kept().delete()
-        run.group = "new"
-        with pytest.raises(ServerError, match="does not exist"):
-            run.save()
-        assert run.dirty_fields == ("group",)
-        with pytest.raises(ServerError, match="does not exist"):
-            run.delete()
-
-
 def test_check_looks_before_it_writes(place: str) -> None:
     with on(place):
         mine, theirs = kept(), kept()

@@ -133,14 +133,18 @@ def changed(meta: EntityMeta, field: FieldMeta, kept: Any, value: Any) -> bool:
     if field.kind is Kind.TEXT:
         return (kept or "") != (value or "")
     if field.kind is Kind.TEXTS:
-        return list(dict.fromkeys(value)) != list(kept)
+        try:
+            return list(dict.fromkeys(value)) != list(dict.fromkeys(kept))
+        except TypeError:
+            return True  # what cannot be hashed is no text, and saving it says so
     try:
         value = plain(value, f"{meta.name}.{field.name}")
         if field.kind is Kind.SUMMARY:
             value = floats_from_tokens(value)  # as it will be read again: the text "NaN" is a number there
         return not same(_decoded(field.kind, kept), value)
-    except FieldError:
-        return True  # what cannot be written is no value that was read; saving it says why
+    except (ValueError, TypeError):
+        # What cannot be written is no value that was read (saving it says why), and what cannot be read is another.
+        return True
 
 
 def _decoded(kind: Kind, text: str | None) -> Any:
@@ -158,8 +162,7 @@ def config_text(text: str | None, value: Mapping[str, Any], where: str = "config
             raise FieldError(
                 f"{where}[{name!r}] is W&B's own part of the config, which is kept as it is; use another key"
             )
-    raw = loads(text) if text else {}
-    raw = raw if isinstance(raw, dict) else {}
+    raw = _readable(text)
     before = unwrap_config(raw)
     made: dict[str, Any] = {}
     for key, item in raw.items():
@@ -171,6 +174,15 @@ def config_text(text: str | None, value: Mapping[str, Any], where: str = "config
     return _text(made, where)
 
 
+def _readable(text: str | None) -> dict[str, Any]:
+    """The dict of a text; an empty one of a text that is damaged, of which nothing can be kept."""
+    try:
+        raw = loads(text) if text else {}
+    except (ValueError, TypeError):
+        return {}
+    return raw if isinstance(raw, dict) else {}
+
+
 def _wrapped(item: Any, value: Any) -> dict[str, Any]:
     return {**item, "value": value} if isinstance(item, dict) and "value" in item else {"value": value}
 
@@ -178,10 +190,8 @@ def _wrapped(item: Any, value: Any) -> dict[str, Any]:
 def summary_text(text: str | None, value: Mapping[str, Any], where: str = "summary") -> str:
     """The text of a summary that holds ``value``. What did not change is written as it was: ``"NaN"`` stays text where
     it was text. New NaN and Infinity are bare tokens."""
-    raw = loads(text) if text else {}
-    before = loads_numbers(text) if text else {}
-    if not isinstance(raw, dict):
-        raw = before = {}
+    raw = _readable(text)
+    before = floats_from_tokens(raw)
     made = {}
     for key, item in value.items():
         unchanged = key in raw and same(before[key], floats_from_tokens(item))

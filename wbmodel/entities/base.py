@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from collections.abc import Callable, Sequence
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import attrs
 
 from wbmodel import errors
 from wbmodel.convert import decoder
-from wbmodel.errors import ConfigurationError, FieldNotLoaded, nearest
+from wbmodel.errors import ConfigurationError, FieldError, FieldNotLoaded, UnreadableValue, nearest
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, Options, register
 from wbmodel.objects.relations import ToMany
 
@@ -19,6 +22,22 @@ if TYPE_CHECKING:
 __all__ = ["Model", "entity"]
 
 T = TypeVar("T")
+
+# Of two threads that decode one field at once, the first keeps its value: the second's would throw away the edits that
+# were made in it. The thread that kept a value last need not look whether another one did (which costs a tenth of the
+# decoding); any other looks, behind a lock. CPython changes threads after a call and at a jump, and so not between the
+# question who was last and the keeping.
+_keeping = threading.Lock()
+_keeper = 0
+
+
+def _renew() -> None:
+    global _keeping
+    _keeping = threading.Lock()  # a thread that is not in this fork may have held the old one
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)
 
 
 def _with_texts(cls: type[Any], fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
@@ -91,7 +110,7 @@ class Model:
         for name, slot in meta.slots.items():
             # The slots' own accessors: they go around __getattr__ and are the quickest there are.
             made, text = vars(cls)[name], vars(cls)[slot]
-            meta.lazy[name] = (text.__get__, decoder(meta.fields[name].kind), made.__set__)
+            meta.lazy[name] = (text.__get__, decoder(meta.fields[name].kind), made.__get__, made.__set__)
         register(meta)
 
     # -- reading --
@@ -102,13 +121,26 @@ class Model:
             meta = type(self).__wbmodel_meta__
             lazy = meta.lazy.get(name)
             if lazy is not None:
-                read, decode, keep = lazy
+                read, decode, made, keep = lazy
                 try:
                     text = read(self)
                 except AttributeError:
                     raise FieldNotLoaded(_how_to_load(meta, name)) from None
-                value = decode(text)
-                keep(self, value)
+                try:
+                    value = decode(text)
+                except (ValueError, TypeError, RecursionError) as error:
+                    raise unreadable(self, name, text, error) from error
+                global _keeper
+                me = get_ident()
+                if _keeper == me:
+                    keep(self, value)
+                    return value
+                with _keeping:
+                    _keeper = me
+                    try:
+                        return made(self)
+                    except AttributeError:
+                        keep(self, value)
                 return value
             if name in ("_prefetched", "_edits"):
                 return None
@@ -134,7 +166,20 @@ class Model:
                 from wbmodel.objects.writing import setting
 
                 name, value = setting(self, name, value)
+                global _keeper
+                _keeper = 0  # who decodes this very field at the moment is to look
             object.__setattr__(self, name, value)
+
+        def __delattr__(self, name: str) -> None:
+            meta = type(self).__wbmodel_meta__
+            if meta.find(name) is not None:
+                field = meta.editable(name, "deleted")
+                clear, undo = _CLEARED.get(field.kind, "{}"), "refresh() undoes what was changed here"
+                key = f"del {meta.name.lower()}.{field.name}['key'] takes one key out, and " if clear == "{}" else ""
+                raise FieldError(
+                    f"{meta.name}.{field.name} cannot be deleted; {key}{field.name} = {clear} clears it, and {undo}"
+                )
+            object.__delattr__(self, name)
 
     @property
     def session(self) -> Session:
@@ -272,6 +317,24 @@ class Model:
         for name, value in getattr(self, "__dict__", {}).items():
             object.__setattr__(made, name, value)
         return made
+
+
+_CLEARED = {Kind.TEXT: "None", Kind.TEXTS: "[]"}
+
+
+def unreadable(row: Model, name: str, text: Any, cause: Exception) -> UnreadableValue:
+    """The error for a field whose text is no JSON, or no YAML, or no text."""
+    field = type(row).__wbmodel_meta__.fields[name]
+    kind = "YAML" if field.kind is Kind.YAML else "JSON"
+    shown = repr(text)
+    ways = [f"a query with defer({name!r}) does without it"]
+    if field.editable:
+        ways.append(f"setting {name} to a whole new dict and save() replaces it")
+    return UnreadableValue(
+        f"{name} of {row!r} cannot be read: the server has {shown[:60]}{'...' if len(shown) > 60 else ''} there, which "
+        f"is no {kind} ({cause}); {', and '.join(ways)}",
+        server_message=str(cause),
+    )
 
 
 def _blank(cls: type[Model]) -> Model:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from wbmodel.codec import loads
-from wbmodel.entities.base import Model, entity
+from wbmodel.entities.base import Model, entity, unreadable
 from wbmodel.entities.project import PROJECT_STEP
 from wbmodel.entities.written import Written
 from wbmodel.errors import FieldNotLoaded
@@ -265,7 +265,10 @@ class Run(Written, Model):
             text: str | None = object.__getattribute__(self, "_config_text")
         except AttributeError:
             raise FieldNotLoaded("Run.raw_config needs config; a query without defer('config') loads it") from None
-        raw: dict[str, Any] = loads(text) if text else {}
+        try:
+            raw: dict[str, Any] = loads(text) if text else {}
+        except (ValueError, TypeError) as error:
+            raise unreadable(self, "config", text, error) from error
         return raw
 
     def _label(self) -> str:

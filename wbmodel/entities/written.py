@@ -19,11 +19,14 @@ class Written:
 
         return dirty(self)
 
-    def save(self, *, update_fields: Iterable[str] | None = None, check: bool = False) -> tuple[str, ...]:
+    def save(self, update_fields: Iterable[str] | None = None, *, check: bool = False) -> tuple[str, ...]:
         """Send what changed since it was read, and nothing else, in one request; none when nothing changed. Gives the
         names of the fields that were sent. ``update_fields`` keeps it to those.
 
-        When it fails, everything is still to be saved. ``config`` and ``summary`` are sent whole when one key in them
+        When it fails, everything is still to be saved. Where that is because no answer came
+        (:class:`~wbmodel.errors.OutcomeUnknown`, a cancelled call), what the server has is not known, and the fields
+        that were sent are sent again by the next ``save()``, whatever they hold by then. An object that is gone raises
+        its ``DoesNotExist``. ``config`` and ``summary`` are sent whole when one key in them
         changed, so of two who change the same one the last wins. ``check=True`` looks first, and raises
         :class:`~wbmodel.errors.ConflictError` when the server's value is not the one that was read; W&B has no
         compare-and-swap, so what changes between the look and the write goes unseen.
@@ -33,7 +36,7 @@ class Written:
         sent: tuple[str, ...] = writing.run(self, writing.save, update_fields, check)
         return sent
 
-    async def asave(self, *, update_fields: Iterable[str] | None = None, check: bool = False) -> tuple[str, ...]:
+    async def asave(self, update_fields: Iterable[str] | None = None, *, check: bool = False) -> tuple[str, ...]:
         """The twin of :meth:`save`."""
         from wbmodel.objects import writing
 

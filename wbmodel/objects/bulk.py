@@ -8,6 +8,7 @@ two functions at the end collect and write into the journal.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import Mapping
 from contextlib import aclosing, closing
@@ -19,11 +20,11 @@ from wbmodel.compiler.mutations import deletion
 from wbmodel.compiler.operations import collect
 from wbmodel.errors import (
     ConfigurationError,
+    ConflictError,
     DoesNotExist,
     NotAuthenticated,
     NotSupported,
     NotWandbServer,
-    OutcomeUnknown,
     QueryError,
     RequestTimeout,
     ServerUnreachable,
@@ -33,15 +34,13 @@ from wbmodel.meta import EntityMeta
 from wbmodel.objects import writing
 from wbmodel.objects.journal import Call, Entry, Journal
 from wbmodel.objects.outcomes import BulkResult, Outcome, RowResult
-from wbmodel.query.changes import Change
+from wbmodel.query.changes import Add, Change, Remove
 from wbmodel.query.plan import Plan
 from wbmodel.query.q import Q
 from wbmodel.query.where import resolve
 from wbmodel.request import Ahead, Emit, Request, Response, Wait
-from wbmodel.session.deadline import RAN_OUT
 
 if TYPE_CHECKING:
-    import os
     from typing import TypeAlias
 
     from wbmodel.compiler.pages import Operation
@@ -93,8 +92,7 @@ class Updating:
         return tuple(dict.fromkeys(change.field.name for change in self.changes))
 
     def request(self, row: Any) -> Request | None:
-        for change in self.changes:
-            setattr(row, change.field.name, change.apply(getattr(row, change.field.name)))
+        writing.apply(row, self.changes)
         names = writing.dirty(row)
         if not names:
             return None
@@ -104,7 +102,7 @@ class Updating:
         writing.check_answer(row, row.node_id, request, response, terms)
 
     def describe(self) -> tuple[list[str], list[str]]:
-        return sorted(map(str, self.changes)), sorted(change.path.dotted for change in self.changes)
+        return sorted(map(_told, self.changes)), sorted(change.path.dotted for change in self.changes)
 
 
 class Deleting:
@@ -122,7 +120,10 @@ class Deleting:
         return deletion(self.meta, row.node_id, self.flags)
 
     def finish(self, row: Any, request: Request, response: Response, terms: Terms) -> None:
-        writing.check_deleted(row, request, response, terms)
+        try:
+            writing.check_deleted(row, request, response, terms)
+        except self.meta.does_not_exist:
+            pass  # gone is what it was to be
 
     def describe(self) -> tuple[list[str], list[str]]:
         return [f"{name}={on}" for name, on in sorted(self.flags.items())], [n for n, on in self.flags.items() if on]
@@ -162,9 +163,12 @@ class Bulk:
         made = cls(rows, work, rows._bind(), dry_run, at_once)
         if journal is not None:
             plan = rows._plan
-            query = f"{sorted(plan.scopes.items())}\n{_spelled(plan.where)}\n{plan.never}"
+            scopes = {name: sorted(map(repr, values)) for name, values in sorted(plan.scopes.items())}
+            query = f"{scopes}\n{_spelled(plan.where)}\n{plan.never}"
             defaults = f"{made.session.project}\n{made.session.entity}"
             call = Call(work.verb, plan.meta.name, made.session.origin, f"{query}\n{defaults}", *work.describe())
+            if not isinstance(journal, (str, os.PathLike)):
+                raise QueryError(f"journal is the path of a file, as in journal='tags.jsonl', not {journal!r}")
             made.journal = Journal(journal, call, write=not dry_run)
         return made
 
@@ -179,8 +183,8 @@ class Bulk:
             rows._evaluable(), only=self.work.fields(), defer=frozenset(), related=(), prefetch=(), order=(), extra=()
         )
         found = yield from collect(plan, terms, self.session)
-        found += yield from self._doubtful(plan, found, terms)
-        listed = {row.node_id for row in found}
+        strays = yield from self._strays(plan, found, terms)
+        listed = {row.node_id for row in (*found, *strays)}
         self.listed = True
         earlier = [
             RowResult(path=path, node_id=node_id, outcome=cast("Outcome", outcome), earlier=True)
@@ -193,8 +197,9 @@ class Bulk:
             for node_id, (path, _) in self.known.items()
             if node_id not in settled and node_id not in listed
         ]
-        if earlier or gone:
-            yield Emit([*earlier, *gone])
+        left = [self._left(row, terms) for row in strays]
+        if earlier or gone or left:
+            yield Emit([*earlier, *gone, *left])
         self.waiting = deque(row for row in found if row.node_id not in settled)
         # Without requests side by side, one at a time is sent when it is waited for.
         width = self.at_once if self.session.capabilities.concurrent else 1
@@ -230,6 +235,20 @@ class Bulk:
         error = meta.does_not_exist(f"{meta.name} {path!r} is not on {terms.place} any more, or not visible")
         return RowResult(path=path, node_id=node_id, outcome="failed", error=error)
 
+    def _left(self, row: Any, terms: Terms) -> RowResult:
+        """The result of a stray: it is as it was to be, or it is left alone, as every row that does not match is."""
+        try:
+            if self.work.request(row) is None:
+                return _result(row, "unchanged")
+        except WbmodelError:
+            pass  # what cannot be changed is not changed
+        before = self.known[row.node_id][1]
+        error = ConflictError(
+            f"{row.path} does not match the query any more, so this call leaves it as it is on {terms.place}; an "
+            f"earlier one left it {before}"
+        )
+        return _result(row, "left", error)
+
     def _prepared(self, row: Any) -> tuple[RowResult, Request | None]:
         try:
             request = self.work.request(row)
@@ -247,21 +266,21 @@ class Bulk:
             self.work.finish(row, request, response, terms)
             result = _result(row, "done")
         except WbmodelError as error:
-            if isinstance(error, RequestTimeout) and error.server_message == RAN_OUT:
+            lost = writing.unanswered(error)
+            if isinstance(error, RequestTimeout) and not lost:
                 # It was not sent, as no time was left: the row is as it was.
                 self.under_way.pop(row.node_id, None)
                 self.waiting.append(row)
                 return error
-            lost = isinstance(error, (OutcomeUnknown, RequestTimeout))
             result = _result(row, "unknown" if lost else "failed", error)
             fatal = error if isinstance(error, _FATAL) else None
         self.under_way.pop(row.node_id, None)
         yield Emit([result])
         return fatal
 
-    def _doubtful(self, plan: Plan, found: list[Any], terms: Terms) -> Operation[list[Any]]:
-        """Rows that an earlier call left failed or unknown and that the query does not find any more: a change that was
-        carried out may have taken them out of it."""
+    def _strays(self, plan: Plan, found: list[Any], terms: Terms) -> Operation[list[Any]]:
+        """Rows that an earlier call left failed or unknown and that the query does not find any more, as they are now:
+        a change that was carried out, or somebody else's, took them out of it."""
         here = {row.node_id for row in found}
         homes: dict[str, dict[str, str]] = {}
         for node_id, (path, outcome) in self.known.items():
@@ -305,13 +324,22 @@ class Bulk:
 
 
 def _spelled(node: Any) -> str:
-    """A condition with its operands whole, so that its digest tells two apart."""
+    """A condition with its operands whole, so that its digest tells two apart. What has no order is sorted: it may come
+    from a set, whose order is another one in each process."""
     if node is None:
         return ""
     children = getattr(node, "children", None)
     if children is not None:
-        return f"{node.connector}({', '.join(map(_spelled, children))})"
-    return f"{'not ' if node.negated else ''}{node.path.dotted} {node.lookup.name} {node.operand!r}"
+        return f"{node.connector}({', '.join(sorted(map(_spelled, children)))})"
+    operand = sorted(map(repr, node.operand)) if node.lookup.name == "in" else repr(node.operand)
+    return f"{'not ' if node.negated else ''}{node.path.dotted} {node.lookup.name} {operand}"
+
+
+def _told(change: Change) -> str:
+    """A change for the digest; ``Add(*a_set)`` is the same in each process."""
+    if isinstance(change.act, (Add, Remove)):
+        change = attrs.evolve(change, act=type(change.act)(*sorted(change.act.texts)))
+    return str(change)
 
 
 def _result(row: Any, outcome: Outcome, error: Exception | None = None) -> RowResult:

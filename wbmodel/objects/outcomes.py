@@ -11,17 +11,18 @@ from wbmodel.errors import BulkError
 
 __all__ = ["BulkResult", "Outcome", "RowResult"]
 
-Outcome = Literal["done", "unchanged", "planned", "failed", "unknown", "untried"]
+Outcome = Literal["done", "unchanged", "planned", "failed", "unknown", "untried", "left"]
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class RowResult:
     """What became of one row: its ``path`` (``"entity/project/id"``), its ``node_id``, the ``outcome``, the ``error``
-    of a failed or unknown one, and whether it was settled ``earlier``, by a call that the journal tells of.
+    of one that is not as it was to be, and whether it was settled ``earlier``, by a call that the journal tells of.
 
     Outcomes: ``done``; ``unchanged`` (it was so already, nothing was sent); ``planned`` (a dry run would have sent it);
     ``failed`` (the server or a check refused it); ``unknown`` (it was sent and no answer came: it may or may not be
-    done); ``untried`` (time ran out, or the server could not be reached, before it was sent).
+    done); ``untried`` (time ran out, or the server could not be reached, before it was sent); ``left`` (a journal has
+    it as failed or unknown, and it does not match the query any more: nothing was sent).
     """
 
     path: str

@@ -157,7 +157,7 @@ def _take_over(row: Any, found: Any) -> None:
 
 def _drop(row: Any, slot: str) -> None:
     try:
-        delattr(row, slot)
+        object.__delattr__(row, slot)
     except AttributeError:
         pass
 

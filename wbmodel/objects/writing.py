@@ -7,25 +7,41 @@ are made at first access, are what those are compared with; what a scalar field 
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from wbmodel.compiler.mutations import changed, deletion, encode, input_types, upsert
-from wbmodel.errors import ConflictError, FieldError, FieldNotLoaded, NotSupported, ServerError, nearest, suggestion
+from wbmodel.errors import (
+    ConfigurationError,
+    ConflictError,
+    FieldError,
+    FieldNotLoaded,
+    NotSupported,
+    OutcomeUnknown,
+    RequestTimeout,
+    ServerError,
+    WbmodelError,
+    nearest,
+    suggestion,
+)
 from wbmodel.meta import EntityMeta, FieldMeta, Kind
 from wbmodel.objects.watching import look_again, terms_of
 from wbmodel.query.changes import accepted
 from wbmodel.request import Request, Response, Send, raise_for_errors
+from wbmodel.session.deadline import RAN_OUT
 
 if TYPE_CHECKING:
     from wbmodel.compiler.pages import Operation
     from wbmodel.compiler.query import Terms
+    from wbmodel.query.changes import Change
     from wbmodel.session.session import Session
 
 __all__ = [
     "Pending",
+    "apply",
     "arun",
     "check_answer",
     "delete",
@@ -37,11 +53,13 @@ __all__ = [
     "run",
     "save",
     "setting",
+    "unanswered",
 ]
 
 
 class Unknown(enum.Enum):
-    """Stands for a value that was never read."""
+    """Stands for what the server has of a field where that is not known: it was never read, or it was sent and no
+    answer came."""
 
     VALUE = "unknown"
 
@@ -78,13 +96,18 @@ def setting(row: Any, name: str, value: Any) -> tuple[str, Any]:
                 "first, by a query without defer('config') or with only(..., 'config')"
             )
     else:
-        edits = row._edits
-        if edits is None:
-            edits = {}
-            object.__setattr__(row, "_edits", edits)
+        edits = _notes(row)
         if field.name not in edits:
             edits[field.name] = getattr(row, field.name) if row._is_loaded(field.name) else Unknown.VALUE
     return field.name, value
+
+
+def _notes(row: Any) -> dict[str, Any]:
+    edits: dict[str, Any] | None = row._edits
+    if edits is None:
+        edits = {}
+        object.__setattr__(row, "_edits", edits)
+    return edits
 
 
 # -- what changed ----------------------------------------------------------------------------------
@@ -116,7 +139,8 @@ def dirty(row: Any) -> tuple[str, ...]:
             value = object.__getattribute__(row, name)
         except AttributeError:
             continue  # never made of its text, so never touched
-        kept = _kept(row, field, meta)
+        kept = edits.get(name)  # of what is made of text, only that it is not known what the server has
+        kept = _kept(row, field, meta) if kept is not Unknown.VALUE else kept
         if kept is Unknown.VALUE or changed(meta, field, kept, value):
             found.append(name)
     return tuple(found)
@@ -124,34 +148,41 @@ def dirty(row: Any) -> tuple[str, ...]:
 
 @attrs.frozen(slots=True)
 class Pending:
-    """Changes that are ready to be sent: ``inputs`` with their GraphQL ``types``, and what each field is kept as once
-    they are carried out (``marks``)."""
+    """Changes that are ready to be sent: ``inputs`` with their GraphQL ``types``, what each field was kept as when they
+    were built (``basis``), and what it is kept as once they are carried out (``marks``). ``edits`` are the row's notes
+    of that moment, which a refresh throws away."""
 
     inputs: dict[str, Any]
     types: dict[str, str]
+    basis: dict[str, Any]
     marks: dict[str, Any]
+    edits: dict[str, Any]
 
-    def settle(self, row: Any) -> None:
-        """Note on ``row`` that this was carried out."""
+    def settle(self, row: Any, answered: bool = True) -> None:
+        """Note on ``row`` that this was carried out or, when nobody answered, that it may have been: those fields then
+        differ from what was read, whatever they hold, until they are saved or refreshed."""
+        if row._edits is not self.edits:
+            return  # it was refreshed while the request was under way, and what it holds is newer
         meta: EntityMeta = type(row).__wbmodel_meta__
         for name, mark in self.marks.items():
             slot = meta.slots.get(name)
-            if slot is not None:
+            if not answered or _kept(row, meta.fields[name], meta) is not self.basis[name]:
+                # In the second case another save of it was under way as well, and nobody knows which came last.
+                self.edits[name] = Unknown.VALUE
+            elif slot is not None:
                 object.__setattr__(row, slot, mark)
-                continue
-            edits = row._edits
-            if edits is None:
-                continue  # it was refreshed while the request was under way
-            if getattr(row, name) == mark:
-                edits.pop(name, None)
+                self.edits.pop(name, None)
+            elif getattr(row, name) == mark:
+                self.edits.pop(name, None)
             else:
-                edits[name] = mark  # it was set again meanwhile
+                self.edits[name] = mark  # it was set again meanwhile
 
 
 def pending(row: Any, names: Iterable[str]) -> Pending:
     """The changes of these fields, encoded. Raises :class:`FieldError` for what cannot be written."""
     meta: EntityMeta = type(row).__wbmodel_meta__
     inputs: dict[str, Any] = {}
+    basis: dict[str, Any] = {}
     marks: dict[str, Any] = {}
     fields: dict[str, FieldMeta] = {}
     for name in names:
@@ -160,9 +191,15 @@ def pending(row: Any, names: Iterable[str]) -> Pending:
         kept = _kept(row, field, meta)
         sent = encode(meta, field, value, None if kept is Unknown.VALUE else kept)
         assert field.input is not None
-        inputs[field.input], fields[field.input] = sent, field
+        inputs[field.input], fields[field.input], basis[name] = sent, field, kept
         marks[name] = tuple(sent) if field.kind is Kind.TEXTS else sent if name in meta.slots else value
-    return Pending(inputs, input_types(meta, fields), marks)
+    return Pending(inputs, input_types(meta, fields), basis, marks, _notes(row))
+
+
+def apply(row: Any, changes: Iterable[Change]) -> None:
+    """Set on ``row`` what the changes ask for. Raises :class:`FieldError` where one does not fit what it holds."""
+    for change in changes:
+        setattr(row, change.field.name, change.apply(getattr(row, change.field.name)))
 
 
 def _chosen(row: Any, update_fields: Iterable[str] | None) -> tuple[str, ...]:
@@ -173,6 +210,8 @@ def _chosen(row: Any, update_fields: Iterable[str] | None) -> tuple[str, ...]:
     if isinstance(update_fields, (str, bytes)):
         raise FieldError(f"update_fields is a list of names, not {update_fields!r}; write [{update_fields!r}]")
     meta: EntityMeta = type(row).__wbmodel_meta__
+    if not isinstance(update_fields, Iterable):
+        raise FieldError(f"update_fields is a list of names, as in save(['tags']), not {update_fields!r}")
     names = set()
     for name in update_fields:
         if not isinstance(name, str):
@@ -210,10 +249,23 @@ def save(
         ready = pending(row, names)
     node_id = yield from identify(row, terms, owner)
     request = change_request(row, node_id, ready)
-    response: Response = yield Send(request)
-    check_answer(row, node_id, request, response, terms)
+    try:
+        response: Response = yield Send(request)
+        check_answer(row, node_id, request, response, terms)
+    except BaseException as error:  # a cancelled call and Ctrl-C too: it was sent
+        if unanswered(error):
+            ready.settle(row, answered=False)
+        raise
     ready.settle(row)
     return names
+
+
+def unanswered(error: BaseException) -> bool:
+    """Whether ``error`` came in the place of an answer to a mutation, which may have been carried out all the same."""
+    if isinstance(error, RequestTimeout):
+        return error.server_message != RAN_OUT  # then it was not sent
+    # A session that is closed drops what is under way.
+    return isinstance(error, (ConfigurationError, OutcomeUnknown)) or not isinstance(error, WbmodelError)
 
 
 def change_request(row: Any, node_id: str, ready: Pending) -> Request:
@@ -237,18 +289,39 @@ def place_of(row: Any) -> dict[str, Any]:
 
 
 def check_answer(row: Any, node_id: str, request: Request, response: Response, terms: Terms) -> None:
-    """Raise :class:`ServerError` when the answer to a change does not say that this very object was changed."""
-    raise_for_errors(request, response, terms.place)
+    """Raise what the answer to a change says against it: the class's ``DoesNotExist``, :class:`ServerError`, or
+    :class:`OutcomeUnknown` when it does not say that this very object was changed."""
+    _raise_for_errors(row, request, response, terms)
     writes = type(row).__wbmodel_meta__.options.writes
     answer = (response.data or {}).get(writes.upsert)
     node = answer.get(writes.answer) if isinstance(answer, dict) else None
     if not isinstance(node, dict) or node.get("id") != node_id:
-        raise ServerError(
+        raise OutcomeUnknown(
             f"{terms.place} answered {request.operation_name} of {row!r} without the object that was to be changed, "
-            "so it "
-            "is not known to be changed; refresh() shows what the server has",
+            "so it is not known to be changed; refresh() shows what the server has, and save() sends it again",
             operation=request.operation_name,
         )
+
+
+_GONE = re.compile(r"\b(does(n't| not) exist|not found|no such|could(n't| not) (be )?f(i|ou)nd)\b", re.IGNORECASE)
+
+
+def _raise_for_errors(row: Any, request: Request, response: Response, terms: Terms) -> None:
+    """As :func:`wbmodel.request.raise_for_errors`; where the server's words are that the object is not there, it is the
+    class's ``DoesNotExist``. (W&B has no code for it.)"""
+    try:
+        raise_for_errors(request, response, terms.place)
+    except ServerError as error:
+        meta: EntityMeta = type(row).__wbmodel_meta__
+        words, writes = error.server_message or "", meta.options.writes
+        assert writes is not None
+        nouns = "|".join({meta.name, meta.graphql, writes.answer, "project"})
+        if not _GONE.search(words) or not re.search(rf"\b({nouns})s?\b", words, re.IGNORECASE):
+            raise
+        raise type(row).DoesNotExist(
+            f"{row!r} is not on {terms.place} any more: it was deleted, or this account may not see it; nothing was "
+            f"changed. This object keeps what was loaded, and {meta.name}.objects.create(...) makes a new one"
+        ) from error
 
 
 def identify(row: Any, terms: Terms, owner: Session) -> Operation[str]:
@@ -263,12 +336,13 @@ def identify(row: Any, terms: Terms, owner: Session) -> Operation[str]:
 def _compare(row: Any, names: tuple[str, ...], terms: Terms, owner: Session) -> Operation[None]:
     """Look at what the server has now. Raises :class:`ConflictError` when it is not what was read."""
     meta: EntityMeta = type(row).__wbmodel_meta__
-    blind = [name for name in names if _kept(row, meta.fields[name], meta) is Unknown.VALUE]
+    lost = row._edits or {}
+    blind = [name for name in names if Unknown.VALUE in (lost.get(name), _kept(row, meta.fields[name], meta))]
     if blind:
         raise FieldError(
-            f"check=True compares with what was read, and {meta.name}.{blind[0]} was set without having been loaded; "
-            "load "
-            "it first, or save without check"
+            f"check=True compares with what was read, and {meta.name}.{blind[0]} was set without having been loaded, "
+            "or was saved before without an answer; refresh() loads it (and forgets what was changed here), or save "
+            "without check"
         )
     now = yield from look_again(row, names, terms, owner)
     differing = []
@@ -299,8 +373,9 @@ def delete(row: Any, terms: Terms, owner: Session, flags: dict[str, bool]) -> Op
 
 
 def check_deleted(row: Any, request: Request, response: Response, terms: Terms) -> None:
-    """Raise :class:`ServerError` when the answer to a deletion is not that it was carried out."""
-    raise_for_errors(request, response, terms.place)
+    """Raise when the answer to a deletion is not that it was carried out: the class's ``DoesNotExist``, or
+    :class:`ServerError`."""
+    _raise_for_errors(row, request, response, terms)
     writes = type(row).__wbmodel_meta__.options.writes
     answer = (response.data or {}).get(writes.delete)
     if not isinstance(answer, dict) or (writes.confirms and not answer.get("success")):

@@ -35,7 +35,7 @@ run.group = 3  # error: assignment
 run.tags = "good"  # error: assignment
 run.grup = "x"  # error: attr-defined
 run.save(update_fields=3)  # error: arg-type
-run.save("name")  # error: call-arg
+run.save(["name"], True)  # error: call-arg
 run.dirty_fields = ("name",)  # error: misc
 run.delete(delete_drafts=True)  # error: call-arg
 run.files.first().save()  # error: union-attr

@@ -117,6 +117,7 @@ written.tags.append("b")
 written.config["lr"] = 1
 assert_type(written.dirty_fields, tuple[str, ...])
 assert_type(written.save(update_fields=["name"], check=True), tuple[str, ...])
+assert_type(written.save(["name"]), tuple[str, ...])
 written.delete(delete_artifacts=True)
 done = Run.objects.filter(state="a").update({F.config["a.b"]: 1}, tags=Add("x"), config__lr=Unset(), summary=Set({}))
 assert_type(done, BulkResult)
