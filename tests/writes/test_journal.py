@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,8 +17,10 @@ from tests.writes.places import HOME, kept, moody, on, world
 from wbmodel import Add, Run
 from wbmodel.errors import BulkError, OutcomeUnknown, QueryError, ServerError
 from wbmodel.request import Request
-from wbmodel.testing import count_requests
+from wbmodel.testing import assert_num_requests, count_requests
 from wbmodel_fixtures import world_from
+
+ROOT = Path(__file__).parents[2]
 
 
 def lines(file: Path) -> list[dict[str, Any]]:
@@ -70,7 +74,9 @@ def test_what_failed_or_is_unknown_is_looked_at_again(tmp_path: Path) -> None:
         }  # fmt: skip
         told.clear()
         assert rows.count() == 1  # r0; r2 was carried out
-        again = rows.update(group="x", journal=file)
+        with count_requests() as sent:
+            again = rows.update(group="x", journal=file)
+        assert mutations(sent) == 1
         assert {row.path[-2:]: (row.outcome, row.earlier) for row in again} == {
             "r0": ("done", False), "r2": ("unchanged", False), "r4": ("done", True),
         }  # fmt: skip
@@ -103,6 +109,60 @@ def test_a_row_that_went_meanwhile_has_failed(tmp_path: Path) -> None:
         result = Run.objects.update(notes="n", journal=file, errors="return")
         assert result.counts == {"done": 4, "failed": 1}
         assert isinstance(result.failures[0].error, Run.DoesNotExist)
+
+
+@pytest.mark.parametrize("colour", ["plain", "async"])
+@pytest.mark.parametrize("verb", ["update", "delete"])
+async def test_rows_that_left_the_query_are_left_alone(tmp_path: Path, verb: str, colour: str) -> None:
+    """r1 was refused, r3 is unknown (and was not carried out); somebody then takes both out of the query."""
+    file = tmp_path / "j.jsonl"
+    told: dict[str, Any] = {}
+    with moody(world_from(world()).world, lambda r: told.get(str(r.variables.get("id")))):
+        told[kept("r1").node_id] = ServerError("no")
+        told[kept("r3").node_id] = OutcomeUnknown("never arrived")
+        rows = Run.objects.filter(group="odd")
+
+        async def call() -> Any:
+            given: Any = {"journal": file, "errors": "return", **({"notes": "n"} if verb == "update" else {})}
+            return await getattr(rows, f"a{verb}")(**given) if colour == "async" else getattr(rows, verb)(**given)
+
+        assert (await call()).counts == {"failed": 1, "unknown": 1}
+        told.clear()
+        for name in ("r1", "r3"):
+            run = kept(name)
+            run.group = "kept"
+            run.save()
+        before = file.read_bytes()
+        with count_requests() as sent:
+            result = await call()
+        assert ({row.path[-2:]: row.outcome for row in result}, mutations(sent)) == ({"r1": "left", "r3": "left"}, 0)
+        assert {kept(name).notes for name in ("r1", "r3")} == {None}
+        for row, was in zip(sorted(result, key=lambda row: row.path), ("failed", "unknown"), strict=True):
+            assert f"{row.path} does not match the query any more" in str(row.error)
+            assert f"an earlier one left it {was}" in str(row.error)
+        result.raise_for_failures()
+        assert file.read_bytes() == before, "they stay failed and unknown"
+        # In the query again, they are tried again.
+        run = kept("r1")
+        run.group = "odd"
+        run.save()
+        assert (await call()).counts == {"done": 1, "left": 1}
+
+
+def test_a_row_that_is_as_it_was_to_be_is_done_wherever_it_is(tmp_path: Path) -> None:
+    file = tmp_path / "j.jsonl"
+    told: dict[str, Any] = {}
+    with moody(world_from(world()).world, lambda r: told.get(str(r.variables.get("id")))):
+        told[kept("r1").node_id] = (OutcomeUnknown("lost"),)
+        rows = Run.objects.filter(group="odd")
+        assert rows.update(tags=Add("x"), journal=file, errors="return").counts == {"unknown": 1, "done": 1}
+        told.clear()
+        run = kept("r1")
+        run.group = "kept"
+        run.save()
+        with count_requests() as sent:
+            assert rows.update(tags=Add("x"), journal=file).counts == {"done": 1, "unchanged": 1}
+        assert mutations(sent) == 0
 
 
 def test_a_dry_run_reads_the_journal_and_writes_none(tmp_path: Path) -> None:
@@ -153,6 +213,14 @@ def test_a_journal_of_another_call_is_refused(tmp_path: Path) -> None:
         (b"[1]\n", "line 1"),
         (b'{"a": 1}\n', "no journal that this version"),
         (b"\xff\xfe\n", "line 1"),
+        (b"\nmy notes, without an end", "line 1"),
+        (b"\n", "line 1"),
+        (b"\n\n\n", "line 1"),
+        (b" \n{}\n", "line 1"),
+        (b"{", "line 1"),
+        (b"\x00\x00\x00", "line 1"),
+        (bytes(range(256)) * 40, "line 1"),
+        (b'{"journal":1,"verb":"delete"', "line 1"),
     ],
 )
 def test_files_that_are_something_else(tmp_path: Path, content: bytes, says: str) -> None:
@@ -173,6 +241,18 @@ def test_a_damaged_line_in_the_middle(tmp_path: Path) -> None:
         file.write_bytes(b"".join([*whole[:2], b'{"row": 1}\n', *whole[3:]]))
         with pytest.raises(QueryError, match="line 3"):
             Run.objects.update(notes="n", journal=file)
+
+
+@pytest.mark.parametrize("tail", [b"a note of mine", b"\x00" * 20, b'{"rox"'])
+def test_a_foreign_end_is_not_cut_off(tmp_path: Path, tail: bytes) -> None:
+    file = tmp_path / "j.jsonl"
+    with on("fixtures"):
+        Run.objects.update(notes="n", journal=file)
+        content = file.read_bytes() + tail
+        file.write_bytes(content)
+        with pytest.raises(QueryError, match=r"j\.jsonl, line 7: this is no line of a journal"):
+            Run.objects.update(notes="n", journal=file)
+        assert file.read_bytes() == content
 
 
 @pytest.mark.parametrize("cut", [1, 5, 40])
@@ -198,11 +278,91 @@ def test_a_header_without_its_end_is_written_again(tmp_path: Path) -> None:
 
 def test_a_journal_that_cannot_be_written_stops_it_before_it_begins(tmp_path: Path) -> None:
     with on("fixtures"):
-        with pytest.raises(FileNotFoundError):
-            Run.objects.update(notes="n", journal=tmp_path / "no" / "j.jsonl")
-        with pytest.raises(IsADirectoryError):
-            Run.objects.update(notes="n", journal=tmp_path)
+        says = "journal= takes the path of a file in a folder that is there"
+        with assert_num_requests(0):
+            with pytest.raises(FileNotFoundError, match=says) as told:
+                Run.objects.update(notes="n", journal=tmp_path / "no" / "j.jsonl")
+            assert (told.value.errno, told.value.filename) == (errno.ENOENT, str(tmp_path / "no" / "j.jsonl"))
+            with pytest.raises(IsADirectoryError, match=says):
+                Run.objects.update(notes="n", journal=tmp_path)
         assert kept().notes is None
+
+
+# -- one writer ------------------------------------------------------------------------------------
+
+
+async def test_a_second_writer_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "j.jsonl"
+    with moody(world_from(world(20)).world) as session:
+        backend: Any = session.backend
+        backend.delay = 0.02
+        rows = Run.objects.filter(project=HOME)
+        task = asyncio.create_task(rows.aupdate(notes="n", at_once=1, journal=file))
+        while not file.exists() or len(lines(file)) < 3:
+            await asyncio.sleep(0.005)
+        backend.delay = 60
+        await asyncio.sleep(0.05)  # the row that is sent now holds the call up
+        backend.delay = 0
+        for colour in ("plain", "async"):
+            with pytest.raises(QueryError, match=r"j\.jsonl is the journal of a call that is under way"):
+                if colour == "plain":
+                    await asyncio.to_thread(rows.using(session).update, notes="n", journal=file)
+                else:
+                    await rows.aupdate(notes="n", journal=file)
+        # Another process is refused as well, and one that only looks is not.
+        other = await asyncio.to_thread(
+            subprocess.run, [sys.executable, "-c", SCRIPT, str(file)], cwd=ROOT, capture_output=True, text=True
+        )
+        assert "is the journal of a call that is under way" in other.stderr
+        assert (await rows.aupdate(notes="n", journal=file, dry_run=True)).having("done")
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        again = await rows.aupdate(notes="n", journal=file)
+        assert (len(again), again.failures) == (20, [])
+
+
+def test_a_refused_journal_is_free_again(tmp_path: Path) -> None:
+    file = tmp_path / "j.jsonl"
+    with on("fixtures"):
+        Run.objects.update(notes="n", journal=file)
+        for _ in range(2):
+            with pytest.raises(QueryError, match="other values"):
+                Run.objects.update(notes="m", journal=file)
+        assert Run.objects.update(notes="n", journal=file).counts == {"done": 5}
+
+
+ANY_ORDER = """
+import sys
+from tests.writes.places import moody, world
+from wbmodel import Add, Q, Run, Sweep
+from wbmodel_fixtures import world_from
+
+given = world()
+given["entities"]["acme"]["projects"]["empty"]["sweeps"] = {"other": {"config": {}}}
+with moody(world_from(given).world) as session:
+    session.backend.origin = "moody:one"
+    rows = Run.objects.filter(project__in={"acme/vision", "acme/empty"}).exclude(id__in={"x", "y", "z"})
+    rows = rows.filter(id__in={f"r{n}" for n in range(5)}, tags__in={"first", "b", "c"})
+    sweeps = set(Sweep.objects.filter(project__in=["acme/vision", "acme/empty"]))
+    rows = rows.filter(Q(sweep__in=sweeps) | Q(sweep=None))
+    rows.update(tags=Add(*{"p", "q", "r"}), config__x=1, journal=sys.argv[1])
+"""
+
+
+def test_sets_are_the_same_query_in_every_process(tmp_path: Path) -> None:
+    file = tmp_path / "j.jsonl"
+    for seed in "1234":
+        done = subprocess.run(
+            [sys.executable, "-c", ANY_ORDER, str(file)],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    assert [entry["row"][-2:] for entry in lines(file)[1:]] == ["r3", "r1"]
 
 
 # -- interrupted -----------------------------------------------------------------------------------
@@ -307,9 +467,8 @@ with moody(world_from(world(20)).world, mood) as session:
 
 def test_a_process_that_is_killed_leaves_whole_lines(tmp_path: Path) -> None:
     file = tmp_path / "j.jsonl"
-    root = Path(__file__).parents[2]
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(file)], cwd=root, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", SCRIPT, str(file)], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 9, done.stderr
     entries = lines(file)[1:]

@@ -6,8 +6,10 @@ result is taken. It holds no API keys and none of the values that are written: w
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
@@ -22,6 +24,8 @@ __all__ = ["Call", "Entry", "Journal"]
 
 VERSION = 1
 _OUTCOMES = frozenset({"done", "unchanged", "failed", "unknown"})
+_HEAD, _ROW = b'{"journal":', b'{"row":'
+"""How the first line and the others begin."""
 
 Entry = tuple[str, str]
 """What a journal knows of a row: its path and its last outcome."""
@@ -64,6 +68,31 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+def _line(entry: Mapping[str, Any]) -> bytes:
+    return dumps(entry).encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _locked(handle: IO[bytes]) -> bool:
+    """Lock a file until it is closed; False when it is locked. The lock is the system's and ends with the process, so
+    that none is left behind by a crash; it holds between threads too. (``filelock`` would put a second file beside the
+    journal, to do this very thing to.)"""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            # What is locked cannot be read there, so it is a byte that no journal gets to.
+            handle.seek(2**62)
+            msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        # A file system that has no locks is no reason not to write there.
+        return error.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
+    return True
+
+
 class Journal:
     """One open journal. Making it does no I/O; :meth:`open` reads what is there and begins where it ends."""
 
@@ -77,17 +106,46 @@ class Journal:
         self._lock = threading.RLock()
 
     def open(self) -> dict[str, Entry]:
-        """What it knows by node id. Raises :class:`QueryError` for a journal of another call or a damaged one, and
-        ``OSError`` where the file cannot be written."""
+        """What it knows by node id. Raises :class:`QueryError` for a journal of another call, one that another call
+        writes at the moment, and a file that is something else; ``OSError`` where it cannot be written."""
         with self._lock:
-            return self._open()
+            if not self._write:
+                return self._read(self.file.read_bytes() if self.file.exists() else b"")[0]
+            try:
+                # Unbuffered, so that nothing of a line is left behind in this process.
+                handle = open(self.file, "a+b", buffering=0)  # noqa: SIM115 - close() closes it
+            except OSError as error:
+                raise type(error)(
+                    error.errno,
+                    f"{error.strerror}; journal= takes the path of a file in a folder that is there",
+                    str(self.file),
+                ) from None
+            try:
+                if not _locked(handle):
+                    raise QueryError(
+                        f"{self.file} is the journal of a call that is under way, here or in another process; wait for "
+                        "its end, or give another file"
+                    )
+                handle.seek(0)
+                data = handle.read()
+                known, whole = self._read(data)
+                if whole < len(data):
+                    handle.truncate(whole)
+                self._handle = handle
+                if not whole:
+                    self._put(self._call.header)
+                    os.fsync(handle.fileno())
+            except BaseException:
+                self._handle = None
+                handle.close()
+                raise
+            return known
 
-    def _open(self) -> dict[str, Entry]:
+    def _read(self, data: bytes) -> tuple[dict[str, Entry], int]:
+        """What ``data`` says by node id, and how much of it is whole lines. A last line without its end was being
+        written when the process was killed: its row is looked at again."""
+        *lines, torn = data.split(b"\n")
         known: dict[str, Entry] = {}
-        data = self.file.read_bytes() if self.file.exists() else b""
-        # A last line without its end was being written when the process was killed; its row is looked at again.
-        whole, _, _ = data.rpartition(b"\n")
-        lines = whole.split(b"\n") if whole else []
         for number, line in enumerate(lines, 1):
             entry = self._parsed(line, number)
             if number == 1:
@@ -97,17 +155,14 @@ class Journal:
             if not isinstance(path, str) or not isinstance(node_id, str) or outcome not in _OUTCOMES:
                 raise self._damaged(number)
             known[node_id] = (path, str(outcome))
-        if data and not lines and b"\n" not in data and not dumps(self._call.header).encode()[: len(data)] == data:
-            raise self._damaged(1)
-        if self._write:
-            # Unbuffered, so that nothing of a line is left behind in this process.
-            self._handle = open(self.file, "ab", buffering=0)  # noqa: SIM115 - close() closes it
-            if data[len(whole) + 1 :] or (data and not lines):
-                self._handle.truncate(len(whole) + 1 if lines else 0)
-            if not lines:
-                self._put(self._call.header)
-                os.fsync(self._handle.fileno())
-        return known
+        # Only what this class began to write is ever cut off.
+        begun = _ROW[: len(torn)] == torn[: len(_ROW)] if lines else self._begun(torn)
+        if torn and not begun:
+            raise self._damaged(len(lines) + 1)
+        return known, len(data) - len(torn)
+
+    def _begun(self, head: bytes) -> bool:
+        return len(head) >= len(_HEAD) and _line(self._call.header).startswith(head)
 
     def _parsed(self, line: bytes, number: int) -> dict[str, Any]:
         try:
@@ -120,7 +175,8 @@ class Journal:
 
     def _damaged(self, number: int) -> QueryError:
         return QueryError(
-            f"{self.file}, line {number}: this is no line of a journal; if the file is something else, give another one"
+            f"{self.file}, line {number}: this is no line of a journal; nothing was written. If the file is something "
+            "else, give another one"
         )
 
     def catch_up(self, results: Sequence[RowResult]) -> None:
@@ -139,7 +195,7 @@ class Journal:
 
     def _put(self, entry: Mapping[str, Any]) -> None:
         assert self._handle is not None
-        self._handle.write(dumps(entry).encode("utf-8", "backslashreplace") + b"\n")
+        self._handle.write(_line(entry))
 
     def close(self) -> None:
         """Close the file."""
