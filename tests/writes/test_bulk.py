@@ -94,7 +94,7 @@ def test_keys_that_are_no_names(place: str) -> None:
         ({"grup": "x"}, "did you mean 'group'"),
         ({"state": "x"}, "own process reports"),
         ({"files": []}, "cannot be updated"),
-        ({"config": {"a": 1}}, r"replace the whole config of every row.*config=Set"),
+        ({"config": {"a": 1}}, r"replace the whole config of each row.*config=Set"),
         ({"config": Unset()}, r"config=Set\(\{\}\) clears it"),
         ({"group": Unset()}, "group=None clears it"),
         ({"tags": Unset()}, r"tags=\[\] clears it"),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.writes.places import HOME, kept, moody, on, variables, world
-from wbmodel import Project, Run, Sweep
+from wbmodel import Add, F, Project, Remove, Run, Set, Sweep, Unset
 from wbmodel.errors import ConflictError, FieldError, NotSupported, QueryError, ServerError, WbmodelWarning
 from wbmodel.request import Request
 from wbmodel.testing import assert_num_requests, count_requests
@@ -175,7 +175,7 @@ def test_get_or_create(place: str) -> None:
 def test_update_or_create(place: str) -> None:
     with on(place):
         with assert_num_requests(2):
-            run, made = Run.objects.update_or_create({"notes": "n", "config": {"lr": 9}}, id="r1")
+            run, made = Run.objects.update_or_create({"notes": "n", "config": Set({"lr": 9})}, id="r1")
         assert (made, run.notes, run.config) == (False, "n", {"lr": 9})
         with assert_num_requests(1):
             Run.objects.update_or_create({"notes": "n"}, id="r1")  # it is so already
@@ -184,6 +184,65 @@ def test_update_or_create(place: str) -> None:
         with assert_num_requests(0), pytest.raises(FieldError, match="cannot be updated"):
             Run.objects.update_or_create({"state": "failed"}, id="r1")
         assert Run.objects.only("name").update_or_create({"description": "d"}, id="r1")[0].description == "d"
+
+
+async def test_keys_of_lookups_and_defaults_are_put_together(place: str) -> None:
+    with on(place):
+        run, made = Run.objects.get_or_create({"config": {"bs": 1}}, config__lr=0.77, config__opt__name="adam")
+        assert (run.config, made) == ({"lr": 0.77, "opt": {"name": "adam"}, "bs": 1}, True)
+        assert await Run.objects.aget_or_create({"config": {"bs": 1}}, config__lr=0.77, config__opt__name="adam") == (
+            run,
+            False,
+        )
+        given = {"opt": {"lr": 1}}
+        run, made = Run.objects.get_or_create({"config": Set(given)}, config__opt__name="sgd", summary__x=1)
+        assert (run.config, run.summary, given) == ({"opt": {"name": "sgd", "lr": 1}}, {"x": 1}, {"opt": {"lr": 1}})
+        assert Run.objects.get_or_create({"config": {"lr": 5.0}}, config__lr=5)[1]
+        run, made = await Run.objects.aget_or_create({"config": {"lr": 5.0}}, config__lr=5)
+        assert (made, run.config) == (False, {"lr": 5.0})
+
+
+@pytest.mark.parametrize(
+    ("defaults", "lookups"),
+    [
+        ({}, {"config__a": 1, "config__a__b": 2}),
+        ({}, {"config__a__b": 2, "config__a": 1}),
+        ({"config": {"lr": 1}}, {"config__lr": 2}),
+        ({"config": {"a": 3}}, {"config__a__b": 2}),
+        ({"config": {"a": {"b": 2}}}, {"config__a": {"c": 1}}),
+        ({"summary": {"x": "1"}}, {"summary__x": 1}),
+        ({}, {"config": {"a": 1}, "config__b": 2}),
+    ],
+)
+def test_lookups_and_defaults_that_contradict_each_other(defaults: dict[str, Any], lookups: dict[str, Any]) -> None:
+    with on("fixtures"), assert_num_requests(0):
+        for call in (Run.objects.get_or_create, lambda *a, **k: Run.objects.update_or_create({}, *a, **k)):
+            with pytest.raises(FieldError, match="is looked for, and the other lookups and defaults give a new Run"):
+                call(defaults, **lookups)
+
+
+async def test_update_or_create_takes_the_changes_that_update_takes(place: str) -> None:
+    with on(place):
+        changes: dict[Any, Any] = {
+            "config__lr": 9,
+            F.summary["eval/acc"]: lambda: 0.5,
+            "tags": Add("good"),
+            "config__model": Unset(),
+        }
+        run, made = Run.objects.update_or_create(changes, id="r1")
+        assert (made, run.config, run.tags, run.summary["eval/acc"]) == (False, {"lr": 9}, ["first", "good"], 0.5)
+        run, made = await Run.objects.aupdate_or_create(changes, id="r1")
+        assert (made, run.dirty_fields) == (False, ())
+        run, made = await Run.objects.aupdate_or_create(changes, id="fresh", config__bs=1)
+        assert (made, run.config, run.tags, run.summary) == (True, {"bs": 1, "lr": 9}, ["good"], {"eval/acc": 0.5})
+        run, made = Run.objects.update_or_create({"tags": Remove("good")}, {"notes": "n"}, id="other")
+        assert (made, run.tags, run.notes) == (True, [], "n")
+        with assert_num_requests(0):
+            for whole in ({"config": {"lr": 1}}, {"summary": {}}):
+                with pytest.raises(FieldError, match=r"update_or_create\(\): .* would replace the whole .*=Set"):
+                    Run.objects.update_or_create(whole, id="r1")
+            with pytest.raises(FieldError, match=r"update_or_create\(\): config\.a is changed twice"):
+                Run.objects.update_or_create({"config__a": 1, "config.a": 2}, id="r1")
 
 
 def test_a_definition_of_a_sweep_in_a_warning() -> None:

@@ -21,8 +21,10 @@ from wbmodel.errors import ConflictError, DoesNotExist, FieldError, ServerError,
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, Writes, entity_meta
 from wbmodel.objects import terminal, writing
 from wbmodel.objects.watching import STATES
-from wbmodel.query.changes import accepted
-from wbmodel.query.paths import resolve_keyword
+from wbmodel.query.changes import Set, accepted, resolve_changes
+from wbmodel.query.match import dig
+from wbmodel.query.paths import Path, resolve_keyword
+from wbmodel.query.plain import plain
 from wbmodel.query.plan import Plan
 from wbmodel.query.q import Q
 from wbmodel.query.scopes import scope_values
@@ -284,8 +286,7 @@ def get_or_create(
     rows: Rowset, terms: Terms, owner: Session, lookups: Mapping[str, Any], defaults: Mapping[str, Any]
 ) -> Operation[tuple[Any, bool]]:
     """The one row that the lookups mean, or a new one; and whether it is new."""
-    given = {**_from_lookups(rows._meta, lookups), **{name: _called(value) for name, value in defaults.items()}}
-    new = _read(rows, terms, given)
+    new = _read(rows, terms, _wanted(rows._meta, lookups, defaults))
     found = yield from _find(rows, terms, owner, lookups)
     if found is not None:
         return found, False
@@ -306,16 +307,20 @@ def update_or_create(
     defaults: Mapping[str, Any],
     create_defaults: Mapping[str, Any] | None,
 ) -> Operation[tuple[Any, bool]]:
-    """The one row that the lookups mean, changed and saved, or a new one; and whether it is new."""
-    meta = rows._meta
-    for name in defaults:
-        meta.editable(name, "updated")
-    fresh = defaults if create_defaults is None else create_defaults
-    needed = rows._clone(extra=(*rows._plan.extra, *(meta.editable(name).name for name in defaults)))
+    """The one row that the lookups mean, changed and saved, or a new one; and whether it is new. ``defaults`` are
+    changes as ``update()`` takes them."""
+    meta, call = rows._meta, "update_or_create()"
+    given = {name: _called(value) for name, value in defaults.items()}
+    changes = resolve_changes(meta, given, call=call) if given else ()
+    fresh: dict[str, Any] = dict(create_defaults or {})
+    if create_defaults is None:
+        for change in changes:
+            empty: Any = [] if change.field.kind is Kind.TEXTS else {}
+            fresh[change.field.name] = change.apply(fresh.get(change.field.name, empty))
+    needed = rows._clone(extra=(*rows._plan.extra, *(change.field.name for change in changes)))
     found, made = yield from get_or_create(needed, terms, owner, lookups, fresh)
     if not made:
-        for name, value in defaults.items():
-            setattr(found, name, _called(value))
+        writing.apply(found, changes)
         yield from writing.save(found, terms, owner, None, False)
     return found, made
 
@@ -339,10 +344,11 @@ def _by_key_alone(meta: EntityMeta, lookups: Mapping[str, Any]) -> bool:
     return len(asked) == 1 and meta.find(next(iter(asked))) is meta.fields[meta.key]
 
 
-def _from_lookups(meta: EntityMeta, lookups: Mapping[str, Any]) -> dict[str, Any]:
-    """What a new row takes from the lookups that it was not found by: exact ones, also of keys in config and
-    summary."""
+def _wanted(meta: EntityMeta, lookups: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """What a new row is made of: the exact lookups that it was not found by, also those of keys in config and summary,
+    and the defaults. Raises :class:`FieldError` when it would not be found by these very lookups."""
     given: dict[str, Any] = {}
+    asked: list[tuple[str, Path, Any]] = []
     for name, value in lookups.items():
         if name in meta.options.scopes:
             given[name] = value
@@ -350,11 +356,37 @@ def _from_lookups(meta: EntityMeta, lookups: Mapping[str, Any]) -> dict[str, Any
         path, lookup = resolve_keyword(meta, name)
         if lookup != "exact" or path.related is not None:
             continue
-        if not path.keys:
-            given[path.field.name] = value
-            continue
-        at = given.setdefault(path.field.name, {})
-        for key in path.keys[:-1]:
-            at = at.setdefault(key, {})
-        at[path.keys[-1]] = value
+        if path.field.kind.is_keyed:
+            asked.append((name, path, value))
+            for key in reversed(path.keys):
+                value = {key: value}
+            value = _merged(given.get(path.field.name), value)
+        given[path.field.name] = value
+    for name, value in defaults.items():
+        field = meta.find(name)
+        value = _called(value)
+        value = value.value if isinstance(value, Set) else value
+        if field is not None and field.kind.is_keyed:
+            value = _merged(given.get(field.name), value)
+        given[name if field is None else field.name] = value
+    for name, path, value in asked:
+        whole = given[path.field.name]
+        if not isinstance(whole, dict):
+            continue  # which is refused later, in better words
+        held = plain(whole, f"{meta.name}.{path.field.name}")
+        leaf, _ = resolve(meta, Q(**{name: value}))
+        assert isinstance(leaf, Leaf)
+        if not leaf.lookup.match(leaf.operand, path.kind)(dig(held, path.keys)):
+            raise FieldError(
+                f"{name}={value!r:.80} is looked for, and the other lookups and defaults give a new {meta.name} "
+                f"{path.field.name}={held!r:.80}, which would not be found by it; say one of the two "
+                "(update_or_create() takes create_defaults as well)"
+            )
     return given
+
+
+def _merged(one: Any, other: Any) -> Any:
+    """Two values for one place: dicts key by key, else the second."""
+    if not isinstance(one, dict) or not isinstance(other, dict):
+        return other
+    return {**one, **{key: _merged(one.get(key), item) for key, item in other.items()}}

@@ -42,8 +42,9 @@ class Writes(Generic[E_co]):
 
     def get_or_create(self, defaults: Mapping[str, Any] | None = None, **lookups: Any) -> tuple[E_co, bool]:
         """The one row that meets the lookups, or a new one with their exact values and the ``defaults``; and whether it
-        is new. What in ``defaults`` can be called is called. Two callers at the same time may both make one, unless an
-        ``id`` is given."""
+        is new. What in ``defaults`` can be called is called. Keys of ``config`` and ``summary`` from both are put
+        together; :class:`~wbmodel.errors.FieldError` when they contradict each other, as the new row would not be found
+        by its own lookups. Two callers at the same time may both make one, unless an ``id`` is given."""
         return cast("tuple[E_co, bool]", _rows(self)._written("get_or_create", lookups, defaults or {}))
 
     async def aget_or_create(self, defaults: Mapping[str, Any] | None = None, **lookups: Any) -> tuple[E_co, bool]:
@@ -56,8 +57,10 @@ class Writes(Generic[E_co]):
         create_defaults: Mapping[str, Any] | None = None,
         **lookups: Any,
     ) -> tuple[E_co, bool]:
-        """The one row that meets the lookups, with the fields of ``defaults`` set and saved; or a new one, as
-        :meth:`get_or_create` makes it (with ``create_defaults`` where they are given); and whether it is new."""
+        """The one row that meets the lookups, with the changes of ``defaults`` made and saved; or a new one, as
+        :meth:`get_or_create` makes it (with ``create_defaults`` where they are given); and whether it is new.
+        ``defaults`` are changes as :meth:`update` takes them: ``{"notes": "n", "config__lr": 0.1, "tags": Add("x")}``,
+        and ``Set`` for a whole config or summary."""
         made = _rows(self)._written("update_or_create", lookups, defaults or {}, create_defaults)
         return cast("tuple[E_co, bool]", made)
 

@@ -154,24 +154,24 @@ class Change:
         return made
 
 
-def resolve_changes(meta: EntityMeta, *given: Mapping[Any, Any]) -> tuple[Change, ...]:
-    """The changes that mappings of paths to values ask for. Raises :class:`FieldError` for an unknown or fixed field, a
-    value that does not fit, and two changes of one thing."""
+def resolve_changes(meta: EntityMeta, *given: Mapping[Any, Any], call: str = "update()") -> tuple[Change, ...]:
+    """The changes that mappings of paths to values ask for; ``call`` is what they were given to. Raises
+    :class:`FieldError` for an unknown or fixed field, a value that does not fit, and two changes of one thing."""
     made: list[Change] = []
     for mapping in given:
         for spelling, value in mapping.items():
-            path = _path(meta, spelling)
+            path = _path(meta, spelling, call)
             if any(_overlap(path, other.path) for other in made):
-                raise FieldError(f"update(): {path.dotted} is changed twice; say it once")
-            made.append(Change(path, _act(meta, path, value)))
+                raise FieldError(f"{call}: {path.dotted} is changed twice; say it once")
+            made.append(Change(path, _act(meta, path, value, call)))
     if not made:
-        raise FieldError("update() names nothing to change; write update(group='x'), update(tags=Add('good'))")
+        raise FieldError(f"{call} names nothing to change; write update(group='x'), update(tags=Add('good'))")
     return tuple(made)
 
 
-def _path(meta: EntityMeta, spelling: Any) -> Path:
+def _path(meta: EntityMeta, spelling: Any, call: str) -> Path:
     if not isinstance(spelling, (str, PathExpr)):
-        raise FieldError(f"update() changes fields, named by text or F paths, not {spelling!r}")
+        raise FieldError(f"{call} changes fields, named by text or F paths, not {spelling!r}")
     head = spelling.field if isinstance(spelling, PathExpr) else spelling.partition(".")[0]
     if isinstance(spelling, str) and meta.find(head) is None:
         head = head.partition("__")[0]
@@ -179,11 +179,11 @@ def _path(meta: EntityMeta, spelling: Any) -> Path:
     path = resolve_path(meta, spelling)
     if isinstance(spelling, str) and len(path.keys) > 1 and "." not in spelling and find_lookup(path.keys[-1]):
         raise FieldError(
-            f"update({spelling}=...) sets a value, and {path.keys[-1]!r} reads like a lookup; for a key that is really "
-            f"called that, write update({{F.{field.name}{''.join(f'[{key!r}]' for key in path.keys)}: ...}})"
+            f"{call}: {spelling}=... sets a value, and {path.keys[-1]!r} reads like a lookup; for a key that is really "
+            f"called that, write {{F.{field.name}{''.join(f'[{key!r}]' for key in path.keys)}: ...}}"
         )
     if field.kind is Kind.CONFIG and any(key in HOUSEKEEPING for key in path.keys[:1]):
-        raise FieldError(f"update(): {path.dotted} is W&B's own and is left as it is")
+        raise FieldError(f"{call}: {path.dotted} is W&B's own and is left as it is")
     return path
 
 
@@ -192,7 +192,7 @@ def _overlap(one: Path, other: Path) -> bool:
     return one.field is other.field and one.keys[:shorter] == other.keys[:shorter]
 
 
-def _act(meta: EntityMeta, path: Path, value: Any) -> Add | Remove | Set | Unset:
+def _act(meta: EntityMeta, path: Path, value: Any, call: str) -> Add | Remove | Set | Unset:
     field, name = path.field, f"{meta.name}.{path.dotted}"
     if isinstance(value, type) and issubclass(value, (Add, Remove, Set, Unset)):
         raise FieldError(f"{name}={value.__name__} lacks its brackets: write {value.__name__}(...)")
@@ -215,7 +215,7 @@ def _act(meta: EntityMeta, path: Path, value: Any) -> Add | Remove | Set | Unset
     if field.kind.is_keyed:
         if not whole:
             raise FieldError(
-                f"update({field.name}={{...}}) would replace the whole {field.name} of every row; write "
+                f"{call}: {field.name}={{...}} would replace the whole {field.name} of each row; write "
                 f"{field.name}__key=value for one key, or {field.name}=Set({{...}}) if that is meant"
             )
         value = plain(value, name)
