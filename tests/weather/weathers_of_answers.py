@@ -6,7 +6,7 @@ from tests.weather.cells import KEY, Scene
 from tests.weather.forecast import TWICE, answers, fails, of_each, ok, options, plays, unknown, weather
 from wbmodel import Project, Run
 from wbmodel.engine.http.faults import Fault
-from wbmodel.errors import NotAuthenticated, NotWandbServer, PermissionDenied, RateLimited, ServerError
+from wbmodel.errors import NotAuthenticated, NotWandbServer, OutcomeUnknown, PermissionDenied, RateLimited, ServerError
 
 __all__ = ["OTHER_KEY", "WRONG_KEY"]
 
@@ -87,8 +87,8 @@ weather(
     _gone,
     {
         "get": answers(Run.DoesNotExist, "r05", "may not see", names=False),
-        "update": answers(ServerError, "refused UpsertBucket: run with id", "does not exist", done=1),
-        "delete": answers(ServerError, "refused DeleteRun: run with id", "does not exist", done=1),
+        "update": answers(Run.DoesNotExist, "acme/vision/r05", "is not on", "may not see", done=1, names=False),
+        "delete": answers(Run.DoesNotExist, "acme/vision/r05", "is not on", "may not see", done=1, names=False),
         "list": None,
         "count": None,
         "all": ok(),
@@ -143,7 +143,7 @@ weather(
     plays(Fault.null_data(), None),
     {
         "read": answers(ServerError, "with no data"),
-        "update": answers(ServerError, "not known to be changed", "refresh()"),
+        "update": answers(OutcomeUnknown, "not known to be changed", "refresh()"),
         "delete": answers(ServerError, "not that it was carried out"),
         "all": answers(ServerError, "without the", "look for it"),
     },
@@ -154,7 +154,7 @@ weather(
     {
         "count": None,  # a count may be null; then the rows are counted
         "read": answers(ServerError, "not what was asked for"),
-        "update": answers(ServerError, "not known to be changed", "refresh()", done=1),
+        "update": answers(OutcomeUnknown, "not known to be changed", "refresh()", done=1),
         "delete": answers(ServerError, "not that it was carried out", done=1),
         "all": answers(ServerError, "another shape", done=1),
     },
