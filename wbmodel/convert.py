@@ -166,7 +166,13 @@ def _filling(meta: EntityMeta, cls: type[Any]) -> type[Any]:
     found: type[Any] | None = meta.caches.get(key)
     if found is not None:
         return found
-    body = {"__slots__": (), "__module__": __name__, "__setattr__": object.__setattr__}
+    # Both: CPython has one slot for setting and deleting, and calls Python for both when one is written in Python.
+    body = {
+        "__slots__": (),
+        "__module__": __name__,
+        "__setattr__": object.__setattr__,
+        "__delattr__": object.__delattr__,
+    }
     metaclass: Any = type(cls)
     made: type[Any] = metaclass(f"_{cls.__name__}", (cls,), body)
     meta.caches[key] = made
