@@ -10,7 +10,7 @@ from wbmodel.compiler.keyset import Keyset, conjoined
 from wbmodel.compiler.query import CompiledQuery
 from wbmodel.compiler.reading import Drift, Reading
 from wbmodel.compiler.routes import Slot
-from wbmodel.errors import ServerError
+from wbmodel.errors import ServerError, WbmodelError
 from wbmodel.meta import Point, Route, entity_meta
 from wbmodel.request import Ahead, Batch, Request, Response, Send, Verb, Wait, raise_for_errors
 
@@ -41,7 +41,9 @@ def whole_answer(query: CompiledQuery, request: Request) -> Iterator[None]:
     """Say so when an answer lacks a field that was asked for, or holds something else in its place."""
     try:
         yield
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, WbmodelError):
+            raise
         what = f"lacks {error}" if isinstance(error, KeyError) else f"has another shape ({error})"
         raise ServerError(
             f"{query.terms.place} answered {request.operation_name}, but the answer {what}: "
