@@ -90,15 +90,16 @@ class HostLimiter:
         try:
             while True:
                 now = time.monotonic()
+                place: asyncio.Future[None] | None = None
                 with self._lock:
                     pause = self._paused_until - now
-                    if pause <= 0 and self._active < self.limit:
-                        self._active += 1
-                        return
                     if pause <= 0:
+                        if self._active < self.limit:
+                            self._active += 1
+                            return
                         place = loop.create_future()
                         self._waiting.append((loop, place))
-                if pause <= 0:
+                if place is not None:
                     await self._wait(loop, place, deadline - now)
                     called = True
                 elif now + pause >= deadline:
