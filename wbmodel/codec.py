@@ -13,11 +13,12 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
-__all__ = ["dumps", "floats_from_tokens", "format_datetime", "loads", "loads_numbers", "parse_datetime"]
+__all__ = ["dumps", "floats_from_tokens", "format_datetime", "loads", "loads_numbers", "loads_values", "parse_datetime"]
 
 UTC = timezone.utc
 _TOKENS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _fast: Callable[[str | bytes], Any] | None = None
+_values: Callable[[str | bytes], Any] | None = None
 
 
 def loads(text: str | bytes) -> Any:
@@ -34,6 +35,22 @@ def loads(text: str | bytes) -> Any:
             return json.loads(text)
         except RecursionError:
             raise ValueError("JSON is nested too deeply to be read") from None
+
+
+def loads_values(text: str) -> dict[str, Any]:
+    """``{"lr": {"value": 0.1, "desc": null}}`` as ``{"lr": 0.1}``, without making the inner dicts.
+
+    Raises ``ValueError`` where the text is anything else; then :func:`loads` says what it is."""
+    global _values
+    if _values is None:
+        import msgspec
+
+        wrapped = msgspec.defstruct("wrapped", [("value", Any)], gc=False)
+        _values = msgspec.json.Decoder(dict[str, wrapped]).decode  # type: ignore[valid-type]
+    try:
+        return {key: item.value for key, item in _values(text).items()}
+    except RecursionError:
+        raise ValueError("JSON is nested too deeply to be read") from None
 
 
 def loads_numbers(text: str) -> Any:

@@ -11,7 +11,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Any, NoReturn
 
-from wbmodel.codec import loads, loads_numbers, parse_datetime
+from wbmodel.codec import loads, loads_numbers, loads_values, parse_datetime
 from wbmodel.compiler.selection import related_fields
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, entity_meta
 from wbmodel.query.changes import HOUSEKEEPING
@@ -50,7 +50,16 @@ def decoder(kind: Kind) -> Callable[[Any], Any]:
 
 
 def _config(text: str | None) -> Any:
-    return unwrap_config(loads(text)) if text else {}
+    if not text:
+        return {}
+    try:
+        # The usual case: every value is wrapped, and is taken out while the text is read.
+        made = loads_values(text)
+    except ValueError:
+        return unwrap_config(loads(text))
+    for key in HOUSEKEEPING:
+        made.pop(key, None)
+    return made
 
 
 def _summary(text: str | None) -> Any:
