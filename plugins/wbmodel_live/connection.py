@@ -42,7 +42,7 @@ from wbmodel_live.transport import NOTE, Reply, Transport, UnreadableReply, Wire
 from wbmodel_live.trouble import Again, Trouble, of_exception, of_reply
 
 if TYPE_CHECKING:
-    from wbmodel_live.backend import Options
+    from wbmodel_live.options import Options
 
 __all__ = ["Connection"]
 

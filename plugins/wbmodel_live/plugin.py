@@ -36,8 +36,9 @@ def live(
     client_session: Callable[[], aiohttp.ClientSession | Awaitable[aiohttp.ClientSession]] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> LiveBackend:
-    """The backend of an ``https:`` or ``http:`` URL; the options are those of ``wbmodel_live.backend.Options``."""
-    from wbmodel_live.backend import LiveBackend, Options
+    """The backend of an ``https:`` or ``http:`` URL; the options are those of ``wbmodel_live.options.Options``."""
+    from wbmodel_live.backend import LiveBackend
+    from wbmodel_live.options import Options
 
     given = {
         "connect_timeout": connect_timeout,

@@ -10,7 +10,7 @@ from wbmodel.errors import ConfigurationError
 from wbmodel.urls import mask_url
 
 if TYPE_CHECKING:
-    from wbmodel_live.backend import Options
+    from wbmodel_live.options import Options
 
 __all__ = ["proxy_for"]
 

@@ -1,0 +1,58 @@
+"""How a server is reached: what ``connect()`` takes beside the address and the login."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING
+
+import attrs
+
+from wbmodel.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from ssl import SSLContext
+
+    import aiohttp
+
+__all__ = ["Options"]
+
+
+@attrs.frozen(slots=True, kw_only=True)
+class Options:
+    """How a server is reached. All times are in seconds.
+
+    ``timeout`` is for one request with all its repeats and pauses, where the session or the query gives none;
+    ``connect_timeout`` for making a connection; ``read_timeout`` for the longest silence of a server that owes an
+    answer. ``max_attempts`` is how often a request is sent at most. ``proxy`` is a URL; ``trust_env`` takes the proxy
+    from HTTPS_PROXY, HTTP_PROXY and NO_PROXY, and the certificate authorities from REQUESTS_CA_BUNDLE (OpenSSL itself
+    reads SSL_CERT_FILE). ``ca_file`` is a PEM file to trust instead, ``ssl_context`` decides all about TLS.
+    ``client_session`` makes the aiohttp session, with connector, tracing or whatever is wanted; it is called on the
+    event loop that will use it and what it makes is closed with the backend. ``headers`` go with every request.
+    """
+
+    timeout: float = 60.0
+    connect_timeout: float = 10.0
+    read_timeout: float = 30.0
+    max_attempts: int = 20
+    concurrency: int | None = None
+    proxy: str | None = attrs.field(default=None, repr=False)
+    trust_env: bool = True
+    ca_file: str | os.PathLike[str] | None = None
+    ssl_context: SSLContext | None = None
+    client_session: Callable[[], aiohttp.ClientSession | Awaitable[aiohttp.ClientSession]] | None = None
+    headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("timeout", "connect_timeout", "read_timeout"):
+            value = getattr(self, name)
+            if type(value) not in (int, float) or not value > 0:
+                raise ConfigurationError(f"{name} is a number of seconds above 0, not {value!r}")
+        for name in ("max_attempts", "concurrency"):
+            value = getattr(self, name)
+            if value is not None and (type(value) is not int or value < 1):
+                raise ConfigurationError(f"{name} is a whole number above 0, not {value!r}")
+        if self.ca_file is not None and self.ssl_context is not None:
+            raise ConfigurationError("ca_file= and ssl_context= both say whom to trust; give one of them")
+        if any(name.lower() == "authorization" for name in self.headers):
+            raise ConfigurationError("headers= cannot hold Authorization: give the key as api_key=")
