@@ -48,7 +48,8 @@ def loads_values(text: str) -> dict[str, Any]:
         wrapped = msgspec.defstruct("wrapped", [("value", Any)], gc=False)
         _values = msgspec.json.Decoder(dict[str, wrapped]).decode  # type: ignore[valid-type]
     try:
-        return {key: item.value for key, item in _values(text).items()}
+        found: dict[str, Any] = _values(text)
+        return {key: item.value for key, item in found.items()}
     except RecursionError:
         raise ValueError("JSON is nested too deeply to be read") from None
 
