@@ -11,6 +11,7 @@ import base64
 import contextlib
 import gzip
 import socket
+import sys
 import threading
 import zlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -173,10 +174,19 @@ def _brotli(data: bytes) -> bytes:
     return bytes(brotli.compress(data, quality=1))
 
 
+def _zstandard(data: bytes) -> bytes:
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
+    return bytes(zstd.compress(data, 1))
+
+
 CODINGS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": lambda data: gzip.compress(data, 1),
     "deflate": lambda data: zlib.compress(data, 1),
     "br": _brotli,
+    "zstd": _zstandard,
 }
 
 

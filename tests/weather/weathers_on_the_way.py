@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import socket
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -332,6 +333,11 @@ def _no_brotli() -> str | None:
     return None if importlib.util.find_spec("brotli") else "brotli"
 
 
+def _no_zstandard() -> str | None:
+    there = sys.version_info >= (3, 14) or importlib.util.find_spec("backports.zstd")
+    return None if there else "backports.zstd"
+
+
 def _heavy(answer: dict[str, Any]) -> None:
     # As much as leaves the pages as large as they are: they get smaller when answers weigh more than 4 MiB.
     answer["extensions"] = {"ballast": "x" * 4_150_000}
@@ -345,6 +351,13 @@ weather(
     {"all": ok()},
     pages=False,
     needs=_no_brotli,
+)
+weather(
+    "zstd",
+    _coded("zstd"),
+    {"all": ok()},
+    pages=False,
+    needs=_no_zstandard,
 )
 weather("4 MB", plays(Fault(edit=_heavy), None), {"all": ok()})
 weather("slow", plays(Fault.slow(20_000)), {"all": ok()})

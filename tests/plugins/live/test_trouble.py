@@ -1,0 +1,53 @@
+"""What is read out of an answer that is none."""
+
+from __future__ import annotations
+
+import pytest
+
+from wbmodel_live.transport import Reply
+from wbmodel_live.trouble import of_reply, retry_after
+
+
+def reply(status=429, body=b"", **headers):
+    return Reply(status, "", {name.replace("_", "-"): text for name, text in headers.items()}, body, len(body), 0)
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"Retry_After": "3"}, 3.0),
+        ({"Retry_After": " 0.25 "}, 0.25),
+        # By the server's own clock, which need not be ours.
+        ({"Retry_After": "Wed, 21 Oct 2015 07:28:05 GMT", "Date": "Wed, 21 Oct 2015 07:28:00 GMT"}, 5.0),
+        ({"Retry_After": "Wed, 21 Oct 2015 07:28:05 GMT"}, None),
+        ({"Retry_After": "Wed, 21 Oct 2015 07:27:00 GMT", "Date": "Wed, 21 Oct 2015 07:28:00 GMT"}, None),
+        ({"Retry_After": "soon"}, None),
+        ({"Retry_After": "-1"}, None),
+        ({"Retry_After": "inf"}, None),
+        ({"Retry_After": "nan"}, None),
+        ({}, None),
+    ],
+    ids=str,
+)
+def test_retry_after(headers, seconds):
+    assert retry_after(reply(**headers)) == seconds
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"errors": [{"message": "too many"}, {"message": "x"}]}', "too many"),
+        (b'{"errors": ["plain"]}', "plain"),
+        (b'{"error": "nope"}', "nope"),
+        (b'{"detail": {"x": 1}}', None),
+        (b"[1]", None),
+        (b"rate limit\n exceeded", "rate limit exceeded"),
+        (b"<html>no</html>", None),
+        (b"\xff\xfe", "\ufffd\ufffd"),
+        (b"", None),
+        (b"x" * 1000, "x" * 300),
+    ],
+    ids=str,
+)
+def test_the_servers_own_words(body, said):
+    assert of_reply(reply(500, body), "http://h/graphql", broken=False, key_hint="").said == said
