@@ -10,6 +10,17 @@ import pytest
 from wbmodel.session import current
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
+SETTINGS = (
+    "WBMODEL_URL",
+    "WBMODEL_REPR",
+    "WBMODEL_TRACE",
+    "WBMODEL_OTEL",
+    "WANDB_BASE_URL",
+    "WANDB_API_KEY",
+    "WANDB_IDENTITY_TOKEN_FILE",
+    "WANDB_ENTITY",
+    "WANDB_PROJECT",
+)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -19,8 +30,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A test finds no session and no setting of the machine, and leaves none behind."""
-    for name in ("WBMODEL_URL", "WBMODEL_REPR", "WANDB_BASE_URL", "WANDB_API_KEY", "WANDB_ENTITY", "WANDB_PROJECT"):
+    for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(SNAPSHOTS / "no-netrc"))
     before = set(current.connections.values())
     yield
     for session in set(current.connections.values()) - before:

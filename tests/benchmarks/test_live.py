@@ -27,6 +27,7 @@ from wbmodel import Run, Session, connect
 from wbmodel.session.observe import observing
 
 ROWS = 10_000
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +233,6 @@ print(seen, f"{peak():.0f}")
 """
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from Linux' /proc")
 def test_memory_of_a_long_iteration(ratios: Any) -> None:
     with served_world(100_000) as url:

@@ -101,6 +101,23 @@ def test_the_api_key_comes_from_argument_url_environment_netrc_in_turn(tmp_path)
     assert found[0].url.value == "https://wandb.acme.org"
 
 
+def test_without_a_url_a_netrc_entry_of_the_public_server_says_where_to_go(tmp_path):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine api.wandb.ai login user password from-netrc\n")
+    settings = resolve_settings(environ={"NETRC": str(netrc)})
+    assert (settings.url.value, settings.url.source) == ("https://api.wandb.ai", "default")
+    assert settings.api_key().value.reveal() == "from-netrc"
+
+
+@pytest.mark.parametrize("line", ["machine elsewhere.org login a password b", "default login a password b"])
+def test_an_entry_for_another_host_or_for_any_is_no_key_of_this_one(tmp_path, line):
+    netrc = tmp_path / "netrc"
+    netrc.write_text(f"{line}\n")
+    with pytest.raises(ConfigurationError, match="nothing to connect to: .* a netrc entry for api.wandb.ai"):
+        resolve_settings(environ={"NETRC": str(netrc)})
+    assert resolve_settings("https://wandb.acme.org", environ={"NETRC": str(netrc)}).api_key().value is None
+
+
 def test_a_broken_netrc_is_named_and_not_quoted(tmp_path):
     netrc = tmp_path / "netrc"
     netrc.write_text(f"machine wandb.acme.org\nlogin user\n{KEY} x\n")

@@ -2,8 +2,8 @@
 
 The order is: the caller's argument, then ``WBMODEL_URL``, ``WANDB_BASE_URL``, ``WANDB_API_KEY``,
 ``WANDB_IDENTITY_TOKEN_FILE``, ``WANDB_ENTITY`` and ``WANDB_PROJECT``, then netrc, then defaults. An empty variable
-counts as unset. netrc is read when the key is first needed, not at ``connect``; the identity token file is opened by
-the backend, when it first needs what is in it.
+counts as unset. netrc is read when the key is first needed, and at ``connect`` only where nothing else says where to
+go; the identity token file is opened by the backend, when it first needs what is in it.
 
 There are credentials of one kind at a time, as with W&B's own client (0.31.0, ``wandb/sdk/lib/wbauth``): an API key or
 an identity token file. An argument beats the variables, a variable beats netrc, and two of one rank are an error.
@@ -30,7 +30,8 @@ DEFAULT_SERVER = "https://api.wandb.ai"
 T_co = TypeVar("T_co", covariant=True)
 NO_URL = (
     "nothing to connect to: call connect() with a URL, such as connect('fixtures:PATH') for a folder or file of "
-    "fixtures or connect('https://api.wandb.ai', project='entity/project') for a W&B server, or set WBMODEL_URL"
+    "fixtures or connect('https://api.wandb.ai', project='entity/project') for a W&B server, or set WBMODEL_URL; with "
+    "WANDB_API_KEY, or a netrc entry for api.wandb.ai as `wandb login` makes it, connect() alone means that server"
 )
 
 
@@ -154,7 +155,8 @@ def resolve_settings(
         ("WANDB_BASE_URL", env.get("WANDB_BASE_URL")),
     )
     if found_url is None:
-        if key_setting is None and token_file is None:
+        # The one place where netrc is read before a key is needed: whether there is an entry decides where to go.
+        if key_setting is None and token_file is None and not _from_netrc(DEFAULT_SERVER, env.get("NETRC")).value:
             raise ConfigurationError(NO_URL)
         found_url = Setting(DEFAULT_SERVER, "default")
     bare, inner_key = split_credentials(found_url.value.strip())
@@ -273,7 +275,8 @@ def _from_netrc(url: str, path: str | None) -> Setting[Secret | None]:
         if not candidate.is_file():
             continue
         try:
-            found = netrc.netrc(str(candidate)).authenticators(host)
+            # Not authenticators(), which gives the "default" entry to any host: a key is for the host it is named for.
+            found = netrc.netrc(str(candidate)).hosts.get(host)
         except (netrc.NetrcParseError, OSError, UnicodeDecodeError) as error:
             # Not the error's own text: it may quote the token it stumbled over, which may be the key.
             line = getattr(error, "lineno", None)
