@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 
 from tests.backends import served
@@ -95,3 +97,30 @@ def test_no_dict_and_no_stray_attributes() -> None:
     with served(STORE):
         run = Run.objects.get(id="v01")
     assert not hasattr(run, "__dict__")
+
+
+def test_a_deep_copy_keeps_its_session_and_shares_nothing_that_changes() -> None:
+    with served(STORE) as session:
+        run = Run.objects.get(id="v01")
+        run.tags.append("here")
+        with served(STORE):  # another session of the same kind is the current one
+            twin = copy.deepcopy(run)
+        assert twin == run
+        assert twin.session is run.session is session
+        assert twin.dirty_fields == run.dirty_fields == ("tags",)
+        twin.tags.append("there")
+        twin.config["new"] = {"a": 1}
+        assert "there" not in run.tags
+        assert "new" not in run.config
+        assert twin.project is not run.project
+        assert twin.project == run.project
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("update", r"save\(\)"), ("load", r"refresh\(\)"), ("refresh_from_db", r"refresh\(\)"), ("pk", "node_id")],
+)
+def test_names_that_others_have_lead_to_ours(name: str, words: str) -> None:
+    with served(STORE):
+        with pytest.raises(AttributeError, match=words):
+            getattr(Run.objects.get(id="v01"), name)

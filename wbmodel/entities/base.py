@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -153,8 +154,9 @@ class Model:
                 if isinstance(own, property) and own.fget is not None:
                     # A property that read what was not loaded; Python has dropped its error, so it is asked again.
                     return own.fget(self)
-                hits = nearest(name, [*meta.names, *meta.to_many, *_properties(type(self))])
-                hint = f"; did you mean {' or '.join(map(repr, hits))}?" if hits else ""
+                said = _ELSEWHERE.get(name)
+                hits = [] if said else nearest(name, [*meta.names, *meta.to_many, *_properties(type(self))])
+                hint = f"; {said}" if said else f"; did you mean {' or '.join(map(repr, hits))}?" if hits else ""
                 raise AttributeError(f"{meta.name} has no attribute {name!r}{hint}")
             if field.name != name:
                 return getattr(self, field.name)
@@ -305,6 +307,21 @@ class Model:
     def __reduce__(self) -> tuple[Any, ...]:
         return (_blank, (type(self),), self.__getstate__())
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Model:
+        # By way of a copy, which keeps the session: the state for pickling names its origin alone.
+        made = memo[id(self)] = self.__copy__()
+        for item in attrs.fields(type(self)):
+            if item.name == "_owner":
+                continue
+            try:
+                value = object.__getattribute__(made, item.name)
+            except AttributeError:
+                continue
+            object.__setattr__(made, item.name, deepcopy(value, memo))
+        for name, value in getattr(made, "__dict__", {}).items():
+            object.__setattr__(made, name, deepcopy(value, memo))
+        return made
+
     def __copy__(self) -> Model:
         made = object.__new__(type(self))
         for item in attrs.fields(type(self)):
@@ -318,6 +335,14 @@ class Model:
             object.__setattr__(made, name, value)
         return made
 
+
+_ELSEWHERE = {
+    "update": "save() sends what was changed",
+    "load": "refresh() loads it again",
+    "refresh_from_db": "refresh() loads it again",
+    "pk": "it is node_id, and id is the short one",
+}
+"""What is said of names that other clients, or Django, have for the same."""
 
 _CLEARED = {Kind.TEXT: "None", Kind.TEXTS: "[]"}
 
