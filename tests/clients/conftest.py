@@ -39,12 +39,16 @@ class World(NamedTuple):
 @pytest.fixture(scope="session")
 def world() -> Iterator[World]:
     """The demo world, and in one of its runs what that world lacks: files, system metrics, console lines, NaN."""
-    with wbmodel.connect("demo:", name="as it is", default=False) as session:
-        store = session.backend.world  # type: ignore[attr-defined]
-        fill(store)
-        engine = Engine(store, Dialect(missing_user="nobody"))
+    # Not in a block: that would be the current session of every test until the last one.
+    session = wbmodel.connect("demo:", name="as it is", default=False)
+    store = session.backend.world  # type: ignore[attr-defined]
+    fill(store)
+    engine = Engine(store, Dialect(missing_user="nobody"))
+    try:
         with serving(engine, api_key=KEY) as server:
             yield World(session, store, server)
+    finally:
+        session.close()
 
 
 def fill(store: MemoryStore) -> None:

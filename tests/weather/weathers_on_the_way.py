@@ -90,12 +90,12 @@ weather(
 )
 weather(
     "stall beyond read_timeout, once",
-    plays(Fault.stalled(30), read_timeout=0.4),
+    plays(Fault.stalled(30), read_timeout=0.8),
     {"once": unknown("stopped sending"), "all": ok(2)},
 )
 weather(
     "stall beyond read_timeout",
-    plays(Fault.stalled(30), None, read_timeout=0.4, max_attempts=1),
+    plays(Fault.stalled(30), None, read_timeout=0.8, max_attempts=1),
     {"once": unknown("stopped sending"), "all": fails(RequestTimeout, "stopped sending", "read_timeout=")},
 )
 weather(
