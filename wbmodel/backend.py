@@ -120,7 +120,8 @@ class Backend(Protocol):
         ...
 
     def execute_many(self, requests: Sequence[Request], *, timeout: float | None = None) -> list[Response]:
-        """Answer several requests, in order. All or nothing: an error raises and no partial result is given."""
+        """Answer several requests, in order; mutations among them are carried out in that order. All or nothing: an
+        error raises and no partial result is given."""
         ...
 
     async def aexecute_many(self, requests: Sequence[Request], *, timeout: float | None = None) -> list[Response]:

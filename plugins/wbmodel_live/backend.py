@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
@@ -100,6 +102,20 @@ class LiveBackend(AsyncBackend):
     async def aexecute(self, request: Request, *, timeout: float | None = None) -> Response:
         """Answer one request: see ``trouble.py`` for what is repeated, within ``timeout`` seconds in all."""
         return await self._connected().answer(request, timeout)
+
+    async def aexecute_many(self, requests: Sequence[Request], *, timeout: float | None = None) -> list[Response]:
+        """Side by side; in turn where one of them is a mutation, as several of one object are done in their order."""
+        from wbmodel_live.connection import mutates
+
+        if not any(map(mutates, requests)):
+            side_by_side: list[Response] = await super().aexecute_many(requests, timeout=timeout)
+            return side_by_side
+        # The time that the caller gives is for all of them; where none is given, each has its own.
+        end = None if timeout is None else time.monotonic() + timeout
+        return [
+            await self.aexecute(request, timeout=None if end is None else max(end - time.monotonic(), 0.0))
+            for request in requests
+        ]
 
     def server_info(self) -> ServerInfo:
         """What the server says of itself, asked once: version, enabled features, and the fields it lacks."""

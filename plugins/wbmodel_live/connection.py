@@ -44,7 +44,7 @@ from wbmodel_live.trouble import Again, Trouble, of_exception, of_reply
 if TYPE_CHECKING:
     from wbmodel_live.options import Options
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "mutates"]
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.25, 30.0
 _LONGEST_PAUSE = 3600.0
@@ -352,6 +352,14 @@ def _bare(error: Exception) -> Exception:
         link.__traceback__ = None
         link = link.__cause__ or link.__context__
     return error
+
+
+def mutates(request: Request) -> bool:
+    """Whether a request changes anything; one that is no GraphQL does not."""
+    try:
+        return intent_of(request).mutates
+    except GraphQLError:
+        return False
 
 
 class _Stop(stop_base):

@@ -312,6 +312,24 @@ def test_a_mutation_whose_answer_is_lost_each_time_may_have_been_carried_out(ser
     assert run.notes == "new"
 
 
+def test_mutations_of_one_batch_are_done_in_their_order(server, ask, store):
+    """The first is the slowest: side by side, it would be the last to be done."""
+    server.faults.add(Fault(stall=0.3), times=1, kind="mutation")
+    run = store.run(store.project("ada", "vision"), "r0")
+    text = (
+        "mutation Up($id: String!, $notes: String) { upsertBucket(input: {id: $id, notes: $notes}) { bucket { id } } }"
+    )
+    requests = [Request(text, {"id": run.id, "notes": f"note {number}"}) for number in range(4)]
+    backend = ask().backend
+    assert len(backend.execute_many(requests)) == 4
+    assert run.notes == "note 3"
+    server.faults.add(Fault(stall=1), kind="mutation")
+    began = time.monotonic()
+    with pytest.raises(ServerError):
+        backend.execute_many(requests, timeout=0.5)
+    assert time.monotonic() - began < 1
+
+
 def test_a_mutation_that_was_refused_each_time_is_no_mystery(server, ask, store):
     server.faults.add(status=429, times=None)
     run = store.run(store.project("ada", "vision"), "r0")
