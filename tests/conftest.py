@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,6 +26,13 @@ SETTINGS = (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-snapshots", action="store_true", help="write tests/snapshots anew instead of comparing")
+
+
+def pytest_collection_finish() -> None:
+    # Thousands of collected tests stay to the end. A collector that looks through them again and again stops every
+    # thread for tenths of a second, in the middle of tests that hold deadlines.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -443,20 +443,23 @@ def test_many_at_once_on_one_connector(server):
 
     assert asyncio.run(main()) == [number % 4 + 1 for number in range(60)]
     assert server.stats.peak > 1
+    end = time.monotonic() + 5
+    while server.stats.in_flight and time.monotonic() < end:  # the last answer is there before its request has ended
+        time.sleep(0.001)
     assert server.stats.in_flight == 0
     assert server.requests == 60
 
 
 def test_a_slow_request_does_not_hold_up_others():
     with serving(Engine(make_world()), api_key=KEY, faults=Faults()) as server:
-        server.faults.add(stall=1.0, when=lambda operation, document: operation == "Slow")
+        server.faults.add(stall=2.0, when=lambda operation, document: operation == "Slow")
         slow = threading.Thread(target=lambda: post(server, VIEWER.replace("Viewer", "Slow"), operation="Slow"))
         slow.start()
         while server.stats.in_flight < 1:
             time.sleep(0.001)
         begin = time.monotonic()
         assert post(server).status == 200
-        assert time.monotonic() - begin < 0.5
+        assert time.monotonic() - begin < 1.5
         slow.join()
 
 

@@ -227,14 +227,14 @@ def test_a_slow_body(server):
 
 
 def test_latency_for_all_and_off_again(server):
-    server.faults.latency = 0.2
+    server.faults.latency = 1.0
     begin = time.monotonic()
     post(server)
-    assert time.monotonic() - begin > 0.19
+    assert time.monotonic() - begin > 0.99
     server.faults.clear()
     begin = time.monotonic()
     post(server)
-    assert time.monotonic() - begin < 0.15
+    assert time.monotonic() - begin < 0.9
     # It delays requests, and does not queue them.
     server.faults.latency = 0.3
     begin = time.monotonic()

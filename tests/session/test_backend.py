@@ -80,13 +80,13 @@ async def test_a_blocking_backend_leaves_the_loop_free():
 
 
 async def test_many_run_side_by_side_where_the_capability_says_so():
-    for backend in (Blocking("x", delay=0.1), SlowPaged("x", delay=0.1)):
+    for backend in (Blocking("x", delay=0.2), SlowPaged("x", delay=0.2)):
         requests = [page(start, 1) for start in range(6)]
         start = time.perf_counter()
         expected = [[number] for number in range(6)]
         assert [answer.data["rows"]["items"] for answer in backend.execute_many(requests)] == expected
         assert [answer.data["rows"]["items"] for answer in await backend.aexecute_many(requests)] == expected
-        assert time.perf_counter() - start < 0.8
+        assert time.perf_counter() - start < 1.9  # one after the other: 2.4
         backend.close()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
 
 import pytest
@@ -16,13 +15,9 @@ TABLE: dict[str, dict[str, str]] = {}
 @pytest.fixture(scope="session")
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     """The event loop that the servers run on."""
-    # What thousands of tests left behind is not looked through again in the middle of a deadline.
-    gc.collect()
-    gc.freeze()
     made = Ground(tmp_path_factory.mktemp("weather"))
     yield made
     made.close()
-    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")
