@@ -107,17 +107,17 @@ class Connection:
         except GraphQLError as error:
             # As every backend answers it: nothing of it is worth sending.
             return Response(errors=[error.formatted])
-        return await self._lowering.answer(request, lambda asked: self._exchange(asked, timeout))
+        end = time.monotonic() + (self.options.timeout if timeout is None else timeout)
+        # A document that is sent once more in other words has what is left of the time, not all of it again.
+        return await self._lowering.answer(request, lambda asked: self._exchange(asked, end))
 
     async def _exchange_plain(self, request: Request) -> Response:
-        return await self._exchange(request, None)
+        return await self._exchange(request, time.monotonic() + self.options.timeout)
 
     # -- one request, with all its attempts --------------------------------------------------------
 
-    async def _exchange(self, request: Request, timeout: float | None) -> Response:
-        now = time.monotonic()
-        seconds = self.options.timeout if timeout is None else timeout
-        course = _Course(request, intent_of(request), now + seconds, now)
+    async def _exchange(self, request: Request, deadline: float) -> Response:
+        course = _Course(request, intent_of(request), deadline, time.monotonic())
         retrying = AsyncRetrying(
             retry=retry_if_exception(lambda error: isinstance(error, Trouble) and error.may_repeat(course.intent)),
             wait=_wait,

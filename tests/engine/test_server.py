@@ -459,7 +459,7 @@ def test_a_slow_request_does_not_hold_up_others():
             time.sleep(0.001)
         begin = time.monotonic()
         assert post(server).status == 200
-        assert time.monotonic() - begin < 1.5
+        assert time.monotonic() - begin < 1.0
         slow.join()
 
 

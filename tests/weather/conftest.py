@@ -6,7 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.weather.ground import Ground
+from tests.weather.cells import KEY, PAGE, make_store
+from tests.weather.ground import Ground, Tap, listening
+from wbmodel.engine.dialect import Dialect
+from wbmodel.engine.execute import Engine
+from wbmodel.engine.server import Server, serving
 
 TABLE: dict[str, dict[str, str]] = {}
 """Weather -> operation -> what came of it, as far as the cells of this run say."""
@@ -18,6 +22,21 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     made = Ground(tmp_path_factory.mktemp("weather"))
     yield made
     made.close()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """The world, served."""
+    with serving(Engine(make_store(), Dialect(max_page=PAGE)), api_key=KEY) as running:
+        yield running
+
+
+@pytest.fixture
+def tap(ground: Ground, server: Server) -> Iterator[tuple[Tap, str]]:
+    """A look at the connections to the world, and the address behind which it is."""
+    made = Tap(server.url)
+    with ground.holding(listening(made.handle)) as port:
+        yield made, f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture(scope="session")

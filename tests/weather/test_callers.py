@@ -14,10 +14,9 @@ from typing import Any
 
 import pytest
 
-from tests.weather.cells import IDS, KEY, PAGE, make_store
-from tests.weather.ground import Ground, Tap, listening
+from tests.weather.cells import IDS, KEY, make_store
+from tests.weather.ground import Tap
 from wbmodel import Run, Session, connect
-from wbmodel.engine.dialect import Dialect
 from wbmodel.engine.execute import Engine
 from wbmodel.engine.http.faults import Fault
 from wbmodel.engine.server import Server, serving
@@ -25,21 +24,6 @@ from wbmodel.errors import NotAuthenticated, RequestTimeout
 
 OTHER_KEY = "fedcba9876543210fedcba9876543210fedcba98"
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    """The world, served."""
-    with serving(Engine(make_store(), Dialect(max_page=PAGE)), api_key=KEY) as running:
-        yield running
-
-
-@pytest.fixture
-def tap(ground: Ground, server: Server) -> Iterator[tuple[Tap, str]]:
-    """A look at the connections to the world, and the address behind which it is."""
-    made = Tap(server.url)
-    with ground.holding(listening(made.handle)) as port:
-        yield made, f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture

@@ -37,21 +37,6 @@ def silent(ground: Ground) -> Iterator[tuple[Silent, str]]:
         yield made, f"http://127.0.0.1:{port}"
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
-    """The world, served."""
-    with serving(Engine(make_store(), Dialect(max_page=PAGE)), api_key=KEY) as running:
-        yield running
-
-
-@pytest.fixture
-def tap(ground: Ground, server: Server) -> Iterator[tuple[Tap, str]]:
-    """A look at the connections to the world, and the address behind which it is."""
-    made = Tap(server.url)
-    with ground.holding(listening(made.handle)) as port:
-        yield made, f"http://127.0.0.1:{port}"
-
-
 @contextlib.contextmanager
 def _session(url: str) -> Iterator[Session]:
     with connect(url, api_key=KEY, project="acme/vision", default=False, name="interrupts", timeout=30) as session:

@@ -26,7 +26,7 @@ from wbmodel.hookspecs import CallInfo, Wrapper
 from wbmodel.request import Request, Response, Send
 from wbmodel.session import observe
 from wbmodel.session.drive import NamedWrapper
-from wbmodel.session.trace import note_of, operation_of, outcome_of, redactor_for, rows_of
+from wbmodel.session.trace import note_of, operation_of, outcome_of, redactor_for, rows_of, watched
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer, TracerProvider
@@ -98,16 +98,8 @@ def _spanned(session: Session, tracer: Tracer, documents: bool, variables: bool)
         # Not made the current span: a generator that is left at its yield would leave its context behind.
         started = time.time_ns()
         span = tracer.start_span(f"{kind} {name}" if name else kind, kind=SpanKind.CLIENT, start_time=started)
-        response: Response | None = None
-        error: Exception | None = None
-        try:
-            answer: Response = yield Send(request)
-            response = answer
-            return answer
-        except Exception as raised:
-            error = raised
-            raise
-        finally:
+
+        def end(response: Response | None, error: Exception | None) -> None:
             if span.is_recording():
                 span.set_attributes({"graphql.operation.type": kind, **place, **_asked(name, info)})
                 if documents or variables:
@@ -117,9 +109,10 @@ def _spanned(session: Session, tracer: Tracer, documents: bool, variables: bool)
                     if variables:
                         span.set_attribute("wbmodel.variables", dumps(hide.value(request.variables)))
                 _answered(span, session, response, error)
-            error = None  # its traceback refers to this frame
             seconds = note_of(response).get("seconds")
             span.end(None if seconds is None else started + int(seconds * 1e9))
+
+        return (yield from watched(request, end))
 
     checked: Wrapper = wrapper
     return NamedWrapper("otel", checked)

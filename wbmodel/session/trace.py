@@ -50,6 +50,7 @@ __all__ = [
     "rows_of",
     "trace",
     "traced",
+    "watched",
 ]
 
 logger = logging.getLogger("wbmodel.trace")
@@ -165,24 +166,35 @@ def trace(using: str | Session | None = None) -> Trace:
 # -- the wrapper -----------------------------------------------------------------------------------
 
 
+def watched(
+    request: Request, end: Callable[[Response | None, Exception | None], object]
+) -> Generator[Send, Any, Response]:
+    """Send ``request``, and tell ``end`` what came of it: the answer or the error. It is told neither when the
+    generator was closed: the operation was, or its task was cancelled."""
+    response: Response | None = None
+    error: Exception | None = None
+    try:
+        answer: Response = yield Send(request)
+        response = answer
+        return answer
+    except Exception as raised:
+        error = raised
+        raise
+    finally:
+        end(response, error)
+        error = None  # its traceback refers to this frame
+
+
 def traced(session: Session, sink: Callable[[TraceRecord], object]) -> NamedWrapper:
     """The wrapper that hands ``sink`` a record of each request of ``session``, on the thread that sends it."""
 
     def wrapper(request: Request, info: CallInfo) -> Generator[Send, Any, Response]:
         started, begin = datetime.now(timezone.utc), time.perf_counter()
-        response: Response | None = None
-        error: Exception | None = None
-        try:
-            answer: Response = yield Send(request)
-            response = answer
-            return answer
-        except Exception as raised:
-            error = raised
-            raise
-        finally:
-            # Without either, the generator was closed: the operation was, or its task was cancelled.
+
+        def end(response: Response | None, error: Exception | None) -> None:
             sink(_record(session, request, info, started, time.perf_counter() - begin, response, error))
-            error = None  # its traceback refers to this frame
+
+        return (yield from watched(request, end))
 
     checked: Wrapper = wrapper
     return NamedWrapper("trace", checked)
