@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["CONCURRENCY", "HostLimiter", "Slot", "TooLong", "limiter_for"]
 
 CONCURRENCY = 16
-"""Requests to one host at once, unless ``connect(..., concurrency=)`` says otherwise. wandb-core sends its own by one
-to about this many."""
+"""Requests to one host at once, unless ``connect(..., concurrency=)`` says otherwise."""
 
 _log = logging.getLogger("wbmodel.live")
 
