@@ -31,7 +31,7 @@ FULL = Capabilities(
     nulls_last=True,
     stable_cursors=True,
     all_projects=True,
-    filtered=frozenset({"Run", "Sweep", "Project", "Report", "ArtifactCollection", "Artifact"}),
+    filtered=frozenset({"Run", "Sweep", "Project", "View", "ArtifactCollection", "Artifact"}),
     writable=True,
 )
 """All that the engine does in its own dialect."""

@@ -21,8 +21,8 @@ from wbmodel import errors, hookspecs, testing
 from wbmodel.backend import API_VERSION
 from wbmodel.compiler.explain import Explanation
 from wbmodel.objects.manager import Manager
-from wbmodel.objects.outcomes import BulkResult, RowResult
 from wbmodel.objects.queryset import QuerySet
+from wbmodel.operations.bulk_result import BulkResult, RowResult
 from wbmodel.query.changes import Add, Remove, Set, Unset
 from wbmodel.query.f import PathExpr
 from wbmodel.query.q import Q

@@ -19,11 +19,10 @@ from wbmodel.compiler.filters import compile_filter
 from wbmodel.entities.base import Model
 from wbmodel.entities.written import Written
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, all_entities
+from wbmodel.query.conditions import resolve
 from wbmodel.query.lookups import LOOKUPS, Lookup
 from wbmodel.query.q import Q
 from wbmodel.query.scopes import SCOPE_KINDS
-from wbmodel.query.where import resolve
-from wbmodel.query.wires import Promises
 
 __all__ = ["aliases", "capabilities", "entities", "lookup_condition", "lookups"]
 
@@ -125,8 +124,8 @@ def aliases() -> dict[str, str]:
 
 # -- lookups ---------------------------------------------------------------------------------------
 
-WEAK = Promises()
-STRICT = Promises(strict_values=True, literal_keys=True, regex=True, exists=True)
+WEAK = Capabilities()
+STRICT = Capabilities(strict_values=True, literal_keys=True, regex=True, exists=True)
 OPERATORS = {"exact": "==", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 

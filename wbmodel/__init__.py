@@ -30,13 +30,13 @@ from wbmodel.entities import (
 from wbmodel.errors import WbmodelError
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.queryset import QuerySet
-from wbmodel.objects.watching import TERMINAL, Change
+from wbmodel.objects.watch import TERMINAL, Change
 from wbmodel.query.changes import Add, Remove, Set, Unset
 from wbmodel.query.f import F
 from wbmodel.query.q import Q
 
 if TYPE_CHECKING:
-    from wbmodel.objects.outcomes import BulkResult, RowResult
+    from wbmodel.operations.bulk_result import BulkResult, RowResult
     from wbmodel.query.aggregates import (
         Count,
         First,
@@ -101,7 +101,7 @@ __all__ = [
 
 # Sessions bring pluggy and the drivers with them, which a script needs when it connects and not when it imports.
 _LATER = {
-    "BulkResult": "wbmodel.objects.outcomes",
+    "BulkResult": "wbmodel.operations.bulk_result",
     "Count": "wbmodel.query.aggregates",
     "First": "wbmodel.query.aggregates",
     "Last": "wbmodel.query.aggregates",
@@ -110,7 +110,7 @@ _LATER = {
     "Median": "wbmodel.query.aggregates",
     "Min": "wbmodel.query.aggregates",
     "Quantile": "wbmodel.query.aggregates",
-    "RowResult": "wbmodel.objects.outcomes",
+    "RowResult": "wbmodel.operations.bulk_result",
     "Std": "wbmodel.query.aggregates",
     "Sum": "wbmodel.query.aggregates",
     "Session": "wbmodel.session.session",

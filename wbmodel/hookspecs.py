@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import attrs
 import pluggy
 
-from wbmodel.backend import Backend
-from wbmodel.request import Batch, Request, Response, Send
+from wbmodel.backend.asks import Batch, Request, Response, Send
+from wbmodel.backend.base import Backend
 
 if TYPE_CHECKING:
     import argparse

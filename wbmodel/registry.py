@@ -19,7 +19,7 @@ import attrs
 import pluggy
 
 from wbmodel import hookspecs
-from wbmodel.backend import API_VERSION
+from wbmodel.backend.base import API_VERSION
 from wbmodel.errors import (
     BackendClaimedTwice,
     BackendError,

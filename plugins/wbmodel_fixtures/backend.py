@@ -26,7 +26,6 @@ DEMO = Path(__file__).parent / "demo"
 """The folder of the world behind ``demo:``."""
 
 _numbers = itertools.count(1)
-_ENTITY_OF = {"View": "Report"}
 
 
 class FixturesBackend(SyncBackend):
@@ -233,7 +232,7 @@ def _promises(dialect: Dialect) -> Capabilities:
         multi_order=dialect.multi_order and dialect.ties == "newest",
         nulls_last=dialect.nulls == "last" and dialect.nan == "token",
         all_projects=True,
-        filtered=frozenset(_ENTITY_OF.get(name, name) for name in dialect.filtered),
+        filtered=dialect.filtered,
         page_size=dialect.max_page,
         max_page_size=dialect.max_page,
         max_aliases=200,

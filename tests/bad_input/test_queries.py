@@ -179,7 +179,7 @@ def test_ten_thousand_terms(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["full", "hostile2"])
 def test_nesting_up_to_the_limit_is_answered(kind: str) -> None:
-    from wbmodel.query.where import MAX_DEPTH
+    from wbmodel.query.conditions import MAX_DEPTH
 
     condition = Q(state="finished")
     for index in range(MAX_DEPTH - 2):

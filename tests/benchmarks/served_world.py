@@ -25,9 +25,9 @@ DISTINCT = 10_000
 
 async def serve(runs: int, latency: float) -> None:
     from wbmodel.engine import Engine, MemoryStore
-    from wbmodel.engine.http.faults import Faults
-    from wbmodel.engine.http.limits import Limits
     from wbmodel.engine.server import Server
+    from wbmodel.server.faults import Faults
+    from wbmodel.server.limits import Limits
 
     store = MemoryStore()
     store.viewer = store.add_user("ada", name="Ada")

@@ -10,9 +10,10 @@ from wbmodel import Run
 from wbmodel.backend import Capabilities
 from wbmodel.compiler import document
 from wbmodel.compiler.explain import first_request
-from wbmodel.compiler.query import Terms, compile_plan
+from wbmodel.compiler.query import compile_plan
+from wbmodel.compiler.target import Target
 
-TERMS = Terms(abilities=Capabilities(), project="acme/vision")
+TARGET = Target(capabilities=Capabilities(), project="acme/vision")
 
 
 def question() -> Any:
@@ -28,13 +29,13 @@ def test_compile(ratios: Any) -> None:
 
     def cached() -> Any:
         for _ in range(100):
-            request = first_request(compile_plan(plan, TERMS))
+            request = first_request(compile_plan(plan, TARGET))
         return request
 
     def new() -> Any:
         for _ in range(10):
             document._cache.clear()
-            request = first_request(compile_plan(plan, TERMS))
+            request = first_request(compile_plan(plan, TARGET))
             assert request is not None
             request.document.text  # noqa: B018
         return request

@@ -12,7 +12,7 @@ import orjson
 from tests.benchmarks.material import nodes, page
 from wbmodel import Run
 from wbmodel.codec import loads
-from wbmodel.convert import hydrator
+from wbmodel.compiler.hydrate import hydrator
 
 META = Run.__wbmodel_meta__
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from wbmodel import F, Q, Run, connect
 from wbmodel.cli.filter_text import SYMBOLS, FilterSyntaxError, parse_filter, render_filter
-from wbmodel.cli.terminal import escape
 from wbmodel.errors import FieldError
 from wbmodel.query.lookups import LOOKUPS
+from wbmodel.safe_text import escape
 
 RUN = Run.__wbmodel_meta__
 

@@ -13,14 +13,15 @@ from graphql import GraphQLSchema, build_schema, parse, print_ast, validate
 
 from tests.backends import FULL
 from wbmodel import Run
-from wbmodel.compiler.query import CompiledQuery, Terms, compile_plan
+from wbmodel.compiler.query import CompiledQuery, compile_plan
 from wbmodel.compiler.selection import check_related
+from wbmodel.compiler.target import Target
 from wbmodel.errors import FieldError
 from wbmodel.meta import EntityMeta, Kind, Point, Route, all_entities
 from wbmodel.query.plan import Plan
 from wbmodel.request import Document
 
-TERMS = Terms(abilities=FULL, project="acme/vision")
+TARGET = Target(capabilities=FULL, project="acme/vision")
 ENTITIES = sorted(all_entities())
 
 
@@ -61,7 +62,7 @@ def _any_query(meta: EntityMeta) -> CompiledQuery:
         name: ("acme/vision" if kind == "project" else "acme/vision/v00",) for name, kind in meta.options.scopes.items()
     }
     scopes = {name: value for name, value in scopes.items() if name in meta.options.routes[0].needs}
-    return compile_plan(Plan(meta=meta, scopes=scopes), TERMS)
+    return compile_plan(Plan(meta=meta, scopes=scopes), TARGET)
 
 
 @pytest.mark.parametrize("name", ENTITIES)
@@ -108,7 +109,7 @@ def _build(query: CompiledQuery, way: Route | Point, mode: str, **choices: Any) 
 
 
 def test_text_and_ast_say_the_same() -> None:
-    query = compile_plan(Plan(meta=Run.__wbmodel_meta__), TERMS)
+    query = compile_plan(Plan(meta=Run.__wbmodel_meta__), TARGET)
     route = query.way.route
     assert route is not None
     document = _build(query, route, "list", filters=True, order=True, slots=3)
@@ -117,7 +118,7 @@ def test_text_and_ast_say_the_same() -> None:
 
 
 def test_filterless_documents_declare_no_filter() -> None:
-    query = compile_plan(Plan(meta=Run.__wbmodel_meta__), TERMS)
+    query = compile_plan(Plan(meta=Run.__wbmodel_meta__), TARGET)
     route = query.way.route
     assert route is not None
     assert "filters" not in _build(query, route, "list").text

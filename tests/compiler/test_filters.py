@@ -13,24 +13,24 @@ from hypothesis import given, settings
 from tests.backends import FULL, WEAK
 from tests.objects.strategies import as_q, conditions
 from wbmodel import F, Q, Run
+from wbmodel.backend import Capabilities
 from wbmodel.codec import dumps
 from wbmodel.compiler.explain import explain
 from wbmodel.compiler.filters import Compiled, compile_filter
-from wbmodel.compiler.query import Terms
+from wbmodel.compiler.target import Target
+from wbmodel.query.conditions import leaves, resolve
 from wbmodel.query.lookups import LOOKUPS, rewrites
 from wbmodel.query.plan import Plan
-from wbmodel.query.where import leaves, resolve
-from wbmodel.query.wires import Promises
 
 META = Run.__wbmodel_meta__
-STRONG = Promises(strict_values=True, literal_keys=True, regex=True, exists=True)
-NOTHING = Promises()
+STRONG = Capabilities(strict_values=True, literal_keys=True, regex=True, exists=True)
+NOTHING = Capabilities()
 NOON = datetime(2021, 4, 23, 12, tzinfo=timezone.utc)
 SENT = "2021-04-23T12:00:00Z"
 
 
-def compiled(condition: Q, promises: Promises, pushed: bool = True) -> Compiled:
-    return compile_filter(resolve(META, condition)[0], promises, pushed)
+def compiled(condition: Q, can: Capabilities, pushed: bool = True) -> Compiled:
+    return compile_filter(resolve(META, condition)[0], can, pushed)
 
 
 # condition, (grade, wire) of a server that promises all, (grade, wire) of one that promises nothing
@@ -189,7 +189,7 @@ def test_no_leaf_is_dropped(condition: Any) -> None:
     node, _ = resolve(META, as_q(condition))
     wanted = sorted(str(leaf) for leaf in leaves(node))
     for capabilities in (FULL, WEAK):
-        told = explain(Plan(meta=META, where=node), Terms(abilities=capabilities, project="acme/vision"))
+        told = explain(Plan(meta=META, where=node), Target(capabilities=capabilities, project="acme/vision"))
         found = [*told.pushed, *told.superset, *told.local]
         if told.requests.startswith("0"):
             continue  # it is known that nothing matches

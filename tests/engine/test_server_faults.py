@@ -13,8 +13,8 @@ import pytest
 from tests.engine.conftest import make_world
 from tests.engine.http_helpers import KEY, VIEWER, basic, call, post
 from wbmodel.engine import Engine
-from wbmodel.engine.http.faults import put_null
 from wbmodel.engine.server import Fault, Faults, serving
+from wbmodel.server.faults import put_null
 
 CREATE = """mutation Create { upsertBucket(input: {entityName: "acme", modelName: "vision", name: "made"}) {
   inserted bucket { name } } }"""

@@ -256,7 +256,7 @@ def test_odd_documents_get_an_answer_and_the_server_lives_on(document, variables
 def test_every_limit_is_described():
     import attrs
 
-    import wbmodel.engine.http.limits as module
+    import wbmodel.server.limits as module
 
     text = Path(module.__file__).read_text(encoding="utf-8")
     for item in attrs.fields(Limits):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wbmodel.codec import loads
-from wbmodel.convert import decoder, unwrap_config
+from wbmodel.compiler.hydrate import decoder, unwrap_config
 from wbmodel.meta import Kind
 
 read = decoder(Kind.CONFIG)

@@ -11,7 +11,7 @@ from tests.notebook.worlds import HOSTILE, hostile, many, odd, parsed
 from tests.objects3.changing import web
 from tests.worlds import make_world
 from wbmodel import Artifact, ArtifactCollection, ArtifactType, Entity, Project, Report, Run, Sweep, User, connect
-from wbmodel.objects.html import table_html
+from wbmodel.display.notebook import table_html
 from wbmodel.objects.queryset import QuerySet
 from wbmodel.request import Request, Response
 from wbmodel.testing import assert_num_requests, count_requests

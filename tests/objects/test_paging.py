@@ -17,9 +17,9 @@ from tests.drifting import Server, Step, drifting, filled
 from tests.worlds import START
 from wbmodel import Q, Run
 from wbmodel.backend import Capabilities
-from wbmodel.compiler.reading import Seen
 from wbmodel.engine.dialect import Dialect
 from wbmodel.errors import PageDrift
+from wbmodel.operations.paging import Seen
 
 MANY = int(os.environ.get("WBMODEL_EXAMPLES", "0"))
 EXAMPLES = settings(
@@ -181,7 +181,7 @@ def test_no_row_comes_twice_over_the_wire() -> None:
 
 
 def test_more_runs_of_one_moment_than_a_filter_can_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wbmodel.compiler.keyset.NAMED", 10)
+    monkeypatch.setattr("wbmodel.operations.keyset.NAMED", 10)
     server = Server(filled({"vision": [0] * 30 + [5000] * 30}), cap=7)
     with drifting(server):
         assert [run.id for run in Run.objects.all()] == _expected([0] * 30 + [5000] * 30, None, True)

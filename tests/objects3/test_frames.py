@@ -18,7 +18,7 @@ from tests.objects.helpers import HOME, on
 from tests.objects3.plain_world import runs_of
 from wbmodel import Artifact, Count, F, Mean, Project, QuerySet, Run, connect, everything_but
 from wbmodel.errors import FrameWarning, LibraryNotInstalled, QueryError
-from wbmodel.objects.frames import DTYPES, Dtype, Table, TableColumn
+from wbmodel.table.table import DTYPES, Dtype, Table, TableColumn
 from wbmodel.testing import assert_num_requests, count_requests
 
 pd = pytest.importorskip("pandas")

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.objects3.plain_world import runs_of
-from wbmodel.convert import decoder
+from wbmodel.compiler.hydrate import decoder
+from wbmodel.json_values import ABSENT
 from wbmodel.meta import Kind
-from wbmodel.objects import texts
-from wbmodel.query.values import ABSENT
+from wbmodel.table import json_columns as texts
 
 pl = pytest.importorskip("polars")
 

@@ -16,7 +16,7 @@ from tests.worlds import make_world, small_world
 from wbmodel import Change, Run
 from wbmodel.errors import QueryError, RequestTimeout
 from wbmodel.objects.queryset import QuerySet
-from wbmodel.objects.watching import _Watch
+from wbmodel.objects.watch import _Watch
 from wbmodel.testing import count_requests
 
 Seen = list[tuple[str, str, tuple[str, ...]]]

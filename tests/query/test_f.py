@@ -9,8 +9,8 @@ from datetime import timedelta
 import pytest
 
 from wbmodel import F, Q, Run
+from wbmodel.query.conditions import Leaf, resolve
 from wbmodel.query.f import PathExpr
-from wbmodel.query.where import Leaf, resolve
 
 META = Run.__wbmodel_meta__
 

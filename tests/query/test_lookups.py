@@ -11,10 +11,10 @@ import pytest
 
 from wbmodel import F, Q, Run
 from wbmodel.errors import FieldError
+from wbmodel.json_values import ABSENT
+from wbmodel.query.conditions import Leaf, leaves, resolve
+from wbmodel.query.evaluate import predicate
 from wbmodel.query.lookups import LOOKUPS, add_lookup, rewrites
-from wbmodel.query.match import predicate
-from wbmodel.query.values import ABSENT
-from wbmodel.query.where import Leaf, leaves, resolve
 
 META = Run.__wbmodel_meta__
 UTC = timezone.utc

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wbmodel import F, Q, Run
-from wbmodel.query.where import Group, leaves, resolve
+from wbmodel.query.conditions import Group, leaves, resolve
 
 META = Run.__wbmodel_meta__
 

@@ -8,8 +8,8 @@ import pytest
 
 from wbmodel import Artifact, F, File, Project, Q, Run, Sweep
 from wbmodel.errors import FieldError
+from wbmodel.query.conditions import resolve
 from wbmodel.query.scopes import Scopes, narrow, split_project, split_run
-from wbmodel.query.where import resolve
 
 META = Run.__wbmodel_meta__
 

@@ -12,8 +12,8 @@ from tests.objects.strategies import as_q, conditions
 from tests.worlds import make_world
 from wbmodel import F, Q, Run
 from wbmodel.errors import FieldError
-from wbmodel.query.match import predicate
-from wbmodel.query.where import MAX_DEPTH, Group, Leaf, both, either, fields_of, is_never, leaves, resolve
+from wbmodel.query.conditions import MAX_DEPTH, Group, Leaf, both, either, fields_of, is_never, leaves, resolve
+from wbmodel.query.evaluate import predicate
 
 META = Run.__wbmodel_meta__
 RUNS = make_world().runs

@@ -17,8 +17,8 @@ import pytest
 
 from tests.session.helpers import SlowPaged, all_rows, manager, page, pages
 from wbmodel.backend import AsyncBackend, Capabilities
+from wbmodel.backend.owner_loop import OwnerLoop
 from wbmodel.errors import ConfigurationError, NotSupported, RequestTimeout, ServerError
-from wbmodel.owner_loop import OwnerLoop
 from wbmodel.request import BlobRef, ColumnBatch, ReadSpec, Response
 from wbmodel.session import connect
 

@@ -18,9 +18,9 @@ from tests.weather.ground import Ground
 from wbmodel import Run, Session, Sweep, connect
 from wbmodel.engine.dialect import Dialect
 from wbmodel.engine.execute import Engine
-from wbmodel.engine.http.faults import Fault
 from wbmodel.engine.memory import MemoryStore
 from wbmodel.engine.server import Faults, Seen, Server
+from wbmodel.server.faults import Fault
 from wbmodel_live import limiter
 
 __all__ = ["IDS", "KEY", "OPERATIONS", "Cell", "Operation", "Outcome", "Scene", "make_store", "run_cell"]

@@ -12,8 +12,8 @@ from typing import Any
 import attrs
 
 from tests.weather.cells import Operation, Scene
-from wbmodel.engine.http.faults import Fault
 from wbmodel.errors import OutcomeUnknown
+from wbmodel.server.faults import Fault
 
 __all__ = [
     "TWICE",

@@ -18,9 +18,9 @@ from tests.weather.cells import IDS, KEY, make_store
 from tests.weather.ground import Tap
 from wbmodel import Run, Session, connect
 from wbmodel.engine.execute import Engine
-from wbmodel.engine.http.faults import Fault
 from wbmodel.engine.server import Server, serving
 from wbmodel.errors import NotAuthenticated, RequestTimeout
+from wbmodel.server.faults import Fault
 
 OTHER_KEY = "fedcba9876543210fedcba9876543210fedcba98"
 ROOT = Path(__file__).resolve().parents[2]

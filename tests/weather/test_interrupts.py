@@ -21,8 +21,8 @@ from tests.weather.processes import PLAIN, STRICT, Ended, ended, patience, start
 from wbmodel import Run, Session, connect
 from wbmodel.engine.dialect import Dialect
 from wbmodel.engine.execute import Engine
-from wbmodel.engine.http.faults import Fault
 from wbmodel.engine.server import Server, serving
+from wbmodel.server.faults import Fault
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and forks as POSIX has them")
 SOON = 2.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 from tests.weather.cells import KEY, Scene
 from tests.weather.forecast import TWICE, answers, fails, of_each, ok, options, plays, unknown, weather
 from wbmodel import Project, Run
-from wbmodel.engine.http.faults import Fault
 from wbmodel.errors import NotAuthenticated, NotWandbServer, OutcomeUnknown, PermissionDenied, RateLimited, ServerError
+from wbmodel.server.faults import Fault
 
 __all__ = ["OTHER_KEY", "WRONG_KEY"]
 

@@ -16,9 +16,9 @@ from tests.weather.cells import Scene
 from tests.weather.forecast import TWICE, fails, ok, plays, unknown, weather
 from tests.weather.ground import Proxy, banner, closed_port, listening, recoding
 from tests.weather.weathers_of_answers import BUSY
-from wbmodel.engine.http.faults import Fault
-from wbmodel.engine.http.limits import Limits
 from wbmodel.errors import NotWandbServer, RateLimited, RequestTimeout, ServerUnreachable
+from wbmodel.server.faults import Fault
+from wbmodel.server.limits import Limits
 
 __all__ = ["PASSWORD"]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.writes.places import on, world
 from wbmodel import Add, F, Remove, Run, Unset
-from wbmodel.query.plain import plain, same
+from wbmodel.json_values import plain, same
 from wbmodel.testing import count_requests
 
 texts = st.text(max_size=5) | st.sampled_from(["NaN", "a.b", "value", "desc", "Infinity", "\ud800", "ключ", "x__y"])
@@ -68,8 +68,8 @@ def test_edits_are_read_again_and_nothing_else_is_sent(
     with on("fixtures"):
         made = Run.objects.create(id="x", config=config, summary=summary, tags=first)
         run = Run.objects.get(id="x")
-        assert same(held_in(run)[0], plain(config, "config"))
-        assert same(held_in(run)[1], without_texts(plain(summary, "summary")))
+        assert same(held_in(run)[0], plain(config, "config"), exact=True)
+        assert same(held_in(run)[1], without_texts(plain(summary, "summary")), exact=True)
         assert run.tags == list(dict.fromkeys(first))
         assert run.dirty_fields == ()
         assert made == run
@@ -83,8 +83,8 @@ def test_edits_are_read_again_and_nothing_else_is_sent(
         differing = {
             name
             for name, differ in (
-                ("config", not same(before[0], wanted[0])),
-                ("summary", not same(before[1], without_texts(wanted[1]))),
+                ("config", not same(before[0], wanted[0], exact=True)),
+                ("summary", not same(before[1], without_texts(wanted[1]), exact=True)),
                 ("tags", before[2] != list(dict.fromkeys(wanted[2]))),
             )
             if differ
@@ -105,8 +105,8 @@ def test_edits_are_read_again_and_nothing_else_is_sent(
             assert len(sent) == 0
 
         again = held_in(Run.objects.get(id="x"))
-        assert same(again[0], wanted[0])
-        assert same(again[1], without_texts(wanted[1]))
+        assert same(again[0], wanted[0], exact=True)
+        assert same(again[1], without_texts(wanted[1]), exact=True)
         assert again[2] == list(dict.fromkeys(wanted[2]))
         others = Run.objects.filter(id="r1").get()
         assert others.config == {"lr": 0.1, "model": {"depth": 1}}
@@ -125,10 +125,12 @@ def test_update_is_what_a_loop_would_do(config: dict[str, Any], key: str, inner:
             return
         wanted = {**config, key: {**(through or {}), inner: value}}
         run = rows.get()
-        assert same(plain(run.config, ""), plain(wanted, ""))
+        assert same(plain(run.config, ""), plain(wanted, ""), exact=True)
         assert run.tags == list(dict.fromkeys(["a", "b", more]))
         assert rows.update({F.config[key][inner]: value}, tags=Add(more)).counts == {"unchanged": 1}
         assert rows.update({F.config[key]: Unset()}, tags=Remove(more)).counts == {"done": 1}
         run = rows.get()
-        assert same(plain(run.config, ""), plain({name: item for name, item in config.items() if name != key}, ""))
+        assert same(
+            plain(run.config, ""), plain({name: item for name, item in config.items() if name != key}, ""), exact=True
+        )
         assert more not in run.tags

@@ -11,8 +11,8 @@ import attrs
 
 from wbmodel.cli.output import emit, to_json, write_csv, write_table
 from wbmodel.cli.session import open_session, plugin_manager
-from wbmodel.cli.terminal import escape
 from wbmodel.errors import WbmodelError
+from wbmodel.safe_text import escape
 
 __all__ = ["run_plugins", "run_status"]
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from wbmodel.errors import FieldError, nearest
+from wbmodel.json_values import ABSENT
 from wbmodel.meta import EntityMeta, Kind
-from wbmodel.objects.results import columns as resolved
-from wbmodel.query.match import dig
+from wbmodel.query.evaluate import dig
 from wbmodel.query.paths import quote_key, resolve_path
-from wbmodel.query.values import ABSENT
+from wbmodel.query.shapes import columns as resolved
 
 if TYPE_CHECKING:
     from wbmodel.objects.queryset import QuerySet
@@ -185,7 +185,7 @@ def missing_keys(columns: Sequence[Column], found: Sequence[Any], rows: QuerySet
 
 def unknown_keys(names: Sequence[str], rows: QuerySet[Any, Any]) -> list[str]:
     """A sentence for each path that no row here has, with the nearest keys that there are."""
-    from wbmodel.objects.discovery import suggest_keys
+    from wbmodel.operations.keys import suggest_keys
 
     told = []
     for name in names:

@@ -17,13 +17,13 @@ from datetime import date, datetime, timedelta, timezone
 from typing import Any, NoReturn
 
 from wbmodel.cli.filter_values import Reader, render_value
-from wbmodel.cli.terminal import escape, pointer
 from wbmodel.errors import FieldError, nearest
 from wbmodel.meta import EntityMeta, Kind
 from wbmodel.query.f import PathExpr
 from wbmodel.query.lookups import LOOKUPS, find_lookup
 from wbmodel.query.paths import quote_key, resolve_keyword, resolve_path, split_dotted
 from wbmodel.query.q import Q, Term
+from wbmodel.safe_text import escape, pointer
 
 __all__ = ["FilterSyntaxError", "parse_filter", "render_filter"]
 

@@ -155,7 +155,7 @@ def _known(item: Any, names: Iterable[str]) -> dict[str, Any]:
 
 
 def _history(session: Session, run: str) -> list[dict[str, Any]]:
-    from wbmodel.request import ReadSpec
+    from wbmodel.backend.asks import ReadSpec
 
     rows: list[dict[str, Any]] = []
     for batch in session.backend.read(run, ReadSpec()):

@@ -21,7 +21,7 @@ from wbmodel.cli.options import LISTED
 from wbmodel.cli.output import MAX_TABLE_COLUMNS, complain, emit, strict, to_json, write_csv, write_table
 from wbmodel.cli.session import conditioned, open_session
 from wbmodel.errors import QueryError
-from wbmodel.query.where import leaves
+from wbmodel.query.conditions import leaves
 
 if TYPE_CHECKING:
     from wbmodel.objects.queryset import QuerySet

@@ -10,8 +10,8 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
-from wbmodel.cli.terminal import escape
 from wbmodel.errors import suggestion
+from wbmodel.safe_text import escape
 
 __all__ = ["COMMANDS", "LISTED", "Parser", "command_word", "make_parser", "tidy"]
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from wbmodel.cli.terminal import escape, width
 from wbmodel.codec import format_datetime
-from wbmodel.query.values import ABSENT
+from wbmodel.json_values import ABSENT
+from wbmodel.safe_text import escape, width
 
 __all__ = [
     "MAX_TABLE_COLUMNS",

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from wbmodel.engine import Engine
-    from wbmodel.engine.server import Faults, Limits, Server
+    from wbmodel.server import Faults, Limits, Server
 
 __all__ = ["KEY_VARIABLE", "run_serve"]
 
@@ -35,7 +35,7 @@ def run_serve(arguments: argparse.Namespace) -> int:
     import asyncio
     from contextlib import ExitStack
 
-    from wbmodel.engine.server import Server
+    from wbmodel.server import Server
 
     key = _key(arguments)
     with ExitStack() as open_things:
@@ -184,7 +184,7 @@ def _hide(key: str) -> None:
 def _limits(arguments: argparse.Namespace) -> Limits:
     import attrs
 
-    from wbmodel.engine.server import Limits
+    from wbmodel.server import Limits
 
     kinds: dict[str, Any] = {item.name: type(item.default) for item in attrs.fields(Limits)}
     given: dict[str, Any] = {} if arguments.timeout is None else {"seconds": arguments.timeout}
@@ -203,7 +203,7 @@ def _limits(arguments: argparse.Namespace) -> Limits:
 
 def _faults(arguments: argparse.Namespace) -> Faults:
     from wbmodel.cli.serve_faults import parse_fault
-    from wbmodel.engine.server import Faults
+    from wbmodel.server import Faults
 
     faults = Faults(latency=arguments.latency)
     for text in arguments.fault:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from wbmodel.errors import ConfigurationError, suggestion
 
 if TYPE_CHECKING:
-    from wbmodel.engine.server import Fault
+    from wbmodel.server import Fault
 
 __all__ = ["WORDS", "parse_fault"]
 
@@ -61,7 +61,7 @@ def parse_fault(text: str) -> tuple[Fault, dict[str, Any]]:
     """The fault, and the other arguments of ``Faults.add``. Raises :class:`~wbmodel.errors.ConfigurationError`."""
     import attrs
 
-    from wbmodel.engine.server import Fault
+    from wbmodel.server import Fault
 
     fields: dict[str, Any] = {}
     headers: dict[str, str] = {}

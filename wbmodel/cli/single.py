@@ -10,8 +10,8 @@ from wbmodel.cli.columns import Column, every_field, expand, fields_to_load, mis
 from wbmodel.cli.output import complain, emit, to_json, write_csv, write_table
 from wbmodel.cli.session import open_session
 from wbmodel.errors import FieldError
+from wbmodel.json_values import ABSENT
 from wbmodel.query.paths import quote_key
-from wbmodel.query.values import ABSENT
 
 __all__ = ["run_single"]
 
@@ -66,7 +66,7 @@ def _print(row: Any, best: Any, columns: Sequence[Column], arguments: argparse.N
 
 
 def _value(run: Any, metric: str) -> Any:
-    from wbmodel.query.match import dig
+    from wbmodel.query.evaluate import dig
 
     found = dig(run.summary, (metric,))
     return dig(run.summary, tuple(metric.split("."))) if found is ABSENT else found

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from wbmodel.backend.asks import Document
 from wbmodel.compiler.selection import Tree
 from wbmodel.meta import Arg, Route
-from wbmodel.request import Document
 
 if TYPE_CHECKING:
     from graphql import FieldNode, SelectionSetNode, ValueNode

@@ -6,12 +6,13 @@ from typing import Any
 
 import attrs
 
+from wbmodel.backend.asks import Request
 from wbmodel.codec import dumps
 from wbmodel.compiler.filters import Note
-from wbmodel.compiler.query import CompiledQuery, Terms, compile_plan, is_nullable
-from wbmodel.compiler.reading import PAGE_BYTES
+from wbmodel.compiler.query import CompiledQuery, compile_plan, is_nullable
+from wbmodel.compiler.target import Target
+from wbmodel.operations.paging import PAGE_BYTES
 from wbmodel.query.plan import Plan
-from wbmodel.request import Request
 
 __all__ = ["Explanation", "explain", "first_request"]
 
@@ -67,15 +68,15 @@ class Explanation:
         return "\n".join(lines)
 
 
-def explain(plan: Plan, terms: Terms) -> Explanation:
+def explain(plan: Plan, target: Target) -> Explanation:
     """Explain a plan for one backend. No I/O."""
     name = plan.meta.name
     if plan.is_empty:
         return Explanation(
-            entity=name, place=terms.place, pushed=(), superset=(), local=(), order="nothing to order", route="none",
+            entity=name, place=target.place, pushed=(), superset=(), local=(), order="nothing to order", route="none",
             requests="0: the result is known to be empty", filters=None, documents=(),
         )  # fmt: skip
-    query = compile_plan(plan, terms)
+    query = compile_plan(plan, target)
     notes = query.filter.notes
     if query.way.key is not None:
         # The node is asked for by this one; the others are asked of the node.
@@ -84,7 +85,7 @@ def explain(plan: Plan, terms: Terms) -> Explanation:
     request = first_request(query)
     return Explanation(
         entity=name,
-        place=terms.place,
+        place=target.place,
         pushed=tuple(str(note.leaf) for note in notes if note.grade == "exact"),
         superset=tuple(f"{note.leaf} (asked again here)" for note in notes if note.grade == "superset"),
         local=tuple(f"{note.leaf} (asked here only)" for note in notes if note.grade == "local"),
@@ -109,12 +110,12 @@ def first_request(query: CompiledQuery) -> Request | None:
         return query.point_request(way.slots[:1], [way.key])
     if way.route is None:
         return None
-    from wbmodel.compiler.lanes import Merge, ordered
-    from wbmodel.compiler.pages import Pages, _request
+    from wbmodel.operations.pages import Pages, _request
+    from wbmodel.operations.streams import Merge, ordered
 
-    lane: Any = ordered(query, [(way.route, slot) for slot in way.slots], None, query.plan.stop)
+    lane: Any = ordered(query, [(way.route, slot) for slot in way.slots], query.plan.stop)
     if isinstance(lane, Merge):
-        chunk = list(lane.leaves)[: query.terms.abilities.max_aliases]
+        chunk = list(lane.leaves)[: query.target.capabilities.max_aliases]
         return _request(chunk)
     while not isinstance(lane, Pages):
         lane = getattr(lane, "there", None) or lane.pages
@@ -156,12 +157,12 @@ def _route(query: CompiledQuery) -> str:
     return (
         steps
         if places == 1
-        else f"{steps} of {places} parents, up to {query.terms.abilities.max_aliases} in one document by aliases"
+        else f"{steps} of {places} parents, up to {query.target.capabilities.max_aliases} in one document by aliases"
     )
 
 
 def _requests(query: CompiledQuery) -> str:
-    can, plan = query.terms.abilities, query.plan
+    can, plan = query.target.capabilities, query.plan
     if query.way.point is not None:
         return str(len(query.way.slots))
     more = f" + {len(plan.prefetch)} or more for prefetch_related" if plan.prefetch else ""
@@ -202,9 +203,9 @@ def entity_plural(query: CompiledQuery) -> str:
     return entity_meta(query.way.through.via).plural
 
 
-def text_of(plan: Plan, terms: Terms) -> str:
+def text_of(plan: Plan, target: Target) -> str:
     """The first document and its variables, as they will be sent: ``str(qs.query)``."""
-    request = None if plan.is_empty else first_request(compile_plan(plan, terms))
+    request = None if plan.is_empty else first_request(compile_plan(plan, target))
     if request is None:
-        return explain(plan, terms).route
+        return explain(plan, target).route
     return f"{request.document.text}\n\n{dumps(dict(request.variables))}"

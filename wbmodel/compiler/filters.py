@@ -1,7 +1,7 @@
 """Conditions -> the server's filter, leaf by leaf, with what the server cannot be trusted with kept for here.
 
 What is known of the real server's language is little (its own clients use ``$and $or $ne $gt $gte $lt $lte $in $nin
-$regex`` and bare values), so each leaf is graded by what the backend promises, and only an ``exact`` tree needs no
+$regex`` and bare values), so each leaf is graded by what the backend can, and only an ``exact`` tree needs no
 second look at the rows.
 """
 
@@ -11,10 +11,11 @@ from typing import Any
 
 import attrs
 
+from wbmodel.backend.capabilities import Capabilities
 from wbmodel.meta import Kind
+from wbmodel.query.conditions import Leaf, Node
 from wbmodel.query.paths import Path
-from wbmodel.query.where import Leaf, Node
-from wbmodel.query.wires import Grade, Promises, wire_value
+from wbmodel.query.wires import Grade, wire_value
 
 __all__ = ["Compiled", "Note", "compile_filter", "order_path", "server_path"]
 
@@ -37,22 +38,22 @@ class Compiled:
     notes: tuple[Note, ...]
 
 
-def compile_filter(node: Node | None, promises: Promises, pushed: bool = True) -> Compiled:
+def compile_filter(node: Node | None, can: Capabilities, pushed: bool = True) -> Compiled:
     """Compile a condition. ``pushed`` False: the connection takes no filters, so everything is done here."""
     if node is None:
         return Compiled(None, "exact", ())
     notes: list[Note] = []
-    wire, grade = _compile(node, promises, pushed, notes)
+    wire, grade = _compile(node, can, pushed, notes)
     return Compiled(wire, grade, tuple(notes))
 
 
-def _compile(node: Node, promises: Promises, pushed: bool, notes: list[Note]) -> tuple[dict[str, Any] | None, Grade]:
+def _compile(node: Node, can: Capabilities, pushed: bool, notes: list[Note]) -> tuple[dict[str, Any] | None, Grade]:
     if isinstance(node, Leaf):
-        wire, grade = _leaf(node, promises) if pushed else (None, "local")
+        wire, grade = _leaf(node, can) if pushed else (None, "local")
         notes.append(Note(node, grade, wire))
         return wire, grade
     first = len(notes)
-    parts = [_compile(child, promises, pushed, notes) for child in node.children]
+    parts = [_compile(child, can, pushed, notes) for child in node.children]
     grades = [grade for _, grade in parts]
     worst: Grade = "local" if "local" in grades else "superset" if "superset" in grades else "exact"
     wires = [wire for wire, _ in parts if wire is not None]
@@ -78,28 +79,28 @@ def _and(wires: list[dict[str, Any]]) -> dict[str, Any] | None:
     return merged
 
 
-def _leaf(leaf: Leaf, promises: Promises) -> tuple[dict[str, Any] | None, Grade]:
-    key = server_path(leaf.path, promises)
+def _leaf(leaf: Leaf, can: Capabilities) -> tuple[dict[str, Any] | None, Grade]:
+    key = server_path(leaf.path, can)
     if key is None:
         return None, "local"
     kind, lookup, operand = leaf.path.kind, leaf.lookup, leaf.operand
-    grade = lookup.grade(operand, kind, promises)
-    wire = lookup.wire(key, operand, kind, promises)
+    grade = lookup.grade(operand, kind, can)
+    wire = lookup.wire(key, operand, kind, can)
     if wire is None or grade == "local":
         return None, "local"
-    if len(leaf.path.keys) > 1 and not promises.literal_keys and grade == "exact":
+    if len(leaf.path.keys) > 1 and not can.literal_keys and grade == "exact":
         # Whether "a.b" also finds a key that is literally called so is not known.
         grade = "superset"
     if not leaf.negated:
         return wire, grade
-    return _negated(key, leaf, wire, grade, promises)
+    return _negated(key, leaf, wire, grade, can)
 
 
 _OPPOSITE = {"gt": "$lte", "gte": "$lt", "lt": "$gte", "lte": "$gt", "within": "$lt"}
 
 
 def _negated(
-    key: str, leaf: Leaf, wire: dict[str, Any], grade: Grade, promises: Promises
+    key: str, leaf: Leaf, wire: dict[str, Any], grade: Grade, can: Capabilities
 ) -> tuple[dict[str, Any] | None, Grade]:
     if grade != "exact":
         # The opposite of more than was meant is less than is meant.
@@ -118,40 +119,40 @@ def _negated(
         # Values of a column are of one type and never NaN, so what is not above is null or not above.
         return {"$or": [{key: None}, {key: {_OPPOSITE[name]: wire_value(operand)}}]}, "exact"
     # No client of W&B's was seen to send $nor, so only a server that promises much is sent it.
-    return ({"$nor": [wire]}, "exact") if promises.strict_values else (None, "local")
+    return ({"$nor": [wire]}, "exact") if can.strict_values else (None, "local")
 
 
 # -- paths -----------------------------------------------------------------------------------------
 
 
-def server_path(path: Path, promises: Promises) -> str | None:
+def server_path(path: Path, can: Capabilities) -> str | None:
     """The server's name of a path in a filter, or None when it has none."""
     if path.related is not None:
         return path.field.filters.get(path.related.name)
     base = path.field.filter_path
     if base is None:
         return None
-    keys = _keys(path.keys, promises)
+    keys = _keys(path.keys, can)
     if keys is None or (path.kind is Kind.CONFIG and "value" in path.keys[1:2]):
         # config.k.value is the server's own spelling of config.k, so a nested key "value" cannot be said.
         return None
     return ".".join([base, *keys])
 
 
-def order_path(path: Path, promises: Promises) -> str | None:
+def order_path(path: Path, can: Capabilities) -> str | None:
     """The server's name of a path in an order, or None when it has none. Orders want ``config.k.value``."""
     if path.related is not None or path.field.order_key is None:
         return None
-    if path.kind in (Kind.TEXT, Kind.ID) and not promises.strict_values:
+    if path.kind in (Kind.TEXT, Kind.ID) and not can.strict_values:
         # A server's collation may put "a" before "Z", which no look at the rows that came can mend.
         return None
-    keys = _keys(path.keys, promises)
+    keys = _keys(path.keys, can)
     if path.keys and path.keys[-1] != path.keys[-1].strip():
         # An order is a list of terms, and the blanks around a term are not part of it.
         return None
-    if keys is None or (path.keys and "," in "".join(path.keys) and not promises.literal_keys):
+    if keys is None or (path.keys and "," in "".join(path.keys) and not can.literal_keys):
         return None
-    if promises.literal_keys:
+    if can.literal_keys:
         keys = [key.replace(",", "\\,") for key in keys]
     if path.kind is Kind.CONFIG:
         if "value" in path.keys[1:2]:
@@ -160,8 +161,8 @@ def order_path(path: Path, promises: Promises) -> str | None:
     return ".".join([path.field.order_key, *keys])
 
 
-def _keys(keys: tuple[str, ...], promises: Promises) -> list[str] | None:
-    if promises.literal_keys:
+def _keys(keys: tuple[str, ...], can: Capabilities) -> list[str] | None:
+    if can.literal_keys:
         return None if "" in keys else [key.replace("\\", "\\\\").replace(".", "\\.") for key in keys]
     # What a backslash means to a server that does not promise to take it as an escape is not known.
     return None if any("." in key or "\\" in key or not key for key in keys) else list(keys)

@@ -12,13 +12,13 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from wbmodel.backend.asks import Document, Request
 from wbmodel.codec import dumps, floats_from_tokens, loads, loads_numbers
+from wbmodel.compiler.hydrate import HOUSEKEEPING, unwrap_config
 from wbmodel.compiler.selection import Tree, node_selection
-from wbmodel.convert import HOUSEKEEPING, unwrap_config
 from wbmodel.errors import FieldError
+from wbmodel.json_values import plain, same
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, Writes
-from wbmodel.query.plain import plain, same
-from wbmodel.request import Document, Request
 
 __all__ = ["changed", "config_text", "deletion", "encode", "summary_text", "upsert", "yaml_text"]
 
@@ -141,7 +141,7 @@ def changed(meta: EntityMeta, field: FieldMeta, kept: Any, value: Any) -> bool:
         value = plain(value, f"{meta.name}.{field.name}")
         if field.kind is Kind.SUMMARY:
             value = floats_from_tokens(value)  # as it will be read again: the text "NaN" is a number there
-        return not same(_decoded(field.kind, kept), value)
+        return not same(_decoded(field.kind, kept), value, exact=True)
     except (ValueError, TypeError):
         # What cannot be written is no value that was read (saving it says why), and what cannot be read is another.
         return True
@@ -169,7 +169,7 @@ def config_text(text: str | None, value: Mapping[str, Any], where: str = "config
         if key in HOUSEKEEPING:
             made[key] = item
         elif key in value:
-            made[key] = item if same(before[key], value[key]) else _wrapped(item, value[key])
+            made[key] = item if same(before[key], value[key], exact=True) else _wrapped(item, value[key])
     made.update((key, {"value": item}) for key, item in value.items() if key not in made)
     return _text(made, where)
 
@@ -194,7 +194,7 @@ def summary_text(text: str | None, value: Mapping[str, Any], where: str = "summa
     before = floats_from_tokens(raw)
     made = {}
     for key, item in value.items():
-        unchanged = key in raw and same(before[key], floats_from_tokens(item))
+        unchanged = key in raw and same(before[key], floats_from_tokens(item), exact=True)
         made[key] = raw[key] if unchanged else item
     return _text(made, where)
 

@@ -4,88 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import attrs
 
+from wbmodel.backend.asks import Request
 from wbmodel.codec import dumps
+from wbmodel.compiler.access import Slot, Way, choose
 from wbmodel.compiler.document import Shape, build, freeze
 from wbmodel.compiler.filters import Compiled, compile_filter, order_path, server_path
-from wbmodel.compiler.keyset import Keyset
-from wbmodel.compiler.routes import Defaults, Slot, Way, choose
+from wbmodel.compiler.hydrate import Hydrator, hydrator
 from wbmodel.compiler.selection import node_selection, related_fields
-from wbmodel.convert import Hydrator, hydrator
+from wbmodel.compiler.target import Target
 from wbmodel.meta import EntityMeta, Kind, Point, Route, entity_meta
-from wbmodel.query.match import predicate
+from wbmodel.operations.keyset import Keyset
+from wbmodel.query.conditions import fields_of
+from wbmodel.query.evaluate import predicate
 from wbmodel.query.order import OrderKey, tie_break
 from wbmodel.query.paths import Path
 from wbmodel.query.plan import Plan
-from wbmodel.query.where import fields_of
-from wbmodel.query.wires import Promises
-from wbmodel.request import Request
 
-__all__ = ["Abilities", "CompiledQuery", "Terms", "compile_plan"]
-
-
-class Abilities(Protocol):
-    """The part of ``backend.Capabilities`` that the compiler reads; each flag is documented there."""
-
-    @property
-    def strict_values(self) -> bool: ...
-    @property
-    def literal_keys(self) -> bool: ...
-    @property
-    def regex(self) -> bool: ...
-    @property
-    def exists(self) -> bool: ...
-    @property
-    def multi_order(self) -> bool: ...
-    @property
-    def nulls_last(self) -> bool: ...
-    @property
-    def count(self) -> bool: ...
-    @property
-    def all_projects(self) -> bool: ...
-    @property
-    def filtered(self) -> frozenset[str]: ...
-    @property
-    def page_size(self) -> int: ...
-    @property
-    def max_page_size(self) -> int: ...
-    @property
-    def max_aliases(self) -> int: ...
-    @property
-    def in_process(self) -> bool: ...
-    @property
-    def concurrent(self) -> bool: ...
-    @property
-    def stable_cursors(self) -> bool: ...
-
-
-def _promises(terms: Terms) -> Promises:
-    can = terms.abilities
-    return Promises(can.strict_values, can.literal_keys, can.regex, can.exists)
-
-
-def _defaults(terms: Terms) -> Defaults:
-    return Defaults(terms.project, terms.entity, terms.abilities.all_projects)
-
-
-@attrs.frozen(slots=True, kw_only=True)
-class Terms:
-    """For whom a plan is compiled: what the backend can do, what the session adds, and what to call the place.
-
-    ``promises`` is what the backend promises of its filters, ``defaults`` what the session adds to a query that does
-    not
-    say it; both follow from the rest.
-    """
-
-    abilities: Abilities
-    project: str | None = None
-    entity: str | None = None
-    place: str = "this backend"
-    promises: Promises = attrs.field(init=False, default=attrs.Factory(_promises, takes_self=True))
-    defaults: Defaults = attrs.field(init=False, default=attrs.Factory(_defaults, takes_self=True))
+__all__ = ["CompiledQuery", "compile_plan"]
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False)
@@ -96,7 +35,7 @@ class CompiledQuery:
     connections that take no filters."""
 
     plan: Plan
-    terms: Terms
+    target: Target
     way: Way
     filter: Compiled
     keys: tuple[OrderKey, ...]
@@ -111,15 +50,15 @@ class CompiledQuery:
 
     def can_filter(self, route: Route) -> bool:
         """Whether this route's connection takes filters here."""
-        return route.filters and self.meta.name in self.terms.abilities.filtered
+        return route.filters and self.meta.graphql in self.target.capabilities.filtered
 
     def can_order(self, route: Route) -> bool:
         """Whether this route's connection takes an order here."""
-        return route.order and self.meta.name in self.terms.abilities.filtered
+        return route.order and self.meta.graphql in self.target.capabilities.filtered
 
     def server_order(self, route: Route, keys: Sequence[OrderKey]) -> str | None:
         """The order text when the server can do all of ``keys`` just as it is meant; else None."""
-        can = self.terms.abilities
+        can = self.target.capabilities
         if not (self.can_order(route) and can.nulls_last and (can.multi_order or len(keys) == 1)):
             return None
         texts = [self.order_text(key) for key in keys]
@@ -127,24 +66,24 @@ class CompiledQuery:
 
     def order_text(self, key: OrderKey) -> str | None:
         """One key as the server writes it, None when it has no name for it."""
-        path = order_path(key.path, self.terms.promises)
+        path = order_path(key.path, self.target.capabilities)
         return None if path is None else ("-" if key.descending else "+") + path
 
     def creation_order(self, route: Route, keys: Sequence[OrderKey]) -> Keyset | None:
         """The keyset of an order whose first key is the date of creation, None where there is none or no need of it:
         where a cursor goes on at its row anyway, and where a connection takes no filter or order by that date."""
-        if self.terms.abilities.stable_cursors or not route.paged:
+        if self.target.capabilities.stable_cursors or not route.paged:
             return None
         if not (self.can_filter(route) and self.can_order(route)):
             return None
         first, fields = keys[0], self.meta.fields
         if first.path.field.name != "created_at" or first.path.related is not None or first.path.keys:
             return None
-        date = server_path(first.path, self.terms.promises)
+        date = server_path(first.path, self.target.capabilities)
         if date is None or self.order_text(first) is None:
             return None
         key = fields[self.meta.key]
-        name = server_path(Path(key), self.terms.promises)
+        name = server_path(Path(key), self.target.capabilities)
         return Keyset((first.path.field.wire, date), (key.wire, name), first.descending)
 
     def any_order(self, route: Route) -> tuple[str | None, Keyset | None]:
@@ -292,13 +231,15 @@ def _variables(route: Route) -> list[str]:
     return [arg.variable for step in route.steps for arg in step.args] + [arg.variable for arg in route.args]
 
 
-def compile_plan(plan: Plan, terms: Terms) -> CompiledQuery:
+def compile_plan(plan: Plan, target: Target) -> CompiledQuery:
     """Compile a plan. Raises :class:`~wbmodel.errors.FieldError` when the query does not say where to look."""
-    way = choose(plan, terms.defaults)
+    way = choose(plan, target)
     meta = plan.meta
     routes = [way.route] if way.route is not None else list(meta.options.routes)
-    pushed = way.point is None and meta.name in terms.abilities.filtered and any(route.filters for route in routes)
-    compiled = compile_filter(plan.where, terms.promises, pushed)
+    pushed = (
+        way.point is None and meta.graphql in target.capabilities.filtered and any(route.filters for route in routes)
+    )
+    compiled = compile_filter(plan.where, target.capabilities, pushed)
     asked = plan.order_keys
     known = {key.path.field.name for key in asked if not key.path.keys and key.path.related is None}
     keys = (*asked, *(key for key in tie_break(meta) if key.path.field.name not in known))
@@ -310,7 +251,7 @@ def compile_plan(plan: Plan, terms: Terms) -> CompiledQuery:
     whole = _whole(plan, way)
     return CompiledQuery(
         plan=plan,
-        terms=terms,
+        target=target,
         way=way,
         filter=compiled,
         keys=keys,

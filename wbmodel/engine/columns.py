@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from wbmodel.backend.asks import ColumnBatch, ReadSpec
 from wbmodel.engine.history import flat_row, in_steps, sample
 from wbmodel.engine.records import RunRecord
-from wbmodel.request import ColumnBatch, ReadSpec
 
 __all__ = ["BATCH_ROWS", "read_columns"]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import attrs
 
+from wbmodel.backend.asks import BlobRef, ColumnBatch, Document, ReadSpec, Request, Response
 from wbmodel.engine.columns import read_columns
 from wbmodel.engine.context import MANIFEST, Context, blob_url, manifest_file
 from wbmodel.engine.dialect import Dialect
@@ -17,7 +18,6 @@ from wbmodel.engine.pages import Pager
 from wbmodel.engine.records import ArtifactRecord, FileRecord, RunRecord
 from wbmodel.engine.store import Store
 from wbmodel.errors import DoesNotExist
-from wbmodel.request import BlobRef, ColumnBatch, Document, ReadSpec, Request, Response
 
 if TYPE_CHECKING:
     from graphql import DocumentNode, GraphQLError

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import attrs
 
 from wbmodel import errors
-from wbmodel.convert import decoder
+from wbmodel.compiler.hydrate import decoder
 from wbmodel.errors import ConfigurationError, FieldError, FieldNotLoaded, UnreadableValue, nearest
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, Options, register
 from wbmodel.objects.relations import ToMany
@@ -165,7 +165,7 @@ class Model:
         # Hidden as well: to a type checker, a class with __setattr__ takes every name.
         def __setattr__(self, name: str, value: Any) -> None:
             if name[:1] != "_":
-                from wbmodel.objects.writing import setting
+                from wbmodel.operations.save import setting
 
                 name, value = setting(self, name, value)
                 global _keeper
@@ -202,13 +202,13 @@ class Model:
     def refresh(self) -> None:
         """Load every field that is loaded again, in place: what was changed here is replaced, what was prefetched is
         forgotten. Raises the class's ``DoesNotExist`` when it is gone."""
-        from wbmodel.objects.watching import reload
+        from wbmodel.objects.watch import reload
 
         reload(self)
 
     async def arefresh(self) -> None:
         """The twin of :meth:`refresh`."""
-        from wbmodel.objects.watching import areload
+        from wbmodel.objects.watch import areload
 
         await areload(self)
 
@@ -266,7 +266,7 @@ class Model:
         return hash(self._identity())
 
     def _repr_html_(self) -> str | None:
-        from wbmodel.objects.html import entity_html
+        from wbmodel.display.notebook import entity_html
 
         return entity_html(self)
 

@@ -14,7 +14,7 @@ from wbmodel.errors import FieldNotLoaded
 from wbmodel.meta import Arg, Expansion, Kind, Options, Point, Route, Step, Writes, field, relation
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.relations import ToMany
-from wbmodel.objects.watching import TERMINAL
+from wbmodel.objects.watch import TERMINAL
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -239,7 +239,7 @@ class Run(Written, Model):
         Raises :class:`~wbmodel.errors.WaitTimeout` after ``timeout`` seconds (None: never), and ``Run.DoesNotExist``
         when the run is deleted meanwhile.
         """
-        from wbmodel.objects.watching import Waiting
+        from wbmodel.objects.watch import Waiting
 
         Waiting(self, timeout, until, interval).wait()
         return self
@@ -248,7 +248,7 @@ class Run(Written, Model):
         self, timeout: float | None = None, until: str | Iterable[str] = TERMINAL, interval: float = 5.0
     ) -> Self:
         """The twin of :meth:`wait`, which Python's keyword ``await`` keeps from being called ``await``."""
-        from wbmodel.objects.watching import Waiting
+        from wbmodel.objects.watch import Waiting
 
         await Waiting(self, timeout, until, interval).await_()
         return self

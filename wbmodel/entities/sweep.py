@@ -191,12 +191,14 @@ class Sweep(Written, Model):
         await self._asteer("cancel")
 
     def _steer(self, verb: str) -> None:
-        from wbmodel.objects import steering, writing
+        from wbmodel.objects import steering
+        from wbmodel.operations import save as writing
 
         writing.run(self, steering.steer, verb)
 
     async def _asteer(self, verb: str) -> None:
-        from wbmodel.objects import steering, writing
+        from wbmodel.objects import steering
+        from wbmodel.operations import save as writing
 
         await writing.arun(self, steering.steer, verb)
 

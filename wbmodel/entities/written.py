@@ -15,7 +15,7 @@ class Written:
     @property
     def dirty_fields(self) -> tuple[str, ...]:
         """The names of the fields that differ from what was read: what :meth:`save` would send. Asks nothing."""
-        from wbmodel.objects.writing import dirty
+        from wbmodel.operations.save import dirty
 
         return dirty(self)
 
@@ -31,24 +31,24 @@ class Written:
         :class:`~wbmodel.errors.ConflictError` when the server's value is not the one that was read; W&B has no
         compare-and-swap, so what changes between the look and the write goes unseen.
         """
-        from wbmodel.objects import writing
+        from wbmodel.operations import save as writing
 
         sent: tuple[str, ...] = writing.run(self, writing.save, update_fields, check)
         return sent
 
     async def asave(self, update_fields: Iterable[str] | None = None, *, check: bool = False) -> tuple[str, ...]:
         """The twin of :meth:`save`."""
-        from wbmodel.objects import writing
+        from wbmodel.operations import save as writing
 
         sent: tuple[str, ...] = await writing.arun(self, writing.save, update_fields, check)
         return sent
 
     def _delete(self, **flags: bool) -> None:
-        from wbmodel.objects import writing
+        from wbmodel.operations import save as writing
 
         writing.run(self, writing.delete, flags)
 
     async def _adelete(self, **flags: bool) -> None:
-        from wbmodel.objects import writing
+        from wbmodel.operations import save as writing
 
         await writing.arun(self, writing.delete, flags)

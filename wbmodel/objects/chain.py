@@ -13,14 +13,14 @@ import attrs
 from wbmodel.compiler.selection import check_related
 from wbmodel.errors import ConfigurationError, QueryError
 from wbmodel.meta import EntityMeta
-from wbmodel.objects.results import ENTITIES, Dicts, Flat, Shape, Tuples, columns
+from wbmodel.query.conditions import both, either, resolve
 from wbmodel.query.f import PathExpr
 from wbmodel.query.order import parse_order
 from wbmodel.query.paths import resolve_path
 from wbmodel.query.plan import Plan
 from wbmodel.query.q import Q
 from wbmodel.query.scopes import narrow
-from wbmodel.query.where import both, either, resolve
+from wbmodel.query.shapes import ENTITIES, Dicts, Flat, Shape, Tuples, columns
 
 if TYPE_CHECKING:
     from typing_extensions import Self, TypeVar
@@ -164,7 +164,7 @@ class Chain(Generic[E_co, R_co]):
 
     def prefetch_related(self, *relations: str) -> Self:
         """Load these relations of all rows in as few more requests as possible; they are then read without asking."""
-        from wbmodel.compiler.prefetch import check_prefetch
+        from wbmodel.operations.prefetch import check_prefetch
 
         self._refuse_shaped("prefetch_related")
         names = tuple(check_prefetch(self._meta, item) for item in relations)

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-    from wbmodel.compiler.pages import Operation
-    from wbmodel.objects.discovery import FieldInfo
-    from wbmodel.objects.frames import Table
-    from wbmodel.objects.grouping import Grouped
+    from wbmodel.objects.grouped import Grouped
     from wbmodel.objects.queryset import QuerySet
+    from wbmodel.operations.keys import FieldInfo
+    from wbmodel.operations.pages import Operation
     from wbmodel.query.aggregates import Aggregate, EverythingBut
     from wbmodel.query.f import PathExpr
     from wbmodel.session.session import Session
+    from wbmodel.table.table import Table
 
 __all__ = ["Exports", "Questions"]
 
@@ -123,7 +123,7 @@ class Exports:
 
 def _need(library: str) -> None:
     # Before the backend is asked: a missing library should not cost the reading of all rows.
-    from wbmodel.objects.frames import need
+    from wbmodel.table.table import need
 
     need(library)
 
@@ -160,42 +160,42 @@ class Questions(Exports):
         rows = self._rows_of()
         if not rows._complete:
             return None
-        from wbmodel.objects.tables import of_cache
+        from wbmodel.operations.table import of_cache
 
         return of_cache(rows)
 
     def _table_asked(self, session: Session) -> Operation[Table]:
-        from wbmodel.objects.tables import table
+        from wbmodel.operations.table import table
 
         rows = self._rows_of()
-        return table(rows, rows._terms(session), session)
+        return table(rows, session.target)
 
     def _do(self, operation: Callable[..., Operation[Any]], *args: Any) -> Any:
         rows, session = self._rows_of(), self._bind()
-        return session.run(operation(rows, rows._terms(session), session, *args), timeout=rows._timeout)
+        return session.run(operation(rows, session.target, *args), timeout=rows._timeout)
 
     async def _ado(self, operation: Callable[..., Operation[Any]], *args: Any) -> Any:
         rows, session = self._rows_of(), self._bind()
-        return await session.arun(operation(rows, rows._terms(session), session, *args), timeout=rows._timeout)
+        return await session.arun(operation(rows, session.target, *args), timeout=rows._timeout)
 
     def aggregate(self, **aggregates: Aggregate) -> dict[str, Any]:
         """One answer over all rows for each name: ``aggregate(n=Count(), best=Min("summary.loss"))``. Null and NaN are
         left out; ``docs/reference/aggregates.md`` has the rules. Raises :class:`~wbmodel.errors.FieldError` for text
         where numbers are meant, naming the row."""
-        from wbmodel.objects.grouping import aggregate, checked
+        from wbmodel.objects.grouped import aggregate, checked
 
         return cast("dict[str, Any]", self._do(aggregate, checked(self._rows_of(), aggregates)))
 
     async def aaggregate(self, **aggregates: Aggregate) -> dict[str, Any]:
         """The twin of :meth:`aggregate`."""
-        from wbmodel.objects.grouping import aggregate, checked
+        from wbmodel.objects.grouped import aggregate, checked
 
         return cast("dict[str, Any]", await self._ado(aggregate, checked(self._rows_of(), aggregates)))
 
     def group_by(self, *keys: str | PathExpr | EverythingBut) -> Grouped:
         """The rows in groups of equal values at these paths, to :meth:`annotate` with aggregates:
         ``group_by("config.lr").annotate(n=Count(), loss=Mean("summary.loss"))``. Lazy; asks nothing."""
-        from wbmodel.objects.grouping import Grouped
+        from wbmodel.objects.grouped import Grouped
 
         return Grouped.of(self._rows_of(), keys)
 
@@ -203,12 +203,12 @@ class Questions(Exports):
         """Which keys the rows have under these fields (``"config"``, ``"summary"``; without names, under every field
         that has keys): path, type, in how many rows, an example. Nested keys too. Reads all rows; slice to look at
         some."""
-        from wbmodel.objects.discovery import find
+        from wbmodel.operations.keys import find
 
         return cast("list[FieldInfo]", self._do(find, names))
 
     async def afields(self, *names: str) -> list[FieldInfo]:
         """The twin of :meth:`fields`."""
-        from wbmodel.objects.discovery import find
+        from wbmodel.operations.keys import find
 
         return cast("list[FieldInfo]", await self._ado(find, names))

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 import attrs
 
+from wbmodel.display.notebook import Shown
 from wbmodel.errors import ConfigurationError, FieldError, QueryError
 from wbmodel.meta import Kind
 from wbmodel.objects.chain import Chain, E_co, Origin, R_co
 from wbmodel.objects.exports import Questions
-from wbmodel.objects.html import Shown
 from wbmodel.objects.manager import Manager
-from wbmodel.objects.watching import Watching
+from wbmodel.objects.watch import Watching
 from wbmodel.objects.writes import Writes
 from wbmodel.query.f import PathExpr
 from wbmodel.query.order import parse_order
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from wbmodel.compiler.explain import Explanation
-    from wbmodel.compiler.pages import Operation
-    from wbmodel.compiler.query import Terms
+    from wbmodel.operations.pages import Operation
     from wbmodel.session.session import Session
 
 __all__ = ["QuerySet"]
@@ -106,17 +105,11 @@ class QuerySet(Shown, Watching[E_co], Writes[E_co], Questions, Chain[E_co, R_co]
             return session.find()
         return get_session(session) if isinstance(session, str) else session
 
-    def _terms(self, session: Session) -> Terms:
-        # The compiler loads at the first question, not at import: see the speed test of `import wbmodel`.
-        from wbmodel.compiler.query import Terms
-
-        return Terms(abilities=session.capabilities, project=session.project, entity=session.entity, place=session.url)
-
     def _rows(self, session: Session, chunk: int | None = None) -> Operation[None]:
         """The operation that emits this queryset's results. ``chunk`` bounds what is prefetched for at a time."""
-        from wbmodel.objects import terminal
+        from wbmodel.operations import answers as terminal
 
-        return terminal.emit(self._evaluable(), self._shape, self._distinct, self._terms(session), session, chunk)
+        return terminal.emit(self._evaluable(), self._shape, self._distinct, session.target, chunk)
 
     def _evaluable(self) -> Plan:
         # A subclass of an entity gets its own rows: same fields, its own class.
@@ -235,9 +228,9 @@ class QuerySet(Shown, Watching[E_co], Writes[E_co], Questions, Chain[E_co, R_co]
         return await session.arun(self._operation(method, session, args), timeout=self._timeout)
 
     def _operation(self, method: str, session: Session, args: tuple[Any, ...]) -> Operation[Any]:
-        from wbmodel.objects import terminal
+        from wbmodel.operations import answers as terminal
 
-        operation: Operation[Any] = getattr(terminal, method)(self, self._terms(session), session, *args)
+        operation: Operation[Any] = getattr(terminal, method)(self, session.target, *args)
         return operation
 
     def get(self, *conditions: Q, **lookups: Any) -> R_co:
@@ -368,7 +361,7 @@ class QuerySet(Shown, Watching[E_co], Writes[E_co], Questions, Chain[E_co, R_co]
         from wbmodel.compiler.explain import explain
 
         session = self._bind()
-        told = explain(self._plan, self._terms(session))
+        told = explain(self._plan, session.target)
         if not analyze:
             return told
         before, started = session.stats.requests, datetime.now(timezone.utc)
@@ -380,7 +373,7 @@ class QuerySet(Shown, Watching[E_co], Writes[E_co], Questions, Chain[E_co, R_co]
         from wbmodel.compiler.explain import explain
 
         session = self._bind()
-        told = explain(self._plan, self._terms(session))
+        told = explain(self._plan, session.target)
         if not analyze:
             return told
         before, started, rows = session.stats.requests, datetime.now(timezone.utc), 0
@@ -450,7 +443,7 @@ class QueryText:
         from wbmodel.compiler.explain import text_of
 
         rows = self._rows
-        return text_of(rows._plan, rows._terms(rows._bind()))
+        return text_of(rows._plan, rows._bind().target)
 
     def __repr__(self) -> str:
         return str(self)

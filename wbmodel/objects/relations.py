@@ -39,7 +39,7 @@ class ToMany(Generic[E]):
     def __get__(self, instance: Any, owner: type[Any]) -> ToMany[E] | QuerySet[E]:
         if instance is None:
             return self
-        from wbmodel.compiler.prefetch import related_plan
+        from wbmodel.operations.prefetch import related_plan
 
         rows = entity_meta(self.target).cls.objects.using(instance.session)
         rows._plan = related_plan(self.meta, instance)

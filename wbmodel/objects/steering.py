@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from wbmodel.backend.asks import Response, Send
 from wbmodel.compiler.mutations import upsert
 from wbmodel.errors import ConflictError
-from wbmodel.objects.watching import look_again
-from wbmodel.objects.writing import check_answer, place_of, require_writable
-from wbmodel.request import Response, Send
+from wbmodel.objects.watch import look_again
+from wbmodel.operations.save import check_answer, place_of, require_writable
 
 if TYPE_CHECKING:
-    from wbmodel.compiler.pages import Operation
-    from wbmodel.compiler.query import Terms
-    from wbmodel.session.session import Session
+    from wbmodel.compiler.target import Target
+    from wbmodel.operations.pages import Operation
 
 __all__ = ["STATES", "steer"]
 
@@ -29,20 +28,20 @@ _FROM = {
 """The states that a verb may start from. The official client holds to them; the server is not known to."""
 
 
-def steer(row: Any, terms: Terms, owner: Session, verb: str) -> Operation[None]:
+def steer(row: Any, target: Target, verb: str) -> Operation[None]:
     """Look at the state of a sweep, then write the one that ``verb`` means, unless it is that already."""
-    require_writable(terms, owner)
-    now = yield from look_again(row, ("node_id", "state"), terms, owner)
+    require_writable(target)
+    now = yield from look_again(row, ("node_id", "state"), target)
     wanted, state = STATES[verb], now.state.upper()
     if state != wanted:
         if state not in _FROM[verb]:
-            raise ConflictError(f"the sweep {row.path} is {state} on {terms.place}, so there is nothing to {verb}")
+            raise ConflictError(f"the sweep {row.path} is {state} on {target.place}, so there is nothing to {verb}")
         request = upsert(
             type(row).__wbmodel_meta__,
             {"id": now.node_id, **place_of(row), "state": wanted},
             {"id": "ID", "state": "String"},
         )
         response: Response = yield Send(request)
-        check_answer(row, now.node_id, request, response, terms)
+        check_answer(row, now.node_id, request, response, target)
     object.__setattr__(row, "node_id", now.node_id)
     object.__setattr__(row, "state", wanted)

@@ -10,9 +10,9 @@ from wbmodel.objects.chain import E_co
 if TYPE_CHECKING:
     import os
 
-    from wbmodel.objects.bulk import Bulk
-    from wbmodel.objects.outcomes import BulkResult
     from wbmodel.objects.queryset import QuerySet
+    from wbmodel.operations.bulk import Bulk
+    from wbmodel.operations.bulk_result import BulkResult
 
 __all__ = ["Writes"]
 
@@ -100,7 +100,7 @@ class Writes(Generic[E_co]):
         does. Raises :class:`~wbmodel.errors.FieldError` before anything is asked, :class:`~wbmodel.errors.QueryError`
         for a slice or ``values()``.
         """
-        from wbmodel.objects import bulk
+        from wbmodel.operations import bulk
 
         made = self._updating(changes, fields, dry_run, journal, at_once, errors)
         return bulk.run(made, _rows(self)._timeout, errors)
@@ -117,7 +117,7 @@ class Writes(Generic[E_co]):
         **fields: Any,
     ) -> BulkResult:
         """The twin of :meth:`update`."""
-        from wbmodel.objects import bulk
+        from wbmodel.operations import bulk
 
         made = self._updating(changes, fields, dry_run, journal, at_once, errors)
         return await bulk.arun(made, _rows(self)._timeout, errors)
@@ -132,7 +132,7 @@ class Writes(Generic[E_co]):
         errors: str,
     ) -> Bulk:
         from wbmodel.errors import FieldError
-        from wbmodel.objects.bulk import Bulk, Updating
+        from wbmodel.operations.bulk import Bulk, Updating
         from wbmodel.query.changes import resolve_changes
 
         if changes is not None and not isinstance(changes, Mapping):
@@ -159,7 +159,7 @@ class Writes(Generic[E_co]):
 
         ``Run.objects.delete()`` is refused, as a slip would cost every run; ``Run.objects.all().delete()`` says it.
         """
-        from wbmodel.objects import bulk
+        from wbmodel.operations import bulk
 
         made = self._deleting(delete_artifacts, delete_drafts, dry_run, journal, at_once, errors)
         return bulk.run(made, _rows(self)._timeout, errors)
@@ -175,7 +175,7 @@ class Writes(Generic[E_co]):
         errors: Literal["raise", "return"] = "raise",
     ) -> BulkResult:
         """The twin of :meth:`delete`."""
-        from wbmodel.objects import bulk
+        from wbmodel.operations import bulk
 
         made = self._deleting(delete_artifacts, delete_drafts, dry_run, journal, at_once, errors)
         return await bulk.arun(made, _rows(self)._timeout, errors)
@@ -190,7 +190,7 @@ class Writes(Generic[E_co]):
         errors: str,
     ) -> Bulk:
         from wbmodel.errors import FieldError, NotSupported, QueryError
-        from wbmodel.objects.bulk import Bulk, Deleting
+        from wbmodel.operations.bulk import Bulk, Deleting
 
         rows = _rows(self)
         meta = rows._meta
@@ -214,18 +214,18 @@ class Writes(Generic[E_co]):
     # -- running operations --
 
     def _written(self, name: str, *args: Any) -> Any:
-        from wbmodel.objects import creating
+        from wbmodel.operations import create as creating
 
         rows = _rows(self)
         session = rows._bind()
-        return session.run(getattr(creating, name)(rows, rows._terms(session), session, *args), timeout=rows._timeout)
+        return session.run(getattr(creating, name)(rows, session.target, *args), timeout=rows._timeout)
 
     async def _awritten(self, name: str, *args: Any) -> Any:
-        from wbmodel.objects import creating
+        from wbmodel.operations import create as creating
 
         rows = _rows(self)
         session = rows._bind()
-        operation = getattr(creating, name)(rows, rows._terms(session), session, *args)
+        operation = getattr(creating, name)(rows, session.target, *args)
         return await session.arun(operation, timeout=rows._timeout)
 
 

@@ -13,10 +13,10 @@ from typing import Any, ClassVar
 import attrs
 
 from wbmodel.errors import FieldError, QueryError
+from wbmodel.json_values import operand_type
 from wbmodel.meta import EntityMeta, Kind
 from wbmodel.query.f import PathExpr
 from wbmodel.query.paths import Path, resolve_path, split_dotted
-from wbmodel.query.values import operand_type
 
 __all__ = [
     "Aggregate",

@@ -8,11 +8,11 @@ from typing import Any
 import attrs
 
 from wbmodel.errors import FieldError
+from wbmodel.json_values import plain
 from wbmodel.meta import EntityMeta, FieldMeta, Kind
 from wbmodel.query.f import PathExpr
 from wbmodel.query.lookups import find_lookup
 from wbmodel.query.paths import Path, resolve_path
-from wbmodel.query.plain import plain
 from wbmodel.query.q import Q
 
 __all__ = ["HOUSEKEEPING", "Add", "Change", "Remove", "Set", "Unset", "accepted", "resolve_changes"]

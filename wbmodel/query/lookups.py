@@ -10,12 +10,13 @@ from typing import Any
 
 import attrs
 
+from wbmodel.backend.capabilities import Capabilities
 from wbmodel.errors import QueryWarning
+from wbmodel.json_values import ABSENT
 from wbmodel.meta import Kind
 from wbmodel.query import meanings, operands, wires
 from wbmodel.query.meanings import Test
-from wbmodel.query.values import ABSENT
-from wbmodel.query.wires import Grade, Promises, WireForm
+from wbmodel.query.wires import Grade, WireForm
 
 __all__ = ["LOOKUPS", "Lookup", "add_lookup", "add_source", "find_lookup", "rewrites"]
 
@@ -25,8 +26,8 @@ class Lookup:
     """One operator.
 
     ``accept(value, kind, where)`` gives the operand in normal form or raises :class:`FieldError`.
-    ``match(operand, kind)`` gives a predicate of a value. ``wire(key, operand, kind, promises)`` gives the server's
-    filter or None, and ``grade(operand, kind, promises)`` says how far it reaches. ``inverse`` names a lookup that is
+    ``match(operand, kind)`` gives a predicate of a value. ``wire(key, operand, kind, can)`` gives the server's
+    filter or None, and ``grade(operand, kind, can)`` says how far it reaches. ``inverse`` names a lookup that is
     the exact opposite. ``rewrite`` is set for lookups that plugins add: it turns a path and a value into a condition.
     """
 
@@ -37,7 +38,7 @@ class Lookup:
     accept: Callable[[Any, Kind, str], Any]
     match: Callable[[Any, Kind], Test]
     wire: WireForm
-    grade: Callable[[Any, Kind, Promises], Grade]
+    grade: Callable[[Any, Kind, Capabilities], Grade]
     inverse: str | None = None
     on_texts: bool = False
     rewrite: Callable[[Any, Any], Any] | None = None

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from wbmodel.json_values import ABSENT, operand_type, same
 from wbmodel.meta import Kind
-from wbmodel.query.values import ABSENT, operand_type, same
 
 __all__ = [
     "Test",

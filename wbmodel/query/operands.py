@@ -14,8 +14,8 @@ from typing import Any
 
 from wbmodel.codec import parse_datetime
 from wbmodel.errors import FieldError
+from wbmodel.json_values import operand_type
 from wbmodel.meta import Kind
-from wbmodel.query.values import operand_type
 
 __all__ = [
     "anything",

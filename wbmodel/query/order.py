@@ -13,11 +13,11 @@ import attrs
 
 from wbmodel.codec import dumps
 from wbmodel.errors import FieldError
+from wbmodel.json_values import ABSENT, operand_type
 from wbmodel.meta import EntityMeta, Kind
+from wbmodel.query.evaluate import getter
 from wbmodel.query.f import PathExpr
-from wbmodel.query.match import getter
 from wbmodel.query.paths import Path, _resolve, resolve_path, split_dotted
-from wbmodel.query.values import ABSENT, operand_type
 
 __all__ = ["OrderKey", "default_order", "has_value", "parse_order", "sort_key", "tie_break"]
 

@@ -8,9 +8,9 @@ from typing import Any
 import attrs
 
 from wbmodel.meta import EntityMeta
+from wbmodel.query.conditions import Node, is_never
 from wbmodel.query.order import OrderKey, default_order
 from wbmodel.query.scopes import Scopes
-from wbmodel.query.where import Node, is_never
 
 __all__ = ["Plan"]
 

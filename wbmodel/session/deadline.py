@@ -11,10 +11,10 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from wbmodel.backend import Backend, SyncBackend
+from wbmodel.backend.asks import Request, Response
+from wbmodel.backend.base import Backend, SyncBackend
 from wbmodel.errors import RequestTimeout
 from wbmodel.hookspecs import CallInfo
-from wbmodel.request import Request, Response
 from wbmodel.session import drive
 
 __all__ = ["RAN_OUT", "Deadline", "aiterate", "arun", "iterate", "run"]

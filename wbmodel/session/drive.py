@@ -1,11 +1,11 @@
 """The only coloured code: two drivers that carry an I/O-free operation to its end over a backend.
 
-An operation is a generator over the verbs of :mod:`wbmodel.request`. What a backend raises is raised at the
+An operation is a generator over the verbs of :mod:`wbmodel.backend.asks`. What a backend raises is raised at the
 operation's ``yield``, so that it can retry or clean up. Wrappers are layered around every request, without colour:
-the requests of one :class:`~wbmodel.request.Batch` go through them in lockstep, so a batch stays a batch.
+the requests of one :class:`~wbmodel.backend.asks.Batch` go through them in lockstep, so a batch stays a batch.
 
 Reading ahead starts a request at once where the backend says that this saves time (``capabilities.concurrent``);
-elsewhere the request is sent at :class:`~wbmodel.request.Wait`, and one that is never waited for costs nothing.
+elsewhere the request is sent at :class:`~wbmodel.backend.asks.Wait`, and one that is never waited for costs nothing.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import attrs
 
-from wbmodel.backend import Backend
+from wbmodel.backend.asks import Ahead, Batch, Emit, Request, Response, Send, Verb, Wait
+from wbmodel.backend.base import Backend
 from wbmodel.errors import ConfigurationError, PluginError
 from wbmodel.hookspecs import CallInfo, Wrapper
-from wbmodel.request import Ahead, Batch, Emit, Request, Response, Send, Verb, Wait
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -155,7 +155,7 @@ def _counted(responses: Sequence[Response], requests: Sequence[Request], backend
 
 
 def run(operation: Operation[T], doors: Doors) -> T:
-    """Drive ``operation`` to its end and give the value it returns. It must not :class:`~wbmodel.request.Emit`."""
+    """Drive ``operation`` to its end and give the value it returns. It must not :class:`~wbmodel.backend.asks.Emit`."""
     driver = _drive(operation, doors)
     try:
         next(driver)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from wbmodel.backend.asks import Request, Response
 from wbmodel.errors import ServerError
-from wbmodel.request import Request, Response
 
 if TYPE_CHECKING:
     from wbmodel.session.drive import NamedWrapper

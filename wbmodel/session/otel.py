@@ -7,7 +7,7 @@ no wrapper while it is off.
 A span is named after the operation's type and name (``query Runs``) and of kind CLIENT; its parent is the caller's
 current span. Attributes are those of OpenTelemetry's semantic conventions for GraphQL, HTTP, servers and errors
 (``graphql.operation.name``, ``graphql.operation.type``, ``server.address``, ``server.port``,
-``http.response.status_code``, ``error.type``), and ``wbmodel.session``, ``wbmodel.backend``, ``wbmodel.rows``,
+``http.response.status_code``, ``error.type``), and ``wbmodel.session``, ``wbmodel.backend.base``, ``wbmodel.rows``,
 ``wbmodel.bytes`` (received on the wire), ``wbmodel.attempts``, ``wbmodel.outcome`` as in a trace's records.
 """
 
@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from wbmodel._version import __version__
+from wbmodel.backend.asks import Request, Response, Send
 from wbmodel.codec import dumps
 from wbmodel.errors import LibraryNotInstalled, ServerError
 from wbmodel.hookspecs import CallInfo, Wrapper
-from wbmodel.request import Request, Response, Send
 from wbmodel.session import observe
 from wbmodel.session.drive import NamedWrapper
 from wbmodel.session.trace import note_of, operation_of, outcome_of, redactor_for, rows_of, watched

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from typing_extensions import Self
 
 from wbmodel.backend import Backend, Capabilities
+from wbmodel.backend.asks import Document, Request, Response, Send, raise_for_errors
+from wbmodel.compiler.target import Target
 from wbmodel.errors import BackendNotInstalled, ConfigurationError, PluginError, suggestion
 from wbmodel.hookspecs import CallInfo
-from wbmodel.request import Document, Request, Response, Send, raise_for_errors
 from wbmodel.session import current, deadline, drive, observe
 from wbmodel.session.observe import SessionStats, notify
 from wbmodel.session.settings import Settings
-from wbmodel.session.who import Asker
+from wbmodel.session.viewer import Asker
 from wbmodel.urls import app_url, mask_url
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Session:
         self._recording = _recording(settings)
         self._call_info: CallInfo | None = None
         self._asker = Asker(lambda: not self.capabilities.in_process)
+        self._target: Target | None = None
         self._closed = False
         self._blocks = 0
         _check_options(entry, self._options)
@@ -116,6 +118,16 @@ class Session:
     def capabilities(self) -> Capabilities:
         """What the backend promises."""
         return self.backend.capabilities
+
+    @property
+    def target(self) -> Target:
+        """Where plans are asked over this session. Raises :class:`~wbmodel.errors.ConfigurationError` once closed."""
+        can = self.capabilities
+        if self._target is None or self._target.capabilities is not can:
+            self._target = Target(
+                capabilities=can, project=self.project, entity=self.entity, place=self.url, owner=self
+            )
+        return self._target
 
     @property
     def origin(self) -> str:

@@ -27,10 +27,10 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import attrs
 from typing_extensions import Self
 
+from wbmodel.backend.asks import Request, Response, Send
 from wbmodel.codec import dumps, format_datetime
 from wbmodel.errors import ServerError, WbmodelWarning, warn
 from wbmodel.hookspecs import CallInfo, Wrapper
-from wbmodel.request import Request, Response, Send
 from wbmodel.session.current import connections, get_session
 from wbmodel.session.drive import NamedWrapper
 from wbmodel.session.observe import Innermost, readable, within

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Self
 
-from wbmodel.request import Request
+from wbmodel.backend.asks import Request
 from wbmodel.session.current import get_session
 from wbmodel.session.observe import observing
 

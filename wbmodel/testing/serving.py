@@ -10,7 +10,7 @@ from wbmodel.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from wbmodel.engine.execute import Engine
-    from wbmodel.engine.server import Server
+    from wbmodel.server.server import Server
 
 __all__ = ["served"]
 
@@ -21,12 +21,12 @@ def served(world: str | Mapping[str, Any] | Engine = "demo:", **options: Any) ->
 
     ``world`` is a fixtures URL (``"fixtures:PATH"``, ``"demo:"``), a dict in the fixtures format, or an engine.
 
-    ``options`` are those of :class:`~wbmodel.engine.server.Server`: ``api_key``, ``limits``, ``faults``, ``port``. What
+    ``options`` are those of :class:`~wbmodel.server.server.Server`: ``api_key``, ``limits``, ``faults``, ``port``. What
     is given has ``url``, and ``faults`` for bad weather. The official client can be pointed at it as well
     (``WANDB_BASE_URL``). Raises :class:`~wbmodel.errors.ConfigurationError` for a URL of another backend.
     """
     from wbmodel.engine.execute import Engine
-    from wbmodel.engine.server import serving
+    from wbmodel.server.server import serving
 
     engine = world if isinstance(world, Engine) else Engine(_store(world))
     with serving(engine, **options) as server:

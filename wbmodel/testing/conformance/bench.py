@@ -18,8 +18,8 @@ from wbmodel.testing.conformance.kit import Kit
 from wbmodel.testing.conformance.seeds import FixturesSeed, GivenSeed, MutationSeed, Seed
 
 if TYPE_CHECKING:
-    from wbmodel.backend import Backend
-    from wbmodel.owner_loop import OwnerLoop
+    from wbmodel.backend.base import Backend
+    from wbmodel.backend.owner_loop import OwnerLoop
     from wbmodel.registry import PluginManager
     from wbmodel.session.session import Session
     from wbmodel.testing.world import World
@@ -87,7 +87,7 @@ class Bench:
     def kit(self, colour: str) -> Kit:
         """What a case asks with."""
         if self._loop is None:
-            from wbmodel.owner_loop import OwnerLoop
+            from wbmodel.backend.owner_loop import OwnerLoop
 
             self._loop = OwnerLoop("wbmodel conformance")
         return Kit(self, colour, self._loop)
@@ -206,7 +206,7 @@ class _FunctionPlugin:
         def factory(url: str, /, **options: Any) -> Backend:
             return self._make(self._bench.world_or_none(), **options)
 
-        from wbmodel.backend import API_VERSION
+        from wbmodel.backend.base import API_VERSION
 
         register(SCHEME, factory, schemes=(SCHEME,), api_version=API_VERSION)
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from wbmodel.request import Document, Request, Response
+from wbmodel.backend.asks import Document, Request, Response
 from wbmodel.testing.conformance.cases import Group
 from wbmodel.testing.conformance.kit import Kit, shown
 from wbmodel.testing.conformance.pages import RUNS, ids

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from wbmodel.backend.asks import BlobRef, ReadSpec
 from wbmodel.errors import NotSupported
-from wbmodel.request import BlobRef, ReadSpec
 from wbmodel.testing.conformance.cases import Group
 from wbmodel.testing.conformance.kit import Kit, alike, shown
 

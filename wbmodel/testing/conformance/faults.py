@@ -190,7 +190,7 @@ def _missing_variable(kit: Kit) -> None:
 @group("one-of-a-batch")
 def _one_of_a_batch(kit: Kit) -> None:
     """A wrong document among several is refused in its own answer, and the others are answered."""
-    from wbmodel.request import Request, Response
+    from wbmodel.backend.asks import Request, Response
 
     right = Request(RUNS, {**_scope(kit), "first": 1})
     found = kit.ask(kit.backend, "execute_many", [right, Request("query Q { viewer { colour } }"), right])

@@ -13,7 +13,7 @@ import attrs
 
 from wbmodel.backend import Capabilities
 from wbmodel.errors import WbmodelError
-from wbmodel.meta import all_entities, entity_meta
+from wbmodel.meta import EntityMeta, all_entities
 from wbmodel.testing.conformance import doors, probes
 from wbmodel.testing.conformance.cases import Group, Nonconforming
 from wbmodel.testing.conformance.kit import Kit
@@ -77,10 +77,14 @@ def _all_projects_unclaimed(kit: Kit) -> list[str]:
     return ["viewer.teams lists every entity that the world's projects belong to, so all projects can be found"]
 
 
+def _by_type() -> dict[str, EntityMeta]:
+    return {meta.graphql: meta for meta in all_entities().values()}
+
+
 def _filtered(kit: Kit) -> list[str]:
     complaints = [
-        f"{name!r} in `filtered` is no entity class"
-        for name in sorted(kit.capabilities.filtered - all_entities().keys())
+        f"{name!r} in `filtered` is not the GraphQL type of an entity"
+        for name in sorted(kit.capabilities.filtered - _by_type().keys())
     ]
     for name in sorted(kit.capabilities.filtered & FILTERED.keys()):
         if name in ("Artifact", "ArtifactCollection") and "artifacts" not in kit.world.parts:
@@ -92,7 +96,7 @@ def _filtered(kit: Kit) -> list[str]:
 def _filtered_unclaimed(kit: Kit) -> list[str]:
     complaints = []
     for name in sorted(FILTERED.keys() - kit.capabilities.filtered):
-        if not any(route.filters for route in entity_meta(name).options.routes):
+        if not any(route.filters for route in _by_type()[name].options.routes):
             continue  # querysets have no use for it
         if name in ("Artifact", "ArtifactCollection") and "artifacts" not in kit.world.parts:
             continue
@@ -153,7 +157,7 @@ _TELLING = 0.005
 
 
 def _concurrent(kit: Kit) -> list[str]:
-    from wbmodel.request import Request
+    from wbmodel.backend.asks import Request
 
     future = kit.backend.submit(Request("query Q { viewer { id } }"))
     if future.result(60).errors:

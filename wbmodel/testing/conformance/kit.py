@@ -7,15 +7,15 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from wbmodel.backend.asks import Request, Response
 from wbmodel.errors import QueryWarning, WbmodelError
-from wbmodel.request import Request, Response
 from wbmodel.testing.conformance.cases import Inapplicable, Nonconforming
 from wbmodel.testing.world import KEYS, World
 
 if TYPE_CHECKING:
     from wbmodel.backend import Backend, Capabilities
+    from wbmodel.backend.owner_loop import OwnerLoop
     from wbmodel.objects.queryset import QuerySet
-    from wbmodel.owner_loop import OwnerLoop
     from wbmodel.session.session import Session
     from wbmodel.testing.conformance.bench import Bench
 

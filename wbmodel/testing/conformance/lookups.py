@@ -17,10 +17,9 @@ import attrs
 
 from wbmodel.errors import FieldError
 from wbmodel.meta import Kind, all_entities, entity_meta
+from wbmodel.query.conditions import resolve
 from wbmodel.query.f import PathExpr
 from wbmodel.query.lookups import LOOKUPS, Lookup
-from wbmodel.query.where import resolve
-from wbmodel.query.wires import Promises
 from wbmodel.testing import oracle
 from wbmodel.testing.conformance.cases import Group
 from wbmodel.testing.conformance.kit import Kit, shown
@@ -178,17 +177,17 @@ def _advice(kit: Kit, subject: Subject, lookup: str, operand: Any, too_many: boo
         "types are never mixed"
     )
     can = kit.capabilities
-    if subject.entity not in can.filtered:
-        return f"{rule}\nno filter was sent ({subject.entity} is not in `filtered`), so the rows are wrong: see row/*"
-    made = Promises(can.strict_values, can.literal_keys, can.regex, can.exists)
+    type_name = entity_meta(subject.entity).graphql
+    if type_name not in can.filtered:
+        return f"{rule}\nno filter was sent ({type_name} is not in `filtered`), so the rows are wrong: see row/*"
     leaf = _leaf(subject, lookup, operand)
     operand, kind = leaf.operand, leaf.path.kind
-    grade = entry.grade(operand, kind, made)
-    names = [item.name for item in attrs.fields(Promises) if getattr(made, item.name)]
+    grade = entry.grade(operand, kind, can)
     decisive = [
-        name for name in names
-        if entry.grade(operand, kind, attrs.evolve(made, **{name: False})) != grade
-    ]  # fmt: skip
+        name
+        for name in ("strict_values", "literal_keys", "regex", "exists")
+        if getattr(can, name) and entry.grade(operand, kind, attrs.evolve(can, **{name: False})) != grade  # type: ignore[arg-type]
+    ]
     if grade == "local":
         return f"{rule}\nnothing was sent of this condition, so the rows themselves are wrong: see row/* and page/*"
     if too_many:

@@ -216,7 +216,7 @@ def _seen(kit: Kit) -> None:
 @writes("upsertBucket/many")
 def _many(kit: Kit) -> None:
     """Several mutations in one execute_many are all done, in order."""
-    from wbmodel.request import Request
+    from wbmodel.backend.asks import Request
 
     with scratch(kit) as (entity, name, _):
         text = _document("upsertBucket", "bucket { name displayName }")

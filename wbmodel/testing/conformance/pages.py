@@ -7,8 +7,8 @@ from typing import Any
 
 import attrs
 
+from wbmodel.backend.asks import Batch, Request, Response, Send
 from wbmodel.hookspecs import CallInfo, RegisterWrappers, hookimpl
-from wbmodel.request import Batch, Request, Response, Send
 from wbmodel.testing import oracle
 from wbmodel.testing.conformance.cases import Group
 from wbmodel.testing.conformance.kit import Kit

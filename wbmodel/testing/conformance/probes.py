@@ -234,7 +234,7 @@ FILTERED: dict[str, tuple[str, str, str, Callable[[World], list[str]]]] = {
     "Sweep": (
         _ask_by_name(f"{_IN_PROJECT}sweeps", "name", "}"), "name", "project.sweeps", lambda w: _names(w, "Sweep", "id"),
     ),
-    "Report": (
+    "View": (
         _ask_by_name(f"{_IN_PROJECT}allViews", "name", "}"), "name", "project.allViews",
         lambda w: _names(w, "Report", "id"),
     ),
@@ -264,7 +264,7 @@ def _names(world: World, name: str, key: str) -> list[str]:
 
 
 def filtered(kit: Kit, name: str) -> list[str]:
-    """That the connection of an entity class takes a filter and an order."""
+    """That the connection of an entity class takes a filter and an order; it is named by its GraphQL type."""
     document, field, where, values = FILTERED[name]
     known = values(kit.world)
     entity, project = kit.world.project.split("/")
@@ -302,7 +302,7 @@ def filtered(kit: Kit, name: str) -> list[str]:
 
 def quickness(kit: Kit, times: int = 8) -> tuple[float, float]:
     """Seconds of one small request (the best of a few), and of ``times`` of them in one ``execute_many``."""
-    from wbmodel.request import Request
+    from wbmodel.backend.asks import Request
 
     requests = [Request("query Q { viewer { id } }") for _ in range(times)]
     single = []

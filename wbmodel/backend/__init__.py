@@ -1,0 +1,8 @@
+"""What a backend is: the asks and answers of the doors, its capabilities, and the base classes."""
+
+from __future__ import annotations
+
+from wbmodel.backend.base import API_VERSION, AsyncBackend, Backend, SyncBackend
+from wbmodel.backend.capabilities import Capabilities
+
+__all__ = ["API_VERSION", "AsyncBackend", "Backend", "Capabilities", "SyncBackend"]

@@ -1,0 +1,1 @@
+"""Run it: every operation on a backend, as a generator without I/O and without a colour."""

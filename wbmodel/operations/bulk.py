@@ -1,0 +1,403 @@
+"""``update()`` and ``delete()`` of querysets: many rows, one mutation each, some of them at a time.
+
+All rows are read before the first is written: a row that is changed may leave the query that it was found by, and pages
+would shift below the reader. The operation is written once and does no I/O; it emits the result of each row, which the
+two functions at the end collect and write into the journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import Mapping
+from contextlib import aclosing, closing
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+import attrs
+
+from wbmodel.backend.asks import Ahead, Emit, Request, Response, Wait
+from wbmodel.compiler.mutations import deletion
+from wbmodel.errors import (
+    ConfigurationError,
+    ConflictError,
+    DoesNotExist,
+    NotAuthenticated,
+    NotSupported,
+    NotWandbServer,
+    QueryError,
+    RequestTimeout,
+    ServerUnreachable,
+    WbmodelError,
+)
+from wbmodel.meta import EntityMeta
+from wbmodel.operations import save as writing
+from wbmodel.operations.bulk_result import BulkResult, Outcome, RowResult
+from wbmodel.operations.journal import Call, Entry, Journal
+from wbmodel.operations.rows import collect
+from wbmodel.query.changes import Add, Change, Remove
+from wbmodel.query.conditions import resolve
+from wbmodel.query.plan import Plan
+from wbmodel.query.q import Q
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from wbmodel.compiler.target import Target
+    from wbmodel.objects.queryset import QuerySet
+    from wbmodel.operations.pages import Operation
+    from wbmodel.session.session import Session
+
+    Rowset: TypeAlias = "QuerySet[Any, Any]"
+
+__all__ = ["Bulk", "Deleting", "Updating", "arun", "run"]
+
+_FATAL = (ConfigurationError, NotAuthenticated, NotSupported, NotWandbServer, ServerUnreachable)
+"""Errors that every other row would meet as well, so that the rest is not tried."""
+
+_CHUNK = 100
+
+
+class Work(Protocol):
+    """What is done to each row."""
+
+    verb: str
+
+    def fields(self) -> tuple[str, ...]:
+        """The fields that are needed of each row."""
+        ...
+
+    def request(self, row: Any) -> Request | None:
+        """The request for a row; None when there is nothing to do."""
+        ...
+
+    def finish(self, row: Any, request: Request, response: Response, target: Target) -> None:
+        """Raise when the answer is not that it was done."""
+        ...
+
+    def describe(self) -> tuple[list[str], list[str]]:
+        """All that it does, for a digest, and the names that may be told."""
+        ...
+
+
+class Updating:
+    """The work of ``update()``."""
+
+    verb = "update"
+
+    def __init__(self, changes: tuple[Change, ...]) -> None:
+        self.changes = changes
+
+    def fields(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(change.field.name for change in self.changes))
+
+    def request(self, row: Any) -> Request | None:
+        writing.apply(row, self.changes)
+        names = writing.dirty(row)
+        if not names:
+            return None
+        return writing.change_request(row, row.node_id, writing.pending(row, names))
+
+    def finish(self, row: Any, request: Request, response: Response, target: Target) -> None:
+        writing.check_answer(row, row.node_id, request, response, target)
+
+    def describe(self) -> tuple[list[str], list[str]]:
+        return sorted(map(_told, self.changes)), sorted(change.path.dotted for change in self.changes)
+
+
+class Deleting:
+    """The work of ``delete()``."""
+
+    verb = "delete"
+
+    def __init__(self, meta: EntityMeta, flags: Mapping[str, bool]) -> None:
+        self.meta, self.flags = meta, flags
+
+    def fields(self) -> tuple[str, ...]:
+        return ()
+
+    def request(self, row: Any) -> Request | None:
+        return deletion(self.meta, row.node_id, self.flags)
+
+    def finish(self, row: Any, request: Request, response: Response, target: Target) -> None:
+        try:
+            writing.check_deleted(row, request, response, target)
+        except self.meta.does_not_exist:
+            pass  # gone is what it was to be
+
+    def describe(self) -> tuple[list[str], list[str]]:
+        return [f"{name}={on}" for name, on in sorted(self.flags.items())], [n for n, on in self.flags.items() if on]
+
+
+@attrs.define(slots=True)
+class Bulk:
+    """One bulk write: the rows, the work, and how far it is."""
+
+    rows: Rowset
+    work: Work
+    session: Session
+    dry_run: bool
+    at_once: int
+    journal: Journal | None = None
+    known: dict[str, Entry] = attrs.field(factory=dict)
+    under_way: dict[str, RowResult] = attrs.field(factory=dict)
+    waiting: deque[Any] = attrs.field(factory=deque)
+    listed: bool = False
+
+    @classmethod
+    def of(
+        cls, rows: Rowset, work: Work, dry_run: bool, at_once: int, journal: str | os.PathLike[str] | None, errors: str
+    ) -> Bulk:
+        """Check everything that can be checked before anything is asked."""
+        if rows._plan.sliced:
+            raise QueryError(
+                f"{work.verb}() of a slice is not offered, because which rows are in it may change while it is "
+                "written; "
+                f"take the ids first: Run.objects.filter(id__in=[run.id for run in rows]).{work.verb}(...)"
+            )
+        rows._refuse_shaped(f"{work.verb}()")
+        if type(at_once) is not int or at_once < 1:
+            raise QueryError(f"at_once is a number of requests from 1, not {at_once!r}")
+        if errors not in ("raise", "return"):
+            raise QueryError(f"errors is 'raise' or 'return', not {errors!r}")
+        made = cls(rows, work, rows._bind(), dry_run, at_once)
+        if journal is not None:
+            plan = rows._plan
+            scopes = {name: sorted(map(repr, values)) for name, values in sorted(plan.scopes.items())}
+            query = f"{scopes}\n{_spelled(plan.where)}\n{plan.never}"
+            defaults = f"{made.session.project}\n{made.session.entity}"
+            call = Call(work.verb, plan.meta.name, made.session.origin, f"{query}\n{defaults}", *work.describe())
+            if not isinstance(journal, (str, os.PathLike)):
+                raise QueryError(f"journal is the path of a file, as in journal='tags.jsonl', not {journal!r}")
+            made.journal = Journal(journal, call, write=not dry_run)
+        return made
+
+    # -- the operation -----------------------------------------------------------------------------
+
+    def operation(self) -> Operation[None]:
+        """Read the rows, then write them and emit what became of each."""
+        rows, target = self.rows, self.session.target
+        if not self.dry_run:
+            writing.require_writable(target)
+        plan = attrs.evolve(
+            rows._evaluable(), only=self.work.fields(), defer=frozenset(), related=(), prefetch=(), order=(), extra=()
+        )
+        found = yield from collect(plan, target)
+        strays = yield from self._strays(plan, found, target)
+        listed = {row.node_id for row in (*found, *strays)}
+        self.listed = True
+        earlier = [
+            RowResult(path=path, node_id=node_id, outcome=cast("Outcome", outcome), earlier=True)
+            for node_id, (path, outcome) in self.known.items()
+            if outcome in ("done", "unchanged")
+        ]
+        settled = {item.node_id for item in earlier}
+        gone = [
+            self._absent(node_id, path, target)
+            for node_id, (path, _) in self.known.items()
+            if node_id not in settled and node_id not in listed
+        ]
+        left = [self._left(row, target) for row in strays]
+        if earlier or gone or left:
+            yield Emit([*earlier, *gone, *left])
+        self.waiting = deque(row for row in found if row.node_id not in settled)
+        # Without requests side by side, one at a time is sent when it is waited for.
+        width = self.at_once if self.session.capabilities.concurrent else 1
+        handles: deque[tuple[Any, Request, Any]] = deque()
+        ended: Exception | None = None
+        while handles or (self.waiting and ended is None):
+            if ended is None and self.waiting and len(handles) < width:
+                row = self.waiting[0]
+                settled_now, request = self._prepared(row)
+                if request is None:
+                    self.waiting.popleft()
+                    yield Emit([settled_now])
+                    continue
+                try:
+                    handle = yield Ahead(request)
+                except WbmodelError as error:
+                    ended = error
+                    continue
+                self.waiting.popleft()
+                self.under_way[row.node_id] = _result(row, "unknown")
+                handles.append((row, request, handle))
+                continue
+            # Also when something ended it: what was sent has an answer, which is worth more than not to know.
+            ended = (yield from self._settled(*handles.popleft(), target)) or ended
+        if ended is not None:
+            raise ended
+
+    def _absent(self, node_id: str, path: str, target: Target) -> RowResult:
+        """The result of a row that an earlier call left failed or unknown and that is not there any more."""
+        if self.work.verb == "delete":
+            return RowResult(path=path, node_id=node_id, outcome="done")
+        meta = self.rows._meta
+        error = meta.does_not_exist(f"{meta.name} {path!r} is not on {target.place} any more, or not visible")
+        return RowResult(path=path, node_id=node_id, outcome="failed", error=error)
+
+    def _left(self, row: Any, target: Target) -> RowResult:
+        """The result of a stray: it is as it was to be, or it is left alone, as every row that does not match is."""
+        try:
+            if self.work.request(row) is None:
+                return _result(row, "unchanged")
+        except WbmodelError:
+            pass  # what cannot be changed is not changed
+        before = self.known[row.node_id][1]
+        error = ConflictError(
+            f"{row.path} does not match the query any more, so this call leaves it as it is on {target.place}; an "
+            f"earlier one left it {before}"
+        )
+        return _result(row, "left", error)
+
+    def _prepared(self, row: Any) -> tuple[RowResult, Request | None]:
+        try:
+            request = self.work.request(row)
+        except WbmodelError as error:
+            return _result(row, "failed", error), None
+        if request is None:
+            return _result(row, "unchanged"), None
+        return _result(row, "planned"), None if self.dry_run else request
+
+    def _settled(self, row: Any, request: Request, handle: Any, target: Target) -> Operation[Exception | None]:
+        """Wait for one answer and emit what became of the row; the error after which no other row is to be tried."""
+        fatal: Exception | None = None
+        try:
+            response = yield Wait(handle)
+            self.work.finish(row, request, response, target)
+            result = _result(row, "done")
+        except WbmodelError as error:
+            lost = writing.unanswered(error)
+            if isinstance(error, RequestTimeout) and not lost:
+                # It was not sent, as no time was left: the row is as it was.
+                self.under_way.pop(row.node_id, None)
+                self.waiting.append(row)
+                return error
+            result = _result(row, "unknown" if lost else "failed", error)
+            fatal = error if isinstance(error, _FATAL) else None
+        self.under_way.pop(row.node_id, None)
+        yield Emit([result])
+        return fatal
+
+    def _strays(self, plan: Plan, found: list[Any], target: Target) -> Operation[list[Any]]:
+        """Rows that an earlier call left failed or unknown and that the query does not find any more, as they are now:
+        a change that was carried out, or somebody else's, took them out of it."""
+        here = {row.node_id for row in found}
+        homes: dict[str, dict[str, str]] = {}
+        for node_id, (path, outcome) in self.known.items():
+            if outcome in ("failed", "unknown") and node_id not in here:
+                parts = path.split("/")
+                homes.setdefault("/".join(parts[:2] if len(parts) > 2 else parts[:1]), {})[node_id] = parts[-1]
+        more: list[Any] = []
+        for home, wanted in homes.items():
+            keys = list(wanted.values())
+            for at in range(0, len(keys), _CHUNK):
+                scope = "project" if "/" in home else "entity"
+                where, scopes = resolve(plan.meta, Q(**{scope: home, f"{plan.meta.key}__in": keys[at : at + _CHUNK]}))
+                again = attrs.evolve(plan, where=where, scopes=scopes, never=False)
+                try:
+                    seen = yield from collect(again, target)
+                except DoesNotExist:
+                    continue  # the project went, and all its rows with it
+                more += [row for row in seen if row.node_id in wanted]
+        return more
+
+    # -- the end -----------------------------------------------------------------------------------
+
+    def lost(self) -> list[RowResult]:
+        """The rows that were sent and whose answers nobody waits for any more."""
+        found = list(self.under_way.values())
+        self.under_way.clear()
+        return found
+
+    def cut_short(self, results: list[RowResult], cause: Exception) -> None:
+        """Add to ``results`` what is left when ``cause`` ended it: what is under way is unknown, the rest untried."""
+        results += [attrs.evolve(row, error=cause) for row in self.lost()]
+        results += [_result(row, "untried") for row in self.waiting]
+
+    def finished(self, results: list[RowResult], cause: Exception | None, errors: str) -> BulkResult:
+        """The result of the whole. Raises :class:`~wbmodel.errors.BulkError` when rows failed and that is wanted."""
+        verb = f"dry run of {self.work.verb}" if self.dry_run else self.work.verb
+        made = BulkResult(verb, self.rows._meta.plural, tuple(results), cause)
+        if errors == "raise":
+            made.raise_for_failures()
+        return made
+
+
+def _spelled(node: Any) -> str:
+    """A condition with its operands whole, so that its digest tells two apart. What has no order is sorted: it may come
+    from a set, whose order is another one in each process."""
+    if node is None:
+        return ""
+    children = getattr(node, "children", None)
+    if children is not None:
+        return f"{node.connector}({', '.join(sorted(map(_spelled, children)))})"
+    operand = sorted(map(repr, node.operand)) if node.lookup.name == "in" else repr(node.operand)
+    return f"{'not ' if node.negated else ''}{node.path.dotted} {node.lookup.name} {operand}"
+
+
+def _told(change: Change) -> str:
+    """A change for the digest; ``Add(*a_set)`` is the same in each process."""
+    if isinstance(change.act, (Add, Remove)):
+        change = attrs.evolve(change, act=type(change.act)(*sorted(change.act.texts)))
+    return str(change)
+
+
+def _result(row: Any, outcome: Outcome, error: Exception | None = None) -> RowResult:
+    return RowResult(path=row.path, node_id=row.node_id, outcome=outcome, error=error)
+
+
+def run(bulk: Bulk, timeout: float | None, errors: str) -> BulkResult:
+    """Run a bulk write and give what became of each row. Raises :class:`~wbmodel.errors.BulkError` at the end when rows
+    failed, unless ``errors`` is ``"return"``. What goes wrong while the rows are read is raised as it is."""
+    results: list[RowResult] = []
+    journal, cause = bulk.journal, None
+    try:
+        if journal is not None:
+            bulk.known = journal.open()
+        with closing(cast("Any", bulk.session.iterate(bulk.operation(), timeout=timeout))) as parts:
+            for part in parts:
+                results += part
+                if journal is not None:
+                    journal.catch_up(results)
+    except WbmodelError as error:
+        if not bulk.listed:
+            raise
+        cause = error
+        bulk.cut_short(results, error)
+    except BaseException:
+        # Ctrl-C, or a fault: what became of what is under way cannot be known, and the journal says so.
+        results += bulk.lost()
+        raise
+    finally:
+        if journal is not None:
+            journal.catch_up(results)
+            journal.close()
+    return bulk.finished(results, cause, errors)
+
+
+async def arun(bulk: Bulk, timeout: float | None, errors: str) -> BulkResult:
+    """The twin of :func:`run`. The journal is written on a thread, so that the event loop goes on."""
+    results: list[RowResult] = []
+    journal, cause = bulk.journal, None
+    try:
+        if journal is not None:
+            bulk.known = await asyncio.to_thread(journal.open)
+        async with aclosing(bulk.session.aiterate(bulk.operation(), timeout=timeout)) as parts:
+            async for part in parts:
+                results += part
+                if journal is not None:
+                    await asyncio.to_thread(journal.catch_up, results)
+    except WbmodelError as error:
+        if not bulk.listed:
+            raise
+        cause = error
+        bulk.cut_short(results, error)
+    except BaseException:
+        results += bulk.lost()
+        raise
+    finally:
+        if journal is not None:
+            # Here, and not on a thread: when this is cancelled, to await would be cancelled too.
+            journal.catch_up(results)
+            journal.close()
+    return bulk.finished(results, cause, errors)

@@ -1,0 +1,116 @@
+"""Cells of many entities at once: a column per path, and keyed fields spread into one column per key.
+
+JSON texts of rows that nobody else holds are decoded without being kept in the entities, and only as far as the paths
+go (see ``objects/texts.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from wbmodel.compiler.hydrate import decoder
+from wbmodel.json_values import ABSENT
+from wbmodel.meta import EntityMeta, FieldMeta, Kind
+from wbmodel.query.evaluate import dig, getter
+from wbmodel.query.paths import Path
+from wbmodel.table.json_columns import Columns, Typed, columns_of_texts, is_plain, some_of_texts
+
+__all__ = ["Keys", "Spread", "cells", "documents", "spread"]
+
+Keys = tuple[str, ...]
+Spread = dict[Keys, tuple[Sequence[Any], frozenset[type]]]
+"""Columns by the keys that lead to them, each with the classes of its values."""
+
+_BY_TEXT = frozenset({Kind.CONFIG, Kind.SUMMARY})
+
+
+def cells(rows: Sequence[Any], paths: Sequence[Path], *, fresh: bool) -> list[list[Any]]:
+    """One list per path with a cell per row; what is absent is None. ``fresh``: nobody else holds the rows, so what is
+    decoded need not be kept in them."""
+    made: dict[int, list[Any]] = {}
+    inside: dict[str, list[tuple[int, Path]]] = {}
+    for at, path in enumerate(paths):
+        if fresh and path.keys and path.field.kind in _BY_TEXT and is_plain(path.keys[0]):
+            inside.setdefault(path.field.name, []).append((at, path))
+        else:
+            made[at] = _look(rows, path)
+    for wanted in inside.values():
+        field = wanted[0][1].field
+        texts = _texts(rows, field)
+        if texts is None:
+            made.update((at, _look(rows, path)) for at, path in wanted)
+            continue
+        heads = list(dict.fromkeys(path.keys[0] for _, path in wanted))
+        found = some_of_texts(field.kind, heads, texts)
+        for at, path in wanted:
+            column = found[heads.index(path.keys[0])]
+            if len(path.keys) > 1:
+                column = [dig(value, path.keys[1:]) for value in column]
+            made[at] = [None if value is ABSENT else value for value in column]
+    return [made[at] for at in range(len(paths))]
+
+
+def _look(rows: Sequence[Any], path: Path) -> list[Any]:
+    return [None if value is ABSENT else value for value in map(getter(path), rows)]
+
+
+def documents(rows: Sequence[Any], field: FieldMeta, *, fresh: bool) -> list[Any]:
+    """The decoded value of a keyed field per row."""
+    texts = _texts(rows, field) if fresh else None
+    if texts is None:
+        return [getattr(row, field.name) for row in rows]
+    return list(map(decoder(field.kind), texts))
+
+
+def _texts(rows: Sequence[Any], field: FieldMeta) -> list[str | None] | None:
+    """The texts as they came; None where they were not kept, or where something has decoded them already (a condition
+    that was checked here, say)."""
+    if not rows:
+        return None
+    meta: EntityMeta = type(rows[0]).__wbmodel_meta__
+    if field.name not in meta.lazy:
+        return None
+    try:
+        getattr(meta.cls, field.name).__get__(rows[0])
+    except AttributeError:
+        return list(map(meta.lazy[field.name][0], rows))
+    return None
+
+
+def spread(rows: Sequence[Any], field: FieldMeta, *, fresh: bool) -> Spread:
+    """A keyed field of all rows as columns, sorted by keys: ``("lr",)``, ``("model", "depth")``. A cell is None where a
+    row has no such key. An empty dict inside is a value; a value that is no dict at all stands under ``()``."""
+    texts = _texts(rows, field) if fresh and field.kind in _BY_TEXT else None
+    found: Spread = {}
+    if texts is not None:
+        top = columns_of_texts(field.kind, texts)
+    else:
+        values = documents(rows, field, fresh=fresh)
+        top = _by_key(values)
+        rest = [None if isinstance(value, dict) else value for value in values]
+        if any(value is not None for value in rest):
+            found[()] = (rest, frozenset(map(type, rest)))
+    # A stack, because JSON may be nested more deeply than Python likes to recurse.
+    pending: list[tuple[Keys, Typed]] = [((), top)]
+    while pending:
+        prefix, columns = pending.pop()
+        for key, (column, types) in columns.items():
+            path = (*prefix, key)
+            if dict in types:
+                pending.append((path, _by_key(column)))
+                column = [None if value.__class__ is dict and value else value for value in column]
+                types = set(map(type, column))
+                if types == {type(None)}:
+                    continue
+            found[path] = (column, frozenset(types))
+    return dict(sorted(found.items()))
+
+
+_EMPTY: dict[str, Any] = {}
+
+
+def _by_key(values: Sequence[Any]) -> Typed:
+    made = Columns()
+    made.add([value if isinstance(value, dict) else _EMPTY for value in values])
+    return made.finish()

@@ -1,0 +1,392 @@
+"""Making entities: ``create()``, ``get_or_create()``, ``update_or_create()`` as operations.
+
+W&B's mutations make what is not there and overwrite what is. So a short id that the caller chose is looked for first,
+and one is made up here where none is given: a request that is sent twice then makes one thing.
+"""
+
+from __future__ import annotations
+
+import secrets
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from wbmodel.backend.asks import Response, Send, raise_for_errors
+from wbmodel.compiler.access import slot_variables
+from wbmodel.compiler.hydrate import hydrator
+from wbmodel.compiler.mutations import encode, input_types, upsert
+from wbmodel.errors import ConflictError, DoesNotExist, FieldError, ServerError, WbmodelWarning, suggestion
+from wbmodel.json_values import plain
+from wbmodel.meta import EntityMeta, FieldMeta, Kind, Writes, entity_meta
+from wbmodel.objects.watch import STATES
+from wbmodel.operations import answers as terminal
+from wbmodel.operations import save as writing
+from wbmodel.operations.rows import collect
+from wbmodel.query.changes import Set, accepted, resolve_changes
+from wbmodel.query.conditions import Group, Leaf, resolve
+from wbmodel.query.evaluate import dig
+from wbmodel.query.paths import Path, resolve_keyword
+from wbmodel.query.plan import Plan
+from wbmodel.query.q import Q
+from wbmodel.query.scopes import scope_values
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from wbmodel.compiler.target import Target
+    from wbmodel.objects.queryset import QuerySet
+    from wbmodel.operations.pages import Operation
+
+    Rowset: TypeAlias = "QuerySet[Any, Any]"
+
+__all__ = ["create", "get_or_create", "new_id", "update_or_create"]
+
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
+_RESERVED = ":;,#?/'"
+"""What no short id may hold: the official client refuses these in run ids (0.31.0, seen)."""
+
+
+def new_id(length: int) -> str:
+    """A short id that nobody else has. Not from ``random``, which scripts seed alike."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+
+
+@attrs.define(slots=True)
+class _New:
+    """What is to be made: its place, its key (None: the server chooses it) and its values by field."""
+
+    meta: EntityMeta
+    place: dict[str, Any]
+    key: str | None
+    chosen: bool
+    values: dict[str, Any]
+
+
+def create(rows: Rowset, target: Target, given: Mapping[str, Any]) -> Operation[Any]:
+    """Make one entity, and give it as the server has it."""
+    new = _read(rows, target, given)
+    writing.require_writable(target)
+    if new.chosen and (yield from _exists(new, target)):
+        meta = new.meta
+        where = "/".join(str(part) for part in (new.place.get("entity"), new.place.get("project")) if part)
+        raise ConflictError(
+            f"{meta.name} {new.key!r} exists in {where or 'the default entity'} on {target.place}, and W&B would "
+            "overwrite "
+            f"it; take another {meta.key}, or say update_or_create({meta.key}={new.key!r}, defaults={{...}}) or "
+            f"get_or_create({meta.key}={new.key!r})"
+        )
+    return (yield from _make(new, rows._entity, target))
+
+
+def _make(new: _New, cls: type[Any], target: Target) -> Operation[Any]:
+    meta, writes = new.meta, _writes(new.meta)
+    inputs: dict[str, Any] = {name: new.place.get(part) for part, name in writes.place.items()}
+    fields: dict[str, FieldMeta] = {}
+    if writes.key is not None:
+        inputs[writes.key] = new.key
+    for name, value in new.values.items():
+        field = meta.fields[name]
+        input_name = writes.creates.get(name) or field.input or field.wire
+        as_it_is = field.kind is Kind.REF or isinstance(value, _Text)
+        inputs[input_name] = str(value) if as_it_is else encode(meta, field, value, None)
+        fields[input_name] = field
+    names = meta.default_fields()
+    request = upsert(meta, inputs, input_types(meta, fields), fields=names)
+    response: Response = yield Send(request)
+    raise_for_errors(request, response, target.place)
+    answer = (response.data or {}).get(writes.upsert)
+    node = answer.get(writes.answer) if isinstance(answer, dict) else None
+    if not isinstance(answer, dict) or not isinstance(node, dict):
+        raise ServerError(
+            f"{target.place} answered {request.operation_name} without the {meta.name} that was to be made; look for "
+            "it before it is made again",
+            operation=request.operation_name,
+        )
+    for words in answer.get("configValidationWarnings") or ():
+        warnings.warn(f"{target.place}, on the definition of the sweep: {words}", WbmodelWarning, stacklevel=2)
+    try:
+        return hydrator(meta, names, (), None, cls)([node], target.owner, None)[0]
+    except (KeyError, TypeError) as error:
+        raise ServerError(
+            f"{target.place} made the {meta.name}, but answered {request.operation_name} with another shape "
+            f"({error!r})",
+            operation=request.operation_name,
+        ) from error
+
+
+def _exists(new: _New, target: Target) -> Operation[bool]:
+    meta = new.meta
+    asked: dict[str, Any] = {meta.key: new.key}
+    entity, project = new.place.get("entity"), new.place.get("project")
+    if project is not None:
+        asked["project"] = f"{entity}/{project}" if entity else project
+    elif entity is not None:
+        asked["entity"] = entity
+    where, scopes = resolve(meta, Q(**asked))
+    if meta.name == "Project" and not scopes:
+        scopes = {"entity": (None,)}  # the viewer's own
+    try:
+        found = yield from collect(Plan(meta=meta, where=where, scopes=scopes, only=(), stop=1), target)
+    except entity_meta("Project").does_not_exist:
+        return False  # it will be made with its first run
+    return bool(found)
+
+
+# -- what the caller said --------------------------------------------------------------------------
+
+
+class _Text(str):
+    """A sweep's definition that came as YAML text and goes as it is."""
+
+    __slots__ = ()
+
+
+def _writes(meta: EntityMeta) -> Writes:
+    writes = meta.options.writes
+    if writes is None:
+        raise FieldError(f"{meta.plural} cannot be made here; those that can are {', '.join(_makeable())}")
+    return writes
+
+
+def _makeable() -> list[str]:
+    from wbmodel.meta import all_entities
+
+    return [item.plural for item in all_entities().values() if item.options.writes is not None]
+
+
+def _read(rows: Rowset, target: Target, given: Mapping[str, Any]) -> _New:
+    """Sort what was given, with the queryset's own scopes, into place, key and values. Raises :class:`FieldError`."""
+    meta = rows._meta
+    writes = _writes(meta)
+    rows._refuse_shaped("create")
+    scopes: dict[str, tuple[Any, ...]] = {
+        name: values for name, values in rows._plan.scopes.items() if name in writes.place and len(values) == 1
+    }
+    values: dict[str, Any] = {}
+    key: Any = None
+    for name, value in given.items():
+        field = meta.find(name)
+        if name in writes.place:
+            if value is not None:
+                scopes[name] = scope_values(meta.options.scopes[name], value, f"{meta.name}.objects.create({name}=...)")
+        elif field is None:
+            choices = [*writes.place, *([meta.key] if writes.key else []), *_settable(meta, writes)]
+            raise FieldError(f"create(): {meta.name} has no field {name!r}{suggestion(name, choices, 'it takes')}")
+        elif field.name == meta.key and writes.key is not None:
+            key = _checked_key(meta, value)
+        elif value is not None:
+            values[field.name] = _checked(meta, writes, field, value)
+    sweep = _fixed_sweep(rows) if "sweep" in writes.creates else None
+    if sweep is not None:
+        values.setdefault("sweep", sweep)
+    for name, value in writes.defaults.items():
+        values.setdefault(name, value)
+    if meta.name == "Sweep" and "config" not in values:
+        raise FieldError("create(): a sweep needs its definition: config={'method': 'grid', 'parameters': {...}}")
+    chosen = key is not None
+    if key is None and writes.key is not None:
+        if not writes.key_length:
+            raise FieldError(f"create(): a {meta.name} needs its {meta.key}")
+        key = new_id(writes.key_length)
+    return _New(meta, _place(meta, writes, scopes, target), key, chosen, values)
+
+
+def _settable(meta: EntityMeta, writes: Writes) -> list[str]:
+    return [*(item.name for item in meta.fields.values() if item.editable), *writes.creates]
+
+
+def _checked_key(meta: EntityMeta, value: Any) -> str | None:
+    if value is None:
+        return None
+    bad = [char for char in _RESERVED if isinstance(value, str) and char in value]
+    if not isinstance(value, str) or not value or value != value.strip() or bad:
+        raise FieldError(
+            f"create({meta.key}={value!r}): it is text without spaces around it and without any of {_RESERVED}"
+        )
+    return value
+
+
+def _checked(meta: EntityMeta, writes: Writes, field: FieldMeta, value: Any) -> Any:
+    if not field.editable and field.name not in writes.creates:
+        why = field.fixed or "W&B sets it"
+        raise FieldError(f"create(): {meta.name}.{field.name} cannot be given: {why}")
+    if field.kind is Kind.REF:
+        return _sweep_id(meta, field, value)
+    if field.kind is Kind.YAML:
+        return _definition(meta, field, value)
+    value = accepted(meta, field, value)
+    if meta.name == "Run" and field.name == "state" and value not in STATES:
+        raise FieldError(f"create(): no run is ever {value!r}{suggestion(str(value), STATES, 'its states')}")
+    encode(meta, field, value, None)  # what cannot be written is refused before anything is asked
+    return value
+
+
+def _sweep_id(meta: EntityMeta, field: FieldMeta, value: Any) -> str:
+    assert field.target is not None
+    target = entity_meta(field.target)
+    found = getattr(value, target.key) if isinstance(value, target.cls) else value
+    if not isinstance(found, str) or not found:
+        raise FieldError(f"create(): {meta.name}.{field.name} takes a {target.name} or its id, not {value!r:.80}")
+    return found
+
+
+def _definition(meta: EntityMeta, field: FieldMeta, value: Any) -> Any:
+    if not isinstance(value, str):
+        value = accepted(meta, field, value)
+        encode(meta, field, value, None)
+        return value
+    import yaml
+
+    try:
+        read = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise FieldError(f"create(): the definition of the sweep is no YAML: {error}") from None
+    if not isinstance(read, dict):
+        raise FieldError(f"create(): the definition of a sweep is a mapping, and this YAML is {read!r:.80}")
+    return _Text(value)
+
+
+def _place(meta: EntityMeta, writes: Writes, scopes: Mapping[str, tuple[Any, ...]], target: Target) -> dict[str, Any]:
+    entity = scopes["entity"][0] if scopes.get("entity") else None
+    if "project" not in writes.place:
+        return {"entity": entity or target.entity}
+    project = scopes["project"][0] if scopes.get("project") else target.project
+    if project is None:
+        raise FieldError(
+            f"create(): which project? Give project='entity/project' here, in filter() or in connect(), or make the "
+            f"{meta.name} through a project's relation"
+        )
+    slot = slot_variables(meta, {"project": project}, entity, target)
+    if slot is None:
+        raise FieldError(f"create(): project={project!r} is not a project of entity={entity!r}; say one of the two")
+    return slot
+
+
+def _fixed_sweep(rows: Rowset) -> str | None:
+    """The sweep of ``sweep.runs``: what is made through a relation belongs to it."""
+    where = rows._plan.where
+    leaves = where.children if isinstance(where, Group) and where.connector == "AND" else (where,)
+    for leaf in leaves:
+        if (
+            isinstance(leaf, Leaf)
+            and leaf.path.field.name == "sweep"
+            and leaf.lookup.name == "exact"
+            and not leaf.negated
+            and isinstance(leaf.operand, str)
+        ):
+            return leaf.operand
+    return None
+
+
+# -- unless it is there ----------------------------------------------------------------------------
+
+
+def get_or_create(
+    rows: Rowset, target: Target, lookups: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> Operation[tuple[Any, bool]]:
+    """The one row that the lookups mean, or a new one; and whether it is new."""
+    new = _read(rows, target, _wanted(rows._meta, lookups, defaults))
+    found = yield from _find(rows, target, lookups)
+    if found is not None:
+        return found, False
+    writing.require_writable(target)
+    if new.chosen and not _by_key_alone(rows._meta, lookups) and (yield from _exists(new, target)):
+        raise ConflictError(
+            f"no {new.meta.name} with {', '.join(lookups)} as asked, but the id {new.key!r} is taken; W&B would "
+            "overwrite it"
+        )
+    return (yield from _make(new, rows._entity, target)), True
+
+
+def update_or_create(
+    rows: Rowset,
+    target: Target,
+    lookups: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    create_defaults: Mapping[str, Any] | None,
+) -> Operation[tuple[Any, bool]]:
+    """The one row that the lookups mean, changed and saved, or a new one; and whether it is new. ``defaults`` are
+    changes as ``update()`` takes them."""
+    meta, call = rows._meta, "update_or_create()"
+    given = {name: _called(value) for name, value in defaults.items()}
+    changes = resolve_changes(meta, given, call=call) if given else ()
+    fresh: dict[str, Any] = dict(create_defaults or {})
+    if create_defaults is None:
+        for change in changes:
+            empty: Any = [] if change.field.kind is Kind.TEXTS else {}
+            fresh[change.field.name] = change.apply(fresh.get(change.field.name, empty))
+    needed = rows._clone(extra=(*rows._plan.extra, *(change.field.name for change in changes)))
+    found, made = yield from get_or_create(needed, target, lookups, fresh)
+    if not made:
+        writing.apply(found, changes)
+        yield from writing.save(found, target, None, False)
+    return found, made
+
+
+def _called(value: Any) -> Any:
+    return value() if callable(value) else value
+
+
+def _find(rows: Rowset, target: Target, lookups: Mapping[str, Any]) -> Operation[Any]:
+    try:
+        return (yield from terminal.get(rows.filter(**lookups), target))
+    except DoesNotExist as error:
+        if isinstance(error, (rows._meta.does_not_exist, entity_meta("Project").does_not_exist)):
+            return None
+        raise
+
+
+def _by_key_alone(meta: EntityMeta, lookups: Mapping[str, Any]) -> bool:
+    """Whether the lookups ask for the key and nothing else, so that not to be found is not to be there."""
+    asked = {name for name in lookups if name not in meta.options.scopes}
+    return len(asked) == 1 and meta.find(next(iter(asked))) is meta.fields[meta.key]
+
+
+def _wanted(meta: EntityMeta, lookups: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """What a new row is made of: the exact lookups that it was not found by, also those of keys in config and summary,
+    and the defaults. Raises :class:`FieldError` when it would not be found by these very lookups."""
+    given: dict[str, Any] = {}
+    asked: list[tuple[str, Path, Any]] = []
+    for name, value in lookups.items():
+        if name in meta.options.scopes:
+            given[name] = value
+            continue
+        path, lookup = resolve_keyword(meta, name)
+        if lookup != "exact" or path.related is not None:
+            continue
+        if path.field.kind.is_keyed:
+            asked.append((name, path, value))
+            for key in reversed(path.keys):
+                value = {key: value}
+            value = _merged(given.get(path.field.name), value)
+        given[path.field.name] = value
+    for name, value in defaults.items():
+        field = meta.find(name)
+        value = _called(value)
+        value = value.value if isinstance(value, Set) else value
+        if field is not None and field.kind.is_keyed:
+            value = _merged(given.get(field.name), value)
+        given[name if field is None else field.name] = value
+    for name, path, value in asked:
+        whole = given[path.field.name]
+        if not isinstance(whole, dict):
+            continue  # which is refused later, in better words
+        held = plain(whole, f"{meta.name}.{path.field.name}")
+        leaf, _ = resolve(meta, Q(**{name: value}))
+        assert isinstance(leaf, Leaf)
+        if not leaf.lookup.match(leaf.operand, path.kind)(dig(held, path.keys)):
+            raise FieldError(
+                f"{name}={value!r:.80} is looked for, and the other lookups and defaults give a new {meta.name} "
+                f"{path.field.name}={held!r:.80}, which would not be found by it; say one of the two "
+                "(update_or_create() takes create_defaults as well)"
+            )
+    return given
+
+
+def _merged(one: Any, other: Any) -> Any:
+    """Two values for one place: dicts key by key, else the second."""
+    if not isinstance(one, dict) or not isinstance(other, dict):
+        return other
+    return {**one, **{key: _merged(one.get(key), item) for key, item in other.items()}}

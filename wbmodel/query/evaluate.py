@@ -1,0 +1,69 @@
+"""Conditions asked of rows that are here already: the one meaning of every lookup, whatever a server makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any
+
+from wbmodel.json_values import ABSENT
+from wbmodel.meta import Kind
+from wbmodel.query.conditions import Leaf, Node
+from wbmodel.query.paths import Path
+
+__all__ = ["dig", "getter", "predicate"]
+
+
+def dig(value: Any, keys: tuple[str, ...]) -> Any:
+    """The value at a path of literal keys inside dicts, or :data:`ABSENT`."""
+    for key in keys:
+        if not isinstance(value, dict) or key not in value:
+            return ABSENT
+        value = value[key]
+    return value
+
+
+def getter(path: Path) -> Callable[[Any], Any]:
+    """A function that gives the value of a path in an entity, or :data:`ABSENT`."""
+    name, keys = path.field.name, path.keys
+    if path.related is not None:
+        inner = path.related.name
+
+        def follow(row: Any) -> Any:
+            target = getattr(row, name)
+            return None if target is None else getattr(target, inner)
+
+        return follow
+    if not keys:
+        return attrgetter(name)
+    if len(keys) == 1:
+        only = keys[0]
+
+        def look(row: Any) -> Any:
+            value = getattr(row, name)
+            return value.get(only, ABSENT) if value.__class__ is dict else ABSENT
+
+        return look
+    return lambda row: dig(getattr(row, name), keys)
+
+
+def predicate(node: Node | None) -> Callable[[Any], bool] | None:
+    """A function that says whether an entity matches; None when everything does."""
+    return None if node is None else _predicate(node)
+
+
+def _predicate(node: Node) -> Callable[[Any], bool]:
+    if isinstance(node, Leaf):
+        return _leaf(node)
+    tests = [_predicate(child) for child in node.children]
+    if node.connector == "AND":
+        return lambda row: all(test(row) for test in tests)
+    return lambda row: any(test(row) for test in tests)
+
+
+def _leaf(leaf: Leaf) -> Callable[[Any], bool]:
+    get, kind = getter(leaf.path), leaf.path.kind
+    test = leaf.lookup.match(leaf.operand, Kind.TEXTS if kind is Kind.TEXTS else kind)
+    if leaf.negated:
+        return lambda row: not test(get(row))
+    return lambda row: test(get(row))

@@ -1,0 +1,178 @@
+"""Result shapes: what a queryset makes of each entity. A shape is a strategy, not a kind of queryset."""
+
+from __future__ import annotations
+
+from collections import namedtuple
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import attrs
+
+from wbmodel.errors import QueryError
+from wbmodel.json_values import ABSENT
+from wbmodel.meta import EntityMeta, Kind, entity_meta
+from wbmodel.query.evaluate import getter
+from wbmodel.query.f import PathExpr
+from wbmodel.query.paths import Path, resolve_path
+
+__all__ = ["ENTITIES", "Column", "Dicts", "Entities", "Flat", "Shape", "Tuples", "columns"]
+
+
+class Shape(Protocol):
+    """Makes rows of entities."""
+
+    @property
+    def fields(self) -> tuple[str, ...] | None:
+        """The fields it needs; None for whatever the plan selects."""
+        ...
+
+    def convert(self, rows: Sequence[Any]) -> list[Any]:
+        """One result per entity."""
+        ...
+
+
+@attrs.frozen(slots=True)
+class Column:
+    """One column of ``values()``: its name as typed, and the path it shows."""
+
+    name: str
+    path: Path
+
+    def getter(self) -> Callable[[Any], Any]:
+        """A function of an entity that gives the cell; what is absent is None."""
+        get = getter(self.path)
+        if not self.path.keys:
+            return get
+
+        def cell(row: Any) -> Any:
+            value = get(row)
+            return None if value is ABSENT else value
+
+        return cell
+
+
+def columns(meta: EntityMeta, spellings: Sequence[str | PathExpr]) -> tuple[Column, ...]:
+    """The columns for these paths; for none, every default field. Raises ``FieldError`` for an unknown path."""
+    if not spellings:
+        spellings = [name for name in meta.default_fields() if meta.fields[name].kind is not Kind.REF]
+    made = []
+    for spelling in spellings:
+        path = resolve_path(meta, spelling)
+        if path.field.kind is Kind.REF and path.related is None:
+            assert path.field.target is not None
+            target = entity_meta(path.field.target)
+            path = Path(path.field, (), target.fields[target.key])
+        made.append(Column(spelling.dotted if isinstance(spelling, PathExpr) else spelling, path))
+    names = [item.name for item in made]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise QueryError(f"the column {twice!r} is asked for twice")
+    return tuple(made)
+
+
+@attrs.frozen(slots=True)
+class Entities:
+    """The entities themselves."""
+
+    fields: tuple[str, ...] | None = None
+
+    def convert(self, rows: Sequence[Any]) -> list[Any]:
+        """The entities as they are."""
+        return list(rows)
+
+    def __reduce__(self) -> str:
+        return "ENTITIES"
+
+
+ENTITIES = Entities()
+
+
+def _needed(made: tuple[Column, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(item.path.field.name for item in made))
+
+
+@attrs.frozen(slots=True)
+class Dicts:
+    """``values()``: a dict per entity, keyed by the paths as typed."""
+
+    columns: tuple[Column, ...]
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that the columns read."""
+        return _needed(self.columns)
+
+    def convert(self, rows: Sequence[Any]) -> list[dict[str, Any]]:
+        """One dict per entity."""
+        cells = [(item.name, item.getter()) for item in self.columns]
+        return [{name: get(row) for name, get in cells} for row in rows]
+
+
+@attrs.frozen(slots=True)
+class Tuples:
+    """``values_list()``: a tuple per entity, named ones with ``named=True``."""
+
+    columns: tuple[Column, ...]
+    named: bool = False
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that the columns read."""
+        return _needed(self.columns)
+
+    def convert(self, rows: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """One tuple per entity."""
+        cells = [item.getter() for item in self.columns]
+        made = [tuple(get(row) for get in cells) for row in rows]
+        if not self.named:
+            return made
+        row_type = _row_type(tuple(item.name for item in self.columns))
+        return [row_type(*cells) for cells in made]
+
+
+@attrs.frozen(slots=True)
+class Flat:
+    """``values_list(path, flat=True)``: one value per entity."""
+
+    columns: tuple[Column, ...]
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that the column reads."""
+        return _needed(self.columns)
+
+    def convert(self, rows: Sequence[Any]) -> list[Any]:
+        """One value per entity."""
+        return list(map(self.columns[0].getter(), rows))
+
+
+_row_types: dict[tuple[str, ...], Any] = {}
+
+
+def _row_type(names: tuple[str, ...]) -> Any:
+    """The named tuple for these columns; what is no identifier is written with ``_`` in its place."""
+    import keyword
+
+    found = _row_types.get(names)
+    if found is None:
+        if len(_row_types) >= 256:
+            _row_types.pop(next(iter(_row_types)), None)
+        cleaned: list[str] = []
+        for name in names:
+            word = "".join(char if char.isalnum() or char == "_" else "_" for char in name).lstrip("_") or "column"
+            word = "column_" + word if word[0].isdigit() or not word.isidentifier() else word
+            word += "_" if keyword.iskeyword(word) else ""
+            base, number = word, 2
+            while word in cleaned:
+                word, number = f"{base}_{number}", number + 1
+            cleaned.append(word)
+        # The fields are known at run time only, which typing.NamedTuple is not made for.
+        make: Any = namedtuple  # noqa: PYI024
+        found = _row_types[names] = make("Row", cleaned)
+        # The class is made here and has no module to be imported from, so a pickle holds the columns' names.
+        found.__reduce__ = lambda row: (_row_of, (names, tuple(row)))
+    return found
+
+
+def _row_of(names: tuple[str, ...], cells: tuple[Any, ...]) -> Any:
+    return _row_type(names)(*cells)

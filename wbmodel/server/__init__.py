@@ -1,0 +1,9 @@
+"""The engine behind HTTP, as W&B's clients speak it: a server to run beside one's own code."""
+
+from __future__ import annotations
+
+from wbmodel.server.faults import Fault, Faults, Rule
+from wbmodel.server.limits import Limits
+from wbmodel.server.server import Seen, Server, Stats, serving
+
+__all__ = ["Fault", "Faults", "Limits", "Rule", "Seen", "Server", "Stats", "serving"]

@@ -1,0 +1,268 @@
+"""From a request that has been read to an answer in bytes: who asks, which path, which document. No sockets here."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextvars
+import hashlib
+import hmac
+import json
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import attrs
+
+from wbmodel.backend.asks import Document, Request
+from wbmodel.codec import loads
+from wbmodel.engine.execute import Engine
+from wbmodel.server import errors
+from wbmodel.server.answers import Answer, encode_strict
+from wbmodel.server.errors import Refusal
+from wbmodel.server.limits import Limits
+from wbmodel.server.links import Links
+from wbmodel.server.measure import kind_of, measured
+
+__all__ = ["Call", "Executed", "Routes"]
+
+_KEPT_DOCUMENTS = 256
+_KEPT_CHARACTERS = 64 * 1024
+
+_QUOTED = re.compile(r"'([A-Za-z_][A-Za-z0-9_.]*)'")
+
+Kind = Literal["query", "mutation"]
+
+
+@attrs.define(slots=True, eq=False, kw_only=True)
+class Call:
+    """One HTTP request, read. ``document``, ``variables`` and ``operation`` are set once its body is understood."""
+
+    method: str
+    path: str
+    query: str = ""
+    headers: Mapping[str, str] = attrs.field(factory=dict)
+    body: bytes = b""
+    base: str = ""
+    document: str = ""
+    variables: dict[str, Any] = attrs.field(factory=dict)
+    operation: str | None = None
+
+    @property
+    def is_graphql(self) -> bool:
+        """Whether it is for the GraphQL door."""
+        return self.path == "/graphql"
+
+    @property
+    def takes_gzip(self) -> bool:
+        """Whether the client says so."""
+        for offer in self.headers.get("Accept-Encoding", "").lower().split(","):
+            name, _, weight = offer.replace(" ", "").partition(";q=")
+            if name in ("gzip", "x-gzip"):
+                return not weight or weight.strip("0.") != ""
+        return False
+
+
+@attrs.frozen(slots=True, eq=False)
+class Executed:
+    """What came of a GraphQL request that has been executed; ``key`` is what to keep the answer under, if at all."""
+
+    answer: Answer
+    kind: Kind
+    key: tuple[Any, ...] | None
+
+
+class Routes:
+    """The answers of one server. ``api_key`` is a text, an object with ``reveal()``, or None for an open server; only
+    a digest of it is kept."""
+
+    def __init__(self, engine: Engine, api_key: Any, limits: Limits, loopback_only: bool) -> None:
+        self.links = Links()
+        self.engine = engine.with_urls(self.links.url_for)
+        self.limits = limits
+        self._loopback_only = loopback_only
+        key = api_key.reveal() if hasattr(api_key, "reveal") else api_key
+        self._digest = None if key is None else hashlib.sha256(key.encode()).digest()
+        self._documents: OrderedDict[str, Document] = OrderedDict()
+
+    # -- before anything is done -------------------------------------------------------------------
+
+    def understand(self, call: Call) -> None:
+        """Read the GraphQL request in the body of ``call``. Raises :class:`Refusal`."""
+        kind = call.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            # Any web page may have a browser post plain text or forms to this address, but not JSON.
+            raise Refusal(415, "GraphQL comes as JSON: send Content-Type: application/json", "UNSUPPORTED_MEDIA_TYPE")
+        try:
+            given = loads(call.body)
+        except ValueError as error:
+            raise errors.bad_request(f"the body is no JSON: {error}") from None
+        if isinstance(given, list):
+            raise errors.bad_request("this server takes one GraphQL request at a time, not a list of them")
+        if not isinstance(given, dict):
+            raise errors.bad_request("the body is to be a JSON object with query, variables and operationName")
+        document, variables, operation = given.get("query"), given.get("variables"), given.get("operationName")
+        if not isinstance(document, str) or not document.strip():
+            raise errors.bad_request("the body has no query: the text of a GraphQL document")
+        if not isinstance(variables, (dict, type(None))):
+            raise errors.bad_request("variables is to be a JSON object")
+        if not isinstance(operation, (str, type(None))):
+            raise errors.bad_request("operationName is to be a text")
+        if len(document) > self.limits.document:
+            raise errors.over_limit(413, f"the document has more than {self.limits.document} characters")
+        call.document, call.variables, call.operation = document, variables or {}, operation or None
+
+    def kind(self, call: Call) -> Kind | None:
+        """What the operation is; None for what is no GraphQL."""
+        if not call.document:
+            return None
+        try:
+            return kind_of(self._document(call.document).ast, call.operation)
+        except Exception:  # what is wrong with it is said when it is executed
+            return None
+
+    def admit(self, call: Call) -> None:
+        """Refuse who may not ask, and what is no GraphQL request at all. Raises :class:`Refusal`."""
+        self.check_host(call)
+        if call.method != "POST":
+            raise errors.wrong_method(call.method, "POST")
+        if self._digest is not None:
+            given = self._given(call)
+            if given is None:
+                raise errors.not_logged_in()
+            if not self._right(given):
+                raise errors.wrong_key()
+
+    def check_host(self, call: Call) -> None:
+        """An open server on the loopback device answers to names of that device only: a web page whose name has been
+        pointed here would read it otherwise."""
+        if self._digest is not None or not self._loopback_only:
+            return
+        host = call.headers.get("Host")
+        if host is not None and not is_loopback(urlsplit(f"//{host}").hostname or ""):
+            raise Refusal(
+                403,
+                f"this server has no API key, so it answers as localhost only and not as {host[:100]!r}",
+                "WRONG_HOST",
+            )
+
+    def authorized(self, call: Call) -> bool:
+        """Whether the right key came, or none is needed."""
+        given = self._given(call)
+        return self._digest is None or (given is not None and self._right(given))
+
+    def _given(self, call: Call) -> bytes | None:
+        """The key that came; empty when it came in a form that is none of ours."""
+        scheme, _, value = call.headers.get("Authorization", "").partition(" ")
+        if not scheme:
+            return None
+        if scheme.lower() != "basic":
+            return b""
+        try:
+            user, _, key = base64.b64decode(value.strip(), validate=True).partition(b":")
+        except (ValueError, binascii.Error):
+            return b""
+        return key if user == b"api" else b""
+
+    def _right(self, key: bytes) -> bool:
+        return self._digest is not None and hmac.compare_digest(hashlib.sha256(key).digest(), self._digest)
+
+    # -- GraphQL -----------------------------------------------------------------------------------
+
+    def key(self, call: Call) -> tuple[Any, ...] | None:
+        """What an answer to this call may be kept under, or has been; None for one that is not worth it."""
+        if len(call.body) > _KEPT_CHARACTERS:
+            return None
+        engine = self.engine
+        try:
+            variables = json.dumps(call.variables, sort_keys=True)
+        except (ValueError, RecursionError):
+            return None
+        return (call.document, variables, call.operation, engine.store.version, engine.dialect, call.base)
+
+    def execute(self, call: Call, given_up: Callable[[], bool]) -> Executed:
+        """Execute the GraphQL request of ``call``. Runs in a thread; raises :class:`Refusal`."""
+        return contextvars.copy_context().run(self._execute, call, given_up)
+
+    def _execute(self, call: Call, given_up: Callable[[], bool]) -> Executed:
+        from graphql import GraphQLError
+
+        self.links.base.set(call.base)
+        # Asked before the work: should the world change meanwhile, nobody looks under this version any more.
+        key = self.key(call)
+        document = self._document(call.document)
+        try:
+            ast = document.ast
+            kind = kind_of(ast, call.operation)
+            measured(ast, call.variables, self.engine.dialect.max_page, self.limits)
+        except GraphQLError as error:
+            return Executed(Answer(400, encode_strict({"errors": [_worded(error.formatted)]})), "query", None)
+        except RecursionError:
+            raise errors.over_limit(400, "the document nests too deeply") from None
+        response = self.engine.execute(Request(document, call.variables, call.operation), given_up=given_up)
+        found = [dict(error) for error in response.errors]
+        if response.data is None and found and not any(error.get("path") for error in found):
+            # Nothing was executed: the document does not fit the schema, or the variables not the document.
+            return Executed(Answer(400, encode_strict({"errors": [_worded(error) for error in found]})), kind, None)
+        answer = Answer(200, encode_strict({"data": response.data, **({"errors": found} if found else {})}))
+        if call.takes_gzip and len(answer.body) > self.limits.compress:
+            answer.pack()
+        return Executed(answer, kind, key if kind == "query" and not given_up() else None)
+
+    def _document(self, text: str) -> Document:
+        kept = self._documents.get(text)
+        if kept is None:
+            kept = Document(text)
+            if len(text) <= _KEPT_CHARACTERS:
+                self._documents[text] = kept
+                if len(self._documents) > _KEPT_DOCUMENTS:
+                    try:
+                        self._documents.popitem(last=False)
+                    except KeyError:  # another thread was as fast
+                        pass
+        return kept
+
+    # -- everything else ---------------------------------------------------------------------------
+
+    def file(self, call: Call) -> Answer:
+        """Answer what is not for the GraphQL door. Runs in a thread; raises :class:`Refusal`."""
+        self.check_host(call)
+        head, _, rest = call.path.removeprefix("/").partition("/")
+        if head == "files" and call.method == "POST" and rest.endswith("/file_stream"):
+            # Any 4xx here would make the official client drop the run's data for good (seen), so never one of those.
+            raise Refusal(
+                503,
+                "this server does not take runs' histories yet; nothing was stored",
+                "NOT_IMPLEMENTED",
+                {"Retry-After": "60"},
+            )
+        if head not in ("files", "artifact-files", "artifactsV2"):
+            raise errors.not_found(call.path)
+        if call.method == "PUT":
+            raise Refusal(501, "this server does not take uploads yet; nothing was stored", "NOT_IMPLEMENTED")
+        if call.method not in ("GET", "HEAD"):
+            raise errors.wrong_method(call.method, "GET, HEAD")
+        if head == "files":
+            return self.links.run_file(self.engine, rest, call.query, self.authorized(call))
+        if head == "artifactsV2":
+            return self.links.artifact_by_digest(self.engine, rest, self.authorized(call))
+        return self.links.artifact_file(self.engine, rest)
+
+
+def _worded(error: Mapping[str, Any]) -> dict[str, Any]:
+    """An error of validation with the quotation marks of a real server: ``Cannot query field "x" on type "Y".``"""
+    return {**error, "message": _QUOTED.sub(r'"\1"', str(error["message"]))}
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` names this machine to itself."""
+    import ipaddress
+
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,417 @@
+"""``Server``: the engine behind HTTP, as W&B's clients speak it. ``serving`` runs one beside the caller's own code.
+
+    with serving(Engine(store), api_key="k" * 40) as server:
+        ...  # WANDB_BASE_URL=server.url, WANDB_API_KEY=the key
+
+What it answers: ``POST /graphql`` (Basic authentication, user ``api``), ``GET`` of run files under ``/files/`` and of
+artifact files and manifests under ``/artifact-files/``, at the URLs that GraphQL gives. Everything else is an error in
+GraphQL's shape: ``/files/.../file_stream`` 503 and uploads 501 until they are built, other paths 404. Limits are in
+:class:`~wbmodel.server.limits.Limits`, faults for tests in :class:`~wbmodel.server.faults.Faults`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+from aiohttp import web
+
+from wbmodel.engine.execute import Engine
+from wbmodel.errors import ConfigurationError
+from wbmodel.server import errors
+from wbmodel.server.answers import Answer, AnswerCache
+from wbmodel.server.errors import Refusal
+from wbmodel.server.faults import Fault, Faults, Rule
+from wbmodel.server.limits import Limits
+from wbmodel.server.routes import Call, Routes, is_loopback
+from wbmodel.server.wire import Front, log, read_body, reset, response_of, send, spoiled
+
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = ["Fault", "Faults", "Limits", "Rule", "Seen", "Server", "Stats", "serving"]
+
+T = TypeVar("T")
+_SMALL = 64 * 1024
+"""Bytes of a body that is read as JSON on the event loop; a longer one goes to a thread."""
+
+
+@attrs.define(slots=True)
+class Stats:
+    """What a server has done so far. Counted on its event loop; may be read from anywhere."""
+
+    requests: int = 0
+    """Requests begun, whatever came of them."""
+    in_flight: int = 0
+    """Requests under way now."""
+    peak: int = 0
+    """The most requests that were under way at once."""
+    received: int = 0
+    """Bytes of request bodies, unpacked."""
+    sent: int = 0
+    """Bytes of answers' bodies as they went out."""
+    executed: int = 0
+    """GraphQL requests that the engine carried out."""
+    mutations: int = 0
+    """How many of those were mutations."""
+    cached: int = 0
+    """GraphQL requests answered from the cache."""
+    faults: int = 0
+    """Faults played."""
+    statuses: Counter[int] = attrs.field(factory=Counter)
+    """Status -> answers with it. A reset connection has none."""
+
+
+@attrs.frozen(slots=True)
+class Seen:
+    """One request as the server saw it. ``authorization`` says whether it carried that header, not what was in it."""
+
+    method: str
+    path: str
+    operation: str | None
+    kind: str | None
+    agent: str
+    authorization: bool
+
+
+class Server:
+    """``engine`` behind HTTP on ``host`` and ``port`` (0: any free one).
+
+    ``api_key`` is a text or an object with ``reveal()``; None lets everybody in, which is refused with
+    :class:`~wbmodel.errors.ConfigurationError` unless ``host`` is the loopback device. Only a digest of it is kept.
+    With an ``ssl_context`` the server speaks HTTPS. Nothing is opened before :meth:`start`.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        api_key: Any = None,
+        limits: Limits | None = None,
+        faults: Faults | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        local = is_loopback(host)
+        if api_key is None and not local:
+            raise ConfigurationError(
+                f"a server on {host!r} without an API key would let everybody who reaches this machine read and change "
+                "what it serves; give api_key= (wbmodel serve: --api-key-file, or WBMODEL_SERVE_API_KEY), or stay on "
+                "127.0.0.1"
+            )
+        if api_key is not None and not (api_key.reveal() if hasattr(api_key, "reveal") else api_key):
+            raise ConfigurationError("the API key of a server must not be empty; api_key=None makes an open one")
+        self.host = host
+        self.faults = faults if faults is not None else Faults()
+        self.limits = limits if limits is not None else Limits()
+        self.stats = Stats()
+        self.seen: deque[Seen] = deque(maxlen=1000)
+        """The last thousand requests, oldest first."""
+        self._wanted_port = port
+        self._ssl = ssl_context
+        self._routes = Routes(engine, api_key, self.limits, local)
+        self._cache = AnswerCache(self.limits.cache)
+        self._address: tuple[str, int] | None = None
+        self._runner: web.ServerRunner | None = None
+        self._abandoned = threading.Event()
+
+    def __repr__(self) -> str:
+        return f"<Server {self.url if self._address else 'that is not running'}>"
+
+    @property
+    def url(self) -> str:
+        """``http(s)://host:port``, once it has started. Raises :class:`~wbmodel.errors.ConfigurationError` before."""
+        if self._address is None:
+            raise ConfigurationError("the server has no address before it is started")
+        host, port = self._address
+        return f"{'https' if self._ssl else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+
+    @property
+    def requests(self) -> int:
+        """How many requests have come so far; more is in :attr:`stats`."""
+        return self.stats.requests
+
+    # -- starting and stopping ---------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Listen. Raises :class:`~wbmodel.errors.ConfigurationError` when the address is taken or not ours."""
+        if self._runner is not None:
+            raise ConfigurationError("the server runs already")
+        self._closing = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._abandoned.clear()
+        runner = web.ServerRunner(Front(self._handle, self.limits), shutdown_timeout=0.5)
+        await runner.setup()
+        # "localhost" may be two addresses, which would be two ports.
+        host = "127.0.0.1" if self.host.lower() == "localhost" else self.host
+        try:
+            await web.TCPSite(runner, host, self._wanted_port, ssl_context=self._ssl).start()
+        except OSError as error:
+            await runner.cleanup()
+            raise ConfigurationError(
+                f"cannot listen on {self.host}:{self._wanted_port}: {error.strerror or error}; port 0 takes a free one"
+            ) from error
+        self._threads = ThreadPoolExecutor(self.limits.workers, thread_name_prefix="wbmodel server")
+        self._runner = runner
+        self._address = (self.host, runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Take no more requests, finish those under way (for at most ``limits.grace`` seconds), and close every socket
+        and thread. A stall or a slow fault ends at once, with a reset."""
+        runner, self._runner = self._runner, None
+        if runner is None:
+            return
+        self._closing.set()
+        for site in list(runner.sites):
+            await site.stop()
+        try:
+            await asyncio.wait_for(self._idle.wait(), self.limits.grace)
+        except asyncio.TimeoutError:
+            log.warning("stopped with %d requests under way", self.stats.in_flight)
+        self._abandoned.set()
+        await runner.cleanup()
+        await self._end_threads()
+
+    async def _end_threads(self) -> None:
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+        def wait() -> None:
+            self._threads.shutdown()
+            try:
+                loop.call_soon_threadsafe(ended.set)
+            except RuntimeError:  # it took longer than anybody waited, and the loop is closed
+                pass
+
+        waiter = threading.Thread(target=wait, name="wbmodel server end", daemon=True)
+        waiter.start()
+        try:
+            await asyncio.wait_for(ended.wait(), self.limits.grace)
+            waiter.join()
+        except asyncio.TimeoutError:
+            log.warning("a request that nobody waits for any more is still worked on")
+
+    # -- one request -------------------------------------------------------------------------------
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        stats = self.stats
+        stats.requests += 1
+        stats.in_flight += 1
+        stats.peak = max(stats.peak, stats.in_flight)
+        self._idle.clear()
+        try:
+            response = await self._respond(request)
+            if isinstance(response, web.Response) and isinstance(response.body, bytes) and request.method != "HEAD":
+                stats.sent += len(response.body)
+            stats.statuses[response.status] += 1
+            # Sent here and not by aiohttp afterwards, so that it is under way until its last byte has gone.
+            await response.prepare(request)
+            await response.write_eof()
+            return response
+        finally:
+            stats.in_flight -= 1
+            if not stats.in_flight:
+                self._idle.set()
+
+    async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
+        if self.faults.latency > 0:
+            await self._pause(self.faults.latency)
+        call = self._call(request)
+        refusal: Refusal | None = None
+        try:
+            call.body = await asyncio.wait_for(read_body(request, self.limits.body), self.limits.seconds)
+        except Refusal as error:
+            refusal = error
+        except asyncio.TimeoutError:
+            refusal = Refusal(408, "the body did not come in time", "TIMEOUT", {"Connection": "close"})
+        self.stats.received += len(call.body)
+        if refusal is None and call.is_graphql and call.method == "POST":
+            # Understood before it is known who asks, because faults are picked by what is asked.
+            try:
+                await self._near(len(call.body), lambda: self._routes.understand(call))
+            except Refusal as error:
+                refusal = error
+        kind = await self._near(len(call.document), lambda: self._routes.kind(call)) if self.faults.rules else None
+        self._note(call, kind)
+        fault = self.faults.pick(call.method, call.path, call.operation, call.document, kind)
+        if fault is None:
+            answer = await self._answer(call, refusal)
+            return response_of(answer, self._packed(call, answer))
+        self.stats.faults += 1
+        return await self._play(request, call, refusal, fault)
+
+    def _call(self, request: web.BaseRequest) -> Call:
+        target = request.raw_path
+        if not target.startswith("/"):  # as a client of a proxy writes it: http://host/path
+            target = "/" + target.partition("://")[2].partition("/")[2]
+        path, _, query = target.partition("#")[0].partition("?")
+        call = Call(method=request.method, path=path, query=query, headers=request.headers)
+        # Files are where the client found this server: it sends its key to that host only (0.31.0, seen).
+        host = request.headers.get("Host", "")
+        plain = host and host.isascii() and not set(host) & set("/\\@?#<>\"' \t%")
+        call.base = f"{'https' if self._ssl else 'http'}://{host}" if plain else self.url
+        return call
+
+    def _note(self, call: Call, kind: str | None) -> None:
+        agent = call.headers.get("User-Agent", "")[:200]
+        self.seen.append(Seen(call.method, call.path, call.operation, kind, agent, "Authorization" in call.headers))
+
+    async def _play(
+        self, request: web.BaseRequest, call: Call, refusal: Refusal | None, fault: Fault
+    ) -> web.StreamResponse:
+        if fault.reset == "before":
+            raise reset(request)
+        waits = fault.stall > 0 and fault.stall_at == "headers"
+        if waits and not fault.execute:
+            await self._stall(request, fault.stall)
+        true = await self._answer(call, refusal) if fault.needs_answer else None
+        if waits and fault.execute:
+            await self._stall(request, fault.stall)
+        if fault.reset == "after":
+            raise reset(request)
+        try:
+            answer = spoiled(true, fault)
+        except Exception as error:  # the edit is the test's own function
+            log.exception("a fault could not be played")
+            answer = Answer(500, errors.error_body(f"the fault could not be played: {error}", "FAULT"))
+        return await send(request, answer, fault, self._pause)
+
+    async def _stall(self, request: web.BaseRequest, seconds: float) -> None:
+        """Wait. Raises when the client has gone meanwhile, or the server stops."""
+        stays = await self._pause(seconds)
+        if not stays or request.transport is None or request.transport.is_closing():
+            raise reset(request)
+
+    async def _pause(self, seconds: float) -> bool:
+        try:
+            await asyncio.wait_for(self._closing.wait(), seconds)
+            return False
+        except asyncio.TimeoutError:
+            return True
+
+    def _packed(self, call: Call, answer: Answer) -> bool:
+        is_text = answer.content_type.startswith(("application/json", "text/"))
+        return is_text and call.takes_gzip and len(answer.body) > self.limits.compress
+
+    # -- the answer --------------------------------------------------------------------------------
+
+    async def _answer(self, call: Call, refusal: Refusal | None) -> Answer:
+        try:
+            if self._closing.is_set():
+                raise errors.overloaded("this server is about to stop")
+            if call.is_graphql:
+                self._routes.admit(call)
+            if refusal is not None:
+                raise refusal
+            return await (self._graphql(call) if call.is_graphql else self._in_time(lambda _: self._routes.file(call)))
+        except Refusal as error:
+            return Answer(error.status, error.body, headers=error.headers)
+        except Exception:
+            log.exception("a request could not be answered")
+            return Answer(500, errors.error_body("the server failed; its log says more", "INTERNAL_ERROR"))
+
+    async def _graphql(self, call: Call) -> Answer:
+        key = self._routes.key(call)
+        kept = None if key is None else self._cache.get(key)
+        if kept is not None:
+            self.stats.cached += 1
+            if kept.packed is None and self._packed(call, kept):
+                await self._in_time(lambda _: kept.pack())
+                self._cache.put(key, kept)
+            return kept
+
+        def work(given_up: Callable[[], bool]) -> Answer:
+            done = self._routes.execute(call, given_up)
+            loop.call_soon_threadsafe(self._executed, done)
+            return done.answer
+
+        loop = asyncio.get_running_loop()
+        return await self._in_time(work)
+
+    def _executed(self, done: Any) -> None:
+        if done.answer.status != 200:
+            return
+        self.stats.executed += 1
+        self.stats.mutations += done.kind == "mutation"
+        if done.key is not None:
+            self._cache.put(done.key, done.answer)
+
+    async def _near(self, size: int, work: Callable[[], T]) -> T:
+        """Do small work here and big work in a thread."""
+        if size <= _SMALL:
+            return work()
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    async def _in_time(self, work: Callable[[Callable[[], bool]], T]) -> T:
+        """Do work in a thread, within ``limits.seconds``. Raises :class:`Refusal` beyond them, and when many wait."""
+        if self.stats.in_flight > self.limits.waiting:
+            raise errors.overloaded(f"more than {self.limits.waiting} requests are under way here; try again")
+        started = False
+        over = False
+
+        def run() -> T:
+            nonlocal started
+            started = True
+            return work(lambda: over or self._abandoned.is_set())
+
+        future = asyncio.get_running_loop().run_in_executor(self._threads, run)
+        try:
+            return await asyncio.wait_for(asyncio.shield(future), self.limits.seconds)
+        except asyncio.TimeoutError:
+            over = True
+            future.add_done_callback(lambda done: done.cancelled() or done.exception())
+            if not started:
+                future.cancel()
+                raise errors.overloaded(f"this request waited {self.limits.seconds:g} s for its turn") from None
+            raise Refusal(
+                504,
+                f"this request took more than {self.limits.seconds:g} s: ask for smaller pages or fewer fields; a "
+                "mutation may have been carried out",
+                "TIMEOUT",
+            ) from None
+
+
+@contextmanager
+def serving(engine: Engine, **options: Any) -> Iterator[Server]:
+    """A running :class:`Server` on a thread and event loop of its own; the options are those of the class.
+
+    At the end of the block it is stopped as :meth:`Server.stop` says, its thread too.
+    """
+    server = Server(engine, **options)
+    ready = threading.Event()
+    failed: list[BaseException] = []
+    handle: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+
+    async def run() -> None:
+        ending = asyncio.Event()
+        try:
+            await server.start()
+        except BaseException as error:
+            failed.append(error)
+            ready.set()
+            return
+        handle.append((asyncio.get_running_loop(), ending))
+        ready.set()
+        await ending.wait()
+        await server.stop()
+
+    thread = threading.Thread(target=lambda: asyncio.run(run()), name="wbmodel server", daemon=True)
+    thread.start()
+    ready.wait()
+    if failed:
+        thread.join()
+        raise failed[0]
+    loop, ending = handle[0]
+    try:
+        yield server
+    finally:
+        loop.call_soon_threadsafe(ending.set)
+        thread.join(2 * server.limits.grace + 5)
