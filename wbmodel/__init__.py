@@ -27,15 +27,16 @@ from wbmodel.entities import (
     Sweep,
     User,
 )
+from wbmodel.entities.run import TERMINAL
 from wbmodel.errors import WbmodelError
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.queryset import QuerySet
-from wbmodel.objects.watch import TERMINAL, Change
 from wbmodel.query.changes import Add, Remove, Set, Unset
 from wbmodel.query.f import F
 from wbmodel.query.q import Q
 
 if TYPE_CHECKING:
+    from wbmodel.objects.watch import Change
     from wbmodel.operations.bulk_result import BulkResult, RowResult
     from wbmodel.query.aggregates import (
         Count,
@@ -102,6 +103,7 @@ __all__ = [
 # Sessions bring pluggy and the drivers with them, which a script needs when it connects and not when it imports.
 _LATER = {
     "BulkResult": "wbmodel.operations.bulk_result",
+    "Change": "wbmodel.objects.watch",
     "Count": "wbmodel.query.aggregates",
     "First": "wbmodel.query.aggregates",
     "Last": "wbmodel.query.aggregates",

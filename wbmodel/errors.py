@@ -152,6 +152,10 @@ class RequestTimeout(ServerError, TimeoutError):
     """No answer came within the time that the caller gave; what was under way has been cancelled."""
 
 
+RAN_OUT = "the deadline of the query"
+"""The ``server_message`` of the :class:`RequestTimeout` of a request that was not sent: no time was left for it."""
+
+
 class WaitTimeout(WbmodelError, TimeoutError):
     """What was waited for did not happen within the time that the caller gave. The server itself did answer."""
 

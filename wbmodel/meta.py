@@ -22,7 +22,6 @@ __all__ = [
     "FieldMeta",
     "Kind",
     "Options",
-    "Point",
     "Route",
     "Step",
     "ToManyMeta",
@@ -203,7 +202,10 @@ class Step:
 
 @attrs.frozen(slots=True, kw_only=True, eq=False)
 class Route:
-    """A way to a connection of an entity's nodes: the steps down to it, and what the connection can do.
+    """A way to an entity's nodes: the steps down from the root, and the ``connection`` there with what it can do.
+
+    Without a connection the last step is one node: ``project(...) { run(name: $key) }``. ``key`` is then the Python
+    field whose value is ``$key``; without one, the scopes alone name the node.
 
     ``needs`` are the scopes that have to be known. ``count`` is where the number of rows stands: ``"parent:runCount"``
     (a field beside the connection), ``"parent:runCount(filters)"`` (the same, honouring filters) or
@@ -213,7 +215,8 @@ class Route:
 
     needs: tuple[str, ...]
     steps: tuple[Step, ...]
-    connection: str
+    connection: str | None = None
+    key: str | None = None
     filters: bool = False
     order: bool = False
     paged: bool = True
@@ -222,16 +225,15 @@ class Route:
     fixed: tuple[tuple[str, str | bool], ...] = ()
     context: str | None = None
 
+    @property
+    def count_field(self) -> str:
+        """The field that counts its rows; "" where none does."""
+        return (self.count or "").partition(":")[2].partition("(")[0]
 
-@attrs.frozen(slots=True, kw_only=True, eq=False)
-class Point:
-    """A way to one node: ``project(...) { run(name: $key) }``. ``key`` is the Python field whose value is ``$key``;
-    without one, the scopes alone name the node."""
-
-    key: str | None
-    needs: tuple[str, ...]
-    steps: tuple[Step, ...]
-    context: str | None = None
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """The variables of its scopes, in the order of the document."""
+        return tuple(arg.variable for step in self.steps for arg in step.args) + tuple(a.variable for a in self.args)
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False)
@@ -301,7 +303,7 @@ class Options:
     scopes: Mapping[str, str] = attrs.field(factory=dict)
     checks: Mapping[str, str] = attrs.field(factory=dict)
     routes: tuple[Route, ...] = ()
-    points: tuple[Point, ...] = ()
+    points: tuple[Route, ...] = ()
     expand: tuple[Expansion, ...] = ()
     order: tuple[str, ...] = ("-created_at",)
     node_context: tuple[str, ...] = ()

@@ -9,11 +9,18 @@ import graphql
 from wbmodel import Run
 from wbmodel.backend import Capabilities
 from wbmodel.compiler import document
-from wbmodel.compiler.explain import first_request
-from wbmodel.compiler.query import compile_plan
+from wbmodel.compiler.compile import compile_plan
+from wbmodel.compiler.physical import scans
+from wbmodel.compiler.requests import first_size, page_request
 from wbmodel.compiler.target import Target
+from wbmodel.request import Request
 
 TARGET = Target(capabilities=Capabilities(), project="acme/vision")
+
+
+def first_request(plan: Any) -> Request:
+    scan = next(scans(compile_plan(plan, TARGET)))
+    return page_request([scan], [scan.filter], first_size(scan, TARGET.capabilities), [None], far=scan.far is not None)
 
 
 def question() -> Any:
@@ -29,13 +36,13 @@ def test_compile(ratios: Any) -> None:
 
     def cached() -> Any:
         for _ in range(100):
-            request = first_request(compile_plan(plan, TARGET))
+            request = first_request(plan)
         return request
 
     def new() -> Any:
         for _ in range(10):
-            document._cache.clear()
-            request = first_request(compile_plan(plan, TARGET))
+            document.build.cache_clear()
+            request = first_request(plan)
             assert request is not None
             request.document.text  # noqa: B018
         return request

@@ -9,12 +9,14 @@ import subprocess
 import sys
 from typing import Any
 
-import attrs
 import pytest
 
 from tests.backends import FULL, WEAK
 from wbmodel import F, Run
-from wbmodel.compiler.query import compile_plan
+from wbmodel.compiler import document
+from wbmodel.compiler.compile import compile_plan
+from wbmodel.compiler.physical import scans
+from wbmodel.compiler.requests import page_request
 from wbmodel.compiler.target import Target
 from wbmodel.query.conditions import resolve
 from wbmodel.query.plan import Plan
@@ -26,9 +28,8 @@ TARGET = Target(capabilities=FULL, project="acme/vision")
 
 def request(limit: float, target: Target = TARGET) -> Request:
     where, scopes = resolve(META, F.summary["loss"] < limit)
-    query = compile_plan(Plan(meta=META, where=where, scopes=scopes), target)
-    assert query.way.route is not None
-    return query.request(query.way.route, query.way.slots, [query.filter.wire], "+created_at", 10, [None])
+    (scan,) = scans(compile_plan(Plan(meta=META, where=where, scopes=scopes), target))
+    return page_request([scan], [scan.filter], 10, [None])
 
 
 def test_plans_that_differ_in_values_share_one_document() -> None:
@@ -62,14 +63,14 @@ def test_what_a_server_promises_does_not_change_the_document() -> None:
 
 
 def test_the_cache_is_bounded() -> None:
-    from wbmodel.compiler import document
-
-    query = compile_plan(Plan(meta=META), TARGET)
-    assert query.way.route is not None
-    shape = query.shape(query.way.route, "count")
-    for index in range(document._CACHE_LIMIT + 20):
-        document.build(attrs.evolve(shape, name=f"Runs{index}"))
-    assert len(document._cache) <= document._CACHE_LIMIT
+    limit = document.build.cache_info().maxsize
+    assert limit
+    (scan,) = scans(compile_plan(Plan(meta=META), TARGET))
+    for index in range(limit + 20):
+        document.build(
+            document.Shape(name=f"Runs{index}", mode="count", route=scan.route, graphql="Run", node=())
+        )  # fmt: skip
+    assert document.build.cache_info().currsize <= limit
 
 
 def test_compiling_does_no_io(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,7 +87,7 @@ async def test_iteration(kind: str) -> None:
         assert await rows.acontains(run)
         assert not await rows.exclude(id=run.id).acontains(run)
         # What was read in one colour is there for the other.
-        assert rows._complete
+        assert rows._result.complete
         assert ids(rows) == expected
 
 

@@ -41,7 +41,7 @@ STEPS: list[Any] = [
 
 
 def state(rows: QuerySet[Any, Any]) -> tuple[Plan, Any]:
-    return rows._plan, (rows._shape, rows._distinct, rows._session, list(rows._cache), rows._complete)
+    return rows._plan, (rows._using, list(rows._result.rows), rows._result.complete)
 
 
 @given(st.lists(st.sampled_from(STEPS), min_size=1, max_size=6))

@@ -180,7 +180,7 @@ def test_prefetch_related_in_the_fewest(kind: str, expected: int | None) -> None
         with assert_num_requests(0):
             for run in runs:
                 assert [file.name for file in run.files] == ["config.yaml", f"media/{run.id}.txt"]
-                assert run.files.all()._complete is False or run.files.count() == 2
+                assert run.files.all()._result.complete is False or run.files.count() == 2
 
 
 def test_prefetching_a_reference_by_key_asks_once_per_object() -> None:

@@ -174,7 +174,7 @@ def test_iterator(kind: str) -> None:
         rows = Run.objects.all()
         assert ids(rows.iterator()) == EVERY
         assert ids(rows.iterator(chunk_size=5)) == EVERY
-        assert rows._cache == []
+        assert rows._result.rows == []
         prefetched = Run.objects.prefetch_related("files")[:9]
         with pytest.raises(QueryError, match="needs chunk_size="):
             prefetched.iterator()

@@ -11,7 +11,7 @@ from tests.objects.helpers import HOME, on
 from tests.objects3.plain_world import runs_of
 from wbmodel import Artifact, F, Run
 from wbmodel.errors import FieldError, QueryError
-from wbmodel.operations.keys import FieldInfo, asuggest_keys, suggest_keys
+from wbmodel.objects.discovery import FieldInfo, asuggest_keys, suggest_keys
 from wbmodel.testing import assert_num_requests, count_requests
 
 RUNS: list[dict[str, Any]] = [

@@ -16,7 +16,7 @@ from tests.worlds import make_world, small_world
 from wbmodel import Change, Run
 from wbmodel.errors import QueryError, RequestTimeout
 from wbmodel.objects.queryset import QuerySet
-from wbmodel.objects.watch import _Watch
+from wbmodel.objects.watch import Watch
 from wbmodel.testing import count_requests
 
 Seen = list[tuple[str, str, tuple[str, ...]]]
@@ -31,10 +31,10 @@ async def played(rows: QuerySet[Run], acts: list[Callable[[], None]], colour: st
     script: Iterator[Callable[[], None]] = iter(acts)
     found: list[Change[Run]] = []
     polls = 0
-    original = _Watch.take
+    original = Watch.take
 
     # The acts are put between two polls exactly, which sleeping could only hope for.
-    def take(self: _Watch, now: list[Any]) -> list[Change[Any]]:
+    def take(self: Watch, now: list[Any]) -> list[Change[Any]]:
         nonlocal polls
         made = original(self, now)
         polls += 1
@@ -45,7 +45,7 @@ async def played(rows: QuerySet[Run], acts: list[Callable[[], None]], colour: st
         return made
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_Watch, "take", take)
+        patch.setattr(Watch, "take", take)
         if colour == "plain":
             found += rows.watch(interval=0.001, timeout=30, **options)
         else:
@@ -162,20 +162,20 @@ async def test_memory_holds_the_last_poll_only() -> None:
     with outside() as other:
         state: list[int] = []
         number = 100
-        original = _Watch.take
+        original = Watch.take
 
         def act() -> None:
             nonlocal number
             number += 1
             other.upsert("r1", summaryMetrics=f'{{"loss": {number}}}')
 
-        def take(self: _Watch, now: list[Any]) -> list[Change[Any]]:
+        def take(self: Watch, now: list[Any]) -> list[Change[Any]]:
             made = original(self, now)
             state.append(len(self.known or {}))
             return made
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(_Watch, "take", take)
+            patch.setattr(Watch, "take", take)
             changes = await played(Run.objects.all(), [act] * 50, "plain")
         assert len(changes) == 50
         assert set(state) == {3}

@@ -185,7 +185,7 @@ def missing_keys(columns: Sequence[Column], found: Sequence[Any], rows: QuerySet
 
 def unknown_keys(names: Sequence[str], rows: QuerySet[Any, Any]) -> list[str]:
     """A sentence for each path that no row here has, with the nearest keys that there are."""
-    from wbmodel.operations.keys import suggest_keys
+    from wbmodel.objects.discovery import suggest_keys
 
     told = []
     for name in names:

@@ -41,7 +41,7 @@ def listed(name: str, session: Session, arguments: argparse.Namespace) -> QueryS
     rows: QuerySet[Any, Any] = getattr(wbmodel, LISTED[name]).objects.using(session)
     for option in ("type", "collection"):
         value = getattr(arguments, option, None)
-        if value is not None and option in rows._meta.options.scopes:
+        if value is not None and option in rows.plan.meta.options.scopes:
             rows = rows.filter(**{option: value})
     return conditioned(rows, arguments)
 
@@ -83,9 +83,9 @@ def run_listing(arguments: argparse.Namespace) -> int:
 
 def _refuse_nowhere(rows: QuerySet[Any, Any], session: Session, name: str) -> None:
     """Say in the words of the command line what a query would say in those of Python."""
-    scopes = rows._plan.scopes
+    scopes = rows.plan.scopes
     named = session.project or session.entity or scopes.keys() & {"project", "entity"}
-    if "project" in rows._meta.options.scopes and not (named or session.capabilities.all_projects):
+    if "project" in rows.plan.meta.options.scopes and not (named or session.capabilities.all_projects):
         raise QueryError(f"which project? wbmodel {name} ENTITY/PROJECT, or set WANDB_PROJECT")
 
 
@@ -98,12 +98,12 @@ def loaded_columns(
 
 
 def _columns(rows: QuerySet[Any, Any], session: Session, arguments: argparse.Namespace) -> list[Column]:
-    meta = rows._meta
+    meta = rows.plan.meta
     if arguments.columns:
         return parse_columns(meta, arguments.columns)
     if arguments.format in ("json", "jsonl"):
         return every_field(meta)
-    asked = rows._plan.scopes.get("project", () if session.project is None else (session.project,))
+    asked = rows.plan.scopes.get("project", () if session.project is None else (session.project,))
     return default_columns(meta, one_project=len(asked) == 1)
 
 
@@ -139,16 +139,13 @@ def _hint(columns: Sequence[Column], found: Sequence[Any], rows: QuerySet[Any, A
     if found:
         told = missing_keys(columns, found, rows)
     else:
-        asked = {leaf.path.dotted: None for leaf in leaves(rows._plan.where) if leaf.path.keys}
-        known = {name for field in {name.partition(".")[0] for name in asked} for name in _keys(rows, field)}
+        from wbmodel.objects.discovery import known_keys
+
+        asked = {leaf.path.dotted: None for leaf in leaves(rows.plan.where) if leaf.path.keys}
+        known = {name for field in {name.partition(".")[0] for name in asked} for name in known_keys(rows, field)}
         told = unknown_keys([name for name in asked if name not in known][:3], rows)
     for sentence in told:
         complain(sentence)
-
-
-def _keys(rows: QuerySet[Any, Any], field: str) -> list[str]:
-    """The keys of the newest rows under no condition."""
-    return [item.path for item in rows._clone(where=None, order=(), start=0, stop=_LOOKED_AT).fields(field)]
 
 
 def _footer(rows: QuerySet[Any, Any], session: Session, found: Sequence[Any], limit: int | None, name: str) -> str:

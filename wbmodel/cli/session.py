@@ -52,7 +52,7 @@ def conditioned(rows: QuerySet[Any, Any], arguments: argparse.Namespace) -> Quer
     from wbmodel.cli.columns import split_list
     from wbmodel.cli.filter_text import FilterSyntaxError, parse_filter
 
-    meta = rows._meta
+    meta = rows.plan.meta
     for text in arguments.filter:
         condition = parse_filter(text, meta)
         try:

@@ -27,7 +27,7 @@ def run_single(arguments: argparse.Namespace) -> int:
     entity: Any = wbmodel.Run if command == "run" else wbmodel.Sweep
     with open_session(arguments, project) as session:
         rows = entity.objects.using(session)
-        columns = parse_columns(rows._meta, arguments.columns) if arguments.columns else every_field(rows._meta)
+        columns = parse_columns(rows.plan.meta, arguments.columns) if arguments.columns else every_field(rows.plan.meta)
         row = rows.only(*fields_to_load(columns), *(("config",) if command == "sweep" else ())).get(id=key)
         columns = expand(columns, [row])
         for sentence in missing_keys(columns, [row], rows):

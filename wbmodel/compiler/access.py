@@ -1,38 +1,35 @@
-"""Which way a query takes to its rows: a route to a connection, a point to one node, or through another entity
-first."""
+"""The access path of a query: a route to a connection or to one node, or through another entity first."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
 import attrs
 
+from wbmodel.compiler.physical import Parent
 from wbmodel.compiler.target import Target
 from wbmodel.errors import FieldError
-from wbmodel.meta import EntityMeta, Expansion, Point, Route
+from wbmodel.meta import EntityMeta, Expansion, Route
 from wbmodel.query.conditions import Leaf, Node
 from wbmodel.query.plan import Plan
 from wbmodel.query.scopes import split_project, split_run
 
-__all__ = ["Slot", "Way", "choose", "slot_variables"]
-
-
-Slot = Mapping[str, Any]
-"""One parent: the variables of the steps (``project``, ``entity``, ``run`` ...)."""
+__all__ = ["Access", "parent_of", "plan_access"]
 
 
 @attrs.frozen(slots=True, kw_only=True)
-class Way:
-    """The way to take: ``route`` to a connection or ``point`` to one node (by ``key`` where it has one), for each of
-    ``slots``; or ``through`` another entity, whose rows give the values of a missing scope. ``checks`` are scopes that
-    the way does not go through: each row is asked for them, by the dotted attribute that shows them."""
+class Access:
+    """How the rows are reached: by ``route`` from each of ``parents`` (to one node by ``key`` where the route names
+    one), or ``through`` another entity, whose rows give the values of a missing scope. ``checks`` are scopes that the
+    route does not go through: each row is asked for them, by the dotted attribute that shows them."""
 
     route: Route | None = None
-    point: Point | None = None
     key: str | None = None
-    slots: tuple[Slot, ...] = ()
+    parents: tuple[Parent, ...] = ()
     through: Expansion | None = None
     scopes: Mapping[str, tuple[Any, ...]] = attrs.field(factory=dict)
     checks: tuple[tuple[str, frozenset[str]], ...] = ()
@@ -41,9 +38,9 @@ class Way:
 _PLACES = frozenset({"project", "run", "artifact", "entity"})
 
 
-def choose(plan: Plan, target: Target, *, listed: bool = False) -> Way:
-    """The way for a plan. Raises :class:`FieldError` when a scope that is needed is missing, or when two scopes name
-    ways that cannot be taken together. ``listed``: only ways to a connection will do."""
+def plan_access(plan: Plan, target: Target, *, listed: bool = False) -> Access:
+    """The access path of a plan. Raises :class:`FieldError` when a scope that is needed is missing, or when two scopes
+    name routes that cannot be taken together. ``listed``: only a connection will do."""
     meta = plan.meta
     known = meta.options.scopes
     scopes = dict(plan.scopes)
@@ -60,10 +57,10 @@ def choose(plan: Plan, target: Target, *, listed: bool = False) -> Way:
     pointed = None if listed else _point(plan, scopes, target)
     if pointed is not None:
         return pointed
-    route = _route(meta, scopes)
+    route = _route(meta, frozenset(scopes))
     if route is not None:
-        slots, checks = _slots(meta, scopes, route.needs, target), _checks(meta, scopes, route.needs, target)
-        return Way(route=route, slots=slots, scopes=scopes, checks=checks)
+        parents, checks = _parents(meta, scopes, route.needs, target), _checks(meta, scopes, route.needs, target)
+        return Access(route=route, parents=parents, scopes=scopes, checks=checks)
     for expansion in meta.options.expand:
         if expansion.gives.keys() <= scopes.keys() or not _covers(meta, scopes, expansion):
             continue
@@ -72,7 +69,7 @@ def choose(plan: Plan, target: Target, *, listed: bool = False) -> Way:
             or "entity" in scopes
             or target.capabilities.all_projects
         ):
-            return Way(through=expansion, scopes=scopes)
+            return Access(through=expansion, scopes=scopes)
     if "project" in known and "project" not in scopes:
         raise FieldError(
             f"{meta.name}: which project? Give project='entity/project' in filter() or in connect(), or "
@@ -83,19 +80,19 @@ def choose(plan: Plan, target: Target, *, listed: bool = False) -> Way:
     raise FieldError(f"{meta.name}: the query does not say {' or '.join(needs)}; give it in filter()")
 
 
-def _point(plan: Plan, scopes: Mapping[str, tuple[Any, ...]], target: Target) -> Way | None:
+def _point(plan: Plan, scopes: Mapping[str, tuple[Any, ...]], target: Target) -> Access | None:
     """The way to one node, when the condition or the scopes fix its key. The rest of the condition is asked of the node
     here, so nothing is lost by taking it."""
     for point in plan.meta.options.points:
         key = None if point.key is None else _fixed(plan.where, point.key)
         if point.key is not None and key is None:
             continue
-        if not set(point.needs) <= scopes.keys() or _unchecked(plan.meta, scopes, point.needs):
+        if not set(point.needs) <= scopes.keys() or _unchecked(plan.meta, scopes.keys(), point.needs):
             continue
-        slots = _slots(plan.meta, scopes, point.needs, target)
-        if key is None or len(slots) == 1:
+        parents = _parents(plan.meta, scopes, point.needs, target)
+        if key is None or len(parents) == 1:
             checks = _checks(plan.meta, scopes, point.needs, target)
-            return Way(point=point, key=key, slots=slots, scopes=scopes, checks=checks)
+            return Access(route=point, key=key, parents=parents, scopes=scopes, checks=checks)
     return None
 
 
@@ -117,24 +114,19 @@ def _covers(meta: EntityMeta, scopes: Mapping[str, Any], expansion: Expansion) -
     return any(set(route.needs) <= known for route in meta.options.routes)
 
 
-def _route(meta: EntityMeta, scopes: Mapping[str, Any]) -> Route | None:
-    key = ("route", *scopes)
-    known: Route | None = meta.caches.get(key)
-    if known is not None:
-        return known
-    fitting = [route for route in meta.options.routes if set(route.needs) <= scopes.keys()]
-    whole = [route for route in fitting if not _unchecked(meta, scopes, route.needs)]
+@lru_cache(maxsize=512)
+def _route(meta: EntityMeta, names: frozenset[str]) -> Route | None:
+    """The connection that goes through most of these scopes."""
+    fitting = [route for route in meta.options.routes if set(route.needs) <= names]
+    whole = [route for route in fitting if not _unchecked(meta, names, route.needs)]
     if fitting and not whole:
-        more = sorted(_unchecked(meta, scopes, max(fitting, key=lambda route: len(route.needs)).needs))
-        others = sorted(scopes.keys() - set(more))
+        more = sorted(_unchecked(meta, names, max(fitting, key=lambda route: len(route.needs)).needs))
+        others = sorted(names - set(more))
         raise FieldError(
             f"{meta.name}: {', '.join(more)} and {', '.join(others)} are different ways to the rows and cannot be "
             "taken together; ask for one and filter its rows"
         )
-    if not whole:
-        return None
-    found = meta.caches[key] = max(whole, key=lambda route: len(route.needs))
-    return found
+    return max(whole, key=lambda route: len(route.needs)) if whole else None
 
 
 def _taken(needs: tuple[str, ...]) -> set[str]:
@@ -142,8 +134,8 @@ def _taken(needs: tuple[str, ...]) -> set[str]:
     return {*needs, "entity"} if "project" in needs else set(needs)
 
 
-def _unchecked(meta: EntityMeta, scopes: Mapping[str, Any], needs: tuple[str, ...]) -> set[str]:
-    return scopes.keys() - _taken(needs) - meta.options.checks.keys()
+def _unchecked(meta: EntityMeta, names: AbstractSet[str], needs: tuple[str, ...]) -> set[str]:
+    return names - _taken(needs) - meta.options.checks.keys()
 
 
 def _checks(
@@ -157,53 +149,53 @@ def _values(meta: EntityMeta, name: str, values: tuple[Any, ...], target: Target
     """The values of a scope as rows show them: whole paths."""
     whole = set()
     for value in values:
-        slot = slot_variables(meta, {name: value}, None, target) or {}
-        whole.add("/".join(str(slot[part]) for part in ("entity", "project", "run") if slot.get(part)) or str(value))
+        parent = parent_of(meta, {name: value}, None, target) or {}
+        whole.add(
+            "/".join(str(parent[part]) for part in ("entity", "project", "run") if parent.get(part)) or str(value)
+        )
     return frozenset(whole)
 
 
-def _slots(
+def _parents(
     meta: EntityMeta, scopes: Mapping[str, tuple[Any, ...]], needs: tuple[str, ...], target: Target
-) -> tuple[Slot, ...]:
-    # A project whose entity is another one has no slot; when none is left, the query contradicts itself.
+) -> tuple[Parent, ...]:
+    # A project whose entity is another one has no place; when none is left, the query contradicts itself.
     with_project = "project" in needs
     entities = scopes.get("entity", (None,)) if with_project else (None,)
-    slots: list[Slot] = []
+    parents: list[Parent] = []
     for entity in entities:
         for values in product(*(scopes[name] for name in needs)):
-            slot = slot_variables(meta, dict(zip(needs, values, strict=True)), entity, target)
-            if slot is not None and slot not in slots:
-                slots.append(slot)
-    if not slots and all(scopes[name] for name in needs):
+            parent = parent_of(meta, dict(zip(needs, values, strict=True)), entity, target)
+            if parent is not None and parent not in parents:
+                parents.append(parent)
+    if not parents and all(scopes[name] for name in needs):
         projects, owners = (", ".join(map(repr, scopes[name])) for name in ("project", "entity"))
         raise FieldError(f"project={projects} is not a project of entity={owners}; say one of the two")
-    return tuple(slots)
+    return tuple(parents)
 
 
-def slot_variables(
-    meta: EntityMeta, values: Mapping[str, Any], entity: str | None, target: Target
-) -> dict[str, Any] | None:
-    """The variables of one slot, for one value of each scope; None when the project is not the entity's."""
-    slot: dict[str, Any] = {}
+def parent_of(meta: EntityMeta, values: Mapping[str, Any], entity: str | None, target: Target) -> dict[str, Any] | None:
+    """The variables of one parent, for one value of each scope; None when the project is not the entity's."""
+    parent: dict[str, Any] = {}
     for name, value in values.items():
         kind = meta.options.scopes[name]
         if kind == "project":
-            owner, slot["project"] = split_project(value)
+            owner, parent["project"] = split_project(value)
             if owner is not None and entity is not None and owner != entity:
                 return None
-            slot["entity"] = owner or entity or target.entity
+            parent["entity"] = owner or entity or target.entity
         elif kind == "run":
-            owner, project, slot["run"] = split_run(value)
+            owner, project, parent["run"] = split_run(value)
             if project is None and target.project is not None:
                 home, project = split_project(target.project)
                 owner = owner or home
             if project is None:
                 raise FieldError(f"{name}={value!r} does not say the project; write entity/project/run_id")
-            slot["project"] = project
-            slot["entity"] = owner or target.entity
+            parent["project"] = project
+            parent["entity"] = owner or target.entity
         else:
-            slot[name] = value
-    return slot
+            parent[name] = value
+    return parent
 
 
 def _top(node: Node | None) -> list[Leaf]:

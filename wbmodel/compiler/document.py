@@ -5,8 +5,8 @@ Documents are cached per shape, so a query that differs from an earlier one in i
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -44,30 +44,14 @@ class Shape:
     counted: bool = False
 
 
-_cache: dict[Shape, Document] = {}
-_CACHE_LIMIT = 512
-_lock = threading.Lock()
-
-
 def freeze(tree: Tree) -> tuple[Any, ...]:
     """A selection tree as a hashable tuple."""
     return tuple((name, freeze(inner)) for name, inner in tree.items())
 
 
+@lru_cache(maxsize=512)
 def build(shape: Shape) -> Document:
-    """The document of a shape, from the cache when it was built before."""
-    found = _cache.get(shape)
-    if found is None:
-        made = _build(shape)
-        with _lock:
-            # Two threads may have built it; all shall hold the one that is kept.
-            found = _cache.setdefault(shape, made)
-            while len(_cache) > _CACHE_LIMIT:
-                del _cache[next(iter(_cache))]
-    return found
-
-
-def _build(shape: Shape) -> Document:
+    """The document of a shape. Those that were built before are kept."""
     from graphql import DocumentNode, OperationDefinitionNode, OperationType, SelectionSetNode
 
     variables: dict[str, str] = {}
@@ -121,14 +105,16 @@ def _inside(shape: Shape, suffix: str, variables: dict[str, str]) -> list[FieldN
         counted = _count(shape, suffix, variables)
         if route.count.startswith("parent:"):
             return [counted]
-        return [_field(route.connection, _connection_arguments(shape, suffix, variables, paged=False), [counted])]
+        return [_field(route.connection or "", _connection_arguments(shape, suffix, variables, paged=False), [counted])]
     node = _field("node", [], _node(shape))
     edges = _field("edges", [], [node])
     page = [_field("pageInfo", [], [_leaf(name) for name in _PAGE])] if route.paged else []
     beside = [_count(shape, suffix, variables)] if shape.counted else []
     return [
         *beside,
-        _field(route.connection, _connection_arguments(shape, suffix, variables, paged=route.paged), [edges, *page]),
+        _field(
+            route.connection or "", _connection_arguments(shape, suffix, variables, paged=route.paged), [edges, *page]
+        ),
     ]
 
 

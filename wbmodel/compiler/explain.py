@@ -1,4 +1,5 @@
-"""``explain()``: what a query asks of the backend, what is done here, and what it costs, without asking anything."""
+"""``explain()``: the physical plan in words. It says what a query asks of the backend, what is done here, and what it
+costs, without asking anything."""
 
 from __future__ import annotations
 
@@ -8,13 +9,15 @@ import attrs
 
 from wbmodel.backend.asks import Request
 from wbmodel.codec import dumps
-from wbmodel.compiler.filters import Note
-from wbmodel.compiler.query import CompiledQuery, compile_plan, is_nullable
+from wbmodel.compiler.compile import compile_plan
+from wbmodel.compiler.filters import Compiled, Note
+from wbmodel.compiler.physical import ForEach, Get, Merge, Scan, SortHere, Step, Ties, ValuesFirst, scans
+from wbmodel.compiler.requests import PAGE_BYTES, first_size, get_request, page_request
 from wbmodel.compiler.target import Target
-from wbmodel.operations.paging import PAGE_BYTES
+from wbmodel.meta import entity_meta
 from wbmodel.query.plan import Plan
 
-__all__ = ["Explanation", "explain", "first_request"]
+__all__ = ["Explanation", "explain", "text_of"]
 
 
 @attrs.frozen(slots=True, kw_only=True, repr=False)
@@ -37,6 +40,14 @@ class Explanation:
     filters: str | None
     documents: tuple[Request, ...]
     analysis: dict[str, Any] | None = None
+    step: Step = attrs.field(factory=Merge)
+    target: Target | None = None
+
+    def bound(self, rows: int) -> int | None:
+        """The most requests that the query costs where the places it asks hold ``rows`` rows in all, without those of
+        ``prefetch_related``; None where another entity has to be listed first. It holds where the server gives pages as
+        large as it is asked for, and no page is cut for its weight."""
+        return _bound(self.step, rows, self.target or Target())
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: JSON can hold it."""
@@ -76,50 +87,72 @@ def explain(plan: Plan, target: Target) -> Explanation:
             entity=name, place=target.place, pushed=(), superset=(), local=(), order="nothing to order", route="none",
             requests="0: the result is known to be empty", filters=None, documents=(),
         )  # fmt: skip
-    query = compile_plan(plan, target)
-    notes = query.filter.notes
-    if query.way.key is not None:
-        # The node is asked for by this one; the others are asked of the node.
-        asked = next(item for item in notes if item.leaf.operand == query.way.key and _is_key(query, item))
-        notes = tuple(attrs.evolve(item, grade="exact") if item is asked else item for item in notes)
-    request = first_request(query)
+    step = compile_plan(plan, target)
+    notes = _notes(step)
+    request = _first_request(step, target)
     return Explanation(
         entity=name,
         place=target.place,
         pushed=tuple(str(note.leaf) for note in notes if note.grade == "exact"),
         superset=tuple(f"{note.leaf} (asked again here)" for note in notes if note.grade == "superset"),
         local=tuple(f"{note.leaf} (asked here only)" for note in notes if note.grade == "local"),
-        order=_order(query),
-        route=_route(query),
-        requests=_requests(query),
+        order=_order(step, plan),
+        route=_route(step, target),
+        requests=_requests(step, plan, target),
         filters=None if request is None else _filters(request),
         documents=() if request is None else (request,),
+        step=step,
+        target=target,
     )
 
 
-def _is_key(query: CompiledQuery, note: Note) -> bool:
-    leaf, point = note.leaf, query.way.point
+def text_of(plan: Plan, target: Target) -> str:
+    """The first document and its variables, as they will be sent: ``str(qs.query)``."""
+    request = None if plan.is_empty else _first_request(compile_plan(plan, target), target)
+    if request is None:
+        return explain(plan, target).route
+    return f"{request.document.text}\n\n{dumps(dict(request.variables))}"
+
+
+def _source(step: Step) -> Scan | Get | ForEach:
+    """What a step begins with."""
+    if isinstance(step, (Scan, Get, ForEach)):
+        return step
+    if isinstance(step, Merge):
+        return _source(step.sources[0])
+    return _source(step.present if isinstance(step, ValuesFirst) else step.source)
+
+
+def _notes(step: Step) -> tuple[Note, ...]:
+    """What becomes of each condition."""
+    source = _source(step)
+    pushed: Compiled = source.pushed
+    if not isinstance(source, Get) or source.key is None:
+        return pushed.notes
+    # The node is asked for by this one; the others are asked of the node.
+    asked = next(note for note in pushed.notes if note.leaf.operand == source.key and _is_key(source, note))
+    return tuple(attrs.evolve(note, grade="exact") if note is asked else note for note in pushed.notes)
+
+
+def _is_key(get: Get, note: Note) -> bool:
+    leaf = note.leaf
     plain = leaf.lookup.name == "exact" and not leaf.negated and not leaf.path.keys and leaf.path.related is None
-    return plain and point is not None and leaf.path.field.name == point.key
+    return plain and leaf.path.field.name == get.route.key
 
 
-def first_request(query: CompiledQuery) -> Request | None:
-    """The request that the query begins with; None when another entity has to be listed first."""
-    way = query.way
-    if way.point is not None:
-        return query.point_request(way.slots[:1], [way.key])
-    if way.route is None:
+def _first_request(step: Step, target: Target) -> Request | None:
+    """The request that the step begins with; None when another entity has to be listed first."""
+    source = _source(step)
+    if isinstance(source, Get):
+        return get_request([(source, source.parents[0])])
+    first = list(scans(step)) if isinstance(step, Merge) and step.keys else list(scans(step))[:1]
+    if not first:
         return None
-    from wbmodel.operations.pages import Pages, _request
-    from wbmodel.operations.streams import Merge, ordered
-
-    lane: Any = ordered(query, [(way.route, slot) for slot in way.slots], query.plan.stop)
-    if isinstance(lane, Merge):
-        chunk = list(lane.leaves)[: query.target.capabilities.max_aliases]
-        return _request(chunk)
-    while not isinstance(lane, Pages):
-        lane = getattr(lane, "there", None) or lane.pages
-    return _request([lane])
+    can = target.capabilities
+    chunk = first[: can.max_aliases]
+    filters = [scan.filter for scan in chunk]
+    far = chunk[0].far is not None
+    return page_request(chunk, filters, first_size(chunk[0], can), [None] * len(chunk), far=far)
 
 
 def _filters(request: Request) -> str | None:
@@ -128,84 +161,107 @@ def _filters(request: Request) -> str | None:
     return unique[0] if unique else None
 
 
-def _order(query: CompiledQuery) -> str:
-    keys = ", ".join(str(key) for key in query.plan.order_keys) or "none"
-    way = query.way
-    if way.point is not None:
+def _order(step: Step, plan: Plan) -> str:
+    keys = ", ".join(str(key) for key in plan.order_keys) or "none"
+    if isinstance(_source(step), Get):
         return "one row at most"
-    route = way.route or query.meta.options.routes[0]
-    if query.server_order(route, query.keys) is not None:
+    while isinstance(step, (Merge, ForEach)):
+        step = step.then if isinstance(step, ForEach) else step.sources[0]
+    if isinstance(step, Scan):
         return f"{keys} (by the backend)"
-    head = query.order_text(query.keys[0]) if query.can_order(route) else None
-    if head is None:
+    if isinstance(step, SortHere):
         return f"{keys} (here: every row is read first)"
-    parts = f"{query.keys[0]} by the backend, ties here"
-    if is_nullable(query.keys[0]):
+    ties = step.present if isinstance(step, ValuesFirst) else step
+    assert isinstance(ties, Ties)
+    parts = f"{ties.key} by the backend, ties here"
+    if isinstance(step, ValuesFirst):
         parts += "; rows that lack it come last, in a query of their own if still needed"
     return f"{keys} ({parts})"
 
 
-def _route(query: CompiledQuery) -> str:
-    way = query.way
-    if way.point is not None:
-        return f"one {query.meta.name} by its {way.point.key or 'path'}"
-    if way.through is not None:
-        return f"every {way.through.via} is listed first, then {query.meta.plural} of each"
-    assert way.route is not None
-    steps = ".".join([*(step.field for step in way.route.steps), way.route.connection])
-    places = len(way.slots)
-    return (
-        steps
-        if places == 1
-        else f"{steps} of {places} parents, up to {query.target.capabilities.max_aliases} in one document by aliases"
-    )
+def _route(step: Step, target: Target) -> str:
+    source = _source(step)
+    meta = source.plan.meta if isinstance(source, ForEach) else source.node.meta
+    if isinstance(source, Get):
+        return f"one {meta.name} by its {source.route.key or 'path'}"
+    if isinstance(source, ForEach):
+        return f"every {source.expansion.via} is listed first, then {meta.plural} of each"
+    steps = ".".join([*(item.field for item in source.route.steps), source.route.connection or ""])
+    places = len(step.sources) if isinstance(step, Merge) else 1
+    if places == 1:
+        return steps
+    return f"{steps} of {places} parents, up to {target.capabilities.max_aliases} in one document by aliases"
 
 
-def _requests(query: CompiledQuery) -> str:
-    can, plan = query.target.capabilities, query.plan
-    if query.way.point is not None:
-        return str(len(query.way.slots))
+# -- what it costs ---------------------------------------------------------------------------------
+
+
+def _requests(step: Step, plan: Plan, target: Target) -> str:
+    can, source = target.capabilities, _source(step)
+    if isinstance(source, Get):
+        return str(len(source.parents))
     more = f" + {len(plan.prefetch)} or more for prefetch_related" if plan.prefetch else ""
-    if query.way.through is not None:
-        return f"1 or more to list {entity_plural(query)}, then at least 1 per {can.max_aliases} of them{more}"
-    parents = max(1, -(-len(query.way.slots) // can.max_aliases))
-    route = query.way.route
-    assert route is not None
-    if not route.paged:
+    if isinstance(source, ForEach):
+        plural = entity_meta(source.expansion.via).plural
+        return f"1 or more to list {plural}, then at least 1 per {can.max_aliases} of them{more}"
+    places = len(step.sources) if isinstance(step, Merge) else 1
+    parents = -(-places // can.max_aliases)
+    if not source.route.paged:
         return f"{parents}{more}"
     # How much rows weigh is seen when some are here. What is in this process has no wire to weigh them on.
     light = "" if can.in_process else f" or {PAGE_BYTES >> 20} MiB"
     unbounded = f"{parents} for the first {can.page_size} rows, then 1 per {can.max_page_size}{light}"
-    if plan.stop is None or query.check is not None:
-        return unbounded + (" until the slice is filled" if plan.stop is not None else "") + more
-    complete = query.server_order(route, query.keys) is not None
-    head = query.order_text(query.keys[0]) if query.can_order(route) else None
-    if head is None and not complete:
-        return unbounded + more
-    rows = plan.stop if complete else plan.stop + 1
-    pages = max(1, -(-rows // can.max_page_size))
+    part = step.sources[0] if isinstance(step, Merge) else step
+    lacking = _lacking(part)
+    if plan.stop is None or plan.is_unique or source.check is not None or isinstance(part, SortHere):
+        sliced = plan.stop is not None and not isinstance(part, SortHere)
+        return unbounded + (" until the slice is filled" if sliced else "") + lacking + more
+    pages = max(1, -(-(source.limit or plan.stop) // can.max_page_size))
     # What follows the first page is asked of each parent by itself. Every page is full of rows that are new, so the
     # number holds where the server gives as many as it is asked for.
-    number = str(parents + len(query.way.slots) * (pages - 1))
+    number = str(parents + places * (pages - 1))
     if pages > 1 and light:
         number += f" (more where {can.max_page_size} rows weigh over {PAGE_BYTES >> 20} MiB)"
-    if complete:
+    if isinstance(part, Scan):
         return number + more
-    tie = f"row {plan.stop} does not tie in {query.keys[0].path.dotted} with the next"
-    return f"{number} when {tie}; more only while it does{more}"
+    ties = part.present if isinstance(part, ValuesFirst) else part
+    assert isinstance(ties, Ties)
+    tie = f"row {plan.stop} does not tie in {ties.key.path.dotted} with the next"
+    return f"{number} when {tie}; more only while it does{lacking}{more}"
 
 
-def entity_plural(query: CompiledQuery) -> str:
-    """The plural of what has to be listed first."""
-    from wbmodel.meta import entity_meta
+def _lacking(step: Step) -> str:
+    """The queries for rows that lack an order key, in words."""
+    keys = []
+    while isinstance(step, ValuesFirst):
+        keys.append(step.present.key.path.dotted)
+        step = step.absent
+    return f"; 1 or more for rows that lack {' or '.join(keys)}, if still needed" if keys else ""
 
-    assert query.way.through is not None
-    return entity_meta(query.way.through.via).plural
 
-
-def text_of(plan: Plan, target: Target) -> str:
-    """The first document and its variables, as they will be sent: ``str(qs.query)``."""
-    request = None if plan.is_empty else first_request(compile_plan(plan, target))
-    if request is None:
-        return explain(plan, target).route
-    return f"{request.document.text}\n\n{dumps(dict(request.variables))}"
+def _bound(step: Step, rows: int, target: Target) -> int | None:
+    """The most requests that a step costs over ``rows`` rows; None where that depends on how many things are listed
+    first."""
+    can = target.capabilities
+    if isinstance(step, Get):
+        return len(step.parents)
+    if isinstance(step, ForEach):
+        return None
+    if isinstance(step, Scan):
+        first = first_size(step, can)
+        if not step.route.paged:
+            return 1
+        # Behind a small first page that is not enough (it held ties, or rows that were dropped) comes a small second.
+        second = min(can.page_size, can.max_page_size)
+        return 1 + (rows > first) + -(-max(rows - first - second, 0) // can.max_page_size)
+    parts: list[Step] = []
+    if isinstance(step, Merge):
+        parts = list(step.sources)
+    elif isinstance(step, ValuesFirst):
+        parts = [step.present, step.absent]
+    elif isinstance(step, SortHere):
+        parts = [step.source]
+    elif isinstance(step, Ties):
+        parts = [step.source] if step.far is None else [step.source, step.far]
+    bounds = [_bound(part, rows, target) for part in parts]
+    return None if None in bounds else sum(bound for bound in bounds if bound is not None)

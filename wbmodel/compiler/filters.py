@@ -17,7 +17,7 @@ from wbmodel.query.conditions import Leaf, Node
 from wbmodel.query.paths import Path
 from wbmodel.query.wires import Grade, wire_value
 
-__all__ = ["Compiled", "Note", "compile_filter", "order_path", "server_path"]
+__all__ = ["Compiled", "Note", "compile_filter", "conjoined", "order_path", "server_path"]
 
 
 @attrs.frozen(slots=True)
@@ -77,6 +77,14 @@ def _and(wires: list[dict[str, Any]]) -> dict[str, Any] | None:
             return wires[0] if len(wires) == 1 else {"$and": wires}
         merged.update(wire)
     return merged
+
+
+def conjoined(one: dict[str, Any] | None, other: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Both conditions in one filter; None is no condition."""
+    if one is None or other is None:
+        return one if other is None else other
+    parts = [item for part in (one, other) for item in (part["$and"] if part.keys() == {"$and"} else [part])]
+    return {"$and": parts}
 
 
 def _leaf(leaf: Leaf, can: Capabilities) -> tuple[dict[str, Any] | None, Grade]:

@@ -11,18 +11,19 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from itertools import islice
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from wbmodel import operations
 from wbmodel.meta import EntityMeta, Kind
 from wbmodel.query.shapes import Dicts, Flat, Shape
 
 if TYPE_CHECKING:
     from wbmodel.objects.queryset import QuerySet
-    from wbmodel.operations.pages import Operation
+    from wbmodel.operations.answer import Operation
 
-__all__ = ["ROWS", "Shown", "entity_html", "is_off", "preview", "queryset_html", "table_html"]
+__all__ = ["ROWS", "entity_html", "is_off", "preview", "queryset_html", "table_html"]
 
 ROWS = 20
 """Rows that are shown at most."""
@@ -61,13 +62,15 @@ class Preview:
 
 def preview(rows: QuerySet[Any, Any]) -> Preview:
     """At most :data:`ROWS` first rows: those that were read already, else those that one page gives."""
-    if rows._complete:
-        return Preview(rows._cache[:ROWS], len(rows._cache) > ROWS)
-    head: QuerySet[Any, Any] = rows._slice(slice(0, ROWS + 1))._clone(prefetch=())
+    if rows._result.complete:
+        return Preview(rows._result.rows[:ROWS], len(rows._result.rows) > ROWS)
+    head: QuerySet[Any, Any] = rows._slice(slice(0, ROWS + 1))._with(prefetch=())
     session = head._bind()
-    state = _OnePage(head._meta.plural)
+    state = _OnePage(head._plan.meta.plural)
     found: list[Any] = []
-    for part in session.iterate(state.limited(head._rows(session)), timeout=head._timeout):
+    for part in session.iterate(
+        state.limited(operations.results.emit(head._plan, session.target)), timeout=head._timeout
+    ):
         found += part
     return Preview(found[:ROWS], len(found) > ROWS, state.cut)
 
@@ -106,34 +109,27 @@ class _OnePage:
             operation.close()
 
 
-class Shown:
-    """The part of a queryset that shows it: as text, and as a table in a notebook."""
+def queryset_text(rows: QuerySet[Any, Any]) -> str:
+    if is_off():
+        name = f"{type(rows).__name__}[{rows._plan.meta.name}]"
+        return f"<{name} {len(rows._result.rows)} rows>" if rows._result.complete else f"<{name} not evaluated>"
+    try:
+        return _line(rows, preview(rows))
+    except Exception as error:  # a repr must not raise: debuggers and logs call it
+        return _line(rows, error)
 
-    def __repr__(self) -> str:
-        rows = cast("QuerySet[Any, Any]", self)
-        if is_off():
-            name = f"{type(rows).__name__}[{rows._meta.name}]"
-            return f"<{name} {len(rows._cache)} rows>" if rows._complete else f"<{name} not evaluated>"
-        try:
-            return _line(rows, preview(rows))
-        except Exception as error:  # a repr must not raise: debuggers and logs call it
-            return _line(rows, error)
 
-    def _repr_html_(self) -> str | None:
-        return queryset_html(cast("QuerySet[Any, Any]", self))
-
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        # IPython would ask for the text and then for the table, each with a request of its own.
-        rows = cast("QuerySet[Any, Any]", self)
-        if is_off():
-            return {"text/plain": repr(rows)}
-        try:
-            shown = preview(rows)
-        except Exception as error:
-            return {"text/plain": _line(rows, error), "text/html": _paragraph(_line(rows, error))}
-        made = {"text/plain": _line(rows, shown)}
-        table = _safe(lambda: _queryset_table(rows, shown))
-        return made if table is None else {**made, "text/html": table}
+def queryset_bundle(rows: QuerySet[Any, Any]) -> dict[str, str]:
+    # IPython would ask for the text and then for the table, each with a request of its own.
+    if is_off():
+        return {"text/plain": repr(rows)}
+    try:
+        shown = preview(rows)
+    except Exception as error:
+        return {"text/plain": _line(rows, error), "text/html": _paragraph(_line(rows, error))}
+    made = {"text/plain": _line(rows, shown)}
+    table = _safe(lambda: _queryset_table(rows, shown))
+    return made if table is None else {**made, "text/html": table}
 
 
 # -- tables ----------------------------------------------------------------------------------------
@@ -152,7 +148,7 @@ def queryset_html(rows: QuerySet[Any, Any]) -> str | None:
 
 def _line(rows: QuerySet[Any, Any], shown: Preview | Exception) -> str:
     """A queryset as text, from what was read of it or from what went wrong."""
-    name = f"{type(rows).__name__}[{rows._meta.name}]"
+    name = f"{type(rows).__name__}[{rows._plan.meta.name}]"
     if isinstance(shown, Exception):
         return f"<{name} that cannot be evaluated: {shown}>"
     try:
@@ -165,9 +161,9 @@ def _line(rows: QuerySet[Any, Any], shown: Preview | Exception) -> str:
 
 
 def _queryset_table(rows: QuerySet[Any, Any], shown: Preview) -> str:
-    name = f"{type(rows).__name__}[{rows._meta.name}]"
-    if rows._complete:
-        note = f"{name}: {_many(len(rows._cache), 'row')}"
+    name = f"{type(rows).__name__}[{rows._plan.meta.name}]"
+    if rows._result.complete:
+        note = f"{name}: {_many(len(rows._result.rows), 'row')}"
         note += f", the first {ROWS} are shown" if shown.more else ""
     elif shown.more or shown.cut:
         note = f"{name}: the first {_many(len(shown.rows), 'row')}; there {'are' if shown.more else 'may be'} more"
@@ -175,12 +171,12 @@ def _queryset_table(rows: QuerySet[Any, Any], shown: Preview) -> str:
             note = f"{name}: the first page holds none of its rows; iterate to read on"
     else:
         note = f"{name}: {_many(len(shown.rows), 'row')}"
-    columns = getattr(rows._shape, "columns", None)
-    if columns is None:
+    columns = rows._plan.shape.columns
+    if not columns:
         head, body = _entity_columns(rows, shown.rows)
     else:
         head = [column.name for column in columns]
-        body = [_cells_of(rows._shape, head, row) for row in shown.rows]
+        body = [_cells_of(rows._plan.shape, head, row) for row in shown.rows]
     return table_html(head, body, note)
 
 
@@ -230,7 +226,7 @@ def _safe(make: Any) -> str | None:
 def _entity_columns(rows: QuerySet[Any, Any], shown: Sequence[Any]) -> tuple[list[str], list[list[Any]]]:
     """The object's own fields, then keys of ``config`` and ``summary``: those that the query names, then those whose
     values differ between the rows shown, in their order."""
-    meta = rows._meta
+    meta = rows._plan.meta
     fields = _own_fields(meta, shown[:1])
     if "project" in meta.fields and len({row._home() for row in shown}) > 1:
         fields.insert(0, "project")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from wbmodel.entities.base import Model, entity
 from wbmodel.entities.project import PROJECT_STEP
-from wbmodel.meta import Arg, Expansion, Kind, Options, Point, Route, Step, field, relation
+from wbmodel.meta import Arg, Expansion, Kind, Options, Route, Step, field, relation
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.relations import ToMany
 
@@ -37,7 +37,7 @@ class ArtifactType(Model):
         checks={"project": "project.path", "entity": "project.entity"},
         routes=(Route(needs=("project",), steps=(PROJECT_STEP,), connection="artifactTypes", context="project"),),
         points=(
-            Point(
+            Route(
                 key="name",
                 needs=("project",),
                 steps=(PROJECT_STEP, Step("artifactType", (Arg("name", "key"),), entity="ArtifactType")),
@@ -93,7 +93,7 @@ class ArtifactCollection(Model):
             ),
         ),
         points=(
-            Point(
+            Route(
                 key="name",
                 needs=("project",),
                 steps=(PROJECT_STEP, Step("artifactCollection", (Arg("name", "key"),), entity="ArtifactCollection")),
@@ -183,12 +183,12 @@ class Artifact(Model):
             ),
         ),
         points=(
-            Point(
+            Route(
                 key=None,
                 needs=("project", "name"),
                 steps=(PROJECT_STEP, Step("artifact", (Arg("name", "name"),), entity="Artifact")),
             ),
-            Point(key="node_id", needs=(), steps=(Step("artifact", (Arg("id", "key", "ID!"),), entity="Artifact"),)),
+            Route(key="node_id", needs=(), steps=(Step("artifact", (Arg("id", "key", "ID!"),), entity="Artifact"),)),
         ),
         expand=(
             _EVERY_PROJECT,

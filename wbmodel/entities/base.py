@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import attrs
 
-from wbmodel import errors
+from wbmodel import errors, operations
 from wbmodel.compiler.hydrate import decoder
 from wbmodel.errors import ConfigurationError, FieldError, FieldNotLoaded, UnreadableValue, nearest
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, Options, register
 from wbmodel.objects.relations import ToMany
 
 if TYPE_CHECKING:
+    from wbmodel.operations.answer import Operation
     from wbmodel.session.session import Session
 
 __all__ = ["Model", "entity"]
@@ -165,9 +166,7 @@ class Model:
         # Hidden as well: to a type checker, a class with __setattr__ takes every name.
         def __setattr__(self, name: str, value: Any) -> None:
             if name[:1] != "_":
-                from wbmodel.operations.save import setting
-
-                name, value = setting(self, name, value)
+                name, value = operations.save.setting(self, name, value)
                 global _keeper
                 _keeper = 0  # who decodes this very field at the moment is to look
             object.__setattr__(self, name, value)
@@ -199,18 +198,24 @@ class Model:
         session: Session = owner
         return session
 
+    def _run(self, operation: Callable[..., Operation[T]], *args: Any) -> T:
+        """Run an operation on this object, over the session that it came from."""
+        session = self.session
+        return session.run(operation(self, session.target, *args))
+
+    async def _arun(self, operation: Callable[..., Operation[T]], *args: Any) -> T:
+        """The twin of :meth:`_run`."""
+        session = self.session
+        return await session.arun(operation(self, session.target, *args))
+
     def refresh(self) -> None:
         """Load every field that is loaded again, in place: what was changed here is replaced, what was prefetched is
         forgotten. Raises the class's ``DoesNotExist`` when it is gone."""
-        from wbmodel.objects.watch import reload
-
-        reload(self)
+        self._run(operations.reload.reload)
 
     async def arefresh(self) -> None:
         """The twin of :meth:`refresh`."""
-        from wbmodel.objects.watch import areload
-
-        await areload(self)
+        await self._arun(operations.reload.reload)
 
     def _page(self, *parts: str) -> str | None:
         """The address of a web page on the server this came from, None where there are none."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
-from wbmodel.entities.base import Model, entity
+from wbmodel.entities.base import entity
 from wbmodel.entities.written import Written
-from wbmodel.meta import Arg, Expansion, Kind, Options, Point, Route, Step, Writes, field
+from wbmodel.meta import Arg, Expansion, Kind, Options, Route, Step, Writes, field
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.relations import ToMany
 
@@ -29,7 +29,7 @@ _NAMED = Step("project", (Arg("name", "key", "String"), Arg("entityName", "entit
 
 
 @entity
-class Project(Written, Model):
+class Project(Written):
     """A project: runs, sweeps, artifacts and reports under one name of an entity."""
 
     __wbmodel__: ClassVar[Options] = Options(
@@ -50,8 +50,8 @@ class Project(Written, Model):
             ),
         ),
         points=(
-            Point(key=None, needs=("path",), steps=(PROJECT_STEP,)),
-            Point(key="name", needs=("entity",), steps=(_NAMED,)),
+            Route(key=None, needs=("path",), steps=(PROJECT_STEP,)),
+            Route(key="name", needs=("entity",), steps=(_NAMED,)),
         ),
         expand=(Expansion(via="Entity", gives={"entity": "name"}),),
         node_context=("entity",),

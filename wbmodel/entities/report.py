@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from wbmodel.entities.base import Model, entity
+from wbmodel.entities.base import entity
 from wbmodel.entities.project import PROJECT_STEP
 from wbmodel.entities.report_filters import run_set, run_set_query, sections_of
 from wbmodel.entities.written import Written
@@ -33,7 +33,7 @@ _EMPTY: dict[str, Any] = {
 
 
 @entity
-class Report(Written, Model):
+class Report(Written):
     """A report: a page of text and panels over the runs of a project."""
 
     __wbmodel__: ClassVar[Options] = Options(

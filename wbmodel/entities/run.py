@@ -7,14 +7,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from wbmodel.codec import loads
-from wbmodel.entities.base import Model, entity, unreadable
+from wbmodel.entities.base import entity, unreadable
 from wbmodel.entities.project import PROJECT_STEP
 from wbmodel.entities.written import Written
 from wbmodel.errors import FieldNotLoaded
-from wbmodel.meta import Arg, Expansion, Kind, Options, Point, Route, Step, Writes, field, relation
+from wbmodel.meta import Arg, Expansion, Kind, Options, Route, Step, Writes, field, relation
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.relations import ToMany
-from wbmodel.objects.watch import TERMINAL
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -25,12 +24,19 @@ if TYPE_CHECKING:
     from wbmodel.entities.sweep import Sweep
     from wbmodel.entities.user import User
     from wbmodel.objects.queryset import QuerySet
+    from wbmodel.objects.watch import Waiting
 
-__all__ = ["Run"]
+__all__ = ["STATES", "TERMINAL", "Run"]
+
+TERMINAL = ("finished", "crashed", "failed", "killed", "preempted")
+"""The states in which a run has ended. (A preempted run may be started again; as that run it is over until then.)"""
+
+STATES = ("pending", "running", "preempting", *TERMINAL)
+"""The states that a run may have, as W&B's own clients know them (0.31.0, seen)."""
 
 
 @entity
-class Run(Written, Model):
+class Run(Written):
     """One run of a script: its settings (``config``), its results (``summary``), and what hangs off it."""
 
     __wbmodel__: ClassVar[Options] = Options(
@@ -56,13 +62,13 @@ class Run(Written, Model):
             ),
         ),
         points=(
-            Point(
+            Route(
                 key=None,
                 needs=("path",),
                 steps=(PROJECT_STEP, Step("run", (Arg("name", "run"),), entity="Run")),
                 context="project",
             ),
-            Point(
+            Route(
                 key="id",
                 needs=("project",),
                 steps=(PROJECT_STEP, Step("run", (Arg("name", "key"),), entity="Run")),
@@ -239,19 +245,20 @@ class Run(Written, Model):
         Raises :class:`~wbmodel.errors.WaitTimeout` after ``timeout`` seconds (None: never), and ``Run.DoesNotExist``
         when the run is deleted meanwhile.
         """
-        from wbmodel.objects.watch import Waiting
-
-        Waiting(self, timeout, until, interval).wait()
+        self._waiting(timeout, until, interval).wait()
         return self
 
     async def await_(
         self, timeout: float | None = None, until: str | Iterable[str] = TERMINAL, interval: float = 5.0
     ) -> Self:
         """The twin of :meth:`wait`, which Python's keyword ``await`` keeps from being called ``await``."""
-        from wbmodel.objects.watch import Waiting
-
-        await Waiting(self, timeout, until, interval).await_()
+        await self._waiting(timeout, until, interval).await_()
         return self
+
+    def _waiting(self, timeout: float | None, until: str | Iterable[str], interval: float) -> Waiting:
+        from wbmodel.objects.watch import Pace, Waiting
+
+        return Waiting(self, Pace(interval, timeout), until, states=STATES, ended=TERMINAL)
 
     @property
     def entity(self) -> str:

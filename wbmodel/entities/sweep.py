@@ -5,25 +5,29 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from wbmodel.entities.base import Model, entity
+from wbmodel.backend.asks import Response, Send
+from wbmodel.entities.base import entity
 from wbmodel.entities.project import PROJECT_STEP
 from wbmodel.entities.written import Written
-from wbmodel.meta import Arg, Expansion, Kind, Options, Point, Route, Step, Writes, field, relation
+from wbmodel.errors import ConflictError, FieldError
+from wbmodel.meta import Arg, Expansion, Kind, Options, Route, Step, Writes, field, relation
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.relations import ToMany
 from wbmodel.query.f import PathExpr
 from wbmodel.query.paths import split_dotted
 
 if TYPE_CHECKING:
+    from wbmodel.compiler.target import Target
     from wbmodel.entities.project import Project
     from wbmodel.entities.run import Run
     from wbmodel.objects.queryset import QuerySet
+    from wbmodel.operations.answer import Operation
 
 __all__ = ["Sweep"]
 
 
 @entity
-class Sweep(Written, Model):
+class Sweep(Written):
     """A search over settings: its definition (``config``) and its runs."""
 
     __wbmodel__: ClassVar[Options] = Options(
@@ -44,7 +48,7 @@ class Sweep(Written, Model):
             ),
         ),
         points=(
-            Point(
+            Route(
                 key="id",
                 needs=("project",),
                 steps=(PROJECT_STEP, Step("sweep", (Arg("sweepName", "key"),), entity="Sweep")),
@@ -158,49 +162,37 @@ class Sweep(Written, Model):
     def pause(self) -> None:
         """Start no new runs until :meth:`resume`; running ones go on. Looks at the state first, as the official client
         does: a sweep that has ended raises :class:`~wbmodel.errors.ConflictError`, a paused one is left as it is."""
-        self._steer("pause")
+        self._run(_steer, "pause")
 
     async def apause(self) -> None:
         """The twin of :meth:`pause`."""
-        await self._asteer("pause")
+        await self._arun(_steer, "pause")
 
     def resume(self) -> None:
         """Go on with new runs, also after :meth:`stop`."""
-        self._steer("resume")
+        self._run(_steer, "resume")
 
     async def aresume(self) -> None:
         """The twin of :meth:`resume`."""
-        await self._asteer("resume")
+        await self._arun(_steer, "resume")
 
     def stop(self) -> None:
         """End the sweep: no new runs, running ones go on to their end. Raises
         :class:`~wbmodel.errors.ConflictError` for a cancelled one."""
-        self._steer("stop")
+        self._run(_steer, "stop")
 
     async def astop(self) -> None:
         """The twin of :meth:`stop`."""
-        await self._asteer("stop")
+        await self._arun(_steer, "stop")
 
     def cancel(self) -> None:
         """End the sweep and its running runs. Raises :class:`~wbmodel.errors.ConflictError` for a sweep that has ended
         in another way."""
-        self._steer("cancel")
+        self._run(_steer, "cancel")
 
     async def acancel(self) -> None:
         """The twin of :meth:`cancel`."""
-        await self._asteer("cancel")
-
-    def _steer(self, verb: str) -> None:
-        from wbmodel.objects import steering
-        from wbmodel.operations import save as writing
-
-        writing.run(self, steering.steer, verb)
-
-    async def _asteer(self, verb: str) -> None:
-        from wbmodel.objects import steering
-        from wbmodel.operations import save as writing
-
-        await writing.arun(self, steering.steer, verb)
+        await self._arun(_steer, "cancel")
 
     def best_run(self, path: str | PathExpr | None = None) -> Run | None:
         """The run with the best last value of the sweep's metric (or of ``path``); None when none has a number there.
@@ -227,9 +219,44 @@ class Sweep(Written, Model):
             _, parts = split_dotted(path)
             return [PathExpr(parts[0], tuple(parts[1:]))]
         if self.metric is None:
-            from wbmodel.errors import FieldError
-
             raise FieldError(f"the sweep {self.path} names no metric; say which, as in best_run('summary.loss')")
         # "val.loss" is what log({"val.loss": 1}) writes as one key and log({"val": {"loss": 1}}) as two.
         literal, nested = PathExpr("summary", (self.metric,)), PathExpr("summary", tuple(self.metric.split(".")))
         return [literal] if literal.keys == nested.keys else [literal, nested]
+
+
+# -- pausing, resuming and ending ------------------------------------------------------------------
+
+_STATES = {"pause": "PAUSED", "resume": "RUNNING", "stop": "FINISHED", "cancel": "CANCELED"}
+"""What each verb writes (0.31.0's `wandb sweep --pause` and the like, seen)."""
+
+_FROM = {
+    "pause": frozenset({"RUNNING"}),
+    "resume": frozenset({"RUNNING", "PAUSED", "PENDING", "FINISHED", "CANCELED"}),
+    "stop": frozenset({"RUNNING", "PAUSED", "PENDING"}),
+    "cancel": frozenset({"RUNNING", "PAUSED", "PENDING"}),
+}
+"""The states that a verb may start from. The official client holds to them; the server is not known to."""
+
+
+def _steer(row: Sweep, target: Target, verb: str) -> Operation[None]:
+    """Look at the state of a sweep, then write the one that ``verb`` means, unless it is that already."""
+    from wbmodel.compiler.mutations import upsert
+    from wbmodel.operations.reload import look_again
+    from wbmodel.operations.save import check_answer, place_of, require_writable
+
+    require_writable(target)
+    now = yield from look_again(row, target, ("node_id", "state"))
+    wanted, state = _STATES[verb], now.state.upper()
+    if state != wanted:
+        if state not in _FROM[verb]:
+            raise ConflictError(f"the sweep {row.path} is {state} on {target.place}, so there is nothing to {verb}")
+        request = upsert(
+            type(row).__wbmodel_meta__,
+            {"id": now.node_id, **place_of(row), "state": wanted},
+            {"id": "ID", "state": "String"},
+        )
+        response: Response = yield Send(request)
+        check_answer(row, now.node_id, request, response, target)
+    object.__setattr__(row, "node_id", now.node_id)
+    object.__setattr__(row, "state", wanted)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from wbmodel.entities.base import Model, entity
-from wbmodel.meta import Arg, Kind, Options, Point, Route, Step, field
+from wbmodel.meta import Arg, Kind, Options, Route, Step, field
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.relations import ToMany
 
@@ -46,7 +46,7 @@ class Entity(Model):
         key="name",
         routes=(Route(needs=(), steps=(Step("viewer", entity="User"),), connection="teams", paged=False),),
         points=(
-            Point(key="name", needs=(), steps=(Step("entity", (Arg("name", "key", "String"),), entity="Entity"),)),
+            Route(key="name", needs=(), steps=(Step("entity", (Arg("name", "key", "String"),), entity="Entity"),)),
         ),
         order=(),
     )

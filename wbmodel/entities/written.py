@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from wbmodel import operations
+from wbmodel.entities.base import Model
+
 __all__ = ["Written"]
 
 
-class Written:
+class Written(Model):
     """The part of an entity that saves. Set editable fields, edit ``config`` and ``summary`` in place, then save."""
 
     __slots__ = ()
@@ -15,9 +18,7 @@ class Written:
     @property
     def dirty_fields(self) -> tuple[str, ...]:
         """The names of the fields that differ from what was read: what :meth:`save` would send. Asks nothing."""
-        from wbmodel.operations.save import dirty
-
-        return dirty(self)
+        return operations.save.dirty(self)
 
     def save(self, update_fields: Iterable[str] | None = None, *, check: bool = False) -> tuple[str, ...]:
         """Send what changed since it was read, and nothing else, in one request; none when nothing changed. Gives the
@@ -31,24 +32,14 @@ class Written:
         :class:`~wbmodel.errors.ConflictError` when the server's value is not the one that was read; W&B has no
         compare-and-swap, so what changes between the look and the write goes unseen.
         """
-        from wbmodel.operations import save as writing
-
-        sent: tuple[str, ...] = writing.run(self, writing.save, update_fields, check)
-        return sent
+        return self._run(operations.save.save, update_fields, check)
 
     async def asave(self, update_fields: Iterable[str] | None = None, *, check: bool = False) -> tuple[str, ...]:
         """The twin of :meth:`save`."""
-        from wbmodel.operations import save as writing
-
-        sent: tuple[str, ...] = await writing.arun(self, writing.save, update_fields, check)
-        return sent
+        return await self._arun(operations.save.save, update_fields, check)
 
     def _delete(self, **flags: bool) -> None:
-        from wbmodel.operations import save as writing
-
-        writing.run(self, writing.delete, flags)
+        self._run(operations.save.delete, flags)
 
     async def _adelete(self, **flags: bool) -> None:
-        from wbmodel.operations import save as writing
-
-        await writing.arun(self, writing.delete, flags)
+        await self._arun(operations.save.delete, flags)

@@ -1,12 +1,8 @@
-"""``to_pandas()`` and the others of querysets and grouped querysets, and the questions that read all rows:
-``aggregate``, ``group_by``, ``fields``. Both colours; what they do is written once, in the modules imported here on
-first use.
-"""
+"""``to_pandas()`` and the others: rows as frames, files and plain dicts, in both colours."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import os
@@ -15,16 +11,9 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-    from wbmodel.objects.grouped import Grouped
-    from wbmodel.objects.queryset import QuerySet
-    from wbmodel.operations.keys import FieldInfo
-    from wbmodel.operations.pages import Operation
-    from wbmodel.query.aggregates import Aggregate, EverythingBut
-    from wbmodel.query.f import PathExpr
-    from wbmodel.session.session import Session
     from wbmodel.table.table import Table
 
-__all__ = ["Exports", "Questions"]
+__all__ = ["Exports"]
 
 
 class Exports:
@@ -33,35 +22,13 @@ class Exports:
 
     __slots__ = ()
 
-    if TYPE_CHECKING:
-
-        def _bind(self) -> Session: ...
-
-    def _deadline(self) -> float | None:
-        """The seconds that the whole question may take; None for as long as each request may."""
-        raise NotImplementedError
-
-    def _table_here(self) -> Table | None:
-        """The table of rows that are here already; None when they have to be asked for."""
-        raise NotImplementedError
-
-    def _table_asked(self, session: Session) -> Operation[Table]:
-        """The operation that reads the rows into a table."""
-        raise NotImplementedError
-
     def _table(self) -> Table:
-        here = self._table_here()
-        if here is not None:
-            return here
-        session = self._bind()
-        return session.run(self._table_asked(session), timeout=self._deadline())
+        """The rows as a table, read where they are not here."""
+        raise NotImplementedError
 
     async def _atable(self) -> Table:
-        here = self._table_here()
-        if here is not None:
-            return here
-        session = self._bind()
-        return await session.arun(self._table_asked(session), timeout=self._deadline())
+        """The twin of :meth:`_table`."""
+        raise NotImplementedError
 
     def to_pandas(self) -> pd.DataFrame:
         """A pandas data frame with nullable types; NaN becomes ``<NA>``. Needs the extra ``pandas``."""
@@ -143,72 +110,3 @@ def _parquet(table: Table, path: str | os.PathLike[str]) -> None:
     import pyarrow.parquet
 
     pyarrow.parquet.write_table(table.to_arrow(), os.fspath(path))
-
-
-class Questions(Exports):
-    """What a queryset has and its grouped form has not: grouping, aggregates, and what keys there are."""
-
-    __slots__ = ()
-
-    def _rows_of(self) -> QuerySet[Any, Any]:
-        return cast("QuerySet[Any, Any]", self)
-
-    def _deadline(self) -> float | None:
-        return self._rows_of()._timeout
-
-    def _table_here(self) -> Table | None:
-        rows = self._rows_of()
-        if not rows._complete:
-            return None
-        from wbmodel.operations.table import of_cache
-
-        return of_cache(rows)
-
-    def _table_asked(self, session: Session) -> Operation[Table]:
-        from wbmodel.operations.table import table
-
-        rows = self._rows_of()
-        return table(rows, session.target)
-
-    def _do(self, operation: Callable[..., Operation[Any]], *args: Any) -> Any:
-        rows, session = self._rows_of(), self._bind()
-        return session.run(operation(rows, session.target, *args), timeout=rows._timeout)
-
-    async def _ado(self, operation: Callable[..., Operation[Any]], *args: Any) -> Any:
-        rows, session = self._rows_of(), self._bind()
-        return await session.arun(operation(rows, session.target, *args), timeout=rows._timeout)
-
-    def aggregate(self, **aggregates: Aggregate) -> dict[str, Any]:
-        """One answer over all rows for each name: ``aggregate(n=Count(), best=Min("summary.loss"))``. Null and NaN are
-        left out; ``docs/reference/aggregates.md`` has the rules. Raises :class:`~wbmodel.errors.FieldError` for text
-        where numbers are meant, naming the row."""
-        from wbmodel.objects.grouped import aggregate, checked
-
-        return cast("dict[str, Any]", self._do(aggregate, checked(self._rows_of(), aggregates)))
-
-    async def aaggregate(self, **aggregates: Aggregate) -> dict[str, Any]:
-        """The twin of :meth:`aggregate`."""
-        from wbmodel.objects.grouped import aggregate, checked
-
-        return cast("dict[str, Any]", await self._ado(aggregate, checked(self._rows_of(), aggregates)))
-
-    def group_by(self, *keys: str | PathExpr | EverythingBut) -> Grouped:
-        """The rows in groups of equal values at these paths, to :meth:`annotate` with aggregates:
-        ``group_by("config.lr").annotate(n=Count(), loss=Mean("summary.loss"))``. Lazy; asks nothing."""
-        from wbmodel.objects.grouped import Grouped
-
-        return Grouped.of(self._rows_of(), keys)
-
-    def fields(self, *names: str) -> list[FieldInfo]:
-        """Which keys the rows have under these fields (``"config"``, ``"summary"``; without names, under every field
-        that has keys): path, type, in how many rows, an example. Nested keys too. Reads all rows; slice to look at
-        some."""
-        from wbmodel.operations.keys import find
-
-        return cast("list[FieldInfo]", self._do(find, names))
-
-    async def afields(self, *names: str) -> list[FieldInfo]:
-        """The twin of :meth:`fields`."""
-        from wbmodel.operations.keys import find
-
-        return cast("list[FieldInfo]", await self._ado(find, names))

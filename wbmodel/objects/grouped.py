@@ -1,28 +1,18 @@
-"""``aggregate()`` and ``group_by()``: groups of equal values, and what aggregates make of them.
-
-The rows are read with the fields that the keys and the aggregates need, and grouped here: no W&B server groups by
-config values.
-"""
+"""``Grouped``: a queryset in groups of equal values."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast, overload
 
-import attrs
-
-from wbmodel.compiler.target import Target
-from wbmodel.errors import FieldError, QueryError, QueryWarning, suggestion, warn
-from wbmodel.meta import EntityMeta
+from wbmodel.errors import FieldError, QueryError, suggestion
 from wbmodel.objects.exports import Exports
-from wbmodel.operations import rows as operations
-from wbmodel.operations.cells import Spread, cells, spread
-from wbmodel.operations.pages import Operation
-from wbmodel.operations.table import declared, held
+from wbmodel.operations.groups import Asked, Groups, checked
+from wbmodel.operations.table import declared
 from wbmodel.query.aggregates import Aggregate, Count, EverythingBut, First, Last, Max, Mean, Median, Min, Quantile, Std
 from wbmodel.query.f import PathExpr
-from wbmodel.query.order import _rank
-from wbmodel.query.paths import Path, quote_key
+from wbmodel.query.order import rank
+from wbmodel.query.paths import Path
 from wbmodel.query.shapes import Column, columns
 from wbmodel.table.table import Dtype, Table, TableColumn
 
@@ -30,202 +20,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from wbmodel.objects.queryset import QuerySet
-    from wbmodel.session.session import Session
 
-__all__ = ["Grouped", "aggregate", "checked"]
-
-Asked = dict[str, tuple[Aggregate, Path | None]]
-"""Aggregates by name, each with its resolved path."""
-
-
-def checked(rows: QuerySet[Any, Any], aggregates: Mapping[str, Aggregate]) -> Asked:
-    """The aggregates with their paths. Raises :class:`~wbmodel.errors.FieldError` for a path that cannot be
-    aggregated and :class:`~wbmodel.errors.QueryError` for what is no aggregate, before anything is asked."""
-    rows._refuse_shaped("an aggregate")
-    made: Asked = {}
-    for name, item in aggregates.items():
-        if not isinstance(item, Aggregate):
-            raise QueryError(f"{name}={item!r} is no aggregate; write {name}=Mean('summary.loss'), or Count()")
-        made[name] = (item, item.resolve(rows._meta))
-    return made
-
-
-def aggregate(rows: QuerySet[Any, Any], target: Target, asked: Asked) -> Operation[dict[str, Any]]:
-    """One answer per aggregate over all rows of a queryset."""
-    if not asked:
-        return {}
-    if all(path is None for _, path in asked.values()):
-        # Nothing but the number of rows is wanted, which the backend may know.
-        number = len(rows._cache) if rows._complete else (yield from operations.count(rows._plan, target))
-        return dict.fromkeys(asked, number)
-    found = yield from _grouped(rows, target, (), asked)
-    return {name: column[0] for name, column in found.aggregated.items()}
-
-
-@attrs.define(slots=True)
-class _Found:
-    """Groups as columns, in the order of their keys."""
-
-    keys: dict[str, list[Any]]
-    types: dict[str, Dtype | None]
-    aggregated: dict[str, list[Any]]
-    height: int
-
-
-def _grouped(
-    rows: QuerySet[Any, Any], target: Target, keys: Sequence[Column | EverythingBut], asked: Asked
-) -> Operation[_Found]:
-    plain = [key for key in keys if isinstance(key, Column)]
-    rest = {key: key.resolve(rows._meta) for key in keys if isinstance(key, EverythingBut)}
-    paths = [key.path for key in plain] + [path for _, path in asked.values() if path is not None]
-    fields = tuple(dict.fromkeys([path.field.name for path in (*paths, *(pair[0] for pair in rest.values()))]))
-    if held(rows, fields):
-        found, fresh = rows._cache, False
-    else:
-        plan = attrs.evolve(rows._evaluable(), only=fields, defer=frozenset(), related=(), prefetch=(), extra=())
-        in_order = plan.sliced or any(item.ordered for item, _ in asked.values())
-        found, fresh = (yield from operations.collect(plan, target, in_order=in_order)), True
-    values = cells(found, paths, fresh=fresh)
-    columns_left = iter(values)
-    given: dict[str, Sequence[Any]] = {}
-    types: dict[str, Dtype | None] = {}
-    for key in keys:
-        if isinstance(key, Column):
-            given[key.name], types[key.name] = next(columns_left), declared(key.path)
-        else:
-            whole, left_out = rest[key]
-            spread_out = spread(found, whole.field, fresh=fresh)
-            given.update(_all_but(rows._meta, key, whole, left_out, spread_out, len(found)))
-    told = _tell(asked, values[len(plain) :], found)
-    return _groups(given, types, asked, told, len(found), whole=not keys)
-
-
-def _all_but(
-    meta: EntityMeta, key: EverythingBut, whole: Path, left_out: Sequence[Path], found: Spread, count: int
-) -> dict[str, Sequence[Any]]:
-    """A column for each config key but those that are left out."""
-    made: dict[str, Sequence[Any]] = {}
-    used: set[tuple[str, ...]] = set()
-    for keys, (column, _) in found.items():
-        hit = next((path.keys for path in left_out if keys[: len(path.keys)] == path.keys), None)
-        if hit is not None:
-            used.add(hit)
-        else:
-            made[".".join((whole.field.name, *map(quote_key, keys)))] = column
-    unknown = [path for path in left_out if path.keys not in used]
-    if count and unknown:
-        known = {".".join(map(quote_key, keys[:depth])) for keys in found for depth in range(1, len(keys) + 1)}
-        name = ".".join(map(quote_key, unknown[0].keys))
-        warn(
-            f"{key}: none of the {count} {meta.plural} has the config key {name!r}{suggestion(name, known, 'keys')}",
-            QueryWarning,
-        )
-    return made
-
-
-def _tell(asked: Asked, values: Sequence[list[Any]], rows: Sequence[Any]) -> dict[str, list[Any]]:
-    """The column of each aggregate that has a path. Raises ``FieldError`` for a value that it cannot take."""
-    told: dict[str, list[Any]] = {}
-    columns_left = iter(values)
-    for name, (item, path) in asked.items():
-        if path is None:
-            continue
-        column = told[name] = next(columns_left)
-        at = item.odd(column)
-        if at is not None:
-            value = column[at]
-            shown = repr(value) if len(repr(value)) < 60 else repr(value)[:57] + "..."
-            what = (
-                "no number" if item.takes == "numbers" else "of another type than the values before it, or has no order"
-            )
-            row = rows[at]
-            label = "/".join(filter(None, (row._home(), getattr(row, type(row).__wbmodel_meta__.key))))
-            raise FieldError(
-                f"{name}={item}: {type(row).__name__} {label} has {shown} there, which is {what}; leave such "
-                f"rows out, with filter({_expression(path)}.isfinite()) for instance"
-            )
-    return told
-
-
-def _expression(path: Path) -> str:
-    return f"F.{path.field.name}" + "".join(f"[{key!r}]" for key in path.keys)
-
-
-# -- grouping --------------------------------------------------------------------------------------
-
-_NAN = object()
-
-
-def _equal(value: Any) -> Any:
-    """What is hashed for a value, so that 1 and 1.0 are one and 1 and True are two."""
-    cls = value.__class__
-    if cls is str or cls is int or value is None:
-        return value
-    if cls is float:
-        return value if value == value else _NAN
-    if cls is bool:
-        return ("bool", value)
-    if isinstance(value, (list, tuple)):
-        return ("list", tuple(map(_equal, value)))
-    if isinstance(value, dict):
-        return ("object", frozenset((key, _equal(item)) for key, item in value.items()))
-    return value
-
-
-def _groups(
-    given: dict[str, Sequence[Any]],
-    types: dict[str, Dtype | None],
-    asked: Asked,
-    told: dict[str, list[Any]],
-    count: int,
-    *,
-    whole: bool,
-) -> _Found:
-    members: dict[Any, list[int]] = {}
-    if given:
-        tokens = [[_equal(value) for value in column] for column in given.values()]
-        for at, token in enumerate(tokens[0] if len(tokens) == 1 else zip(*tokens, strict=True)):
-            found = members.get(token)
-            if found is None:
-                members[token] = [at]
-            else:
-                found.append(at)
-    elif count or whole:
-        # No keys: all rows are one group, which may be empty when no keys were asked for.
-        members[()] = list(range(count))
-    groups = list(members.values())
-    keys = {name: [_shown(column, places) for places in groups] for name, column in given.items()}
-    # NaN stands before None, so that the order does not depend on which row came first.
-    order = sorted(
-        range(len(groups)),
-        key=lambda at: tuple((_rank(column[at], False), column[at] is None) for column in keys.values()),
-    )
-    groups = [groups[at] for at in order]
-    made: dict[str, list[Any]] = {}
-    for name, (item, path) in asked.items():
-        if path is None:
-            made[name] = list(map(len, groups))
-            continue
-        column = told[name]
-        made[name] = [item.value(_there(column, places)) for places in groups]
-    shown = {name: [column[at] for at in order] for name, column in keys.items()}
-    return _Found(shown, types, made, len(groups))
-
-
-def _shown(column: Sequence[Any], places: list[int]) -> Any:
-    """The value that stands for a group. Of 1 and 1.0 it is 1, whichever row came first."""
-    value = column[places[0]]
-    if value.__class__ is float and value.is_integer():
-        return next((column[at] for at in places if column[at].__class__ is int), value)
-    return value
-
-
-def _there(column: Sequence[Any], places: list[int]) -> list[Any]:
-    chosen = [column[at] for at in places]
-    return [value for value in chosen if value is not None and value == value]
-
-
-# -- the grouped queryset --------------------------------------------------------------------------
+__all__ = ["Grouped"]
 
 _FLOATS = (Mean, Std, Median, Quantile)
 
@@ -253,16 +49,18 @@ class Grouped(Exports):
     @classmethod
     def of(cls, rows: QuerySet[Any, Any], keys: Sequence[str | PathExpr | EverythingBut]) -> Grouped:
         """A queryset grouped by these keys. Raises ``FieldError`` for an unknown path."""
-        rows._refuse_shaped("group_by")
+        rows.plan.refuse_shaped("group_by")
         if not keys:
             raise QueryError("group_by() takes the paths to group by; aggregate() answers over all rows")
         if sum(isinstance(key, EverythingBut) for key in keys) > 1:
             raise QueryError("everything_but() stands once in a group_by(); give it all keys that are left out")
-        plain = iter(columns(rows._meta, [key for key in keys if not isinstance(key, EverythingBut)] or ["node_id"]))
+        plain = iter(
+            columns(rows.plan.meta, [key for key in keys if not isinstance(key, EverythingBut)] or ["node_id"])
+        )
         made = tuple(key if isinstance(key, EverythingBut) else next(plain) for key in keys)
         for key in made:
             if isinstance(key, EverythingBut):
-                key.resolve(rows._meta)
+                key.resolve(rows.plan.meta)
         return cls(rows, made)
 
     def _clone(self, **changes: Any) -> Self:
@@ -279,7 +77,7 @@ class Grouped(Exports):
         twice = next((name for name in aggregates if name in names), None)
         if twice is not None:
             raise QueryError(f"the column {twice!r} is there already; give the aggregate another name")
-        return self._clone(_asked={**self._asked, **checked(self._queryset, aggregates)})
+        return self._clone(_asked={**self._asked, **checked(self._queryset.plan.meta, aggregates)})
 
     def order_by(self, *names: str | PathExpr) -> Self:
         """Groups ordered by these columns, ``-`` for descending: keys as they were typed, or names given in
@@ -323,23 +121,17 @@ class Grouped(Exports):
 
     # -- evaluation --
 
-    def _bind(self) -> Session:
-        return self._queryset._bind()
-
-    def _deadline(self) -> float | None:
-        return self._queryset._timeout
-
-    def _table_here(self) -> Table | None:
+    def _table(self) -> Table:
+        if self._table_made is None:
+            self._table_made = self._arranged(self._queryset._groups(self._keys, self._asked))
         return self._table_made
 
-    def _table_asked(self, session: Session) -> Operation[Table]:
-        rows = self._queryset
-        found = yield from _grouped(rows, session.target, self._keys, self._asked)
-        made = self._arranged(found)
-        self._table_made = made
-        return made
+    async def _atable(self) -> Table:
+        if self._table_made is None:
+            self._table_made = self._arranged(await self._queryset._agroups(self._keys, self._asked))
+        return self._table_made
 
-    def _arranged(self, found: _Found) -> Table:
+    def _arranged(self, found: Groups) -> Table:
         whole = {**found.keys, **found.aggregated}
         if len(whole) < len(found.keys) + len(found.aggregated):
             twice = next(name for name in found.aggregated if name in found.keys)
@@ -347,7 +139,7 @@ class Grouped(Exports):
         order = list(range(found.height))
         for spelling in reversed(self._order):
             name, descending = _find(spelling, list(whole))
-            order.sort(key=lambda at: _rank(whole[name][at], descending))
+            order.sort(key=lambda at: rank(whole[name][at], descending))
         order = order[self._start : self._stop]
         types = {**found.types, **{name: _type_of(*pair) for name, pair in self._asked.items()}}
         return Table(
@@ -374,7 +166,7 @@ class Grouped(Exports):
     def __repr__(self) -> str:
         keys = ", ".join(key.name if isinstance(key, Column) else str(key) for key in self._keys)
         asked = "".join(f", {name}={item}" for name, (item, _) in self._asked.items())
-        return f"<Grouped {self._queryset._meta.plural} by {keys}{asked}>"
+        return f"<Grouped {self._queryset.plan.meta.plural} by {keys}{asked}>"
 
 
 def _find(spelling: str | PathExpr, known: Sequence[str]) -> tuple[str, bool]:

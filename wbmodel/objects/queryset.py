@@ -1,43 +1,53 @@
 """``QuerySet``: a lazy, chainable query. Chain methods give a new queryset; terminal methods ask the backend.
 
 Evaluation rules are Django's (``docs/reference/evaluation.md`` lists what asks and what does not). Each terminal method
-is written once, as an operation, and offered in both colours: ``count()`` and ``await acount()``.
+is one operation, offered in both colours: ``count()`` and ``await acount()``.
 """
 
 from __future__ import annotations
 
 import operator
-from collections.abc import AsyncIterator, Iterable, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 import attrs
 
-from wbmodel.display.notebook import Shown
-from wbmodel.errors import ConfigurationError, FieldError, QueryError
+from wbmodel import operations
+from wbmodel.errors import ConfigurationError, FieldError, NotSupported, QueryError, RequestTimeout
 from wbmodel.meta import Kind
 from wbmodel.objects.chain import Chain, E_co, Origin, R_co
-from wbmodel.objects.exports import Questions
+from wbmodel.objects.exports import Exports
 from wbmodel.objects.manager import Manager
-from wbmodel.objects.watch import Watching
-from wbmodel.objects.writes import Writes
+from wbmodel.objects.result import Result
 from wbmodel.query.f import PathExpr
 from wbmodel.query.order import parse_order
-from wbmodel.query.plan import Plan
 from wbmodel.query.q import Q
 
 if TYPE_CHECKING:
+    import os
+
     from typing_extensions import Self
 
     from wbmodel.compiler.explain import Explanation
-    from wbmodel.operations.pages import Operation
+    from wbmodel.meta import FieldMeta
+    from wbmodel.objects.grouped import Grouped
+    from wbmodel.objects.watch import Change, Watch
+    from wbmodel.operations.answer import Operation
+    from wbmodel.operations.bulk import Work
+    from wbmodel.operations.bulk_result import BulkResult
+    from wbmodel.operations.groups import Asked, Groups, Key
+    from wbmodel.operations.keys import FieldInfo
+    from wbmodel.query.aggregates import Aggregate, EverythingBut
     from wbmodel.session.session import Session
+    from wbmodel.table.table import Table
 
 __all__ = ["QuerySet"]
 
 
-class QuerySet(Shown, Watching[E_co], Writes[E_co], Questions, Chain[E_co, R_co]):
+class QuerySet(Exports, Chain[E_co, R_co]):
     """A query over entities of one class. ``QuerySet[Run]`` gives runs; ``QuerySet[Run, dict]`` gives ``values()``
     rows.
 
@@ -66,8 +76,8 @@ class QuerySet(Shown, Watching[E_co], Writes[E_co], Questions, Chain[E_co, R_co]
             raise QueryError(f"an index is a whole number or a slice, not {key!r}")
         if key < 0:
             raise QueryError("a negative index would need every row; use .last() or .reverse()[...]")
-        if self._complete or key < len(self._cache):
-            return cast(R_co, self._cache[key])
+        if self._result.complete or key < len(self._result.rows):
+            return cast(R_co, self._result.rows[key])
         rows = list(self._slice(slice(key, key + 1)))
         if not rows:
             raise IndexError(f"there is no row {key}")
@@ -82,14 +92,14 @@ class QuerySet(Shown, Watching[E_co], Writes[E_co], Questions, Chain[E_co, R_co]
                 raise QueryError("a negative slice would need every row; use .reverse()[:n] for the last n")
         if step == 0:
             raise QueryError("the step of a slice cannot be 0")
-        if self._complete:
-            return cast("Self", self._cache[key])
+        if self._result.complete:
+            return cast("Self", self._result.rows[key])
         plan = self._plan
         begin = plan.start + (start or 0)
         end = plan.stop if stop is None else plan.start + stop
         if plan.stop is not None:
             begin, end = min(begin, plan.stop), min(end if end is not None else plan.stop, plan.stop)
-        made = self._clone(start=begin, stop=None if end is None else max(begin, end))
+        made = self._with(start=begin, stop=None if end is None else max(begin, end))
         # As in Django: a step evaluates.
         return made if step is None or step == 1 else cast("Self", list(made)[::step])
 
@@ -98,85 +108,55 @@ class QuerySet(Shown, Watching[E_co], Writes[E_co], Questions, Chain[E_co, R_co]
     def _bind(self) -> Session:
         from wbmodel.session.current import current_session, get_session
 
-        session = self._session
+        session = self._using
         if session is None:
             return current_session()
         if isinstance(session, Origin):
             return session.find()
         return get_session(session) if isinstance(session, str) else session
 
-    def _rows(self, session: Session, chunk: int | None = None) -> Operation[None]:
-        """The operation that emits this queryset's results. ``chunk`` bounds what is prefetched for at a time."""
-        from wbmodel.operations import answers as terminal
-
-        return terminal.emit(self._evaluable(), self._shape, self._distinct, session.target, chunk)
-
-    def _evaluable(self) -> Plan:
-        # A subclass of an entity gets its own rows: same fields, its own class.
-        return self._plan if self._entity is self._meta.cls else attrs.evolve(self._plan, cls=self._entity)
-
-    def _fill(self, rows: list[Any]) -> None:
-        self._cache, self._complete = rows, True
-
-    def _more(self) -> bool:
-        """Read on into the cache; False at the end. Iterators of one queryset share what was read."""
-        with self._lock:
-            if self._complete:
-                return False
-            if self._source is None:
-                session = self._bind()
-                self._source = session.iterate(self._rows(session), timeout=self._timeout)
-            try:
-                rows = next(self._source, None)
-            except BaseException:
-                # What was read so far is a part. The next one who asks begins anew, and never takes it for the whole.
-                self._cache, self._source = [], None
-                raise
-            if rows is None:
-                self._complete, self._source = True, None
-                return False
-            self._cache.extend(rows)
-            return True
+    def _begin(self) -> Iterator[Sequence[Any]]:
+        session = self._bind()
+        return session.iterate(operations.results.emit(self._plan, session.target), timeout=self._timeout)
 
     def _fetch_all(self) -> list[Any]:
-        while self._more():
+        while self._result.more(self._begin):
             pass
-        return self._cache
+        return self._result.rows
 
     def __iter__(self) -> Iterator[R_co]:
-        at = 0
+        at, result = 0, self._result
         while True:
-            while at < len(self._cache):
-                yield cast(R_co, self._cache[at])
+            while at < len(result.rows):
+                yield cast(R_co, result.rows[at])
                 at += 1
-            if not self._more() and at >= len(self._cache):
+            if not result.more(self._begin) and at >= len(result.rows):
                 return
 
     async def __aiter__(self) -> AsyncIterator[R_co]:
-        if self._complete:
-            for row in self._cache:
+        if self._result.complete:
+            for row in self._result.rows:
                 yield cast(R_co, row)
             return
         session = self._bind()
         rows: list[Any] = []
+        asked = operations.results.emit(self._plan, session.target)
         # Closed here and not by the garbage collector: whoever stops early has nothing left running.
-        async with aclosing(session.aiterate(self._rows(session), timeout=self._timeout)) as parts:
+        async with aclosing(session.aiterate(asked, timeout=self._timeout)) as parts:
             async for part in parts:
                 for row in part:
                     rows.append(row)
                     yield cast(R_co, row)
-        with self._lock:
-            if not self._complete:
-                self._cache, self._complete, self._source = rows, True, None
+        self._result.take(rows)
 
     def __len__(self) -> int:
         return len(self._fetch_all())
 
     def __bool__(self) -> bool:
         # One row answers it; the rest is read when somebody wants it.
-        while not self._cache and self._more():
+        while not self._result.rows and self._result.more(self._begin):
             pass
-        return bool(self._cache)
+        return bool(self._result.rows)
 
     def __contains__(self, item: object) -> bool:
         return any(row == item for row in self)
@@ -188,7 +168,9 @@ class QuerySet(Shown, Watching[E_co], Writes[E_co], Questions, Chain[E_co, R_co]
         session = self._bind()
 
         def rows() -> Iterator[R_co]:
-            for part in session.iterate(self._rows(session, chunk), timeout=self._timeout):
+            for part in session.iterate(
+                operations.results.emit(self._plan, session.target, chunk), timeout=self._timeout
+            ):
                 yield from part
 
         return rows()
@@ -199,7 +181,8 @@ class QuerySet(Shown, Watching[E_co], Writes[E_co], Questions, Chain[E_co, R_co]
         session = self._bind()
 
         async def rows() -> AsyncIterator[R_co]:
-            async with aclosing(session.aiterate(self._rows(session, chunk), timeout=self._timeout)) as parts:
+            asked = operations.results.emit(self._plan, session.target, chunk)
+            async with aclosing(session.aiterate(asked, timeout=self._timeout)) as parts:
                 async for part in parts:
                     for row in part:
                         yield row
@@ -219,133 +202,143 @@ class QuerySet(Shown, Watching[E_co], Writes[E_co], Questions, Chain[E_co, R_co]
 
     # -- terminal methods, in both colours --
 
-    def _ask(self, method: str, *args: Any) -> Any:
+    def _ask(self, operation: Callable[..., Operation[Any]], *args: Any) -> Any:
         session = self._bind()
-        return session.run(self._operation(method, session, args), timeout=self._timeout)
+        return session.run(operation(self._plan, session.target, *args), timeout=self._timeout)
 
-    async def _aask(self, method: str, *args: Any) -> Any:
+    async def _aask(self, operation: Callable[..., Operation[Any]], *args: Any) -> Any:
         session = self._bind()
-        return await session.arun(self._operation(method, session, args), timeout=self._timeout)
-
-    def _operation(self, method: str, session: Session, args: tuple[Any, ...]) -> Operation[Any]:
-        from wbmodel.operations import answers as terminal
-
-        operation: Operation[Any] = getattr(terminal, method)(self, session.target, *args)
-        return operation
+        return await session.arun(operation(self._plan, session.target, *args), timeout=self._timeout)
 
     def get(self, *conditions: Q, **lookups: Any) -> R_co:
         """The one row that meets the conditions. Raises the class's ``DoesNotExist`` or ``MultipleObjectsReturned``."""
-        return cast(R_co, self._narrow(conditions, lookups)._ask("get"))
+        return cast(R_co, self._narrow(conditions, lookups)._ask(operations.answers.get))
 
     async def aget(self, *conditions: Q, **lookups: Any) -> R_co:
         """The twin of :meth:`get`."""
-        return cast(R_co, await self._narrow(conditions, lookups)._aask("get"))
+        return cast(R_co, await self._narrow(conditions, lookups)._aask(operations.answers.get))
 
     def get_or_none(self, *conditions: Q, **lookups: Any) -> R_co | None:
         """Like :meth:`get`, with None where there is no such row."""
-        return cast("R_co | None", self._narrow(conditions, lookups)._ask("get_or_none"))
+        return cast("R_co | None", self._narrow(conditions, lookups)._ask(operations.answers.get_or_none))
 
     async def aget_or_none(self, *conditions: Q, **lookups: Any) -> R_co | None:
         """The twin of :meth:`get_or_none`."""
-        return cast("R_co | None", await self._narrow(conditions, lookups)._aask("get_or_none"))
+        return cast("R_co | None", await self._narrow(conditions, lookups)._aask(operations.answers.get_or_none))
 
     def _narrow(self, conditions: tuple[Q, ...], lookups: dict[str, Any]) -> Self:
-        return self.filter(*conditions, **lookups) if conditions or lookups else self._clone()
+        return self.filter(*conditions, **lookups) if conditions or lookups else self._with()
 
     def first(self) -> R_co | None:
         """The first row, or None."""
-        return cast("R_co | None", self._ask("first"))
+        return cast("R_co | None", self._ask(operations.answers.first))
 
     async def afirst(self) -> R_co | None:
         """The twin of :meth:`first`."""
-        return cast("R_co | None", await self._aask("first"))
+        return cast("R_co | None", await self._aask(operations.answers.first))
 
     def last(self) -> R_co | None:
         """The first row of :meth:`reverse`, or None."""
-        return cast("R_co | None", self.reverse()._ask("first"))
+        return cast("R_co | None", self.reverse()._ask(operations.answers.first))
 
     async def alast(self) -> R_co | None:
         """The twin of :meth:`last`."""
-        return cast("R_co | None", await self.reverse()._aask("first"))
+        return cast("R_co | None", await self.reverse()._aask(operations.answers.first))
 
     def latest(self, *keys: str | PathExpr) -> R_co:
         """The last row by these keys (``created_at``). Raises ``DoesNotExist`` when there is none."""
-        return cast(R_co, self.order_by(*(keys or ("created_at",))).reverse()._ask("first_or_raise"))
+        return cast(R_co, self.order_by(*(keys or ("created_at",))).reverse()._ask(operations.answers.first_or_raise))
 
     async def alatest(self, *keys: str | PathExpr) -> R_co:
         """The twin of :meth:`latest`."""
-        return cast(R_co, await self.order_by(*(keys or ("created_at",))).reverse()._aask("first_or_raise"))
+        return cast(
+            R_co, await self.order_by(*(keys or ("created_at",))).reverse()._aask(operations.answers.first_or_raise)
+        )
 
     def earliest(self, *keys: str | PathExpr) -> R_co:
         """The first row by these keys (``created_at``). Raises ``DoesNotExist`` when there is none."""
-        return cast(R_co, self.order_by(*(keys or ("created_at",)))._ask("first_or_raise"))
+        return cast(R_co, self.order_by(*(keys or ("created_at",)))._ask(operations.answers.first_or_raise))
 
     async def aearliest(self, *keys: str | PathExpr) -> R_co:
         """The twin of :meth:`earliest`."""
-        return cast(R_co, await self.order_by(*(keys or ("created_at",)))._aask("first_or_raise"))
+        return cast(R_co, await self.order_by(*(keys or ("created_at",)))._aask(operations.answers.first_or_raise))
 
     def best(self, path: str | PathExpr, *, goal: Literal["min", "max"]) -> R_co | None:
         """The row with the smallest or largest number at ``path``; None when no row has one (NaN is none)."""
-        return cast("R_co | None", self._best(path, goal)._ask("best"))
+        return cast("R_co | None", self._best(path, goal)._ask(operations.answers.best))
 
     async def abest(self, path: str | PathExpr, *, goal: Literal["min", "max"]) -> R_co | None:
         """The twin of :meth:`best`."""
-        return cast("R_co | None", await self._best(path, goal)._aask("best"))
+        return cast("R_co | None", await self._best(path, goal)._aask(operations.answers.best))
 
     def _best(self, path: str | PathExpr, goal: str) -> Self:
         if goal not in ("min", "max"):
             raise QueryError(f"goal is 'min' or 'max', not {goal!r}")
-        key = parse_order(self._meta, path)
+        key = parse_order(self._plan.meta, path)
         if not (key.path.kind.is_keyed or key.path.kind in (Kind.INT, Kind.FLOAT, Kind.TIME)):
             name = key.path.dotted
             raise FieldError(
-                f"best({name!r}): {self._meta.name}.{name} holds no numbers; order_by({name!r}).first() gives the "
+                f"best({name!r}): {self._plan.meta.name}.{name} holds no numbers; order_by({name!r}).first() gives the "
                 "first by it"
             )
-        self._refuse_sliced("best")
-        return self._clone(order=(attrs.evolve(key, descending=goal == "max"),))
+        self._plan.refuse_sliced("best")
+        return self._with(order=(attrs.evolve(key, descending=goal == "max"),))
 
     def count(self) -> int:
         """How many rows there are. The backend counts when its filter means just what was asked; else rows are read."""
-        return len(self._cache) if self._complete else int(self._ask("count"))
+        return len(self._result.rows) if self._result.complete else int(self._ask(operations.count.count))
 
     async def acount(self) -> int:
         """The twin of :meth:`count`."""
-        return len(self._cache) if self._complete else int(await self._aask("count"))
+        return len(self._result.rows) if self._result.complete else int(await self._aask(operations.count.count))
 
     def exists(self) -> bool:
         """Whether there is any row."""
-        return bool(self._cache) or (not self._complete and bool(self._ask("exists")))
+        return bool(self._result.rows) or (not self._result.complete and bool(self._ask(operations.count.exists)))
 
     async def aexists(self) -> bool:
         """The twin of :meth:`exists`."""
-        return bool(self._cache) or (not self._complete and bool(await self._aask("exists")))
+        return bool(self._result.rows) or (
+            not self._result.complete and bool(await self._aask(operations.count.exists))
+        )
 
     def contains(self, obj: object) -> bool:
         """Whether the entity ``obj`` is among the rows; asks for no more than that."""
-        return obj in self._cache if self._complete else bool(self._asked_for(obj)._ask("contains", obj))
+        return (
+            obj in self._result.rows
+            if self._result.complete
+            else bool(self._asked_for(obj)._ask(operations.answers.contains, obj))
+        )
 
     async def acontains(self, obj: object) -> bool:
         """The twin of :meth:`contains`."""
-        return obj in self._cache if self._complete else bool(await self._asked_for(obj)._aask("contains", obj))
+        return (
+            obj in self._result.rows
+            if self._result.complete
+            else bool(await self._asked_for(obj)._aask(operations.answers.contains, obj))
+        )
 
     def _asked_for(self, obj: object) -> Self:
-        self._refuse_shaped("contains")
-        if not isinstance(obj, self._meta.cls):
-            raise QueryError(f"contains() takes a {self._meta.name}, not {obj!r}")
-        return self._clone() if self._plan.sliced else self.filter(**{self._meta.key: getattr(obj, self._meta.key)})
+        self._plan.refuse_shaped("contains")
+        if not isinstance(obj, self._plan.meta.cls):
+            raise QueryError(f"contains() takes a {self._plan.meta.name}, not {obj!r}")
+        return (
+            self._with()
+            if self._plan.sliced
+            else self.filter(**{self._plan.meta.key: getattr(obj, self._plan.meta.key)})
+        )
 
     def in_bulk(self, ids: Iterable[str] | None = None, *, field: str | None = None) -> dict[str, E_co]:
         """Entities by id (or by ``field``) as a dict; ids that are not there are left out. No ids: every row."""
-        return cast("dict[str, E_co]", self._bulk()._ask("in_bulk", ids, field))
+        return cast("dict[str, E_co]", self._bulk()._ask(operations.answers.in_bulk, ids, field))
 
     async def ain_bulk(self, ids: Iterable[str] | None = None, *, field: str | None = None) -> dict[str, E_co]:
         """The twin of :meth:`in_bulk`."""
-        return cast("dict[str, E_co]", await self._bulk()._aask("in_bulk", ids, field))
+        return cast("dict[str, E_co]", await self._bulk()._aask(operations.answers.in_bulk, ids, field))
 
     def _bulk(self) -> Self:
-        self._refuse_sliced("in_bulk")
-        self._refuse_shaped("in_bulk")
+        self._plan.refuse_sliced("in_bulk")
+        self._plan.refuse_shaped("in_bulk")
         return self
 
     # -- looking at the query --
@@ -353,7 +346,12 @@ class QuerySet(Shown, Watching[E_co], Writes[E_co], Questions, Chain[E_co, R_co]
     @property
     def query(self) -> QueryText:
         """What will be sent first; ``str(qs.query)`` prints the document and its variables. Asks nothing."""
-        return QueryText(self)
+        return QueryText(self._first_request)
+
+    def _first_request(self) -> str:
+        from wbmodel.compiler.explain import text_of
+
+        return text_of(self._plan, self._bind().target)
 
     def explain(self, *, analyze: bool = False) -> Explanation:
         """What the backend is asked, what is done here, in which order and with how many requests. Asks nothing, unless
@@ -365,7 +363,7 @@ class QuerySet(Shown, Watching[E_co], Writes[E_co], Questions, Chain[E_co, R_co]
         if not analyze:
             return told
         before, started = session.stats.requests, datetime.now(timezone.utc)
-        rows = sum(1 for _ in self._clone().iterator(100 if self._plan.prefetch else None))
+        rows = sum(1 for _ in self.all().iterator(100 if self._plan.prefetch else None))
         return self._analyzed(told, rows, session.stats.requests - before, started)
 
     async def aexplain(self, *, analyze: bool = False) -> Explanation:
@@ -377,7 +375,7 @@ class QuerySet(Shown, Watching[E_co], Writes[E_co], Questions, Chain[E_co, R_co]
         if not analyze:
             return told
         before, started, rows = session.stats.requests, datetime.now(timezone.utc), 0
-        async for _ in self._clone().aiterator(100 if self._plan.prefetch else None):
+        async for _ in self.all().aiterator(100 if self._plan.prefetch else None):
             rows += 1
         return self._analyzed(told, rows, session.stats.requests - before, started)
 
@@ -386,24 +384,350 @@ class QuerySet(Shown, Watching[E_co], Writes[E_co], Questions, Chain[E_co, R_co]
         seconds = (datetime.now(timezone.utc) - started).total_seconds()
         return attrs.evolve(told, analysis={"rows": rows, "sent requests": requests, "seconds": round(seconds, 4)})
 
+    # -- tables, aggregates, keys --
+
+    def _table(self) -> Table:
+        if self._result.complete:
+            return operations.table.of_results(self._result.rows, self._plan)
+        return cast("Table", self._ask(operations.table.table))
+
+    async def _atable(self) -> Table:
+        if self._result.complete:
+            return operations.table.of_results(self._result.rows, self._plan)
+        return cast("Table", await self._aask(operations.table.table))
+
+    def _held(self, fields: Sequence[str]) -> list[Any] | None:
+        """The entities that are here already, where they were loaded with these fields."""
+        rows = self._result.rows
+        if not self._result.complete or self._plan.is_shaped:
+            return None
+        return rows if not rows or all(map(rows[0]._is_loaded, fields)) else None
+
+    def aggregate(self, **aggregates: Aggregate) -> dict[str, Any]:
+        """One answer over all rows for each name: ``aggregate(n=Count(), best=Min("summary.loss"))``. Null and NaN are
+        left out; ``docs/reference/aggregates.md`` has the rules. Raises :class:`~wbmodel.errors.FieldError` for text
+        where numbers are meant, naming the row."""
+        asked = self._checked(aggregates)
+        if not asked or all(path is None for _, path in asked.values()):
+            # Nothing but the number of rows is wanted, which the backend may know.
+            return dict.fromkeys(asked, self.count()) if asked else {}
+        return self._groups((), asked).first()
+
+    async def aaggregate(self, **aggregates: Aggregate) -> dict[str, Any]:
+        """The twin of :meth:`aggregate`."""
+        asked = self._checked(aggregates)
+        if not asked or all(path is None for _, path in asked.values()):
+            return dict.fromkeys(asked, await self.acount()) if asked else {}
+        return (await self._agroups((), asked)).first()
+
+    def _checked(self, aggregates: Mapping[str, Aggregate]) -> Asked:
+        self._plan.refuse_shaped("an aggregate")
+        return operations.groups.checked(self._plan.meta, aggregates)
+
+    def _groups(self, keys: Sequence[Key], asked: Asked) -> Groups:
+        here = self._groups_here(keys, asked)
+        return here if here is not None else cast("Groups", self._ask(operations.groups.groups, keys, asked))
+
+    async def _agroups(self, keys: Sequence[Key], asked: Asked) -> Groups:
+        here = self._groups_here(keys, asked)
+        return here if here is not None else cast("Groups", await self._aask(operations.groups.groups, keys, asked))
+
+    def _groups_here(self, keys: Sequence[Key], asked: Asked) -> Groups | None:
+        """The groups of the rows that are here already; None where they have to be read."""
+        meta = self._plan.meta
+        rows = self._held(operations.groups.needed(meta, keys, asked))
+        return None if rows is None else operations.groups.group(meta, rows, keys, asked, fresh=False)
+
+    def group_by(self, *keys: str | PathExpr | EverythingBut) -> Grouped:
+        """The rows in groups of equal values at these paths, to :meth:`annotate` with aggregates:
+        ``group_by("config.lr").annotate(n=Count(), loss=Mean("summary.loss"))``. Lazy; asks nothing."""
+        from wbmodel.objects.grouped import Grouped
+
+        return Grouped.of(self, keys)
+
+    def fields(self, *names: str) -> list[FieldInfo]:
+        """Which keys the rows have under these fields (``"config"``, ``"summary"``; without names, under every field
+        that has keys): path, type, in how many rows, an example. Nested keys too. Reads all rows; slice to look at
+        some."""
+        wanted, here = self._keyed(names)
+        return here if here is not None else cast("list[FieldInfo]", self._ask(operations.keys.keys_of, wanted))
+
+    async def afields(self, *names: str) -> list[FieldInfo]:
+        """The twin of :meth:`fields`."""
+        wanted, here = self._keyed(names)
+        return here if here is not None else cast("list[FieldInfo]", await self._aask(operations.keys.keys_of, wanted))
+
+    def _keyed(self, names: Sequence[str]) -> tuple[list[FieldMeta], list[FieldInfo] | None]:
+        """The fields that are meant, and their keys where the rows are here already."""
+        self._plan.refuse_shaped("fields")
+        wanted = operations.keys.keyed_fields(self._plan.meta, names)
+        rows = self._held([field.name for field in wanted])
+        return wanted, None if rows is None else operations.keys.keys_in(rows, wanted, fresh=False)
+
+    # -- one row --
+
+    def create(self, **values: Any) -> E_co:
+        """Make one entity and give it as the server has it: ``Run.objects.create(project="acme/vision", name="first",
+        config={"lr": 0.1}, tags=["new"])``. The project comes from here, from ``filter(project=...)``, from the
+        relation (``project.runs.create()``), or from the session; a project that is not there is made with its first
+        run, as ``wandb.init`` does. ``sweep.runs.create()`` makes a run of that sweep.
+
+        With an ``id``, it is looked for first, because W&B's mutation overwrites:
+        :class:`~wbmodel.errors.ConflictError` when it is there. Without one, a new id is made here, so that a request
+        that is repeated makes one thing only (a sweep's id is the server's: there it makes two). A run is made in the
+        state ``running`` unless ``state`` says else. Raises :class:`~wbmodel.errors.FieldError` before anything is
+        asked.
+        """
+        return cast("E_co", self._ask(operations.create.create, values))
+
+    async def acreate(self, **values: Any) -> E_co:
+        """The twin of :meth:`create`."""
+        return cast("E_co", await self._aask(operations.create.create, values))
+
+    def get_or_create(self, defaults: Mapping[str, Any] | None = None, **lookups: Any) -> tuple[E_co, bool]:
+        """The one row that meets the lookups, or a new one with their exact values and the ``defaults``; and whether it
+        is new. What in ``defaults`` can be called is called. Keys of ``config`` and ``summary`` from both are put
+        together; :class:`~wbmodel.errors.FieldError` when they contradict each other, as the new row would not be found
+        by its own lookups. Two callers at the same time may both make one, unless an ``id`` is given."""
+        return cast("tuple[E_co, bool]", self._ask(operations.create.get_or_create, lookups, defaults or {}))
+
+    async def aget_or_create(self, defaults: Mapping[str, Any] | None = None, **lookups: Any) -> tuple[E_co, bool]:
+        """The twin of :meth:`get_or_create`."""
+        return cast("tuple[E_co, bool]", await self._aask(operations.create.get_or_create, lookups, defaults or {}))
+
+    def update_or_create(
+        self,
+        defaults: Mapping[str, Any] | None = None,
+        create_defaults: Mapping[str, Any] | None = None,
+        **lookups: Any,
+    ) -> tuple[E_co, bool]:
+        """The one row that meets the lookups, with the changes of ``defaults`` made and saved; or a new one, as
+        :meth:`get_or_create` makes it (with ``create_defaults`` where they are given); and whether it is new.
+        ``defaults`` are changes as :meth:`update` takes them: ``{"notes": "n", "config__lr": 0.1, "tags": Add("x")}``,
+        and ``Set`` for a whole config or summary."""
+        made = self._ask(operations.create.update_or_create, lookups, defaults or {}, create_defaults)
+        return cast("tuple[E_co, bool]", made)
+
+    async def aupdate_or_create(
+        self,
+        defaults: Mapping[str, Any] | None = None,
+        create_defaults: Mapping[str, Any] | None = None,
+        **lookups: Any,
+    ) -> tuple[E_co, bool]:
+        """The twin of :meth:`update_or_create`."""
+        made = await self._aask(operations.create.update_or_create, lookups, defaults or {}, create_defaults)
+        return cast("tuple[E_co, bool]", made)
+
+    # -- many rows --
+
+    def update(
+        self,
+        changes: Mapping[Any, Any] | None = None,
+        /,
+        *,
+        dry_run: bool = False,
+        journal: str | os.PathLike[str] | None = None,
+        at_once: int = 8,
+        errors: Literal["raise", "return"] = "raise",
+        **fields: Any,
+    ) -> BulkResult:
+        """Change every row: ``update(group="x", tags=Add("good"), config__lr=0.1, summary__best=Unset())``. Paths that
+        are no names stand in a mapping: ``update({F.summary["eval/acc"]: 0.5})``. ``Set(value)`` replaces a whole
+        config or summary. Each row is one request with what differs; a row that is so already costs none.
+
+        All rows are read first. Then at most ``at_once`` requests are under way; one row that fails leaves the others
+        alone, and at the end :class:`~wbmodel.errors.BulkError` tells of the failures, its ``result`` of every row
+        (``errors="return"`` gives the result instead). ``dry_run=True`` reads and sends no change.
+
+        ``journal`` is a file that gets a line per row as it is settled. The same call with the same file leaves out
+        what is done; a file of another call is refused. No look is taken before the write, as ``save(check=True)``
+        does. Raises :class:`~wbmodel.errors.FieldError` before anything is asked, :class:`~wbmodel.errors.QueryError`
+        for a slice or ``values()``.
+        """
+        return self._write(self._updating(changes, fields), dry_run, at_once, journal, errors)
+
+    async def aupdate(
+        self,
+        changes: Mapping[Any, Any] | None = None,
+        /,
+        *,
+        dry_run: bool = False,
+        journal: str | os.PathLike[str] | None = None,
+        at_once: int = 8,
+        errors: Literal["raise", "return"] = "raise",
+        **fields: Any,
+    ) -> BulkResult:
+        """The twin of :meth:`update`."""
+        return await self._awrite(self._updating(changes, fields), dry_run, at_once, journal, errors)
+
+    def _updating(self, changes: Mapping[Any, Any] | None, fields: Mapping[str, Any]) -> Work:
+        from wbmodel.query.changes import resolve_changes
+
+        if changes is not None and not isinstance(changes, Mapping):
+            raise FieldError(
+                f"update() takes changes as names or as one mapping of paths to values, not {changes!r:.80}"
+            )
+        return operations.bulk.Updating(resolve_changes(self._plan.meta, changes or {}, fields))
+
+    def delete(
+        self,
+        *,
+        dry_run: bool = False,
+        delete_artifacts: bool = False,
+        delete_drafts: bool = True,
+        journal: str | os.PathLike[str] | None = None,
+        at_once: int = 8,
+        errors: Literal["raise", "return"] = "raise",
+    ) -> BulkResult:
+        """Delete every row for good. ``delete_artifacts=True`` deletes the artifact versions that runs logged as well,
+        ``delete_drafts=False`` leaves the drafts of reports. ``dry_run=True`` tells what would be deleted and deletes
+        nothing. The rest is as for :meth:`update`. Sweeps cannot be deleted: W&B's clients have no mutation for it.
+
+        ``Run.objects.delete()`` is refused, as a slip would cost every run; ``Run.objects.all().delete()`` says it.
+        """
+        work = self._deleting(delete_artifacts=delete_artifacts, delete_drafts=delete_drafts)
+        return self._write(work, dry_run, at_once, journal, errors)
+
+    async def adelete(
+        self,
+        *,
+        dry_run: bool = False,
+        delete_artifacts: bool = False,
+        delete_drafts: bool = True,
+        journal: str | os.PathLike[str] | None = None,
+        at_once: int = 8,
+        errors: Literal["raise", "return"] = "raise",
+    ) -> BulkResult:
+        """The twin of :meth:`delete`."""
+        work = self._deleting(delete_artifacts=delete_artifacts, delete_drafts=delete_drafts)
+        return await self._awrite(work, dry_run, at_once, journal, errors)
+
+    def _deleting(self, **flags: bool) -> Work:
+        meta = self._plan.meta
+        writes = meta.options.writes
+        if writes is None or writes.delete is None:
+            raise NotSupported(f"{meta.plural} cannot be deleted here: no client of W&B has a mutation for it")
+        for name, on in flags.items():
+            if not isinstance(on, bool):
+                raise FieldError(f"{name} is True or False, not {on!r}")
+        if flags["delete_artifacts"] and "delete_artifacts" not in writes.flags:
+            raise FieldError(f"delete_artifacts goes with runs, which log artifacts; {meta.plural} log none")
+        if not self._plan.stated:
+            raise QueryError(
+                f"{meta.name}.objects.delete() would delete every {meta.name} there is; if that is meant, write "
+                f"{meta.name}.objects.all().delete()"
+            )
+        return operations.bulk.Deleting(meta, {name: flags[name] for name in writes.flags})
+
+    def _write(self, work: Work, dry_run: bool, at_once: int, journal: Any, errors: str) -> BulkResult:
+        from wbmodel.objects.bulk import run
+
+        session = self._bind()
+        made = operations.bulk.Bulk.of(self._plan, session.target, work, dry_run, at_once, journal, errors)
+        return run(made, session, self._timeout, errors)
+
+    async def _awrite(self, work: Work, dry_run: bool, at_once: int, journal: Any, errors: str) -> BulkResult:
+        from wbmodel.objects.bulk import arun
+
+        session = self._bind()
+        made = operations.bulk.Bulk.of(self._plan, session.target, work, dry_run, at_once, journal, errors)
+        return await arun(made, session, self._timeout, errors)
+
+    # -- watching --
+
+    def watch(
+        self, interval: float = 30, timeout: float | None = None, *, existing: bool = False
+    ) -> Iterator[Change[E_co]]:
+        """Ask every ``interval`` seconds, and give each :class:`Change` since the poll before, until ``timeout``
+        seconds are over (None: for ever). What is there at the start is no change; with ``existing``, it is added.
+
+        Loaded fields are compared (``only("state")`` watches the state). ``heartbeat_at`` and ``updated_at`` count only
+        where ``only()`` names them, and an order that changes is no change. A slice watches who is in it.
+        """
+        watch, session = self._watch(interval, timeout, existing)
+
+        def changes() -> Iterator[Change[E_co]]:
+            pause: float | None = 0.0
+            while pause is not None:
+                if pause:
+                    time.sleep(pause)
+                try:
+                    rows = session.run(watch.poll(session.target), timeout=watch.limit)
+                except RequestTimeout:
+                    if watch.pace.over:
+                        return
+                    raise
+                yield from watch.take(rows)
+                pause = watch.pace.pause()
+
+        return changes()
+
+    def awatch(
+        self, interval: float = 30, timeout: float | None = None, *, existing: bool = False
+    ) -> AsyncIterator[Change[E_co]]:
+        """The twin of :meth:`watch`."""
+        watch, session = self._watch(interval, timeout, existing)
+
+        async def changes() -> AsyncIterator[Change[E_co]]:
+            import asyncio
+
+            pause: float | None = 0.0
+            while pause is not None:
+                if pause:
+                    await asyncio.sleep(pause)
+                try:
+                    rows = await session.arun(watch.poll(session.target), timeout=watch.limit)
+                except RequestTimeout:
+                    if watch.pace.over:
+                        return
+                    raise
+                for change in watch.take(rows):
+                    yield change
+                pause = watch.pace.pause()
+
+        return changes()
+
+    def _watch(self, interval: float, timeout: float | None, existing: bool) -> tuple[Watch, Session]:
+        from wbmodel.objects.watch import Pace, Watch
+
+        self._plan.refuse_shaped("watch")
+        # Bound now: a session that becomes the current one later must not look like a change of everything.
+        return Watch(self._plan, Pace(interval, timeout), self._timeout, existing), self._bind()
+
+    # -- for people --
+
+    def __repr__(self) -> str:
+        from wbmodel.display import notebook
+
+        return notebook.queryset_text(self)
+
+    def _repr_html_(self) -> str | None:
+        from wbmodel.display import notebook
+
+        return notebook.queryset_html(self)
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        from wbmodel.display import notebook
+
+        return notebook.queryset_bundle(self)
+
+    # -- copies and pickles --
+
+    def __copy__(self) -> Self:
+        return self.all()
+
+    def __deepcopy__(self, memo: Any) -> Self:
+        return self.all()
+
     def __getstate__(self) -> dict[str, Any]:
         from wbmodel._version import __version__
 
         rows = list(self._fetch_all())
         try:
-            session = Origin(self._bind().origin)
+            using: Origin | None = Origin(self._bind().origin)
         except ConfigurationError:
-            session = None  # the rows are here, and whoever asks again says where
-        return {
-            "entity": self._entity, "plan": self._plan, "shape": self._shape, "distinct": self._distinct,
-            "session": session, "timeout": self._timeout, "rows": rows, "version": __version__,
-        }  # fmt: skip
-
-    def __copy__(self) -> Self:
-        return self._clone()
-
-    def __deepcopy__(self, memo: Any) -> Self:
-        return self._clone()
+            using = None  # the rows are here, and whoever asks again says where
+        return {"plan": self._plan, "using": using, "timeout": self._timeout, "rows": rows, "version": __version__}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         from wbmodel._version import __version__
@@ -416,11 +740,8 @@ class QuerySet(Shown, Watching[E_co], Writes[E_co], Questions, Chain[E_co, R_co]
                 RuntimeWarning,
                 stacklevel=2,
             )
-        self._entity, self._plan, self._shape = state["entity"], state["plan"], state["shape"]
-        self._distinct, self._session, self._timeout = state["distinct"], state["session"], state.get("timeout")
-        self._untouched = False
-        self._reset()
-        self._fill(state["rows"])
+        self._plan, self._using, self._timeout = state["plan"], state["using"], state["timeout"]
+        self._result = Result(state["rows"])
 
 
 def _whole(part: Any) -> Any:
@@ -436,14 +757,11 @@ def _whole(part: Any) -> Any:
 class QueryText:
     """The text of a query, made when it is printed."""
 
-    def __init__(self, rows: QuerySet[Any, Any]) -> None:
-        self._rows = rows
+    def __init__(self, make: Callable[[], str]) -> None:
+        self._make = make
 
     def __str__(self) -> str:
-        from wbmodel.compiler.explain import text_of
-
-        rows = self._rows
-        return text_of(rows._plan, rows._bind().target)
+        return self._make()
 
     def __repr__(self) -> str:
         return str(self)

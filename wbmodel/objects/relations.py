@@ -39,12 +39,10 @@ class ToMany(Generic[E]):
     def __get__(self, instance: Any, owner: type[Any]) -> ToMany[E] | QuerySet[E]:
         if instance is None:
             return self
+        from wbmodel.objects.chain import related
         from wbmodel.operations.prefetch import related_plan
 
         rows = entity_meta(self.target).cls.objects.using(instance.session)
-        rows._plan = related_plan(self.meta, instance)
         known = None if instance._prefetched is None else instance._prefetched.get(self.name)
-        if known is not None:
-            rows._fill(known)
-        found: QuerySet[E] = rows
+        found: QuerySet[E] = related(rows, related_plan(self.meta, instance), known)
         return found

@@ -1,4 +1,4 @@
-"""What changes while one looks: reloading an object in place, waiting for a run to end, watching a queryset.
+"""What changes while one looks: waiting for an object to reach a state, and watching the rows of a query.
 
 Each poll is an operation, written once; only the sleeping between polls has a colour.
 """
@@ -6,29 +6,26 @@ Each poll is an operation, written once; only the sleeping between polls has a c
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Generic, Literal, cast
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING, Any, Generic, Literal
 
 import attrs
 
+from wbmodel.codec import loads
+from wbmodel.compiler.target import Target
 from wbmodel.errors import QueryError, RequestTimeout, WaitTimeout, suggestion
-from wbmodel.meta import EntityMeta, FieldMeta, Kind, entity_meta
+from wbmodel.json_values import same
+from wbmodel.meta import EntityMeta, Kind
 from wbmodel.objects.chain import E_co
+from wbmodel.operations.answer import Operation
+from wbmodel.operations.reload import look_again, reload
+from wbmodel.operations.results import results
 
 if TYPE_CHECKING:
-    from wbmodel.compiler.target import Target
-    from wbmodel.objects.queryset import QuerySet
-    from wbmodel.operations.pages import Operation
     from wbmodel.query.plan import Plan
     from wbmodel.session.session import Session
 
-__all__ = ["STATES", "TERMINAL", "Change", "Waiting", "Watching", "areload", "look_again", "reload"]
-
-TERMINAL = ("finished", "crashed", "failed", "killed", "preempted")
-"""The states in which a run has ended. (A preempted run may be started again; as that run it is over until then.)"""
-
-STATES = ("pending", "running", "preempting", *TERMINAL)
-"""The states that a run may have, as W&B's own clients know them (0.31.0, seen)."""
+__all__ = ["Change", "Pace", "Waiting", "Watch"]
 
 _HEARTBEATS = ("heartbeat_at", "updated_at")
 """Fields that move by themselves: alone, they are no change, unless ``only()`` names them."""
@@ -40,7 +37,7 @@ def _number(value: Any, what: str, *, zero: bool) -> None:
         raise QueryError(f"{what} is a number of seconds {'from' if zero else 'above'} 0, not {value!r}")
 
 
-class _Pace:
+class Pace:
     """When the next poll is: every ``interval`` seconds, until ``timeout`` seconds (None: no end) are over."""
 
     def __init__(self, interval: float, timeout: float | None) -> None:
@@ -74,129 +71,39 @@ class _Pace:
         return None if left <= 0 else min(self.interval, left)
 
 
-# -- one object again ------------------------------------------------------------------------------
-
-
-def _again(row: Any, fields: tuple[str, ...]) -> Plan:
-    """The plan that finds this very object, with these fields."""
-    from wbmodel.query.conditions import resolve
-    from wbmodel.query.plan import Plan
-    from wbmodel.query.q import Q
-
-    meta: EntityMeta = type(row).__wbmodel_meta__
-    scopes = meta.options.scopes
-    asked: dict[str, Any] = {meta.key: getattr(row, meta.key)}
-    home = row._home()
-    if meta.name == "Project":
-        asked["entity"] = row.entity
-    elif "project" in scopes and meta.key != "node_id" and home is not None:
-        asked["project"] = home
-    where, found = resolve(meta, Q(**asked))
-    needs = [point.needs for point in meta.options.points] + [route.needs for route in meta.options.routes]
-    if not any(set(item) <= found.keys() for item in needs):
-        raise QueryError(
-            f"{row!r} does not know what it belongs to, so it cannot be asked for by itself; ask its owner again"
-        )
-    related = tuple(name for name in fields if _is_widened(row, meta.fields[name]))
-    return Plan(meta=meta, where=where, scopes=found, only=fields, related=related, cls=type(row))
-
-
-def _is_widened(row: Any, field: FieldMeta) -> bool:
-    if field.kind is not Kind.REF or field.by_key:
-        return False
-    target = getattr(row, field.name)
-    if target is None:
-        return False
-    assert field.target is not None
-    there = entity_meta(field.target)
-    return bool(set(target.loaded_fields()) - {*field.identity, "node_id", there.key})
-
-
-def look_again(row: Any, fields: tuple[str, ...], target: Target) -> Operation[Any]:
-    """The object as the backend has it now. Raises its ``DoesNotExist``."""
-    from wbmodel.operations.rows import collect
-
-    for found in (yield from collect(_again(row, fields), target)):
-        if not row._is_loaded("node_id") or found.node_id == row.node_id:
-            return found
-    raise type(row).DoesNotExist(f"{row!r} was deleted on {target.place}, or this account may not see it any more")
-
-
-def _reloading(row: Any, target: Target) -> Operation[None]:
-    found = yield from look_again(row, row.loaded_fields(), target)
-    _take_over(row, found)
-
-
-def _take_over(row: Any, found: Any) -> None:
-    """Give ``row`` every value of ``found``, undecoded texts too, and forget what was prefetched or decoded."""
-    meta: EntityMeta = type(row).__wbmodel_meta__
-    for name in meta.fields:
-        if not found._is_loaded(name):
-            continue
-        slot = meta.slots.get(name)
-        if slot is not None:
-            # It is decoded again, from the new text, when it is read.
-            object.__setattr__(row, slot, object.__getattribute__(found, slot))
-            _drop(row, name)
-            continue
-        old = getattr(row, name, None)
-        new = getattr(found, name)
-        if meta.fields[name].by_key and old is not None and new is not None and _same_key(old, new):
-            continue  # what was prefetched for it stays
-        object.__setattr__(row, name, new)
-    _drop(row, "_prefetched")
-    _drop(row, "_edits")
-
-
-def _drop(row: Any, slot: str) -> None:
-    try:
-        object.__delattr__(row, slot)
-    except AttributeError:
-        pass
-
-
-def _same_key(one: Any, other: Any) -> bool:
-    key = type(one).__wbmodel_meta__.key
-    return bool(getattr(one, key) == getattr(other, key))
-
-
-def reload(row: Any) -> None:
-    """Load every loaded field of ``row`` again, in place."""
-    session: Session = row.session
-    session.run(_reloading(row, session.target))
-
-
-async def areload(row: Any) -> None:
-    """The twin of :func:`reload`."""
-    session: Session = row.session
-    await session.arun(_reloading(row, session.target))
-
-
-# -- waiting for a run -----------------------------------------------------------------------------
+# -- waiting for one object ------------------------------------------------------------------------
 
 
 class Waiting:
-    """One wait for one run to reach a state: when to look, what to look for, and what to say when it takes too long."""
+    """One wait for an object to reach a state of ``until``: when to look, and what to say when it takes too long.
+    ``states`` are those that it may have, ``ended`` those that end every wait."""
 
-    def __init__(self, run: Any, timeout: float | None, until: str | Iterable[str], interval: float) -> None:
+    def __init__(
+        self,
+        row: Any,
+        pace: Pace,
+        until: str | Iterable[str],
+        *,
+        states: Collection[str],
+        ended: Collection[str],
+    ) -> None:
         wanted = (until,) if isinstance(until, str) else tuple(until)
         for state in wanted:
-            if state not in STATES:
-                raise QueryError(f"no run is ever {state!r}{suggestion(str(state), STATES, 'its states')}")
+            if state not in states:
+                raise QueryError(f"no run is ever {state!r}{suggestion(str(state), states, 'its states')}")
         if not wanted:
             raise QueryError("until= names no state to wait for; leave it out to wait for the end")
-        self.run, self.wanted = run, wanted
-        self.pace = _Pace(interval, timeout)
-        self.session: Session = run.session
-        self.target = self.session.target
+        self.row, self.wanted, self.ended, self.pace = row, wanted, ended, pace
+        self.session: Session = row.session
 
     def _look(self) -> Operation[bool]:
         """Whether the wait is over. Only the state is asked for, until it is: then all that was loaded is, once."""
-        now = yield from look_again(self.run, ("state",), self.session.target)
-        object.__setattr__(self.run, "state", now.state)
-        if now.state not in self.wanted and now.state not in TERMINAL:
+        target = self.session.target
+        now = yield from look_again(self.row, target, ("state",))
+        object.__setattr__(self.row, "state", now.state)
+        if now.state not in self.wanted and now.state not in self.ended:
             return False
-        yield from _reloading(self.run, self.session.target)
+        yield from reload(self.row, target)
         return True
 
     def _pause(self) -> float:
@@ -208,7 +115,7 @@ class Waiting:
     def _late(self) -> WaitTimeout:
         names = " or ".join(self.wanted)
         return WaitTimeout(
-            f"{self.run.path} is {self.run.state} after {self.pace.timeout:g} s of waiting for {names}; "
+            f"{self.row.path} is {self.row.state} after {self.pace.timeout:g} s of waiting for {names}; "
             "give it more with wait(timeout=seconds), or none to wait for as long as it takes"
         )
 
@@ -238,7 +145,7 @@ class Waiting:
             raise
 
 
-# -- watching a queryset ---------------------------------------------------------------------------
+# -- watching a query ------------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False)
@@ -256,90 +163,24 @@ class Change(Generic[E_co]):
         return f"<Change {self.kind} {self.obj!r}{names}>"
 
 
-class Watching(Generic[E_co]):
-    """The part of a queryset that watches. It keeps the rows of the last poll and nothing older."""
+class Watch:
+    """One watch: the rows of the last poll by identity, each with what its fields were. It keeps nothing older."""
 
-    def watch(
-        self, interval: float = 30, timeout: float | None = None, *, existing: bool = False
-    ) -> Iterator[Change[E_co]]:
-        """Ask every ``interval`` seconds, and give each :class:`Change` since the poll before, until ``timeout``
-        seconds are over (None: for ever). What is there at the start is no change; with ``existing``, it is added.
-
-        Loaded fields are compared (``only("state")`` watches the state). ``heartbeat_at`` and ``updated_at`` count only
-        where ``only()`` names them, and an order that changes is no change. A slice watches who is in it.
-        """
-        watch = _Watch(cast("QuerySet[E_co, Any]", self), _Pace(interval, timeout), existing)
-
-        def changes() -> Iterator[Change[E_co]]:
-            pause: float | None = 0.0
-            while pause is not None:
-                if pause:
-                    time.sleep(pause)
-                try:
-                    rows = watch.session.run(watch.poll(), timeout=watch.limit)
-                except RequestTimeout:
-                    if watch.pace.over:
-                        return
-                    raise
-                yield from watch.take(rows)
-                pause = watch.pace.pause()
-
-        return changes()
-
-    def awatch(
-        self, interval: float = 30, timeout: float | None = None, *, existing: bool = False
-    ) -> AsyncIterator[Change[E_co]]:
-        """The twin of :meth:`watch`."""
-        watch = _Watch(cast("QuerySet[E_co, Any]", self), _Pace(interval, timeout), existing)
-
-        async def changes() -> AsyncIterator[Change[E_co]]:
-            import asyncio
-
-            pause: float | None = 0.0
-            while pause is not None:
-                if pause:
-                    await asyncio.sleep(pause)
-                try:
-                    rows = await watch.session.arun(watch.poll(), timeout=watch.limit)
-                except RequestTimeout:
-                    if watch.pace.over:
-                        return
-                    raise
-                for change in watch.take(rows):
-                    yield change
-                pause = watch.pace.pause()
-
-        return changes()
-
-
-class _Watch:
-    """One watch: the rows of the last poll by identity, each with what its fields were."""
-
-    def __init__(self, rows: QuerySet[Any, Any], pace: _Pace, existing: bool) -> None:
-        rows._refuse_shaped("watch")
-        self.rows, self.pace = rows, pace
-        # Bound now: a session that becomes the current one later must not look like a change of everything.
-        self.session = rows._bind()
+    def __init__(self, plan: Plan, pace: Pace, timeout: float | None, existing: bool) -> None:
+        self.plan, self.pace, self.timeout = plan, pace, timeout
         self.known: dict[str, tuple[Any, dict[str, Any]]] | None = {} if existing else None
-        named = rows._plan.only or ()
+        named = plan.only or ()
         self.ignored = frozenset(name for name in _HEARTBEATS if name not in named)
 
     @property
     def limit(self) -> float | None:
-        """Seconds for one poll: the queryset's own limit, and the end of the watch."""
-        limits = [seconds for seconds in (self.rows._timeout, self.pace.limit) if seconds is not None]
+        """Seconds for one poll: the query's own limit, and the end of the watch."""
+        limits = [seconds for seconds in (self.timeout, self.pace.limit) if seconds is not None]
         return min(limits, default=None)
 
-    def poll(self) -> Operation[list[Any]]:
+    def poll(self, target: Target) -> Operation[list[Any]]:
         """All rows as they are now."""
-        from wbmodel.operations.prefetch import prefetch
-        from wbmodel.operations.rows import collect
-
-        plan, target = self.rows._evaluable(), self.session.target
-        found = yield from collect(plan, target)
-        if plan.prefetch:
-            yield from prefetch(found, plan.prefetch, target)
-        return found
+        return results(self.plan, target)
 
     def take(self, rows: list[Any]) -> list[Change[Any]]:
         """What differs from the poll before, in the order of the rows; what is gone comes first."""
@@ -395,20 +236,16 @@ class _Text:
 
 def _same(one: Any, other: Any) -> bool:
     if isinstance(one, _Text) and isinstance(other, _Text):
-        return one.text == other.text or _canonical(one.text) == _canonical(other.text)
+        return one.text == other.text or _same_document(one.text, other.text)
     # NaN is not equal to itself, and still the same.
     return bool(one == other) or (one != one and other != other)
 
 
-def _canonical(text: str | None) -> Any:
-    """JSON without what means nothing: spaces and the order of keys."""
-    import json
-
-    from wbmodel.codec import loads
-
-    if text is None:
-        return None
+def _same_document(one: str | None, other: str | None) -> bool:
+    """Whether two texts hold the same JSON: spaces and the order of keys mean nothing."""
+    if one is None or other is None:
+        return False
     try:
-        return json.dumps(loads(text), sort_keys=True)
+        return same(loads(one), loads(other), exact=True)
     except (ValueError, RecursionError):  # YAML, or no JSON at all
-        return text
+        return False

@@ -7,17 +7,16 @@ two functions at the end collect and write into the journal.
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections import deque
 from collections.abc import Mapping
-from contextlib import aclosing, closing
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol, cast
 
 import attrs
 
 from wbmodel.backend.asks import Ahead, Emit, Request, Response, Wait
 from wbmodel.compiler.mutations import deletion
+from wbmodel.compiler.target import Target
 from wbmodel.errors import (
     ConfigurationError,
     ConflictError,
@@ -31,26 +30,26 @@ from wbmodel.errors import (
     WbmodelError,
 )
 from wbmodel.meta import EntityMeta
-from wbmodel.operations import save as writing
+from wbmodel.operations.answer import Operation
 from wbmodel.operations.bulk_result import BulkResult, Outcome, RowResult
 from wbmodel.operations.journal import Call, Entry, Journal
-from wbmodel.operations.rows import collect
+from wbmodel.operations.run import collect
+from wbmodel.operations.save import (
+    apply,
+    change_request,
+    check_answer,
+    check_deleted,
+    dirty,
+    pending,
+    require_writable,
+    unanswered,
+)
 from wbmodel.query.changes import Add, Change, Remove
 from wbmodel.query.conditions import resolve
 from wbmodel.query.plan import Plan
 from wbmodel.query.q import Q
 
-if TYPE_CHECKING:
-    from typing import TypeAlias
-
-    from wbmodel.compiler.target import Target
-    from wbmodel.objects.queryset import QuerySet
-    from wbmodel.operations.pages import Operation
-    from wbmodel.session.session import Session
-
-    Rowset: TypeAlias = "QuerySet[Any, Any]"
-
-__all__ = ["Bulk", "Deleting", "Updating", "arun", "run"]
+__all__ = ["Bulk", "Deleting", "Updating"]
 
 _FATAL = (ConfigurationError, NotAuthenticated, NotSupported, NotWandbServer, ServerUnreachable)
 """Errors that every other row would meet as well, so that the rest is not tried."""
@@ -92,14 +91,14 @@ class Updating:
         return tuple(dict.fromkeys(change.field.name for change in self.changes))
 
     def request(self, row: Any) -> Request | None:
-        writing.apply(row, self.changes)
-        names = writing.dirty(row)
+        apply(row, self.changes)
+        names = dirty(row)
         if not names:
             return None
-        return writing.change_request(row, row.node_id, writing.pending(row, names))
+        return change_request(row, row.node_id, pending(row, names))
 
     def finish(self, row: Any, request: Request, response: Response, target: Target) -> None:
-        writing.check_answer(row, row.node_id, request, response, target)
+        check_answer(row, row.node_id, request, response, target)
 
     def describe(self) -> tuple[list[str], list[str]]:
         return sorted(map(_told, self.changes)), sorted(change.path.dotted for change in self.changes)
@@ -121,7 +120,7 @@ class Deleting:
 
     def finish(self, row: Any, request: Request, response: Response, target: Target) -> None:
         try:
-            writing.check_deleted(row, request, response, target)
+            check_deleted(row, request, response, target)
         except self.meta.does_not_exist:
             pass  # gone is what it was to be
 
@@ -133,9 +132,9 @@ class Deleting:
 class Bulk:
     """One bulk write: the rows, the work, and how far it is."""
 
-    rows: Rowset
+    plan: Plan
+    target: Target
     work: Work
-    session: Session
     dry_run: bool
     at_once: int
     journal: Journal | None = None
@@ -146,27 +145,33 @@ class Bulk:
 
     @classmethod
     def of(
-        cls, rows: Rowset, work: Work, dry_run: bool, at_once: int, journal: str | os.PathLike[str] | None, errors: str
+        cls,
+        plan: Plan,
+        target: Target,
+        work: Work,
+        dry_run: bool,
+        at_once: int,
+        journal: str | os.PathLike[str] | None,
+        errors: str,
     ) -> Bulk:
         """Check everything that can be checked before anything is asked."""
-        if rows._plan.sliced:
+        if plan.sliced:
             raise QueryError(
                 f"{work.verb}() of a slice is not offered, because which rows are in it may change while it is "
                 "written; "
                 f"take the ids first: Run.objects.filter(id__in=[run.id for run in rows]).{work.verb}(...)"
             )
-        rows._refuse_shaped(f"{work.verb}()")
+        plan.refuse_shaped(f"{work.verb}()")
         if type(at_once) is not int or at_once < 1:
             raise QueryError(f"at_once is a number of requests from 1, not {at_once!r}")
         if errors not in ("raise", "return"):
             raise QueryError(f"errors is 'raise' or 'return', not {errors!r}")
-        made = cls(rows, work, rows._bind(), dry_run, at_once)
+        made = cls(plan, target, work, dry_run, at_once)
         if journal is not None:
-            plan = rows._plan
             scopes = {name: sorted(map(repr, values)) for name, values in sorted(plan.scopes.items())}
             query = f"{scopes}\n{_spelled(plan.where)}\n{plan.never}"
-            defaults = f"{made.session.project}\n{made.session.entity}"
-            call = Call(work.verb, plan.meta.name, made.session.origin, f"{query}\n{defaults}", *work.describe())
+            defaults = f"{target.project}\n{target.entity}"
+            call = Call(work.verb, plan.meta.name, target.owner.origin, f"{query}\n{defaults}", *work.describe())
             if not isinstance(journal, (str, os.PathLike)):
                 raise QueryError(f"journal is the path of a file, as in journal='tags.jsonl', not {journal!r}")
             made.journal = Journal(journal, call, write=not dry_run)
@@ -176,12 +181,10 @@ class Bulk:
 
     def operation(self) -> Operation[None]:
         """Read the rows, then write them and emit what became of each."""
-        rows, target = self.rows, self.session.target
+        target = self.target
         if not self.dry_run:
-            writing.require_writable(target)
-        plan = attrs.evolve(
-            rows._evaluable(), only=self.work.fields(), defer=frozenset(), related=(), prefetch=(), order=(), extra=()
-        )
+            require_writable(target)
+        plan = self.plan.bare(*self.work.fields(), order=())
         found = yield from collect(plan, target)
         strays = yield from self._strays(plan, found, target)
         listed = {row.node_id for row in (*found, *strays)}
@@ -202,7 +205,7 @@ class Bulk:
             yield Emit([*earlier, *gone, *left])
         self.waiting = deque(row for row in found if row.node_id not in settled)
         # Without requests side by side, one at a time is sent when it is waited for.
-        width = self.at_once if self.session.capabilities.concurrent else 1
+        width = self.at_once if target.capabilities.concurrent else 1
         handles: deque[tuple[Any, Request, Any]] = deque()
         ended: Exception | None = None
         while handles or (self.waiting and ended is None):
@@ -231,7 +234,7 @@ class Bulk:
         """The result of a row that an earlier call left failed or unknown and that is not there any more."""
         if self.work.verb == "delete":
             return RowResult(path=path, node_id=node_id, outcome="done")
-        meta = self.rows._meta
+        meta = self.plan.meta
         error = meta.does_not_exist(f"{meta.name} {path!r} is not on {target.place} any more, or not visible")
         return RowResult(path=path, node_id=node_id, outcome="failed", error=error)
 
@@ -266,7 +269,7 @@ class Bulk:
             self.work.finish(row, request, response, target)
             result = _result(row, "done")
         except WbmodelError as error:
-            lost = writing.unanswered(error)
+            lost = unanswered(error)
             if isinstance(error, RequestTimeout) and not lost:
                 # It was not sent, as no time was left: the row is as it was.
                 self.under_way.pop(row.node_id, None)
@@ -317,7 +320,7 @@ class Bulk:
     def finished(self, results: list[RowResult], cause: Exception | None, errors: str) -> BulkResult:
         """The result of the whole. Raises :class:`~wbmodel.errors.BulkError` when rows failed and that is wanted."""
         verb = f"dry run of {self.work.verb}" if self.dry_run else self.work.verb
-        made = BulkResult(verb, self.rows._meta.plural, tuple(results), cause)
+        made = BulkResult(verb, self.plan.meta.plural, tuple(results), cause)
         if errors == "raise":
             made.raise_for_failures()
         return made
@@ -344,60 +347,3 @@ def _told(change: Change) -> str:
 
 def _result(row: Any, outcome: Outcome, error: Exception | None = None) -> RowResult:
     return RowResult(path=row.path, node_id=row.node_id, outcome=outcome, error=error)
-
-
-def run(bulk: Bulk, timeout: float | None, errors: str) -> BulkResult:
-    """Run a bulk write and give what became of each row. Raises :class:`~wbmodel.errors.BulkError` at the end when rows
-    failed, unless ``errors`` is ``"return"``. What goes wrong while the rows are read is raised as it is."""
-    results: list[RowResult] = []
-    journal, cause = bulk.journal, None
-    try:
-        if journal is not None:
-            bulk.known = journal.open()
-        with closing(cast("Any", bulk.session.iterate(bulk.operation(), timeout=timeout))) as parts:
-            for part in parts:
-                results += part
-                if journal is not None:
-                    journal.catch_up(results)
-    except WbmodelError as error:
-        if not bulk.listed:
-            raise
-        cause = error
-        bulk.cut_short(results, error)
-    except BaseException:
-        # Ctrl-C, or a fault: what became of what is under way cannot be known, and the journal says so.
-        results += bulk.lost()
-        raise
-    finally:
-        if journal is not None:
-            journal.catch_up(results)
-            journal.close()
-    return bulk.finished(results, cause, errors)
-
-
-async def arun(bulk: Bulk, timeout: float | None, errors: str) -> BulkResult:
-    """The twin of :func:`run`. The journal is written on a thread, so that the event loop goes on."""
-    results: list[RowResult] = []
-    journal, cause = bulk.journal, None
-    try:
-        if journal is not None:
-            bulk.known = await asyncio.to_thread(journal.open)
-        async with aclosing(bulk.session.aiterate(bulk.operation(), timeout=timeout)) as parts:
-            async for part in parts:
-                results += part
-                if journal is not None:
-                    await asyncio.to_thread(journal.catch_up, results)
-    except WbmodelError as error:
-        if not bulk.listed:
-            raise
-        cause = error
-        bulk.cut_short(results, error)
-    except BaseException:
-        results += bulk.lost()
-        raise
-    finally:
-        if journal is not None:
-            # Here, and not on a thread: when this is cancelled, to await would be cancelled too.
-            journal.catch_up(results)
-            journal.close()
-    return bulk.finished(results, cause, errors)

@@ -9,21 +9,23 @@ from __future__ import annotations
 import secrets
 import warnings
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
 from wbmodel.backend.asks import Response, Send, raise_for_errors
-from wbmodel.compiler.access import slot_variables
+from wbmodel.compiler.access import parent_of
 from wbmodel.compiler.hydrate import hydrator
 from wbmodel.compiler.mutations import encode, input_types, upsert
+from wbmodel.compiler.target import Target
+from wbmodel.entities.run import STATES
 from wbmodel.errors import ConflictError, DoesNotExist, FieldError, ServerError, WbmodelWarning, suggestion
 from wbmodel.json_values import plain
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, Writes, entity_meta
-from wbmodel.objects.watch import STATES
-from wbmodel.operations import answers as terminal
-from wbmodel.operations import save as writing
-from wbmodel.operations.rows import collect
+from wbmodel.operations import answers
+from wbmodel.operations.answer import Operation
+from wbmodel.operations.run import collect
+from wbmodel.operations.save import apply, require_writable, save
 from wbmodel.query.changes import Set, accepted, resolve_changes
 from wbmodel.query.conditions import Group, Leaf, resolve
 from wbmodel.query.evaluate import dig
@@ -31,15 +33,6 @@ from wbmodel.query.paths import Path, resolve_keyword
 from wbmodel.query.plan import Plan
 from wbmodel.query.q import Q
 from wbmodel.query.scopes import scope_values
-
-if TYPE_CHECKING:
-    from typing import TypeAlias
-
-    from wbmodel.compiler.target import Target
-    from wbmodel.objects.queryset import QuerySet
-    from wbmodel.operations.pages import Operation
-
-    Rowset: TypeAlias = "QuerySet[Any, Any]"
 
 __all__ = ["create", "get_or_create", "new_id", "update_or_create"]
 
@@ -64,10 +57,10 @@ class _New:
     values: dict[str, Any]
 
 
-def create(rows: Rowset, target: Target, given: Mapping[str, Any]) -> Operation[Any]:
+def create(plan: Plan, target: Target, given: Mapping[str, Any]) -> Operation[Any]:
     """Make one entity, and give it as the server has it."""
-    new = _read(rows, target, given)
-    writing.require_writable(target)
+    new = _read(plan, target, given)
+    require_writable(target)
     if new.chosen and (yield from _exists(new, target)):
         meta = new.meta
         where = "/".join(str(part) for part in (new.place.get("entity"), new.place.get("project")) if part)
@@ -77,7 +70,7 @@ def create(rows: Rowset, target: Target, given: Mapping[str, Any]) -> Operation[
             f"it; take another {meta.key}, or say update_or_create({meta.key}={new.key!r}, defaults={{...}}) or "
             f"get_or_create({meta.key}={new.key!r})"
         )
-    return (yield from _make(new, rows._entity, target))
+    return (yield from _make(new, plan.row_class, target))
 
 
 def _make(new: _New, cls: type[Any], target: Target) -> Operation[Any]:
@@ -156,13 +149,13 @@ def _makeable() -> list[str]:
     return [item.plural for item in all_entities().values() if item.options.writes is not None]
 
 
-def _read(rows: Rowset, target: Target, given: Mapping[str, Any]) -> _New:
+def _read(plan: Plan, target: Target, given: Mapping[str, Any]) -> _New:
     """Sort what was given, with the queryset's own scopes, into place, key and values. Raises :class:`FieldError`."""
-    meta = rows._meta
+    meta = plan.meta
     writes = _writes(meta)
-    rows._refuse_shaped("create")
+    plan.refuse_shaped("create")
     scopes: dict[str, tuple[Any, ...]] = {
-        name: values for name, values in rows._plan.scopes.items() if name in writes.place and len(values) == 1
+        name: values for name, values in plan.scopes.items() if name in writes.place and len(values) == 1
     }
     values: dict[str, Any] = {}
     key: Any = None
@@ -178,7 +171,7 @@ def _read(rows: Rowset, target: Target, given: Mapping[str, Any]) -> _New:
             key = _checked_key(meta, value)
         elif value is not None:
             values[field.name] = _checked(meta, writes, field, value)
-    sweep = _fixed_sweep(rows) if "sweep" in writes.creates else None
+    sweep = _fixed_sweep(plan) if "sweep" in writes.creates else None
     if sweep is not None:
         values.setdefault("sweep", sweep)
     for name, value in writes.defaults.items():
@@ -258,15 +251,15 @@ def _place(meta: EntityMeta, writes: Writes, scopes: Mapping[str, tuple[Any, ...
             f"create(): which project? Give project='entity/project' here, in filter() or in connect(), or make the "
             f"{meta.name} through a project's relation"
         )
-    slot = slot_variables(meta, {"project": project}, entity, target)
-    if slot is None:
+    place = parent_of(meta, {"project": project}, entity, target)
+    if place is None:
         raise FieldError(f"create(): project={project!r} is not a project of entity={entity!r}; say one of the two")
-    return slot
+    return place
 
 
-def _fixed_sweep(rows: Rowset) -> str | None:
+def _fixed_sweep(plan: Plan) -> str | None:
     """The sweep of ``sweep.runs``: what is made through a relation belongs to it."""
-    where = rows._plan.where
+    where = plan.where
     leaves = where.children if isinstance(where, Group) and where.connector == "AND" else (where,)
     for leaf in leaves:
         if (
@@ -284,24 +277,24 @@ def _fixed_sweep(rows: Rowset) -> str | None:
 
 
 def get_or_create(
-    rows: Rowset, target: Target, lookups: Mapping[str, Any], defaults: Mapping[str, Any]
+    plan: Plan, target: Target, lookups: Mapping[str, Any], defaults: Mapping[str, Any]
 ) -> Operation[tuple[Any, bool]]:
     """The one row that the lookups mean, or a new one; and whether it is new."""
-    new = _read(rows, target, _wanted(rows._meta, lookups, defaults))
-    found = yield from _find(rows, target, lookups)
+    new = _read(plan, target, _wanted(plan.meta, lookups, defaults))
+    found = yield from _find(plan, target, lookups)
     if found is not None:
         return found, False
-    writing.require_writable(target)
-    if new.chosen and not _by_key_alone(rows._meta, lookups) and (yield from _exists(new, target)):
+    require_writable(target)
+    if new.chosen and not _by_key_alone(plan.meta, lookups) and (yield from _exists(new, target)):
         raise ConflictError(
             f"no {new.meta.name} with {', '.join(lookups)} as asked, but the id {new.key!r} is taken; W&B would "
             "overwrite it"
         )
-    return (yield from _make(new, rows._entity, target)), True
+    return (yield from _make(new, plan.row_class, target)), True
 
 
 def update_or_create(
-    rows: Rowset,
+    plan: Plan,
     target: Target,
     lookups: Mapping[str, Any],
     defaults: Mapping[str, Any],
@@ -309,7 +302,7 @@ def update_or_create(
 ) -> Operation[tuple[Any, bool]]:
     """The one row that the lookups mean, changed and saved, or a new one; and whether it is new. ``defaults`` are
     changes as ``update()`` takes them."""
-    meta, call = rows._meta, "update_or_create()"
+    meta, call = plan.meta, "update_or_create()"
     given = {name: _called(value) for name, value in defaults.items()}
     changes = resolve_changes(meta, given, call=call) if given else ()
     fresh: dict[str, Any] = dict(create_defaults or {})
@@ -317,11 +310,11 @@ def update_or_create(
         for change in changes:
             empty: Any = [] if change.field.kind is Kind.TEXTS else {}
             fresh[change.field.name] = change.apply(fresh.get(change.field.name, empty))
-    needed = rows._clone(extra=(*rows._plan.extra, *(change.field.name for change in changes)))
+    needed = attrs.evolve(plan, extra=(*plan.extra, *(change.field.name for change in changes)))
     found, made = yield from get_or_create(needed, target, lookups, fresh)
     if not made:
-        writing.apply(found, changes)
-        yield from writing.save(found, target, None, False)
+        apply(found, changes)
+        yield from save(found, target, None, False)
     return found, made
 
 
@@ -329,11 +322,12 @@ def _called(value: Any) -> Any:
     return value() if callable(value) else value
 
 
-def _find(rows: Rowset, target: Target, lookups: Mapping[str, Any]) -> Operation[Any]:
+def _find(plan: Plan, target: Target, lookups: Mapping[str, Any]) -> Operation[Any]:
     try:
-        return (yield from terminal.get(rows.filter(**lookups), target))
+        plan.refuse_sliced("filter")
+        return (yield from answers.get(plan.where_also(Q(**lookups)), target))
     except DoesNotExist as error:
-        if isinstance(error, (rows._meta.does_not_exist, entity_meta("Project").does_not_exist)):
+        if isinstance(error, (plan.meta.does_not_exist, entity_meta("Project").does_not_exist)):
             return None
         raise
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
@@ -11,17 +11,13 @@ from wbmodel.compiler.target import Target
 from wbmodel.errors import FieldError, nearest
 from wbmodel.json_values import operand_type
 from wbmodel.meta import EntityMeta, FieldMeta
-from wbmodel.operations import rows as operations
+from wbmodel.operations.answer import Operation
 from wbmodel.operations.cells import documents
-from wbmodel.operations.pages import Operation
-from wbmodel.operations.table import held
-from wbmodel.query.f import PathExpr
-from wbmodel.query.paths import Path, resolve_path
+from wbmodel.operations.run import collect
+from wbmodel.query.paths import Path
+from wbmodel.query.plan import Plan
 
-if TYPE_CHECKING:
-    from wbmodel.objects.queryset import QuerySet
-
-__all__ = ["FieldInfo", "asuggest_keys", "find", "suggest_keys"]
+__all__ = ["LOOKED_AT", "FieldInfo", "keyed_fields", "keys_in", "keys_of", "near_keys"]
 
 LOOKED_AT = 200
 """Rows that are read to find the key that may have been meant."""
@@ -48,23 +44,23 @@ class _Seen:
         self.example: Any = None
 
 
-def find(rows: QuerySet[Any, Any], target: Target, names: Sequence[str]) -> Operation[list[FieldInfo]]:
-    """The keys under these fields of a queryset's rows, sorted by path within each field."""
-    rows._refuse_shaped("fields")
-    fields = _keyed(rows._meta, names)
-    wanted = tuple(field.name for field in fields)
-    if held(rows, wanted):
-        found, fresh = rows._cache, False
-    else:
-        plan = attrs.evolve(rows._evaluable(), only=wanted, defer=frozenset(), related=(), prefetch=(), extra=())
-        found, fresh = (yield from operations.collect(plan, target)), True
+def keys_of(plan: Plan, target: Target, fields: Sequence[FieldMeta]) -> Operation[list[FieldInfo]]:
+    """The keys under these fields of a plan's rows, sorted by path within each field."""
+    found = yield from collect(plan.bare(*(field.name for field in fields)), target)
+    return keys_in(found, fields, fresh=True)
+
+
+def keys_in(rows: Sequence[Any], fields: Sequence[FieldMeta], *, fresh: bool) -> list[FieldInfo]:
+    """The keys under these fields of rows that are here. ``fresh``: nobody else holds the rows."""
     infos: list[FieldInfo] = []
     for field in fields:
-        infos += _walk(field, documents(found, field, fresh=fresh))
+        infos += _walk(field, documents(rows, field, fresh=fresh))
     return infos
 
 
-def _keyed(meta: EntityMeta, names: Sequence[str]) -> list[FieldMeta]:
+def keyed_fields(meta: EntityMeta, names: Sequence[str]) -> list[FieldMeta]:
+    """The fields of these names, which have keys inside them; without names, every such field. Raises
+    :class:`FieldError` for one that has none."""
     if not names:
         return [field for field in meta.fields.values() if field.kind.is_keyed and field.selected]
     fields = [meta.need(name) for name in dict.fromkeys(names)]
@@ -107,30 +103,8 @@ def _type(types: set[str]) -> str:
 # -- did you mean ----------------------------------------------------------------------------------
 
 
-def suggest_keys(rows: QuerySet[Any, Any], path: str | PathExpr, limit: int = 3) -> list[str]:
-    """Dotted paths that ``path`` may have been meant for, best first; none when the key exists or nothing is near.
-
-    Looks at the first 200 rows of the same projects, whatever the queryset's conditions are. Raises
-    :class:`~wbmodel.errors.FieldError` when the field itself is unknown.
-    """
-    wanted, wider = _asked(rows, path)
-    return [] if wider is None else _near(wanted, wider.fields(wanted.field.name), limit)
-
-
-async def asuggest_keys(rows: QuerySet[Any, Any], path: str | PathExpr, limit: int = 3) -> list[str]:
-    """The twin of :func:`suggest_keys`."""
-    wanted, wider = _asked(rows, path)
-    return [] if wider is None else _near(wanted, await wider.afields(wanted.field.name), limit)
-
-
-def _asked(rows: QuerySet[Any, Any], path: str | PathExpr) -> tuple[Path, QuerySet[Any, Any] | None]:
-    wanted = resolve_path(rows._meta, path)
-    if not wanted.keys:
-        return wanted, None
-    return wanted, rows._clone(where=None, order=(), start=0, stop=LOOKED_AT)
-
-
-def _near(wanted: Path, infos: Sequence[FieldInfo], limit: int) -> list[str]:
+def near_keys(wanted: Path, infos: Sequence[FieldInfo], limit: int) -> list[str]:
+    """Dotted paths among ``infos`` that ``wanted`` may have been meant for, best first; none when it is there."""
     known = [info.path for info in infos]
     if wanted.dotted in known:
         return []

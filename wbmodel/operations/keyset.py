@@ -12,22 +12,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from wbmodel.codec import format_datetime, parse_datetime
+from wbmodel.compiler.filters import conjoined
+from wbmodel.compiler.physical import KeysetBy
 
-__all__ = ["NAMED", "Keyset", "conjoined", "resolution"]
+__all__ = ["NAMED", "Keyset", "resolution"]
 
 NAMED = 2000
 """Rows of one moment that a filter leaves out by name: some 30 kB of it. Where more rows were created in one moment
 than this, their pages follow the server's cursor."""
 
 _SECOND = 1_000_000
-
-
-def conjoined(one: dict[str, Any] | None, other: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Both conditions in one filter; None is no condition."""
-    if one is None or other is None:
-        return one if other is None else other
-    parts = [item for part in (one, other) for item in (part["$and"] if part.keys() == {"$and"} else [part])]
-    return {"$and": parts}
 
 
 def resolution(text: str) -> timedelta:
@@ -41,16 +35,13 @@ def resolution(text: str) -> timedelta:
 
 
 class Keyset:
-    """The place in one connection's order by ``created_at``, in either direction.
+    """The place in one connection's order by ``created_at``, in either direction. :attr:`condition` is what the next
+    page is asked for by, beside the query's own filter."""
 
-    ``date`` and ``name`` are pairs: the field of a node that holds the date (the short id), and the server's filter
-    path of it. :attr:`condition` is what the next page is asked for by, beside the query's own filter.
-    """
-
-    def __init__(self, date: tuple[str, str], name: tuple[str, str | None], descending: bool) -> None:
-        self._date, self._date_path = date
-        self._name, self._name_path = name
-        self._descending = descending
+    def __init__(self, by: KeysetBy) -> None:
+        self._date, self._date_path = by.date
+        self._name, self._name_path = by.name
+        self._descending = by.descending
         self._at: datetime | None = None
         self._edge: datetime | None = None
         self._tied: dict[str, tuple[datetime, str]] = {}

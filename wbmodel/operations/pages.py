@@ -1,186 +1,75 @@
-"""Pages of one connection, and loading them for several parents at once. I/O-free: generators over the verbs."""
+"""Pages of one connection, and loading them for several parents at once."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Generator, Iterator, Sequence
-from typing import Any, TypeVar, cast
+from collections.abc import Sequence
+from typing import Any
 
-from wbmodel.backend.asks import Ahead, Batch, Request, Response, Send, Verb, Wait, raise_for_errors
-from wbmodel.compiler.access import Slot
-from wbmodel.compiler.query import CompiledQuery
-from wbmodel.errors import ServerError, WbmodelError
-from wbmodel.meta import Point, Route, entity_meta
-from wbmodel.operations.keyset import Keyset, conjoined
-from wbmodel.operations.paging import Drift, Reading
+from wbmodel.backend.asks import Ahead, Request, Response, Wait
+from wbmodel.compiler.filters import conjoined
+from wbmodel.compiler.physical import Scan
+from wbmodel.compiler.requests import page_request
+from wbmodel.errors import ServerError
+from wbmodel.operations.answer import Operation, answer, send_all, walk, whole_answer
+from wbmodel.operations.keyset import Keyset
+from wbmodel.operations.paging import Drift, PageBudget
 
-__all__ = ["Operation", "Pages", "answer", "load", "send", "walk"]
-
-T = TypeVar("T")
-Operation = Generator[Verb, Any, T]
-
-
-def send(query: CompiledQuery, request: Request) -> Operation[dict[str, Any]]:
-    """Send one request and give its data. Raises :class:`ServerError` for an answer that holds errors."""
-    response = yield Send(request)
-    return answer(query, request, response)
-
-
-def answer(query: CompiledQuery, request: Request, response: Response) -> dict[str, Any]:
-    """The data of a response. Raises :class:`ServerError` when it holds errors, or no data."""
-    raise_for_errors(request, response, query.target.place)
-    if response.data is None:
-        raise ServerError(
-            f"{query.target.place} answered {request.operation_name} with no data", operation=request.operation_name
-        )
-    return response.data
-
-
-@contextlib.contextmanager
-def whole_answer(query: CompiledQuery, request: Request) -> Iterator[None]:
-    """Say so when an answer lacks a field that was asked for, or holds something else in its place."""
-    try:
-        yield
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, WbmodelError):
-            raise
-        what = f"lacks {error}" if isinstance(error, KeyError) else f"has another shape ({error})"
-        raise ServerError(
-            f"{query.target.place} answered {request.operation_name}, but the answer {what}: "
-            "this is not what was asked for",
-            operation=request.operation_name,
-        ) from error
-
-
-def walk(
-    query: CompiledQuery, route: Route | Point, data: dict[str, Any], alias: str | None, slot: Slot
-) -> tuple[Any, Any]:
-    """Follow the steps of a route through an answer: the last step's object and the context step's (or None).
-
-    Raises the missing entity's ``DoesNotExist`` when a step on the way is null.
-    """
-    at: Any = data
-    context = None
-    last = len(route.steps) - 1
-    for index, step in enumerate(route.steps):
-        at = cast("dict[str, Any]", at)[alias if alias and index == 0 else step.field]
-        is_node = isinstance(route, Point) and index == last
-        if at is None and not is_node:
-            name = step.entity or query.meta.name
-            if slot.get(OPTIONAL) and name != "Project":
-                return None, context
-            raise _missing(query, name, slot)
-        if route.context is not None and step.entity is not None and step.entity.lower() == route.context:
-            context = at
-    if not route.steps and alias:
-        at = {route.connection: data[alias]} if isinstance(route, Route) else data[alias]
-    return at, context
-
-
-def _missing(query: CompiledQuery, name: str, slot: Slot) -> Exception:
-    meta = entity_meta(name)
-    parts = [slot.get("entity"), slot.get("project")]
-    if name == "Run":
-        parts.append(slot.get("run"))
-    elif name not in ("Project", "Entity"):
-        parts.append(slot.get(name.removeprefix("Artifact").lower()) or slot.get("artifact"))
-    path = "/".join(part for part in parts if part) or "(default)"
-    return meta.does_not_exist(
-        f"{name} {path!r} does not exist on {query.target.place}, or this account may not see it; "
-        "check the spelling and the entity in front of it"
-    )
-
-
-OPTIONAL = "optional"
-"""Set in slots that were not asked for by name: what one of many projects lacks is no error."""
+__all__ = ["Pages", "load"]
 
 
 class Pages:
-    """The rows of one connection of one parent, page by page, in the server's order and checked against the plan.
+    """The rows of one :class:`~wbmodel.compiler.physical.Scan`, page by page, in the server's order and checked.
+    ``budget`` is shared by all connections of one evaluation."""
 
-    ``limit`` is how many rows will be wanted at most (None: all, or as many as the check leaves over), ``sliced``
-    whether the plan ends somewhere. ``keyset`` says where the next page begins, where that is not the server's cursor.
-    ``reading`` is shared by all connections of one evaluation.
-    """
-
-    def __init__(
-        self,
-        query: CompiledQuery,
-        route: Route,
-        slot: Slot,
-        reading: Reading,
-        *,
-        filters: dict[str, Any] | None = None,
-        order: str | None = None,
-        limit: int | None = None,
-        keep: Callable[[Any], bool] | None = None,
-        keyset: Keyset | None = None,
-    ) -> None:
-        self.query, self.route, self.slot = query, route, slot
-        self.reading, self.keyset = reading, keyset
-        self.order, self.keep = order, keep
-        self.limit = limit
+    def __init__(self, scan: Scan, budget: PageBudget) -> None:
+        self.scan, self.budget, self.target = scan, budget, budget.target
+        self.keyset = None if scan.keyset is None else Keyset(scan.keyset)
+        self.drift = Drift() if scan.counted else None
         self.cursor: str | None = None
         self.done = False
         self.ready: list[Any] | None = None
+        self.far: list[Any] = []
+        """The row that came with page 1 from the other end of the order, where the scan asks for it."""
         self.pages = 0
         self.received = 0
-        self._filters = filters
+        self._keep = None if scan.check is None else scan.check.predicate()
         self._nodes: tuple[list[dict[str, Any]], Any] = ([], None)
         self._handle: Any = None
         self._asked: Any = None
         self._failed: Exception | None = None
-        self.drift = Drift() if self._may_drift() else None
-
-    def _may_drift(self) -> bool:
-        """Whether pages may miss rows without a sign, and the server's count can tell: where several are to be read
-        by cursors of which it is not known what they mean."""
-        query, can = self.query, self.query.target.capabilities
-        several = self.limit is None or self.limit > can.max_page_size
-        if not several or can.stable_cursors or self.keyset is not None:
-            return False
-        return can.count and query.counts_beside(self.route)
 
     @property
     def filters(self) -> dict[str, Any] | None:
         """The filter that the next page is asked for by."""
-        return self._filters if self.keyset is None else conjoined(self._filters, self.keyset.condition)
+        return self.scan.filter if self.keyset is None else conjoined(self.scan.filter, self.keyset.condition)
 
     def size(self) -> int:
         """How many rows to ask for next: as few as will do, a small first page, then as many as are taken."""
-        can, most = self.query.target.capabilities, self.reading.most
-        if self.limit is None:
-            return most if self.reading.pages else min(can.page_size, most)
-        left = self.limit - self.received
-        # More than was thought to be wanted is read for ties, which are few.
-        return min(left if left > 0 else can.page_size, most)
+        page_size, most = self.target.capabilities.page_size, self.budget.most
+        if self.scan.limit is None:
+            return most if self.budget.pages else min(page_size, most)
+        left = self.scan.limit - self.received
+        # More than was thought to be wanted is read for ties, which are few, or to order all of it here.
+        return min(left if left > 0 else page_size, most) if left > 0 or self.pages < 2 else most
 
     def kind(self) -> tuple[Any, ...]:
         """What pages must have in common to share a document."""
-        query = self.query
-        return (
-            query.meta.name,
-            id(self.route),
-            query.fields,
-            query.plan.related,
-            self.order,
-            self.filters is None,
-            self.drift is None,
-            self.size(),
-        )
+        scan = self.scan
+        asks_far = scan.far is not None and not self.pages
+        return (scan.node, id(scan.route), scan.order, self.filters is None, self.drift is None, asks_far, self.size())
 
     # -- what was read ahead -----------------------------------------------------------------------
 
     @property
     def wants_more(self) -> bool:
         """Whether the next page is to be asked for before the rows of this one are used."""
-        reading = self.reading
-        if self.done or not reading.looks_ahead or reading.ahead is not None:
+        budget = self.budget
+        if self.done or not budget.looks_ahead or budget.ahead is not None:
             return False
-        if self.limit is not None:
-            return self.received < self.limit
+        if self.scan.limit is not None:
+            return self.received < self.scan.limit
         # A slice whose rows are checked here may be filled by the first page, which nobody knows yet.
-        return self.query.plan.stop is None or self.pages > 1
+        return not budget.sliced or self.pages > 1
 
     def look_ahead(self) -> Operation[None]:
         """Ask for the next page and go on."""
@@ -190,17 +79,17 @@ class Pages:
         except Exception as error:
             # It is the next page that went wrong; this one is here, and its rows are handed out first.
             self._failed = error
-        self.reading.ahead = self
+        self.budget.ahead = self
 
     @property
     def is_ahead(self) -> bool:
         """Whether the next page was asked for already."""
-        return self.reading.ahead is self
+        return self.budget.ahead is self
 
     def collect(self) -> Operation[tuple[Request, Response]]:
         """The answer to what was asked ahead, and the question."""
         handle, error = self._handle, self._failed
-        self._handle = self._failed = self.reading.ahead = None
+        self._handle = self._failed = self.budget.ahead = None
         if error is not None:
             raise error
         response = yield Wait(handle)
@@ -208,29 +97,32 @@ class Pages:
 
     # -- a page that came --------------------------------------------------------------------------
 
-    def receive(self, parent: Any, context: Any) -> int:
+    def receive(self, data: dict[str, Any], alias: str | None) -> int:
         """Accept a page as it came, so far that the next one could be asked for; the number of its rows."""
+        scan = self.scan
+        meta, route, place = scan.node.meta, scan.route, self.target.place
+        parent, context = walk(meta, route, scan.parent, data, alias, place, optional=scan.optional)
         self.pages += 1
         if parent is None:
             self.done = True
             self._nodes = ([], None)
             return 0
-        connection = parent[self.route.connection]
+        connection = parent[route.connection]
         if connection is None:
-            raise ServerError(f"{self.query.meta.plural}: the server answered null for {self.route.connection}")
+            raise ServerError(f"{meta.plural}: the server answered null for {route.connection}")
         edges = connection["edges"]
         nodes = [edge["node"] for edge in edges if edge is not None and edge["node"] is not None]
         came = len(nodes)
-        if not self.route.paged:
+        if not route.paged:
             self.done = True
         else:
             page = connection["pageInfo"]
             self.done = not page["hasNextPage"]
             nodes = self._go_on(nodes, page["endCursor"])
         if self.drift is not None:
-            told = self.drift.take(parent[self.query.count_field(self.route)], edges, self.done)
+            told = self.drift.take(parent[route.count_field], edges, self.done)
             if told is not None:
-                self.reading.drifted(self.query, self.order, told)
+                self.budget.drifted(meta.plural, scan.order, told)
         self.received += len(nodes)
         self._nodes = (nodes, context)
         return came
@@ -244,7 +136,7 @@ class Pages:
                 return nodes
         if not self.done and (cursor is None or cursor == self.cursor):
             raise ServerError(
-                f"{self.query.meta.plural}: the server says there is a next page, but gives no new cursor for it"
+                f"{self.scan.node.meta.plural}: the server says there is a next page, but gives no new cursor for it"
             )
         self.cursor = cursor
         return nodes
@@ -252,12 +144,14 @@ class Pages:
     def make(self) -> None:
         """Make the rows of the page that was received."""
         (nodes, context), self._nodes = self._nodes, ([], None)
-        make = self.query.context_hydrator(self.route)
-        around = make([context], self.query.target.owner, None)[0] if make is not None and context is not None else None
-        rows = self.query.hydrate(self.route)(nodes, self.query.target.owner, around)
-        if self.keep is not None:
-            rows = [row for row in rows if self.keep(row)]
-        self.ready = rows
+        rows = self._hydrate(nodes, context)
+        self.ready = rows if self._keep is None else [row for row in rows if self._keep(row)]
+
+    def _hydrate(self, nodes: list[dict[str, Any]], context: Any) -> list[Any]:
+        node, route, owner = self.scan.node, self.scan.route, self.target.owner
+        make = node.context_hydrator(route)
+        around = make([context], owner, None)[0] if make is not None and context is not None else None
+        return node.hydrator(route)(nodes, owner, around)
 
     def pull(self) -> Operation[list[Any] | None]:
         """The next page's rows (perhaps none of them left after the check), None at the end."""
@@ -277,17 +171,12 @@ def load(pages: Sequence[Pages]) -> Operation[None]:
     for item in waiting:
         if not item.is_ahead:
             kinds.setdefault(item.kind(), []).append(item)
-    chunks = [
-        group[at : at + group[0].query.target.capabilities.max_aliases]
-        for group in kinds.values()
-        for at in range(0, len(group), max(1, group[0].query.target.capabilities.max_aliases))
-    ]
+    chunks: list[Sequence[Pages]] = []
+    for group in kinds.values():
+        most = max(1, group[0].target.capabilities.max_aliases)
+        chunks += [group[at : at + most] for at in range(0, len(group), most)]
     requests = [_request(chunk) for chunk in chunks]
-    responses: list[Response] = []
-    if len(requests) == 1:
-        responses = [(yield Send(requests[0]))]
-    elif requests:
-        responses = yield Batch(requests)
+    responses = yield from send_all(requests)
     arrived = list(zip(chunks, requests, responses, strict=True))
     for item in waiting:
         if item.is_ahead:
@@ -299,31 +188,27 @@ def load(pages: Sequence[Pages]) -> Operation[None]:
         if item.wants_more:
             yield from item.look_ahead()
     for chunk, request, _ in arrived:
-        with whole_answer(chunk[0].query, request):
+        with whole_answer(chunk[0].target, request):
             for item in chunk:
                 item.make()
 
 
 def _receive(chunk: Sequence[Pages], request: Request, response: Response) -> None:
     head = chunk[0]
-    data = answer(head.query, request, response)
+    data = answer(head.target, request, response)
     rows = 0
-    with whole_answer(head.query, request):
+    with whole_answer(head.target, request):
         for index, item in enumerate(chunk):
-            rows += item.receive(
-                *walk(item.query, item.route, data, f"s{index}" if len(chunk) > 1 else None, item.slot)
-            )
-    head.reading.weigh(response, rows)
+            rows += item.receive(data, f"s{index}" if len(chunk) > 1 else None)
+    head.budget.weigh(response, rows)
 
 
 def _request(chunk: Sequence[Pages]) -> Request:
     head = chunk[0]
-    return head.query.request(
-        head.route,
-        [item.slot for item in chunk],
+    return page_request(
+        [item.scan for item in chunk],
         [item.filters for item in chunk],
-        head.order,
         head.size(),
         [item.cursor for item in chunk],
-        counted=head.drift is not None,
+        far=head.scan.far is not None and not head.pages,
     )

@@ -3,30 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wbmodel.backend.asks import Response
+from wbmodel.compiler.requests import PAGE_BYTES
+from wbmodel.compiler.target import Target
 from wbmodel.errors import PageDrift, warn
 
-if TYPE_CHECKING:
-    from wbmodel.backend.capabilities import Capabilities
-    from wbmodel.compiler.query import CompiledQuery
-
-__all__ = ["PAGE_BYTES", "Drift", "Reading", "Seen"]
-
-PAGE_BYTES = 4 * 1024 * 1024
-"""What an answer may weigh, decoded, in bytes. Beyond this a larger page saves no time: its one round trip is far below
-the time of its transfer and decoding, while the memory of it (up to three pages are held at once: one in use, one
-decoded, one on its way) and what a broken connection loses grow with it."""
+__all__ = ["Drift", "PageBudget", "Seen"]
 
 
-class Reading:
-    """One evaluation of a plan. ``capabilities`` are the backend's."""
+class PageBudget:
+    """What the pages of one evaluation may weigh together. ``sliced``: the evaluation may end before the last page."""
 
-    def __init__(self, capabilities: Capabilities) -> None:
-        self.capabilities = capabilities
-        self.looks_ahead = capabilities.concurrent and not capabilities.in_process
-        self.ahead: Any = None
+    def __init__(self, target: Target, *, sliced: bool = False) -> None:
+        self.target, self.sliced = target, sliced
+        can = target.capabilities
+        self.looks_ahead = can.concurrent and not can.in_process
+        self.ahead: object = None
         """The connection whose next page is under way. One at a time, however many there are: each is a page held."""
         self.pages = 0
         self._rows = 0
@@ -46,20 +40,20 @@ class Reading:
     def most(self) -> int:
         """How many rows to ask for in one page: what weighs :data:`PAGE_BYTES` by the pages so far, and no more than
         the backend takes. Where nothing says what an answer weighs, all that it takes."""
-        limit = self.capabilities.max_page_size
+        limit = self.target.capabilities.max_page_size
         if not self._rows:
             return limit
         return max(1, min(limit, PAGE_BYTES * self._rows // self._bytes))
 
-    def drifted(self, query: CompiledQuery, order: str | None, what: str) -> None:
+    def drifted(self, plural: str, order: str | None, what: str) -> None:
         """Warn, once, that rows moved between pages."""
         if self._warned:
             return
         self._warned = True
         warn(
-            f"{query.meta.plural} of {query.target.place} changed while their pages were read in the order {order}: "
-            f"{what}. Rows may be missing. order_by('-created_at') reads all that stay, whatever comes and goes; "
-            ".snapshot() leaves out what starts meanwhile",
+            f"{plural} of {self.target.place} changed while their pages were read in the order {order}: {what}. Rows "
+            "may be missing. order_by('-created_at') reads all that stay, whatever comes and goes; .snapshot() leaves "
+            "out what starts meanwhile",
             PageDrift,
         )
 

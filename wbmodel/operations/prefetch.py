@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from wbmodel.backend.asks import Batch, Send
-from wbmodel.compiler.query import CompiledQuery, compile_plan
+from wbmodel.compiler.compile import compile_plan
+from wbmodel.compiler.physical import ForEach, Get
+from wbmodel.compiler.requests import get_request
 from wbmodel.compiler.target import Target
 from wbmodel.errors import FieldError, suggestion
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, ToManyMeta, entity_meta
-from wbmodel.operations.pages import Operation, Pages, answer, load
-from wbmodel.operations.paging import Reading
-from wbmodel.operations.rows import at_point, collect, settle
-from wbmodel.operations.streams import Lane, ordered
+from wbmodel.operations.answer import Operation, answer, send_all
+from wbmodel.operations.pages import Pages, load
+from wbmodel.operations.paging import PageBudget
+from wbmodel.operations.run import collect
+from wbmodel.operations.streams import RowStream, node_at, open_stream
 from wbmodel.query.conditions import resolve
 from wbmodel.query.plan import Plan
 from wbmodel.query.q import Q
@@ -83,41 +85,27 @@ def prefetch(rows: Sequence[Any], names: Sequence[str], target: Target) -> Opera
 
 
 def _many(rows: Sequence[Any], relation: ToManyMeta, target: Target) -> Operation[list[Any]]:
-    leaves: list[Pages] = []
-    reading = Reading(target.capabilities)
-    lanes: list[tuple[Any, Lane | None]] = []
+    budget = PageBudget(target)
+    first: list[Pages] = []
+    streams: list[tuple[Any, RowStream | None]] = []
     for row in rows:
-        query = compile_plan(related_plan(relation, row), target)
-        if query.way.route is None:
-            # This relation has to be found through another entity first; rows of such a one go one by one.
-            lanes.append((row, None))
-            continue
-        ways = yield from settle(query)
-        lane: Any = ordered(query, ways, None, reading)
-        leaves += _leaves(lane)
-        lanes.append((row, lane))
-    yield from load(leaves)
+        step = compile_plan(related_plan(relation, row), target)
+        # A relation that has to be found through another entity first is asked for row by row.
+        known = not isinstance(step, (ForEach, Get))
+        streams.append((row, open_stream(step, budget, first) if known else None))
+    yield from load(first)
     found: list[Any] = []
-    for row, lane in lanes:
+    for row, stream in streams:
         mine: list[Any] = []
-        if lane is None:
+        if stream is None:
             mine = yield from collect(related_plan(relation, row), target)
         else:
-            while True:
-                more = yield from lane.pull()
-                if more is None:
-                    break
+            while (more := (yield from stream.pull())) is not None:
                 mine += more
         _keep(row, relation.name, list({item.node_id: item for item in mine}.values()))
         found += mine
     # Two rows may share what hangs off them; what is loaded below it is loaded once.
     return list({item.node_id: item for item in found}.values())
-
-
-def _leaves(lane: Any) -> list[Pages]:
-    while not isinstance(lane, Pages):
-        lane = getattr(lane, "there", None) or lane.pages
-    return [lane]
 
 
 def _keep(row: Any, name: str, rows: list[Any]) -> None:
@@ -130,7 +118,7 @@ def _one(rows: Sequence[Any], field: FieldMeta, target: Target) -> Operation[lis
     """A to-one relation that is known by its key: the distinct objects, by aliases."""
     assert field.target is not None
     there = entity_meta(field.target)
-    wanted: dict[Any, CompiledQuery] = {}
+    wanted: dict[Any, Get] = {}
     for row in rows:
         reference = getattr(row, field.name)
         if reference is None:
@@ -138,25 +126,22 @@ def _one(rows: Sequence[Any], field: FieldMeta, target: Target) -> Operation[lis
         home, key = reference._home(), getattr(reference, there.key)
         if (home, key) not in wanted:
             where, scopes = resolve(there, Q(**{"project": home, there.key: key}))
-            wanted[home, key] = compile_plan(Plan(meta=there, where=where, scopes=scopes), target)
-    found: dict[Any, Any] = {}
+            step = compile_plan(Plan(meta=there, where=where, scopes=scopes), target)
+            assert isinstance(step, Get)
+            wanted[home, key] = step
     pending = list(wanted.items())
     size = max(1, target.capabilities.max_aliases)
     chunks = [pending[at : at + size] for at in range(0, len(pending), size)]
-    requests = []
-    for chunk in chunks:
-        requests.append(
-            chunk[0][1].point_request([query.way.slots[0] for _, query in chunk], [key for (_, key), _ in chunk])
-        )
-    if not requests:
-        return []
-    responses = [(yield Send(requests[0]))] if len(requests) == 1 else (yield Batch(requests))
+    requests = [get_request([(get, get.parents[0]) for _, get in chunk]) for chunk in chunks]
+    responses = yield from send_all(requests)
+    found: dict[Any, Any] = {}
     for chunk, request, response in zip(chunks, requests, responses, strict=True):
-        data = answer(chunk[0][1], request, response)
-        for index, (identity, query) in enumerate(chunk):
-            row = at_point(query, data, f"s{index}" if len(chunk) > 1 else None, query.way.slots[0])
-            if row is not None:
-                found[identity] = row
+        data = answer(target, request, response)
+        for index, (identity, get) in enumerate(chunk):
+            alias = f"s{index}" if len(chunk) > 1 else None
+            better = node_at(get, get.parents[0], data, alias, target)
+            if better is not None:
+                found[identity] = better
     for row in rows:
         reference = getattr(row, field.name)
         if reference is not None:

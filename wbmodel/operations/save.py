@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 import attrs
 
 from wbmodel.backend.asks import Request, Response, Send, raise_for_errors
 from wbmodel.compiler.mutations import changed, deletion, encode, input_types, upsert
+from wbmodel.compiler.target import Target
 from wbmodel.errors import (
+    RAN_OUT,
     ConfigurationError,
     ConflictError,
     FieldError,
@@ -29,20 +31,13 @@ from wbmodel.errors import (
     suggestion,
 )
 from wbmodel.meta import EntityMeta, FieldMeta, Kind
-from wbmodel.objects.watch import look_again
-from wbmodel.query.changes import accepted
-from wbmodel.session.deadline import RAN_OUT
-
-if TYPE_CHECKING:
-    from wbmodel.compiler.target import Target
-    from wbmodel.operations.pages import Operation
-    from wbmodel.query.changes import Change
-    from wbmodel.session.session import Session
+from wbmodel.operations.answer import Operation
+from wbmodel.operations.reload import look_again
+from wbmodel.query.changes import Change, accepted
 
 __all__ = [
     "Pending",
     "apply",
-    "arun",
     "check_answer",
     "delete",
     "dirty",
@@ -50,7 +45,6 @@ __all__ = [
     "pending",
     "place_of",
     "require_writable",
-    "run",
     "save",
     "setting",
     "unanswered",
@@ -325,7 +319,7 @@ def _raise_for_errors(row: Any, request: Request, response: Response, target: Ta
 def identify(row: Any, target: Target) -> Operation[str]:
     """The node id of an object; one that is known by its key only is looked up."""
     if not row._is_loaded("node_id"):
-        found = yield from look_again(row, ("node_id",), target)
+        found = yield from look_again(row, target, ("node_id",))
         object.__setattr__(row, "node_id", found.node_id)
     node_id: str = row.node_id
     return node_id
@@ -342,7 +336,7 @@ def _compare(row: Any, names: tuple[str, ...], target: Target) -> Operation[None
             "or was saved before without an answer; refresh() loads it (and forgets what was changed here), or save "
             "without check"
         )
-    now = yield from look_again(row, names, target)
+    now = yield from look_again(row, target, names)
     differing = []
     for name in names:
         field = meta.fields[name]
@@ -390,18 +384,3 @@ def require_writable(target: Target) -> None:
             f"{target.place} is read only (its capability 'writable' is off); connect to a server or to fixtures to "
             "write"
         )
-
-
-# -- in both colours -------------------------------------------------------------------------------
-
-
-def run(row: Any, operation: Callable[..., Operation[Any]], *args: Any) -> Any:
-    """Run an operation on one object, over the session that it came from."""
-    session: Session = row.session
-    return session.run(operation(row, session.target, *args))
-
-
-async def arun(row: Any, operation: Callable[..., Operation[Any]], *args: Any) -> Any:
-    """The twin of :func:`run`."""
-    session: Session = row.session
-    return await session.arun(operation(row, session.target, *args))

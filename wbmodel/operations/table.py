@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
 from wbmodel.compiler.target import Target
-from wbmodel.operations import rows as operations
-from wbmodel.operations.answers import Distinct
+from wbmodel.operations.answer import Operation
 from wbmodel.operations.cells import cells, spread
-from wbmodel.operations.pages import Operation
+from wbmodel.operations.results import Distinct
+from wbmodel.operations.run import collect
 from wbmodel.query.paths import Path, quote_key
 from wbmodel.query.plan import Plan
-from wbmodel.query.shapes import ENTITIES, Column, Dicts, Flat, Tuples, columns
+from wbmodel.query.shapes import Column, columns
 from wbmodel.table.table import Table, TableColumn, dtype_of_kind
 
-if TYPE_CHECKING:
-    from wbmodel.objects.queryset import QuerySet
-
-__all__ = ["declared", "held", "of_cache", "of_entities", "table"]
+__all__ = ["declared", "of_entities", "of_results", "table"]
 
 
 def declared(path: Path) -> Any:
@@ -28,32 +25,16 @@ def declared(path: Path) -> Any:
     return None if path.keys else dtype_of_kind(path.kind)
 
 
-def held(rows: QuerySet[Any, Any], fields: Sequence[str]) -> bool:
-    """Whether a queryset is evaluated, with entities that were loaded with these fields."""
-    if not rows._complete or rows._shape is not ENTITIES:
-        return False
-    return not rows._cache or all(map(rows._cache[0]._is_loaded, fields))
-
-
-def table(rows: QuerySet[Any, Any], target: Target) -> Operation[Table]:
-    """Read a queryset's rows into a table. Relations to prefetch are no columns, so they are not asked for."""
-    plan, shape = attrs.evolve(rows._evaluable(), prefetch=()), rows._shape
-    found = yield from operations.collect(plan, target)
-    if shape is ENTITIES:
+def table(plan: Plan, target: Target) -> Operation[Table]:
+    """Read a plan's results into a table. Relations to prefetch are no columns, so they are not asked for."""
+    found = yield from collect(attrs.evolve(plan, prefetch=()), target)
+    if not plan.is_shaped:
         return of_entities(found, plan, fresh=True)
-    if rows._distinct:
-        return _of_results(shape, Distinct().fresh(shape.convert(found)))
-    made: tuple[Column, ...] = shape.columns  # type: ignore[attr-defined]
+    if plan.distinct:
+        return of_results(Distinct().fresh(plan.shape.convert(found)), plan)
+    made = plan.shape.columns
     values = cells(found, [item.path for item in made], fresh=True)
     return _table([item.name for item in made], values, made, len(found))
-
-
-def of_cache(rows: QuerySet[Any, Any]) -> Table:
-    """The table of a queryset that is evaluated, from the rows that are there."""
-    found = list(rows._cache)
-    if rows._shape is ENTITIES:
-        return of_entities(found, rows._plan, fresh=False)
-    return _of_results(rows._shape, found)
 
 
 def of_entities(rows: Sequence[Any], plan: Plan, *, fresh: bool) -> Table:
@@ -75,18 +56,12 @@ def of_entities(rows: Sequence[Any], plan: Plan, *, fresh: bool) -> Table:
     return Table(made, len(rows))
 
 
-def _of_results(shape: Any, rows: Sequence[Any]) -> Table:
-    made: tuple[Column, ...] = shape.columns
-    names = [item.name for item in made]
-    values: list[Sequence[Any]]
-    if isinstance(shape, Dicts):
-        values = [[row[name] for row in rows] for name in names]
-    elif isinstance(shape, Flat):
-        values = [list(rows)]
-    else:
-        assert isinstance(shape, Tuples)
-        values = [[row[at] for row in rows] for at in range(len(names))]
-    return _table(names, values, made, len(rows))
+def of_results(rows: Sequence[Any], plan: Plan) -> Table:
+    """Results that are here as a table."""
+    if not plan.is_shaped:
+        return of_entities(rows, plan, fresh=False)
+    made = plan.shape.columns
+    return _table([item.name for item in made], plan.shape.spread(rows), made, len(rows))
 
 
 def _table(names: Sequence[str], values: Sequence[Sequence[Any]], made: Sequence[Column], height: int) -> Table:

@@ -19,7 +19,7 @@ from wbmodel.query.evaluate import getter
 from wbmodel.query.f import PathExpr
 from wbmodel.query.paths import Path, _resolve, resolve_path, split_dotted
 
-__all__ = ["OrderKey", "default_order", "has_value", "parse_order", "sort_key", "tie_break"]
+__all__ = ["OrderKey", "default_order", "has_value", "parse_order", "rank", "sort_key", "tie_break"]
 
 _CLASSES = {"number": 0, "time": 0, "text": 1, "bool": 2, "list": 3, "object": 3}
 
@@ -91,7 +91,8 @@ class _Down:
 _LAST = (1,)
 
 
-def _rank(value: Any, descending: bool) -> tuple[Any, ...]:
+def rank(value: Any, descending: bool) -> tuple[Any, ...]:
+    """The place of a value in an order of one key, to sort by."""
     if not has_value(value):
         return _LAST
     kind = operand_type(value)
@@ -103,7 +104,7 @@ def _rank(value: Any, descending: bool) -> tuple[Any, ...]:
 def sort_key(keys: tuple[OrderKey, ...]) -> Callable[[Any], tuple[Any, ...]]:
     """A sort key of an entity for these order keys (without the tie-break)."""
     parts = [(getter(key.path), key.descending) for key in keys]
-    return lambda row: tuple(_rank(get(row), descending) for get, descending in parts)
+    return lambda row: tuple(rank(get(row), descending) for get, descending in parts)
 
 
 def tie_break(meta: EntityMeta) -> tuple[OrderKey, ...]:

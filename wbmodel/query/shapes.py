@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 import attrs
@@ -26,8 +27,17 @@ class Shape(Protocol):
         """The fields it needs; None for whatever the plan selects."""
         ...
 
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The columns that were asked for; none where the results are entities."""
+        ...
+
     def convert(self, rows: Sequence[Any]) -> list[Any]:
         """One result per entity."""
+        ...
+
+    def spread(self, results: Sequence[Any]) -> list[Sequence[Any]]:
+        """The cells of results, column by column."""
         ...
 
 
@@ -75,10 +85,15 @@ class Entities:
     """The entities themselves."""
 
     fields: tuple[str, ...] | None = None
+    columns: tuple[Column, ...] = ()
 
     def convert(self, rows: Sequence[Any]) -> list[Any]:
         """The entities as they are."""
         return list(rows)
+
+    def spread(self, results: Sequence[Any]) -> list[Sequence[Any]]:
+        """Nothing: which columns entities have is for a table to say."""
+        return []
 
     def __reduce__(self) -> str:
         return "ENTITIES"
@@ -107,6 +122,10 @@ class Dicts:
         cells = [(item.name, item.getter()) for item in self.columns]
         return [{name: get(row) for name, get in cells} for row in rows]
 
+    def spread(self, results: Sequence[Any]) -> list[Sequence[Any]]:
+        """The cells by the columns' names."""
+        return [[result[item.name] for result in results] for item in self.columns]
+
 
 @attrs.frozen(slots=True)
 class Tuples:
@@ -129,6 +148,10 @@ class Tuples:
         row_type = _row_type(tuple(item.name for item in self.columns))
         return [row_type(*cells) for cells in made]
 
+    def spread(self, results: Sequence[Any]) -> list[Sequence[Any]]:
+        """The cells by their places."""
+        return [[result[at] for result in results] for at in range(len(self.columns))]
+
 
 @attrs.frozen(slots=True)
 class Flat:
@@ -145,33 +168,31 @@ class Flat:
         """One value per entity."""
         return list(map(self.columns[0].getter(), rows))
 
+    def spread(self, results: Sequence[Any]) -> list[Sequence[Any]]:
+        """The one column."""
+        return [list(results)]
 
-_row_types: dict[tuple[str, ...], Any] = {}
 
-
+@lru_cache(maxsize=256)
 def _row_type(names: tuple[str, ...]) -> Any:
     """The named tuple for these columns; what is no identifier is written with ``_`` in its place."""
     import keyword
 
-    found = _row_types.get(names)
-    if found is None:
-        if len(_row_types) >= 256:
-            _row_types.pop(next(iter(_row_types)), None)
-        cleaned: list[str] = []
-        for name in names:
-            word = "".join(char if char.isalnum() or char == "_" else "_" for char in name).lstrip("_") or "column"
-            word = "column_" + word if word[0].isdigit() or not word.isidentifier() else word
-            word += "_" if keyword.iskeyword(word) else ""
-            base, number = word, 2
-            while word in cleaned:
-                word, number = f"{base}_{number}", number + 1
-            cleaned.append(word)
-        # The fields are known at run time only, which typing.NamedTuple is not made for.
-        make: Any = namedtuple  # noqa: PYI024
-        found = _row_types[names] = make("Row", cleaned)
-        # The class is made here and has no module to be imported from, so a pickle holds the columns' names.
-        found.__reduce__ = lambda row: (_row_of, (names, tuple(row)))
-    return found
+    cleaned: list[str] = []
+    for name in names:
+        word = "".join(char if char.isalnum() or char == "_" else "_" for char in name).lstrip("_") or "column"
+        word = "column_" + word if word[0].isdigit() or not word.isidentifier() else word
+        word += "_" if keyword.iskeyword(word) else ""
+        base, number = word, 2
+        while word in cleaned:
+            word, number = f"{base}_{number}", number + 1
+        cleaned.append(word)
+    # The fields are known at run time only, which typing.NamedTuple is not made for.
+    make: Any = namedtuple  # noqa: PYI024
+    made = make("Row", cleaned)
+    # The class is made here and has no module to be imported from, so a pickle holds the columns' names.
+    made.__reduce__ = lambda row: (_row_of, (names, tuple(row)))
+    return made
 
 
 def _row_of(names: tuple[str, ...], cells: tuple[Any, ...]) -> Any:

@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 
 from wbmodel.backend.asks import Request, Response
 from wbmodel.backend.base import Backend, SyncBackend
-from wbmodel.errors import RequestTimeout
+from wbmodel.errors import RAN_OUT, RequestTimeout
 from wbmodel.hookspecs import CallInfo
 from wbmodel.session import drive
 
-__all__ = ["RAN_OUT", "Deadline", "aiterate", "arun", "iterate", "run"]
+__all__ = ["Deadline", "aiterate", "arun", "iterate", "run"]
 
 T = TypeVar("T")
 
@@ -116,10 +116,6 @@ class Deadline:
     def failed(self, requests: Sequence[Request], error: BaseException) -> None:
         """Passed on."""
         self._doors.failed(requests, error)
-
-
-RAN_OUT = "the deadline of the query"
-"""The ``server_message`` of the error of a request that was not sent, because no time was left for it."""
 
 
 def run(operation: drive.Operation[T], doors: drive.Doors, seconds: float) -> T:

@@ -7,7 +7,7 @@ no wrapper while it is off.
 A span is named after the operation's type and name (``query Runs``) and of kind CLIENT; its parent is the caller's
 current span. Attributes are those of OpenTelemetry's semantic conventions for GraphQL, HTTP, servers and errors
 (``graphql.operation.name``, ``graphql.operation.type``, ``server.address``, ``server.port``,
-``http.response.status_code``, ``error.type``), and ``wbmodel.session``, ``wbmodel.backend.base``, ``wbmodel.rows``,
+``http.response.status_code``, ``error.type``), and ``wbmodel.session``, ``wbmodel.backend``, ``wbmodel.rows``,
 ``wbmodel.bytes`` (received on the wire), ``wbmodel.attempts``, ``wbmodel.outcome`` as in a trace's records.
 """
 

@@ -68,7 +68,7 @@ def _register(kit: Kit) -> None:
     kit.equal(backend.origin, kit.backend.origin, "origin, asked again,", "it is the identity of host and account")
     kit.equal(kit.session.backend is backend, True, "whether a session keeps its backend")
     if type(can) is not Capabilities:
-        kit.fail(f"capabilities is {shown(can)}, and must be an instance of wbmodel.backend.base.Capabilities")
+        kit.fail(f"capabilities is {shown(can)}, and must be an instance of wbmodel.backend.Capabilities")
     for item in attrs.fields(Capabilities):
         default, value = item.default, getattr(can, item.name)
         if type(value) is not type(default):

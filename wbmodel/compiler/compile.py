@@ -1,0 +1,253 @@
+"""A logical plan to a physical one: which connections are asked, in which order, and what is done here. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+
+from wbmodel.compiler.access import Access, plan_access
+from wbmodel.compiler.filters import compile_filter, conjoined, order_path, server_path
+from wbmodel.compiler.physical import (
+    Check,
+    ForEach,
+    Get,
+    KeysetBy,
+    Merge,
+    NodeSpec,
+    Parent,
+    Scan,
+    SortHere,
+    Step,
+    Ties,
+    ValuesFirst,
+)
+from wbmodel.compiler.selection import node_selection
+from wbmodel.compiler.target import Target
+from wbmodel.meta import Expansion, Kind, Route, entity_meta
+from wbmodel.query.conditions import fields_of
+from wbmodel.query.order import OrderKey, tie_break
+from wbmodel.query.paths import Path
+from wbmodel.query.plan import Plan
+from wbmodel.query.scopes import Scopes
+
+__all__ = ["compile_plan", "expand"]
+
+
+def compile_plan(plan: Plan, target: Target) -> Step:
+    """The physical plan of a question. Raises :class:`~wbmodel.errors.FieldError` when the question does not say where
+    to look."""
+    if plan.is_empty:
+        return Merge()
+    access = plan_access(plan, target)
+    return _Planner(plan, target, access).step(access)
+
+
+def expand(each: ForEach, found: Sequence[Scopes], target: Target) -> Step:
+    """The step that takes the place of ``each`` once its listing has given the missing scopes, which are ``found``."""
+    plan = attrs.evolve(each.plan, lenient=True)
+    paths = [plan_access(attrs.evolve(plan, scopes=scopes), target, listed=True) for scopes in found]
+    if not paths:
+        return Merge()
+    return _Planner(plan, target, paths[0]).combined(paths)
+
+
+class _Planner:
+    """The plan of one question, access path by access path."""
+
+    def __init__(self, plan: Plan, target: Target, access: Access) -> None:
+        self.plan, self.target, self.can, self.meta = plan, target, target.capabilities, plan.meta
+        routes = (access.route,) if access.route is not None else self.meta.options.routes
+        self.pushed = compile_filter(plan.where, self.can, any(map(self._can_filter, routes)))
+        asked = plan.order_keys
+        known = {key.path.field.name for key in asked if not key.path.keys and key.path.related is None}
+        self.keys = (*asked, *(key for key in tie_break(self.meta) if key.path.field.name not in known))
+        needed = {key.path.field.name for key in self.keys}
+        # All that is asked of a row, for connections that take no filter; and what is left where the filter is sent.
+        self.whole = Check(plan.where, access.checks) if plan.where is not None or access.checks else None
+        self.left = None if self.pushed.grade == "exact" and not access.checks else self.whole
+        if self.left is not None:
+            needed.update(fields_of(plan.where))
+            needed.update(head for dotted, _ in access.checks if (head := dotted.partition(".")[0]) in self.meta.fields)
+        self.node = NodeSpec(meta=self.meta, fields=plan.fields(needed), related=plan.related, cls=plan.cls)
+
+    # -- access paths ------------------------------------------------------------------------------
+
+    def step(self, access: Access) -> Step:
+        """The step of one access path."""
+        if access.route is None or access.route.connection is not None:
+            return self.combined([access])
+        get = Get(
+            node=self.node,
+            route=access.route,
+            parents=access.parents,
+            pushed=self.pushed,
+            key=access.key,
+            check=self.left,
+            optional=self.plan.lenient,
+        )
+        return get if len(access.parents) == 1 else SortHere(get, self.keys)
+
+    def combined(self, paths: Sequence[Access]) -> Step:
+        """The step of several access paths to connections."""
+        sources: list[Step] = []
+        for access in paths:
+            if access.through is not None:
+                sources.append(self._for_each(access, access.through))
+                continue
+            assert access.route is not None
+            for parent in access.parents:
+                if self.plan.unordered:
+                    sources.append(self._any_order(access.route, parent, self._bounded(access.route)))
+                else:
+                    sources.append(self._ordered(access.route, parent, self.keys))
+        if len(sources) == 1:
+            return sources[0]
+        return Merge(tuple(sources), () if self.plan.unordered else self.keys)
+
+    def _for_each(self, access: Access, expansion: Expansion) -> ForEach:
+        via = entity_meta(expansion.via)
+        heads = [path.partition(".")[0] for path in expansion.gives.values()]
+        listing = Plan(
+            meta=via,
+            scopes={name: access.scopes[name] for name in expansion.takes if name in access.scopes},
+            only=tuple(dict.fromkeys(head for head in heads if head in via.fields)),
+            lenient=self.plan.lenient,
+        )
+        return ForEach(
+            listing=listing,
+            expansion=expansion,
+            plan=self.plan,
+            then=self._ordered(self.meta.options.routes[0], {}, self.keys),
+            scopes=access.scopes,
+            pushed=self.pushed,
+        )
+
+    # -- connections -------------------------------------------------------------------------------
+
+    def _can_filter(self, route: Route) -> bool:
+        return route.filters and self.meta.graphql in self.can.filtered
+
+    def _can_order(self, route: Route) -> bool:
+        return route.order and self.meta.graphql in self.can.filtered
+
+    def _check(self, route: Route) -> Check | None:
+        return self.left if self._can_filter(route) else self.whole
+
+    def _bounded(self, route: Route) -> int | None:
+        """How many rows will be wanted of a connection at most, where each row that comes is one of them."""
+        return self.plan.stop if self._check(route) is None else None
+
+    def _scan(
+        self,
+        route: Route,
+        parent: Parent,
+        *,
+        extra: dict[str, Any] | None,
+        order: str | None,
+        keyset: KeysetBy | None,
+        limit: int | None,
+    ) -> Scan:
+        can = self.can
+        several = limit is None or limit > can.max_page_size
+        # Pages by cursors of which it is not known what they mean may miss rows without a sign; the count can tell.
+        counted = several and can.count and not can.stable_cursors and keyset is None and self._counts_beside(route)
+        return Scan(
+            node=self.node,
+            route=route,
+            parent=parent,
+            pushed=self.pushed,
+            filter=conjoined(self.pushed.wire if self._can_filter(route) else None, extra),
+            order=order,
+            keyset=keyset,
+            check=self._check(route),
+            limit=limit,
+            counted=counted,
+            optional=self.plan.lenient,
+        )
+
+    def _counts_beside(self, route: Route) -> bool:
+        """Whether a page can come with the number of all rows, of which the filter holds too."""
+        if not (route.count or "").startswith("parent:") or not (route.count or "").endswith("(filters)"):
+            return False
+        if not (self.pushed.wire is None or self._can_filter(route)):
+            return False
+        # Selected for another reason, the same field would count something else.
+        return route.context is None or route.count_field not in node_selection(*self.node.context(route.context))
+
+    def _any_order(self, route: Route, parent: Parent, limit: int | None, extra: dict[str, Any] | None = None) -> Scan:
+        """All rows in whatever order is best: one in which no page misses a row, if there is one."""
+        order, keyset = None, None
+        newest = next((key for key in tie_break(self.meta) if key.path.field.name == "created_at"), None)
+        # Where one page is all that is read, the server need not sort for it.
+        if limit is None and newest is not None:
+            keyset = self._keyset(route, newest)
+            order = self._order_text(newest) if keyset is not None else None
+        return self._scan(route, parent, extra=extra, order=order, keyset=keyset, limit=limit)
+
+    def _ordered(
+        self, route: Route, parent: Parent, keys: tuple[OrderKey, ...], extra: dict[str, Any] | None = None
+    ) -> Step:
+        """The rows of one connection in the order of ``keys``."""
+        head, rest = keys[0], keys[1:]
+        keyset = self._keyset(route, head)
+        bounded = self._bounded(route)
+        complete = self._server_order(route, keys)
+        if complete is not None:
+            return self._scan(route, parent, extra=extra, order=complete, keyset=keyset, limit=bounded)
+        order = self._order_text(head) if self._can_order(route) else None
+        if order is None:
+            return SortHere(self._any_order(route, parent, None, extra), keys)
+        one_more = None if bounded is None else bounded + 1
+        if not (_is_nullable(head) and self._can_filter(route)):
+            source = self._scan(route, parent, extra=extra, order=order, keyset=keyset, limit=one_more)
+            return Ties(source, head, rest)
+        name = server_path(head.path, self.can)
+        if name is None:
+            return SortHere(self._any_order(route, parent, None, extra), keys)
+        there = conjoined(extra, {name: {"$ne": None}})
+        source = self._scan(route, parent, extra=there, order=order, keyset=keyset, limit=one_more)
+        far = None
+        if head.path.kind.is_keyed and not self.can.nulls_last:
+            flipped = self._order_text(head.flipped())
+            far = attrs.evolve(source, order=flipped, limit=self.can.page_size, counted=False)
+            source = attrs.evolve(source, far=flipped)
+        absent = self._ordered(route, parent, rest, conjoined(extra, {name: None}))
+        return ValuesFirst(Ties(source, head, rest, far), absent, rest)
+
+    # -- orders ------------------------------------------------------------------------------------
+
+    def _server_order(self, route: Route, keys: Sequence[OrderKey]) -> str | None:
+        """The order text when the server can do all of ``keys`` just as it is meant; else None."""
+        can = self.can
+        if not (self._can_order(route) and can.nulls_last and (can.multi_order or len(keys) == 1)):
+            return None
+        texts = [self._order_text(key) for key in keys]
+        return None if None in texts else ",".join(text for text in texts if text is not None)
+
+    def _order_text(self, key: OrderKey) -> str | None:
+        """One key as the server writes it, None when it has no name for it."""
+        path = order_path(key.path, self.can)
+        return None if path is None else ("-" if key.descending else "+") + path
+
+    def _keyset(self, route: Route, first: OrderKey) -> KeysetBy | None:
+        """The keyset of an order whose first key is the date of creation, None where there is none or no need of it:
+        where a cursor goes on at its row anyway, and where a connection takes no filter or order by that date."""
+        if self.can.stable_cursors or not route.paged:
+            return None
+        if not (self._can_filter(route) and self._can_order(route)):
+            return None
+        if first.path.field.name != "created_at" or first.path.related is not None or first.path.keys:
+            return None
+        date = server_path(first.path, self.can)
+        if date is None or self._order_text(first) is None:
+            return None
+        key = self.meta.fields[self.meta.key]
+        name = server_path(Path(key), self.can)
+        return KeysetBy((first.path.field.wire, date), (key.wire, name), first.descending)
+
+
+def _is_nullable(key: OrderKey) -> bool:
+    """Whether rows may lack this key, so that the order has two parts: those that have it, then the rest."""
+    return bool(key.path.keys) or (key.path.leaf.nullable and key.path.kind is not Kind.ID)

@@ -1,0 +1,138 @@
+"""Steps of a physical plan -> the requests that are sent for them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from wbmodel.backend.asks import Request
+from wbmodel.backend.capabilities import Capabilities
+from wbmodel.codec import dumps
+from wbmodel.compiler.document import Shape, build, freeze
+from wbmodel.compiler.physical import Get, NodeSpec, Parent, Scan
+from wbmodel.compiler.selection import node_selection
+from wbmodel.meta import Route
+
+__all__ = ["PAGE_BYTES", "count_request", "first_size", "get_request", "page_request", "shape_of"]
+
+PAGE_BYTES = 4 * 1024 * 1024
+"""What an answer may weigh, decoded, in bytes. Beyond this a larger page saves no time: its one round trip is far below
+the time of its transfer and decoding, while the memory of it (up to three pages are held at once: one in use, one
+decoded, one on its way) and what a broken connection loses grow with it."""
+
+
+def first_size(scan: Scan, can: Capabilities) -> int:
+    """How many rows to ask for in the first page of a connection: as few as will do."""
+    wanted = can.page_size if scan.limit is None else scan.limit
+    return min(wanted, can.max_page_size)
+
+
+def page_request(
+    scans: Sequence[Scan],
+    filters: Sequence[dict[str, Any] | None],
+    first: int,
+    after: Sequence[str | None],
+    *,
+    far: bool = False,
+) -> Request:
+    """The request for one page of each connection; they have all but their parents and filters in common. ``far``: with
+    the row that is first in the opposite order."""
+    scan = scans[0]
+    filtering = any(item is not None for item in filters)
+    shape = shape_of(
+        scan.node,
+        scan.route,
+        "list",
+        len(scans),
+        filters=filtering,
+        order=scan.order is not None,
+        counted=scan.counted,
+        far=far,
+    )
+    variables: dict[str, Any] = {}
+    for index, item in enumerate(scans):
+        suffix = _suffix(index, scans)
+        _put_parent(variables, scan.route, item.parent, suffix)
+        if filtering:
+            variables["filters" + suffix] = dumps(filters[index] or {})
+        if scan.route.paged:
+            variables["after" + suffix] = after[index]
+    if scan.order is not None:
+        variables["order"] = scan.order
+    if far:
+        variables["far"] = scan.far
+    if scan.route.paged:
+        variables["first"] = first
+    return Request(build(shape), variables, shape.name)
+
+
+def count_request(scans: Sequence[Scan]) -> Request:
+    """The request for the number of rows of each connection."""
+    scan = scans[0]
+    filtering = any(item.pushed.wire is not None for item in scans)
+    shape = shape_of(scan.node, scan.route, "count", len(scans), filters=filtering)
+    variables: dict[str, Any] = {}
+    for index, item in enumerate(scans):
+        suffix = _suffix(index, scans)
+        _put_parent(variables, scan.route, item.parent, suffix)
+        if filtering:
+            variables["filters" + suffix] = dumps(item.pushed.wire or {})
+    return Request(build(shape), variables, shape.name)
+
+
+def get_request(gets: Sequence[tuple[Get, Parent]]) -> Request:
+    """The request for one node of each parent, by the key of its step."""
+    get = gets[0][0]
+    shape = shape_of(get.node, get.route, "point", len(gets))
+    variables: dict[str, Any] = {}
+    for index, (item, parent) in enumerate(gets):
+        _put_parent(variables, get.route, {**parent, "key": item.key}, _suffix(index, gets))
+    return Request(build(shape), variables, shape.name)
+
+
+def _suffix(index: int, items: Sequence[object]) -> str:
+    return f"_{index}" if len(items) > 1 else ""
+
+
+def _put_parent(variables: dict[str, Any], route: Route, parent: Mapping[str, Any], suffix: str) -> None:
+    for name in route.variables:
+        variables[name + suffix] = parent.get(name)
+
+
+def shape_of(
+    node: NodeSpec,
+    route: Route,
+    mode: str,
+    slots: int,
+    *,
+    filters: bool = False,
+    order: bool = False,
+    counted: bool = False,
+    far: bool = False,
+) -> Shape:
+    """The shape of the document for ``slots`` parents of a route."""
+    meta = node.meta
+    counting = mode == "count"
+    return Shape(
+        name=meta.name if mode == "point" else meta.plural + ("Count" if counting else ""),
+        mode=mode,
+        route=route,
+        graphql=meta.graphql,
+        node=() if counting else _selected(node, route.context),
+        context=() if counting or route.context is None else _around(node, route.context),
+        filters=filters,
+        order=order,
+        slots=slots,
+        counted=counted,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _selected(node: NodeSpec, context: str | None) -> tuple[Any, ...]:
+    return freeze(node_selection(node.meta, node.fields, node.related, context))
+
+
+@lru_cache(maxsize=1024)
+def _around(node: NodeSpec, context: str) -> tuple[Any, ...]:
+    return freeze(node_selection(*node.context(context)))

@@ -1,0 +1,47 @@
+"""What a queryset has read so far."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+__all__ = ["Result"]
+
+
+class Result:
+    """The results of one evaluation. Threads and iterators that read on share what was read; the lock keeps them to one
+    source."""
+
+    __slots__ = ("_lock", "_source", "complete", "rows")
+
+    def __init__(self, rows: list[Any] | None = None) -> None:
+        self.rows: list[Any] = [] if rows is None else rows
+        self.complete = rows is not None
+        self._source: Iterator[Sequence[Any]] | None = None
+        self._lock = threading.RLock()
+
+    def more(self, begin: Callable[[], Iterator[Sequence[Any]]]) -> bool:
+        """Read on; False at the end. ``begin`` gives the source where none was begun."""
+        with self._lock:
+            if self.complete:
+                return False
+            if self._source is None:
+                self._source = begin()
+            try:
+                part = next(self._source, None)
+            except BaseException:
+                # What was read so far is a part. The next one who asks begins anew, and never takes it for the whole.
+                self.rows, self._source = [], None
+                raise
+            if part is None:
+                self.complete, self._source = True, None
+                return False
+            self.rows.extend(part)
+            return True
+
+    def take(self, rows: list[Any]) -> None:
+        """Keep rows that were read in another way, unless there are some already."""
+        with self._lock:
+            if not self.complete:
+                self.rows, self.complete, self._source = rows, True, None

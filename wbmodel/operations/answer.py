@@ -1,0 +1,99 @@
+"""Asking one request inside an operation, and reading its answer down to the nodes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any, TypeVar, cast
+
+from wbmodel.backend.asks import Batch, Request, Response, Send, Verb, raise_for_errors
+from wbmodel.compiler.physical import Parent
+from wbmodel.compiler.target import Target
+from wbmodel.errors import ServerError, WbmodelError
+from wbmodel.meta import EntityMeta, Route, entity_meta
+
+__all__ = ["Operation", "answer", "send_all", "walk", "whole_answer"]
+
+T = TypeVar("T")
+Operation = Generator[Verb, Any, T]
+"""A piece of work without I/O and without a colour: it yields verbs to a driver and is told the answers."""
+
+
+def send_all(requests: Sequence[Request]) -> Operation[Sequence[Response]]:
+    """Send requests that may run together."""
+    if len(requests) == 1:
+        response: Response = yield Send(requests[0])
+        return [response]
+    responses: Sequence[Response] = (yield Batch(requests)) if requests else []
+    return responses
+
+
+def answer(target: Target, request: Request, response: Response) -> dict[str, Any]:
+    """The data of a response. Raises :class:`ServerError` when it holds errors, or no data."""
+    raise_for_errors(request, response, target.place)
+    if response.data is None:
+        raise ServerError(
+            f"{target.place} answered {request.operation_name} with no data", operation=request.operation_name
+        )
+    return response.data
+
+
+@contextlib.contextmanager
+def whole_answer(target: Target, request: Request) -> Iterator[None]:
+    """Say so when an answer lacks a field that was asked for, or holds something else in its place."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, WbmodelError):
+            raise
+        what = f"lacks {error}" if isinstance(error, KeyError) else f"has another shape ({error})"
+        raise ServerError(
+            f"{target.place} answered {request.operation_name}, but the answer {what}: this is not what was asked for",
+            operation=request.operation_name,
+        ) from error
+
+
+def walk(
+    meta: EntityMeta,
+    route: Route,
+    parent: Parent,
+    data: dict[str, Any],
+    alias: str | None,
+    place: str,
+    *,
+    optional: bool = False,
+) -> tuple[Any, Any]:
+    """Follow the steps of a route through an answer: the last step's object and the context step's (or None).
+
+    Raises the missing entity's ``DoesNotExist`` when a step on the way is null; where the parent is ``optional``, only
+    a missing project is an error.
+    """
+    at: Any = data
+    context = None
+    last = len(route.steps) - 1
+    for index, step in enumerate(route.steps):
+        at = cast("dict[str, Any]", at)[alias if alias and index == 0 else step.field]
+        if at is None and not (route.connection is None and index == last):
+            name = step.entity or meta.name
+            if optional and name != "Project":
+                return None, context
+            raise _missing(name, parent, place)
+        if route.context is not None and step.entity is not None and step.entity.lower() == route.context:
+            context = at
+    if not route.steps and alias:
+        at = {route.connection: data[alias]}
+    return at, context
+
+
+def _missing(name: str, parent: Parent, place: str) -> Exception:
+    meta = entity_meta(name)
+    parts = [parent.get("entity"), parent.get("project")]
+    if name == "Run":
+        parts.append(parent.get("run"))
+    elif name not in ("Project", "Entity"):
+        parts.append(parent.get(name.removeprefix("Artifact").lower()) or parent.get("artifact"))
+    path = "/".join(part for part in parts if part) or "(default)"
+    return meta.does_not_exist(
+        f"{name} {path!r} does not exist on {place}, or this account may not see it; "
+        "check the spelling and the entity in front of it"
+    )

@@ -1,0 +1,94 @@
+"""Counting: by the server where its filter says just what is meant, else by reading what the condition looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wbmodel.compiler.compile import compile_plan
+from wbmodel.compiler.physical import ForEach, Merge, Scan, Step
+from wbmodel.compiler.requests import count_request
+from wbmodel.compiler.target import Target
+from wbmodel.operations.answer import Operation, answer, send_all, walk
+from wbmodel.operations.results import results
+from wbmodel.operations.run import collect, settle
+from wbmodel.query.plan import Plan
+
+__all__ = ["count", "exists"]
+
+
+def count(plan: Plan, target: Target) -> Operation[int]:
+    """How many results a plan has."""
+    if plan.is_unique:
+        return len((yield from results(plan, target)))
+    if plan.is_empty:
+        return 0
+    bare = plan.bare(order=(), unordered=True, start=0, stop=None)
+    step = compile_plan(bare, target)
+    total: int | None = None
+    if not isinstance(step, ForEach) or step.pushed.grade == "exact":
+        settled = yield from settle(step, target)
+        total = yield from _server_count(settled, target)
+    if total is None:
+        # Only what the condition looks at is needed of each row.
+        total = len((yield from collect(bare, target)))
+    rows = max(total - plan.start, 0)
+    return rows if plan.stop is None else min(rows, plan.stop - plan.start)
+
+
+def exists(plan: Plan, target: Target) -> Operation[bool]:
+    """Whether a plan has any row: one row is asked for, with no more fields than the condition needs."""
+    stop = plan.start + 1 if plan.stop is None else min(plan.stop, plan.start + 1)
+    return bool((yield from collect(plan.bare(order=(), unordered=True, stop=stop), target)))
+
+
+def _server_count(step: Step, target: Target) -> Operation[int | None]:
+    """The sum of the server's counts; None where some connection cannot be counted just as it is meant."""
+    sources = step.sources if isinstance(step, Merge) else (step,)
+    counted = [source for source in sources if isinstance(source, Scan)]
+    if len(counted) < len(sources) or not all(_is_counted(scan, target) for scan in counted):
+        return None
+    if len(counted) > 1 and not _apart(counted):
+        return None
+    routes = {id(scan.route): scan.route for scan in counted}
+    total = 0
+    for route_id in routes:
+        scans = [scan for scan in counted if id(scan.route) == route_id]
+        most = target.capabilities.max_aliases
+        chunks = [scans[at : at + most] for at in range(0, len(scans), most)]
+        requests = [count_request(chunk) for chunk in chunks]
+        responses = yield from send_all(requests)
+        for chunk, request, response in zip(chunks, requests, responses, strict=True):
+            data = answer(target, request, response)
+            for index, scan in enumerate(chunk):
+                alias = f"s{index}" if len(chunk) > 1 else None
+                route = scan.route
+                parent, _ = walk(
+                    scan.node.meta, route, scan.parent, data, alias, target.place, optional=scan.optional
+                )  # fmt: skip
+                if parent is None:
+                    continue
+                place = parent if (route.count or "").startswith("parent:") else parent[route.connection]
+                number = place[route.count_field]
+                if number is None:
+                    return None
+                total += number
+    return total
+
+
+def _is_counted(scan: Scan, target: Target) -> bool:
+    """Whether the server's number of rows is the number that is meant."""
+    route = scan.route
+    if scan.check is not None or route.count is None:
+        return False
+    if scan.filter is None:
+        return True
+    honours = "(filters)" in route.count or route.count.startswith("connection:")
+    return honours and target.capabilities.count
+
+
+def _apart(scans: Sequence[Scan]) -> bool:
+    """Whether no row can be found in two of the connections, so that their counts add up: they are different
+    projects."""
+    places = {(scan.parent.get("entity"), scan.parent.get("project")) for scan in scans}
+    named = all(entity and project for entity, project in places)
+    return named and len(places) == len(scans) and all(scan.route.context == "project" for scan in scans)

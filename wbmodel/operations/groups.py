@@ -1,0 +1,218 @@
+"""Groups of equal values, and what aggregates make of them.
+
+The rows are read with the fields that the keys and the aggregates need, and grouped here: no W&B server groups by
+config values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from wbmodel.compiler.target import Target
+from wbmodel.errors import FieldError, QueryError, QueryWarning, suggestion, warn
+from wbmodel.meta import EntityMeta
+from wbmodel.operations.answer import Operation
+from wbmodel.operations.cells import Spread, cells, spread
+from wbmodel.operations.run import collect
+from wbmodel.operations.table import declared
+from wbmodel.query.aggregates import Aggregate, EverythingBut
+from wbmodel.query.order import rank
+from wbmodel.query.paths import Path, quote_key
+from wbmodel.query.plan import Plan
+from wbmodel.query.shapes import Column
+from wbmodel.table.table import Dtype
+
+__all__ = ["Asked", "Groups", "Key", "checked", "group", "groups", "needed"]
+
+Asked = dict[str, tuple[Aggregate, Path | None]]
+"""Aggregates by name, each with its resolved path."""
+
+Key = Column | EverythingBut
+"""What is grouped by."""
+
+
+def checked(meta: EntityMeta, aggregates: Mapping[str, Aggregate]) -> Asked:
+    """The aggregates with their paths. Raises :class:`~wbmodel.errors.FieldError` for a path that cannot be
+    aggregated and :class:`~wbmodel.errors.QueryError` for what is no aggregate, before anything is asked."""
+    made: Asked = {}
+    for name, item in aggregates.items():
+        if not isinstance(item, Aggregate):
+            raise QueryError(f"{name}={item!r} is no aggregate; write {name}=Mean('summary.loss'), or Count()")
+        made[name] = (item, item.resolve(meta))
+    return made
+
+
+@attrs.define(slots=True)
+class Groups:
+    """Groups as columns, in the order of their keys."""
+
+    keys: dict[str, list[Any]]
+    types: dict[str, Dtype | None]
+    aggregated: dict[str, list[Any]]
+    height: int
+
+    def first(self) -> dict[str, Any]:
+        """What the aggregates make of the first group."""
+        return {name: column[0] for name, column in self.aggregated.items()}
+
+
+def needed(meta: EntityMeta, keys: Sequence[Key], asked: Asked) -> tuple[str, ...]:
+    """The names of the fields that the keys and the aggregates look at."""
+    paths = [key.path for key in keys if isinstance(key, Column)]
+    paths += [path for _, path in asked.values() if path is not None]
+    paths += [key.resolve(meta)[0] for key in keys if isinstance(key, EverythingBut)]
+    return tuple(dict.fromkeys(path.field.name for path in paths))
+
+
+def groups(plan: Plan, target: Target, keys: Sequence[Key], asked: Asked) -> Operation[Groups]:
+    """The groups of a plan's rows. Without keys, all rows are one group."""
+    any_order = not plan.sliced and not any(item.ordered for item, _ in asked.values())
+    bare = plan.bare(*needed(plan.meta, keys, asked), unordered=any_order)
+    rows = yield from collect(bare, target)
+    return group(plan.meta, rows, keys, asked, fresh=True)
+
+
+def group(meta: EntityMeta, rows: Sequence[Any], keys: Sequence[Key], asked: Asked, *, fresh: bool) -> Groups:
+    """The groups of rows that are here. ``fresh``: nobody else holds the rows."""
+    plain = [key for key in keys if isinstance(key, Column)]
+    paths = [key.path for key in plain] + [path for _, path in asked.values() if path is not None]
+    values = cells(rows, paths, fresh=fresh)
+    columns_left = iter(values)
+    given: dict[str, Sequence[Any]] = {}
+    types: dict[str, Dtype | None] = {}
+    for key in keys:
+        if isinstance(key, Column):
+            given[key.name], types[key.name] = next(columns_left), declared(key.path)
+        else:
+            whole, left_out = key.resolve(meta)
+            given.update(_all_but(meta, key, whole, left_out, spread(rows, whole.field, fresh=fresh), len(rows)))
+    told = _tell(asked, values[len(plain) :], rows)
+    return _groups(given, types, asked, told, len(rows), whole=not keys)
+
+
+def _all_but(
+    meta: EntityMeta, key: EverythingBut, whole: Path, left_out: Sequence[Path], found: Spread, count: int
+) -> dict[str, Sequence[Any]]:
+    """A column for each config key but those that are left out."""
+    made: dict[str, Sequence[Any]] = {}
+    used: set[tuple[str, ...]] = set()
+    for keys, (column, _) in found.items():
+        hit = next((path.keys for path in left_out if keys[: len(path.keys)] == path.keys), None)
+        if hit is not None:
+            used.add(hit)
+        else:
+            made[".".join((whole.field.name, *map(quote_key, keys)))] = column
+    unknown = [path for path in left_out if path.keys not in used]
+    if count and unknown:
+        known = {".".join(map(quote_key, keys[:depth])) for keys in found for depth in range(1, len(keys) + 1)}
+        name = ".".join(map(quote_key, unknown[0].keys))
+        warn(
+            f"{key}: none of the {count} {meta.plural} has the config key {name!r}{suggestion(name, known, 'keys')}",
+            QueryWarning,
+        )
+    return made
+
+
+def _tell(asked: Asked, values: Sequence[list[Any]], rows: Sequence[Any]) -> dict[str, list[Any]]:
+    """The column of each aggregate that has a path. Raises ``FieldError`` for a value that it cannot take."""
+    told: dict[str, list[Any]] = {}
+    columns_left = iter(values)
+    for name, (item, path) in asked.items():
+        if path is None:
+            continue
+        column = told[name] = next(columns_left)
+        at = item.odd(column)
+        if at is not None:
+            value = column[at]
+            shown = repr(value) if len(repr(value)) < 60 else repr(value)[:57] + "..."
+            what = (
+                "no number" if item.takes == "numbers" else "of another type than the values before it, or has no order"
+            )
+            row = rows[at]
+            label = "/".join(filter(None, (row._home(), getattr(row, type(row).__wbmodel_meta__.key))))
+            raise FieldError(
+                f"{name}={item}: {type(row).__name__} {label} has {shown} there, which is {what}; leave such "
+                f"rows out, with filter({_expression(path)}.isfinite()) for instance"
+            )
+    return told
+
+
+def _expression(path: Path) -> str:
+    return f"F.{path.field.name}" + "".join(f"[{key!r}]" for key in path.keys)
+
+
+# -- grouping --------------------------------------------------------------------------------------
+
+_NAN = object()
+
+
+def _equal(value: Any) -> Any:
+    """What is hashed for a value, so that 1 and 1.0 are one and 1 and True are two."""
+    cls = value.__class__
+    if cls is str or cls is int or value is None:
+        return value
+    if cls is float:
+        return value if value == value else _NAN
+    if cls is bool:
+        return ("bool", value)
+    if isinstance(value, (list, tuple)):
+        return ("list", tuple(map(_equal, value)))
+    if isinstance(value, dict):
+        return ("object", frozenset((key, _equal(item)) for key, item in value.items()))
+    return value
+
+
+def _groups(
+    given: dict[str, Sequence[Any]],
+    types: dict[str, Dtype | None],
+    asked: Asked,
+    told: dict[str, list[Any]],
+    count: int,
+    *,
+    whole: bool,
+) -> Groups:
+    members: dict[Any, list[int]] = {}
+    if given:
+        tokens = [[_equal(value) for value in column] for column in given.values()]
+        for at, token in enumerate(tokens[0] if len(tokens) == 1 else zip(*tokens, strict=True)):
+            found = members.get(token)
+            if found is None:
+                members[token] = [at]
+            else:
+                found.append(at)
+    elif count or whole:
+        # No keys: all rows are one group, which may be empty when no keys were asked for.
+        members[()] = list(range(count))
+    groups = list(members.values())
+    keys = {name: [_shown(column, places) for places in groups] for name, column in given.items()}
+    # NaN stands before None, so that the order does not depend on which row came first.
+    order = sorted(
+        range(len(groups)),
+        key=lambda at: tuple((rank(column[at], False), column[at] is None) for column in keys.values()),
+    )
+    groups = [groups[at] for at in order]
+    made: dict[str, list[Any]] = {}
+    for name, (item, path) in asked.items():
+        if path is None:
+            made[name] = list(map(len, groups))
+            continue
+        column = told[name]
+        made[name] = [item.value(_there(column, places)) for places in groups]
+    shown = {name: [column[at] for at in order] for name, column in keys.items()}
+    return Groups(shown, types, made, len(groups))
+
+
+def _shown(column: Sequence[Any], places: list[int]) -> Any:
+    """The value that stands for a group. Of 1 and 1.0 it is 1, whichever row came first."""
+    value = column[places[0]]
+    if value.__class__ is float and value.is_integer():
+        return next((column[at] for at in places if column[at].__class__ is int), value)
+    return value
+
+
+def _there(column: Sequence[Any], places: list[int]) -> list[Any]:
+    chosen = [column[at] for at in places]
+    return [value for value in chosen if value is not None and value == value]

@@ -1,0 +1,94 @@
+"""One object again: as the backend has it now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wbmodel.compiler.target import Target
+from wbmodel.errors import QueryError
+from wbmodel.meta import EntityMeta, FieldMeta, Kind, entity_meta
+from wbmodel.operations.answer import Operation
+from wbmodel.operations.run import collect
+from wbmodel.query.conditions import resolve
+from wbmodel.query.plan import Plan
+from wbmodel.query.q import Q
+
+__all__ = ["look_again", "reload"]
+
+
+def look_again(row: Any, target: Target, fields: tuple[str, ...]) -> Operation[Any]:
+    """The object as the backend has it now, with these fields. Raises its ``DoesNotExist``."""
+    for found in (yield from collect(_again(row, fields), target)):
+        if not row._is_loaded("node_id") or found.node_id == row.node_id:
+            return found
+    raise type(row).DoesNotExist(f"{row!r} was deleted on {target.place}, or this account may not see it any more")
+
+
+def reload(row: Any, target: Target) -> Operation[None]:
+    """Load every loaded field of an object again, in place."""
+    found = yield from look_again(row, target, row.loaded_fields())
+    _take_over(row, found)
+
+
+def _again(row: Any, fields: tuple[str, ...]) -> Plan:
+    """The plan that finds this very object, with these fields."""
+    meta: EntityMeta = type(row).__wbmodel_meta__
+    scopes = meta.options.scopes
+    asked: dict[str, Any] = {meta.key: getattr(row, meta.key)}
+    home = row._home()
+    if meta.name == "Project":
+        asked["entity"] = row.entity
+    elif "project" in scopes and meta.key != "node_id" and home is not None:
+        asked["project"] = home
+    where, found = resolve(meta, Q(**asked))
+    needs = [point.needs for point in meta.options.points] + [route.needs for route in meta.options.routes]
+    if not any(set(item) <= found.keys() for item in needs):
+        raise QueryError(
+            f"{row!r} does not know what it belongs to, so it cannot be asked for by itself; ask its owner again"
+        )
+    related = tuple(name for name in fields if _is_widened(row, meta.fields[name]))
+    return Plan(meta=meta, where=where, scopes=found, only=fields, related=related, cls=type(row))
+
+
+def _is_widened(row: Any, field: FieldMeta) -> bool:
+    if field.kind is not Kind.REF or field.by_key:
+        return False
+    target = getattr(row, field.name)
+    if target is None:
+        return False
+    assert field.target is not None
+    there = entity_meta(field.target)
+    return bool(set(target.loaded_fields()) - {*field.identity, "node_id", there.key})
+
+
+def _take_over(row: Any, found: Any) -> None:
+    """Give ``row`` every value of ``found``, undecoded texts too, and forget what was prefetched or decoded."""
+    meta: EntityMeta = type(row).__wbmodel_meta__
+    for name in meta.fields:
+        if not found._is_loaded(name):
+            continue
+        slot = meta.slots.get(name)
+        if slot is not None:
+            # It is decoded again, from the new text, when it is read.
+            object.__setattr__(row, slot, object.__getattribute__(found, slot))
+            _drop(row, name)
+            continue
+        old = getattr(row, name, None)
+        new = getattr(found, name)
+        if meta.fields[name].by_key and old is not None and new is not None and _same_key(old, new):
+            continue  # what was prefetched for it stays
+        object.__setattr__(row, name, new)
+    _drop(row, "_prefetched")
+    _drop(row, "_edits")
+
+
+def _drop(row: Any, slot: str) -> None:
+    try:
+        object.__delattr__(row, slot)
+    except AttributeError:
+        pass
+
+
+def _same_key(one: Any, other: Any) -> bool:
+    key = type(one).__wbmodel_meta__.key
+    return bool(getattr(one, key) == getattr(other, key))

@@ -1,0 +1,100 @@
+"""The results of a question: what its shape makes of the rows, equal ones once, with what is to be prefetched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import attrs
+
+from wbmodel.backend.asks import Emit
+from wbmodel.compiler.target import Target
+from wbmodel.json_values import operand_type
+from wbmodel.operations.answer import Operation
+from wbmodel.operations.prefetch import prefetch
+from wbmodel.operations.run import Cut, Rows
+from wbmodel.query.plan import Plan
+
+__all__ = ["Distinct", "Results", "emit", "results"]
+
+
+class Results:
+    """What a plan's shape makes of its rows; equal results come once where they are to be distinct."""
+
+    def __init__(self, plan: Plan, target: Target) -> None:
+        self.shape = plan.shape
+        self.distinct: Distinct | None = None
+        if plan.is_unique:
+            # What is equal comes once before anything is counted, so the slice is of results and not of rows.
+            self.distinct, self.cut = Distinct(), Cut(plan)
+            plan = attrs.evolve(plan, start=0, stop=None)
+        self.rows = Rows(plan, target)
+
+    def pull(self) -> Operation[list[Any] | None]:
+        """The next results; None at the end, or as soon as the slice is filled."""
+        if self.distinct is not None and self.cut.is_full:
+            return None
+        rows = yield from self.rows.pull()
+        if rows is None:
+            return None
+        made = self.shape.convert(rows)
+        return made if self.distinct is None else self.cut.take(self.distinct.fresh(made))
+
+
+class Distinct:
+    """Equal results once, also those that cannot be hashed."""
+
+    def __init__(self) -> None:
+        self.keys: set[Any] = set()
+
+    def fresh(self, results: Iterable[Any]) -> list[Any]:
+        """The results that were not seen before."""
+        out = []
+        for result in results:
+            key = _hashable(result)
+            if key not in self.keys:
+                self.keys.add(key)
+                out.append(result)
+        return out
+
+
+def _hashable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return ("dict", tuple((key, _hashable(item)) for key, item in sorted(value.items())))
+    if isinstance(value, (list, tuple)):
+        return ("list", tuple(map(_hashable, value)))
+    # True and 1 are equal in Python and are not the same value here.
+    return (operand_type(value), value)
+
+
+def results(plan: Plan, target: Target) -> Operation[list[Any]]:
+    """All results of a plan as a list, with what is to be prefetched."""
+    found: list[Any] = []
+    source = Results(plan, target)
+    while (more := (yield from source.pull())) is not None:
+        found += more
+    if plan.prefetch:
+        yield from prefetch(found, plan.prefetch, target)
+    return found
+
+
+def emit(plan: Plan, target: Target, chunk: int | None = None) -> Operation[None]:
+    """Emit a plan's results as they come. With relations to prefetch, rows wait until ``chunk`` of them (or all) are
+    there."""
+    source = Results(plan, target)
+    waiting: list[Any] = []
+    while True:
+        part = yield from source.pull()
+        if not plan.prefetch:
+            if part is None:
+                return
+            if part:
+                yield Emit(part)
+            continue
+        waiting += part or []
+        while waiting and (part is None or (chunk is not None and len(waiting) >= chunk)):
+            now, waiting = waiting[:chunk], waiting[chunk:] if chunk is not None else []
+            yield from prefetch(now, plan.prefetch, target)
+            yield Emit(now)
+        if part is None:
+            return

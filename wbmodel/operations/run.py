@@ -1,0 +1,116 @@
+"""Running a question: its rows, page by page, each once and cut to the slice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from wbmodel.compiler.compile import compile_plan, expand
+from wbmodel.compiler.physical import ForEach, Get, Merge, Step, scans
+from wbmodel.compiler.target import Target
+from wbmodel.errors import QueryWarning, warn
+from wbmodel.operations.answer import Operation
+from wbmodel.operations.paging import PageBudget, Seen
+from wbmodel.operations.streams import RowStream, open_stream
+from wbmodel.query.plan import Plan
+from wbmodel.query.scopes import Scopes
+
+__all__ = ["Cut", "Rows", "collect", "settle"]
+
+
+class Rows:
+    """The entities of a plan: each once, cut to the plan's slice."""
+
+    def __init__(self, plan: Plan, target: Target) -> None:
+        self.plan, self.target = plan, target
+        self.stream: RowStream | None = None
+        self.seen = Seen()
+        self.cut = Cut(plan)
+
+    def pull(self) -> Operation[list[Any] | None]:
+        """The next rows; None at the end, or as soon as the slice is filled."""
+        if self.cut.is_full or self.plan.is_empty:
+            return None
+        if self.stream is None:
+            step = compile_plan(self.plan, self.target)
+            _say_what_is_local(step, self.target)
+            step = yield from settle(step, self.target)
+            self.stream = open_stream(step, PageBudget(self.target, sliced=self.plan.stop is not None), [])
+        rows = yield from self.stream.pull()
+        return None if rows is None else self.cut.take(self.seen.fresh(rows))
+
+
+class Cut:
+    """A plan's slice of what comes."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.start, self.stop = plan.start, plan.stop
+        self.position = 0
+
+    @property
+    def is_full(self) -> bool:
+        """Whether nothing more is wanted."""
+        return self.stop is not None and self.position >= self.stop
+
+    def take(self, items: list[Any]) -> list[Any]:
+        """The part of the next items that is inside."""
+        begin = max(self.start - self.position, 0)
+        end = None if self.stop is None else max(self.stop - self.position, 0)
+        self.position += len(items)
+        return items[begin:end]
+
+
+def collect(plan: Plan, target: Target) -> Operation[list[Any]]:
+    """All entities of a plan as a list, for use inside another operation. Relations are not prefetched."""
+    found: list[Any] = []
+    rows = Rows(plan, target)
+    while (more := (yield from rows.pull())) is not None:
+        found += more
+    return found
+
+
+# -- scopes that other entities give ---------------------------------------------------------------
+
+
+def settle(step: Step, target: Target) -> Operation[Step]:
+    """The step with the rows of other entities that it goes through found out (every project, say)."""
+    if isinstance(step, ForEach):
+        found = yield from _listed(step, target)
+        return (yield from settle(expand(step, found, target), target))
+    if isinstance(step, Merge) and any(isinstance(source, ForEach) for source in step.sources):
+        sources: list[Step] = []
+        for source in step.sources:
+            settled = yield from settle(source, target)
+            sources += settled.sources if isinstance(settled, Merge) else [settled]
+        return attrs.evolve(step, sources=tuple(sources))
+    return step
+
+
+def _listed(each: ForEach, target: Target) -> Operation[list[Scopes]]:
+    """The scopes that each row of a step's listing gives."""
+    rows = yield from collect(each.listing, target)
+    found = []
+    for row in rows:
+        scopes = dict(each.scopes)
+        for name, path in each.expansion.gives.items():
+            value = row
+            for part in path.split("."):
+                value = getattr(value, part)
+            scopes[name] = (value,)
+        found.append(scopes)
+    return found
+
+
+def _say_what_is_local(step: Step, target: Target) -> None:
+    """One warning for conditions that no backend filter covers, so that every row has to come here to be asked."""
+    if target.capabilities.in_process or isinstance(step, Get):
+        return
+    pushed = step.pushed if isinstance(step, ForEach) else next((scan.pushed for scan in scans(step)), None)
+    local = [] if pushed is None else [str(note.leaf) for note in pushed.notes if note.grade == "local"]
+    if local:
+        shown = "; ".join(local[:5]) + (f"; and {len(local) - 5} more" if len(local) > 5 else "")
+        warn(
+            f"{target.place} cannot be asked this, so it is asked of every row here: {shown} (explain() tells more)",
+            QueryWarning,
+        )
