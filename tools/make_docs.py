@@ -1,4 +1,4 @@
-"""Make the reference pages from the code, and check links: `python -m tools.make_docs [--check]`.
+"""Make the reference pages and the table of rows from the code, check links: `python -m tools.make_docs [--check]`.
 
 Without `--check`, pages that are not current are written. With it, nothing is written and the exit status says
 whether something would be. Broken relative links fail both.
@@ -10,11 +10,12 @@ import argparse
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
-from tools import reference_code, reference_conformance, reference_declared
+from tools import reference_code, reference_conformance, reference_declared, rows
 from tools.docs_markdown import ROOT, broken_links, pages
 
-__all__ = ["FOLDER", "PAGES", "main", "render", "stale"]
+__all__ = ["FOLDER", "PAGES", "WITH_ROWS", "main", "render", "stale", "with_rows"]
 
 FOLDER = ROOT / "docs" / "reference"
 TEMPLATES = ROOT / "tools" / "reference"
@@ -34,6 +35,9 @@ PAGES: dict[str, Callable[[], dict[str, str]]] = {
     "settings.md": reference_code.settings,
 }
 
+WITH_ROWS = (ROOT / "CONTRIBUTING.md", ROOT / "docs" / "explanation" / "architecture.md")
+_ROWS = re.compile(r"(?P<start><!-- rows: [^>]*-->\n\n).*?(?P<end>\n\n<!-- end of rows -->)", re.DOTALL)
+
 
 def render(name: str) -> str:
     """The whole text of a generated page: its template with the places ``{{name}}`` filled.
@@ -49,14 +53,24 @@ def render(name: str) -> str:
     return f"{MARK}{filled.strip()}\n"
 
 
-def stale() -> list[str]:
-    """The names of the pages whose files are not what the code says."""
-    found = []
-    for name in PAGES:
-        file = FOLDER / name
-        if not file.exists() or file.read_text(encoding="utf-8") != render(name):
-            found.append(name)
-    return found
+def with_rows(text: str) -> str:
+    """A page written by hand with the table of ``tools/rows.py`` between its marks.
+
+    Raises ``LookupError`` when the marks are not there exactly once.
+    """
+    filled, times = _ROWS.subn(lambda found: f"{found['start']}{rows.rows_table()}{found['end']}", text)
+    if times != 1:
+        raise LookupError(f"the marks of the table of rows are there {times} times, and should be once")
+    return filled
+
+
+def stale() -> dict[Path, str]:
+    """The files that are not what the code says, with what they should hold."""
+    wanted = {FOLDER / name: render(name) for name in PAGES}
+    wanted |= {file: with_rows(file.read_text(encoding="utf-8")) for file in WITH_ROWS}
+    return {
+        file: text for file, text in wanted.items() if not file.exists() or file.read_text(encoding="utf-8") != text
+    }
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -65,13 +79,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; fail when a page is not current")
     options = parser.parse_args(arguments)
     old = stale()
-    for name in old:
+    for file, text in old.items():
+        shown = file.relative_to(ROOT) if file.is_relative_to(ROOT) else file
         if options.check:
-            print(f"docs/reference/{name} is not current: run `make docs`", file=sys.stderr)
+            print(f"{shown} is not current: run `make docs`", file=sys.stderr)
         else:
-            FOLDER.mkdir(parents=True, exist_ok=True)
-            (FOLDER / name).write_text(render(name), encoding="utf-8")
-            print(f"wrote docs/reference/{name}")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+            print(f"wrote {shown}")
     wrong = [line for page in pages() for line in broken_links(page)]
     for line in wrong:
         print(line, file=sys.stderr)

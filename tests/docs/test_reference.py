@@ -11,7 +11,7 @@ import pytest
 import wbmodel
 from tools import make_docs
 from tools.docs_markdown import function_of, headings, markdown, public_methods, signature
-from tools.make_docs import FOLDER, PAGES, render
+from tools.make_docs import FOLDER, PAGES, WITH_ROWS, render, with_rows
 from tools.reference_code import FOR_DRIVERS, error_classes, evaluation_table, variables_read
 from tools.reference_declared import lookup_condition
 from wbmodel import hookspecs
@@ -37,16 +37,27 @@ def test_a_page_is_current(name: str) -> None:
     assert page(name) == render(name), f"docs/reference/{name}: run `make docs`"
 
 
+@pytest.mark.parametrize("file", WITH_ROWS, ids=lambda file: file.name)
+def test_the_table_of_rows_is_current(file: Path) -> None:
+    text = file.read_text(encoding="utf-8")
+    assert text == with_rows(text), f"{file.name}: run `make docs`"
+
+
+def test_a_table_of_rows_needs_its_marks() -> None:
+    with pytest.raises(LookupError, match="0 times"):
+        with_rows("no marks")
+
+
 def test_check_fails_for_a_page_that_is_not_current(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(make_docs, "FOLDER", tmp_path)
     for name in PAGES:
         (tmp_path / name).write_text(render(name), encoding="utf-8")
-    assert make_docs.stale() == []
+    assert make_docs.stale() == {}
     (tmp_path / "lookups.md").write_text("old", encoding="utf-8")
     (tmp_path / "hooks.md").unlink()
-    assert sorted(make_docs.stale()) == ["hooks.md", "lookups.md"]
+    assert sorted(file.name for file in make_docs.stale()) == ["hooks.md", "lookups.md"]
     assert make_docs.main(["--check"]) == 1
     assert "lookups.md is not current" in capsys.readouterr().err
     assert (tmp_path / "lookups.md").read_text(encoding="utf-8") == "old"
