@@ -8,7 +8,7 @@ from tools.source_tree import circles, edges, sources
 # The largest circle of the rows, and of what stands beside them (engine, server, testing, plugins). Annotations among
 # entities do not count. The numbers are held from both sides: whoever makes a circle smaller writes the new one here.
 LARGEST = 63
-LARGEST_BESIDE = 17
+LARGEST_BESIDE = 3
 
 
 def test_the_largest_circles_are_as_small_as_they_were() -> None:

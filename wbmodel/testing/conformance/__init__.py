@@ -6,9 +6,9 @@ Subclass :class:`Conformance`, or run ``pytest --pyargs wbmodel.testing.conforma
 
 from __future__ import annotations
 
-from wbmodel.testing.conformance.base import Conformance, Report, check, find_cases
+from wbmodel.testing.conformance.base import Conformance, Report, all_cases, check, find_cases
 from wbmodel.testing.conformance.bench import Bench, Outcome, run_case
-from wbmodel.testing.conformance.cases import Case, Inapplicable, Nonconforming, all_cases
+from wbmodel.testing.conformance.cases import Case, Inapplicable, Nonconforming
 from wbmodel.testing.conformance.expect import Expectation, never, notimpl, notyet
 from wbmodel.testing.conformance.kit import Kit
 from wbmodel.testing.conformance.seeds import FixturesSeed, GivenSeed, MutationSeed, Seed

@@ -11,11 +11,37 @@ import attrs
 
 from wbmodel.errors import ConfigurationError, suggestion
 from wbmodel.testing.conformance.bench import Bench, Outcome, Subject, run_case
-from wbmodel.testing.conformance.cases import COLOURS, Case, all_cases
+from wbmodel.testing.conformance.cases import COLOURS, Case
 from wbmodel.testing.conformance.expect import Expectation, unknown_patterns
 from wbmodel.testing.conformance.seeds import Seed
 
-__all__ = ["Conformance", "Report", "check", "find_cases", "wrong_class"]
+__all__ = ["Conformance", "Report", "all_cases", "check", "find_cases", "wrong_class"]
+
+
+def all_cases(*, full: bool = True) -> list[Case]:
+    """Every case, in the order in which they run: reading first, then flags and doors, then changes.
+
+    ``full`` False leaves out the larger matrix.
+    """
+    from wbmodel.testing.conformance import (
+        counts,
+        documents,
+        doors,
+        faults,
+        flags,
+        hooks,
+        lookups,
+        mutations,
+        mutations_artifacts,
+        orders,
+        pages,
+        relations,
+        rows,
+    )
+
+    reading = (rows, lookups, orders, relations, pages, counts, faults, documents)
+    modules = (*reading, flags, doors, hooks, mutations, mutations_artifacts)
+    return [case for module in modules for case in module.group.cases if full or case.core]
 
 
 class Conformance:

@@ -10,7 +10,7 @@ import attrs
 if TYPE_CHECKING:
     from wbmodel.testing.conformance.kit import Kit
 
-__all__ = ["COLOURS", "Case", "Group", "Inapplicable", "Nonconforming", "all_cases"]
+__all__ = ["COLOURS", "Case", "Group", "Inapplicable", "Nonconforming"]
 
 COLOURS = ("sync", "async")
 
@@ -78,29 +78,3 @@ class Group:
         self.cases.append(
             Case(id=case_id, about=words, run=run, parts=frozenset(parts), flags=frozenset(flags), core=core)
         )
-
-
-def all_cases(*, full: bool = True) -> list[Case]:
-    """Every case, in the order in which they run: reading first, then flags and doors, then changes.
-
-    ``full`` False leaves out the larger matrix.
-    """
-    from wbmodel.testing.conformance import (
-        counts,
-        documents,
-        doors,
-        faults,
-        flags,
-        hooks,
-        lookups,
-        mutations,
-        mutations_artifacts,
-        orders,
-        pages,
-        relations,
-        rows,
-    )
-
-    reading = (rows, lookups, orders, relations, pages, counts, faults, documents)
-    modules = (*reading, flags, doors, hooks, mutations, mutations_artifacts)
-    return [case for module in modules for case in module.group.cases if full or case.core]
