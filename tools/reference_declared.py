@@ -145,7 +145,7 @@ def lookups() -> dict[str, str]:
             continue
         on_path = OPERATORS.get(entry.name) or f".{'in_' if entry.name == 'in' else entry.name}(...)"
         phrase, texts = entry.phrase.rstrip(":,"), "yes" if entry.on_texts else ""
-        rows.append((f"`{entry.name}`", phrase, entry.accepts, f"`{entry.example}`", f"`{on_path}`", texts))
+        rows.append((f"`{entry.name}`", phrase, entry.takes, f"`{entry.example}`", f"`{on_path}`", texts))
         node, _ = resolve(run, lookup_condition(entry))
         weak, strict = compile_filter(node, WEAK), compile_filter(node, STRICT)
         wires.append((f"`{entry.name}`", weak.grade, _wire(entry, weak.wire), strict.grade, _wire(entry, strict.wire)))

@@ -140,6 +140,13 @@ def test_wire_form_and_grade(lookup: str, condition: Q, strong: Any, weak: Any) 
         assert (found.grade, found.wire) == (grade, wire)
 
 
+@pytest.mark.parametrize("promises", [STRONG, NOTHING])
+def test_nothing_is_sent_exactly_where_a_condition_is_local(promises: Capabilities) -> None:
+    for _, condition, _, _ in TABLE:
+        for note in (*compiled(condition, promises).notes, *compiled(~condition, promises).notes):
+            assert (note.wire is None) == (note.grade == "local")
+
+
 def test_the_table_is_complete() -> None:
     built_in = {name for name in LOOKUPS if name not in rewrites()}
     assert built_in - {row[0] for row in TABLE} == {"within"}  # which depends on the moment; it is the same as gte

@@ -27,6 +27,7 @@ CHAINS = (
     Line("filter", 'rows.filter(state="finished")', 0, 0, "a new queryset"),
     Line("exclude", 'rows.exclude(state="finished")', 0, 0, "a new queryset"),
     Line("order_by", 'rows.order_by("name")', 0, 0, "a new queryset"),
+    Line("plan", "rows.plan", 0, 0, "the question, for tools"),
     Line("reverse", "rows.reverse()", 0, 0, "a new queryset"),
     Line("all", "rows.all()", 0, 0, "a new queryset without the rows that were read"),
     Line("none", "rows.none()", 0, 0, "a new queryset that never asks"),

@@ -13,7 +13,6 @@ TABLE: list[tuple[str, str, int, int, str]] = [
     ("slice", "qs[:3]", 0, 0, "a new queryset; on an evaluated one, a list"),
     ("explain", "qs.explain()", 0, 0, ""),
     ("print the query", "str(qs.query)", 0, 0, ""),
-    ("the plan", "qs.plan", 0, 0, ""),
     ("iterate", "list(qs)", 1, 0, "one request per page; the rows are kept"),
     ("iterate, and stop", "next(iter(qs))", 1, 0, "pages are read as they are needed"),
     ("length", "len(qs)", 1, 0, "reads all rows; count() asks for the number"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import math
+import pickle
 from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
@@ -153,8 +154,12 @@ def test_every_entry_says_what_it_is() -> None:
     for name, entry in LOOKUPS.items():
         assert entry.name == name
         assert entry.phrase
-        assert entry.accepts
+        assert entry.takes
         assert name == "exact" or name in entry.example
+
+
+def test_a_lookup_is_pickled_by_name() -> None:
+    assert all(pickle.loads(pickle.dumps(entry)) is entry for entry in LOOKUPS.values())
 
 
 @pytest.mark.parametrize(

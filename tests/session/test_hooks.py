@@ -11,7 +11,7 @@ from tests.session.helpers import Plain, all_rows, manager
 from wbmodel import Run, hookspecs
 from wbmodel.errors import WbmodelWarning
 from wbmodel.hookspecs import HOOKS, hookimpl
-from wbmodel.query import lookups
+from wbmodel.query.lookups import base as lookups
 from wbmodel.request import Send
 from wbmodel.session import connect
 

@@ -14,8 +14,8 @@ import attrs
 from wbmodel.backend.capabilities import Capabilities
 from wbmodel.meta import Kind
 from wbmodel.query.conditions import Leaf, Node
+from wbmodel.query.lookups import LOCAL, Grade, Pushed, graded
 from wbmodel.query.paths import Path
-from wbmodel.query.wires import Grade, wire_value
 
 __all__ = ["Compiled", "Note", "compile_filter", "conjoined", "order_path", "server_path"]
 
@@ -47,30 +47,25 @@ def compile_filter(node: Node | None, can: Capabilities, pushed: bool = True) ->
     return Compiled(wire, grade, tuple(notes))
 
 
-def _compile(node: Node, can: Capabilities, pushed: bool, notes: list[Note]) -> tuple[dict[str, Any] | None, Grade]:
+def _compile(node: Node, can: Capabilities, pushed: bool, notes: list[Note]) -> Pushed:
     if isinstance(node, Leaf):
-        wire, grade = _leaf(node, can) if pushed else (None, "local")
-        notes.append(Note(node, grade, wire))
-        return wire, grade
+        found = _leaf(node, can) if pushed else LOCAL
+        notes.append(Note(node, found.grade, found.filter))
+        return found
     first = len(notes)
     parts = [_compile(child, can, pushed, notes) for child in node.children]
-    grades = [grade for _, grade in parts]
-    worst: Grade = "local" if "local" in grades else "superset" if "superset" in grades else "exact"
     wires = [wire for wire, _ in parts if wire is not None]
+    exact = all(grade == "exact" for _, grade in parts)
     if node.connector == "AND":
-        if worst == "local":
-            worst = "superset" if wires else "local"
-        return _and(wires), worst
-    if worst == "local":
+        return graded(_and(wires), exact) if wires else LOCAL
+    if len(wires) < len(parts):
         # One part of an OR that the server cannot answer makes all of it unanswerable there.
         notes[first:] = [Note(note.leaf, "local", None) for note in notes[first:]]
-        return None, "local"
-    return {"$or": wires}, worst
+        return LOCAL
+    return graded({"$or": wires}, exact)
 
 
-def _and(wires: list[dict[str, Any]]) -> dict[str, Any] | None:
-    if not wires:
-        return None
+def _and(wires: list[dict[str, Any]]) -> dict[str, Any]:
     merged: dict[str, Any] = {}
     for wire in wires:
         if len(wire) != 1 or next(iter(wire)) in merged or next(iter(wire)).startswith("$"):
@@ -87,47 +82,16 @@ def conjoined(one: dict[str, Any] | None, other: dict[str, Any] | None) -> dict[
     return {"$and": parts}
 
 
-def _leaf(leaf: Leaf, can: Capabilities) -> tuple[dict[str, Any] | None, Grade]:
-    key = server_path(leaf.path, can)
+def _leaf(leaf: Leaf, can: Capabilities) -> Pushed:
+    path, lookup = leaf.path, leaf.lookup
+    key = server_path(path, can)
     if key is None:
-        return None, "local"
-    kind, lookup, operand = leaf.path.kind, leaf.lookup, leaf.operand
-    grade = lookup.grade(operand, kind, can)
-    wire = lookup.wire(key, operand, kind, can)
-    if wire is None or grade == "local":
-        return None, "local"
-    if len(leaf.path.keys) > 1 and not can.literal_keys and grade == "exact":
-        # Whether "a.b" also finds a key that is literally called so is not known.
-        grade = "superset"
-    if not leaf.negated:
-        return wire, grade
-    return _negated(key, leaf, wire, grade, can)
-
-
-_OPPOSITE = {"gt": "$lte", "gte": "$lt", "lt": "$gte", "lte": "$gt", "within": "$lt"}
-
-
-def _negated(
-    key: str, leaf: Leaf, wire: dict[str, Any], grade: Grade, can: Capabilities
-) -> tuple[dict[str, Any] | None, Grade]:
-    if grade != "exact":
-        # The opposite of more than was meant is less than is meant.
-        return None, "local"
-    name, operand = leaf.lookup.name, leaf.operand
-    if name == "isnull":
-        return ({key: {"$ne": None}} if operand else {key: None}), "exact"
-    if name == "exact" and operand is None and not leaf.path.kind.is_keyed:
-        return {key: {"$ne": None}}, "exact"
-    if name == "exact" and operand is not None:
-        # The server's own $ne may drop rows that lack the key; here they stay.
-        return {"$or": [{key: None}, {key: {"$ne": wire[key]}}]}, "exact"
-    if name == "in" and operand is not None and None not in operand:
-        return {"$or": [{key: None}, {key: {"$nin": wire[key]["$in"]}}]}, "exact"
-    if name in _OPPOSITE and leaf.path.kind in (Kind.TIME, Kind.INT):
-        # Values of a column are of one type and never NaN, so what is not above is null or not above.
-        return {"$or": [{key: None}, {key: {_OPPOSITE[name]: wire_value(operand)}}]}, "exact"
-    # No client of W&B's was seen to send $nor, so only a server that promises much is sent it.
-    return ({"$nor": [wire]}, "exact") if can.strict_values else (None, "local")
+        return LOCAL
+    found = (lookup.push_negated if leaf.negated else lookup.push)(key, leaf.operand, path.kind, can)
+    if found.grade == "exact" and len(path.keys) > 1 and not can.literal_keys:
+        # Whether "a.b" also finds a key that is literally called so is not known; if it does, the negation finds less.
+        return LOCAL if leaf.negated else Pushed(found.filter, "superset")
+    return found
 
 
 # -- paths -----------------------------------------------------------------------------------------

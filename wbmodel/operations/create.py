@@ -370,7 +370,7 @@ def _wanted(meta: EntityMeta, lookups: Mapping[str, Any], defaults: Mapping[str,
         held = plain(whole, f"{meta.name}.{path.field.name}")
         leaf, _ = resolve(meta, Q(**{name: value}))
         assert isinstance(leaf, Leaf)
-        if not leaf.lookup.match(leaf.operand, path.kind)(dig(held, path.keys)):
+        if not leaf.lookup.matches(leaf.operand, path.kind)(dig(held, path.keys)):
             raise FieldError(
                 f"{name}={value!r:.80} is looked for, and the other lookups and defaults give a new {meta.name} "
                 f"{path.field.name}={held!r:.80}, which would not be found by it; say one of the two "

@@ -7,7 +7,6 @@ from operator import attrgetter
 from typing import Any
 
 from wbmodel.json_values import ABSENT
-from wbmodel.meta import Kind
 from wbmodel.query.conditions import Leaf, Node
 from wbmodel.query.paths import Path
 
@@ -62,8 +61,7 @@ def _predicate(node: Node) -> Callable[[Any], bool]:
 
 
 def _leaf(leaf: Leaf) -> Callable[[Any], bool]:
-    get, kind = getter(leaf.path), leaf.path.kind
-    test = leaf.lookup.match(leaf.operand, Kind.TEXTS if kind is Kind.TEXTS else kind)
+    get, test = getter(leaf.path), leaf.lookup.matches(leaf.operand, leaf.path.kind)
     if leaf.negated:
         return lambda row: not test(get(row))
     return lambda row: test(get(row))

@@ -182,11 +182,11 @@ def _advice(kit: Kit, subject: Subject, lookup: str, operand: Any, too_many: boo
         return f"{rule}\nno filter was sent ({type_name} is not in `filtered`), so the rows are wrong: see row/*"
     leaf = _leaf(subject, lookup, operand)
     operand, kind = leaf.operand, leaf.path.kind
-    grade = entry.grade(operand, kind, can)
+    grade = entry.push("key", operand, kind, can).grade
     decisive = [
         name
         for name in ("strict_values", "literal_keys", "regex", "exists")
-        if getattr(can, name) and entry.grade(operand, kind, attrs.evolve(can, **{name: False})) != grade  # type: ignore[arg-type]
+        if getattr(can, name) and entry.push("key", operand, kind, attrs.evolve(can, **{name: False})).grade != grade  # type: ignore[arg-type]
     ]
     if grade == "local":
         return f"{rule}\nnothing was sent of this condition, so the rows themselves are wrong: see row/* and page/*"

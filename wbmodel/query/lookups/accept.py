@@ -1,0 +1,126 @@
+"""The checks of operands that several lookups share: each gives the normal form or raises :class:`FieldError`.
+
+All take ``(value, kind, where)``: the value as given, the kind of the field, and the words that name the place.
+"""
+
+from __future__ import annotations
+
+import copy
+import enum
+import math
+import re
+from datetime import datetime
+from typing import Any
+
+from wbmodel.codec import parse_datetime
+from wbmodel.errors import FieldError
+from wbmodel.json_values import operand_type
+from wbmodel.meta import Kind
+
+NUMBERS = frozenset({Kind.INT, Kind.FLOAT})
+# Fields whose values are all of one type: that type, and the words for it.
+_ONLY = {
+    **dict.fromkeys((Kind.ID, Kind.TEXT), ("text", "holds text")),
+    **dict.fromkeys(NUMBERS, ("number", "holds a number")),
+    Kind.BOOL: ("bool", "is true or false"),
+}
+
+
+def native(value: Any) -> Any:
+    """Numpy and torch scalars, and enums, as the Python values they stand for."""
+    if isinstance(value, enum.Enum):
+        return value.value
+    if value is None or isinstance(value, (str, bool, int, float, list, tuple, dict, datetime)):
+        return value
+    item = getattr(value, "item", None)
+    if callable(item) and getattr(value, "shape", ()) == ():
+        return item()
+    return value
+
+
+def show(value: Any) -> str:
+    """A refused value and its type, shortened."""
+    text = repr(value)
+    return f"{text[:80]}{'...' if len(text) > 80 else ''} ({type(value).__name__})"
+
+
+def scalar(value: Any, kind: Kind, where: str) -> Any:
+    """What a field may equal."""
+    value = native(value)
+    if value is None:
+        return None
+    if kind is Kind.TIME:
+        return _moment(value, where)
+    got = operand_type(value)
+    if got == "number" and isinstance(value, float) and math.isnan(value):
+        raise FieldError(f"{where}: nothing equals NaN; use isnan=True")
+    wanted, words = _ONLY.get(kind, (got, ""))
+    if got != wanted:
+        raise FieldError(f"{where}: the field {words}, not {show(value)}")
+    if kind is Kind.TEXTS:
+        if isinstance(value, str):
+            raise FieldError(
+                f"{where}: the field is a list; use contains={value!r} for membership, or give the whole list"
+            )
+        if not isinstance(value, (list, tuple)) or not all(isinstance(item, str) for item in value):
+            raise FieldError(f"{where}: the field is a list of text, not {show(value)}")
+        return list(value)
+    if (kind.is_keyed and got == "time") or (got == "object" and not isinstance(value, dict)):
+        raise FieldError(f"{where}: a value in JSON is never {show(value)}")
+    # The query must not change when the list that was given does.
+    return copy.deepcopy(list(value) if isinstance(value, tuple) else value) if got in ("list", "object") else value
+
+
+def comparable(value: Any, kind: Kind, where: str) -> Any:
+    """What a field may be above or below."""
+    value = native(value)
+    if kind is Kind.TIME:
+        return _moment(value, where)
+    got = operand_type(value)
+    if got == "number" and isinstance(value, float) and math.isnan(value):
+        raise FieldError(f"{where}: nothing is above or below NaN; use isnan=True")
+    if kind in (Kind.BOOL, Kind.TEXTS, Kind.REF):
+        raise FieldError(f"{where}: a {kind.value} field has no order; use exact, in or contains")
+    wanted = _ONLY[kind][0] if kind in _ONLY else None
+    if got not in ("number", "text") or wanted not in (None, got):
+        raise FieldError(f"{where}: compares with {wanted or 'a number or text'}, not {show(value)}")
+    return value
+
+
+_ZONE = re.compile(r"[T ].*(?:[zZ]|[+-]\d\d(?::?\d\d)?)\s*$")
+
+
+def _moment(value: Any, where: str) -> datetime:
+    if isinstance(value, str):
+        try:
+            moment = parse_datetime(value)
+        except ValueError:
+            raise FieldError(
+                f"{where}: {value!r} is no date and time; give an aware datetime or RFC 3339 text"
+            ) from None
+        if not _ZONE.search(value):
+            raise FieldError(f"{where}: {value!r} has no time zone; write it like 2021-04-23T10:00:00Z")
+        return moment
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise FieldError(f"{where}: {value!r} has no time zone; say which, for instance tzinfo=timezone.utc")
+        return value
+    raise FieldError(f"{where}: a moment is an aware datetime or RFC 3339 text, not {show(value)}")
+
+
+def text(value: Any, kind: Kind, where: str) -> str:
+    """Text, for a field that may hold some."""
+    value = native(value)
+    if not isinstance(value, str):
+        raise FieldError(f"{where}: takes text, not {show(value)}")
+    if kind in NUMBERS or kind in (Kind.BOOL, Kind.TIME):
+        raise FieldError(f"{where}: a {kind.value} field holds no text")
+    return value
+
+
+def flag(value: Any, kind: Kind, where: str) -> bool:
+    """True or False, whatever the field holds."""
+    value = native(value)
+    if not isinstance(value, bool):
+        raise FieldError(f"{where}: takes True or False, not {show(value)}")
+    return value

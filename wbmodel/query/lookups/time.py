@@ -1,0 +1,53 @@
+"""Days and ages of moments: ``date``, ``within``."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta, timezone
+from typing import Any
+
+from wbmodel.backend.capabilities import Capabilities
+from wbmodel.errors import FieldError
+from wbmodel.meta import Kind
+from wbmodel.query.lookups import accept
+from wbmodel.query.lookups.base import Lookup, Pushed, Test, graded, lookup, wire_value
+from wbmodel.query.lookups.comparison import GreaterThanOrEqual
+
+
+@lookup(
+    "date",
+    "falls on",
+    takes="a datetime.date or text such as 2021-04-23, in UTC",
+    example="created_at__date='2021-04-23'",
+)
+class Date(Lookup):
+    def accept(self, value: Any, kind: Kind, where: str) -> tuple[datetime, datetime]:
+        if kind is not Kind.TIME:
+            raise FieldError(f"{where}: only a date-time field has a day")
+        if isinstance(value, str):
+            try:
+                value = date.fromisoformat(value)
+            except ValueError:
+                raise FieldError(f"{where}: {value!r} is no day; write it as 2021-04-23") from None
+        if isinstance(value, datetime) or not isinstance(value, date):
+            raise FieldError(f"{where}: takes a datetime.date or text such as 2021-04-23, not {accept.show(value)}")
+        start = datetime(value.year, value.month, value.day, tzinfo=timezone.utc)
+        return start, start + timedelta(days=1)
+
+    def matches(self, operand: tuple[datetime, datetime], kind: Kind) -> Test:
+        return lambda value: isinstance(value, datetime) and operand[0] <= value < operand[1]
+
+    def push(self, key: str, operand: tuple[datetime, datetime], kind: Kind, can: Capabilities) -> Pushed:
+        return graded({key: {"$gte": wire_value(operand[0]), "$lt": wire_value(operand[1])}}, exact=True)
+
+
+@lookup("within", "is at most so long ago:", takes="a timedelta", example="created_at__within=timedelta(days=7)")
+class Within(GreaterThanOrEqual):
+    def accept(self, value: Any, kind: Kind, where: str) -> datetime:
+        if kind is not Kind.TIME:
+            raise FieldError(f"{where}: only a date-time field has an age")
+        if not isinstance(value, timedelta):
+            raise FieldError(f"{where}: takes a timedelta, not {accept.show(value)}")
+        try:
+            return datetime.now(timezone.utc) - value
+        except OverflowError:
+            raise FieldError(f"{where}: {value!r} ago is before the first date there is") from None
