@@ -223,6 +223,8 @@ def world_from(world: Mapping[str, Any], /, **options: Any) -> FixturesBackend:
 
 
 def _promises(dialect: Dialect) -> Capabilities:
+    from wbmodel.engine.dialect import TYPES
+
     plain = not dialect.case_blind and dialect.arrays == "opaque"
     return Capabilities(
         strict_values=plain and not dialect.cross_types and not dialect.null_comparisons and dialect.nan == "token",
@@ -230,7 +232,8 @@ def _promises(dialect: Dialect) -> Capabilities:
         regex=plain,
         exists=True,
         multi_order=dialect.multi_order and dialect.ties == "newest",
-        nulls_last=dialect.nulls == "last" and dialect.nan == "token",
+        # Who is promised this leaves the whole order to the backend, the types in it included.
+        nulls_last=dialect.nulls == "last" and dialect.nan == "token" and dialect.types == TYPES,
         all_projects=True,
         filtered=dialect.filtered,
         page_size=dialect.max_page,

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+from itertools import permutations
 from typing import Any
 
 import pytest
 
 from tests.engine.conftest import Asker, make_world, ticking
 from wbmodel.engine import Dialect, Engine, MemoryStore
+from wbmodel.engine.dialect import TYPES, ValueType
 from wbmodel.engine.fields import LanguageError
 from wbmodel.engine.filters import compile_filter
+from wbmodel.errors import ConfigurationError
 from wbmodel.request import Request
 
 DEFAULT = Dialect()
+NULLS = ["nan", "null", "absent"]
+"""Rows without a value, newest first."""
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +40,7 @@ def store() -> MemoryStore:
         "list": [1, "adam"],
         "texts": ["adam"],
         "two": 2,
+        "object": {"a": 1},
     }
     for name, value in values.items():
         store.add_run(project, name, config={} if name == "absent" else {"k": value, "a.b": 1}, tags=["x", "Y"])
@@ -80,6 +86,48 @@ def test_nan_as_text(store: MemoryStore) -> None:
     assert order.index("two") < order.index("minus") < order.index("inf") < order.index("nan") < order.index("adam")
 
 
+SWITCHED: tuple[ValueType, ...] = ("object", "text", "list", "number", "bool")
+
+
+def test_types_stand_in_the_order_that_the_dialect_says(store: MemoryStore) -> None:
+    plain = ["minus", "one", "two", "inf", "text1", "Adam", "adam", "true", "texts", "list", "object"]
+    switched = ["object", "text1", "Adam", "adam", "texts", "list", "minus", "one", "two", "inf", "true"]
+    assert listed(store, "+config.k") == plain + NULLS
+    assert listed(store, "+config.k", types=SWITCHED) == switched + NULLS
+    assert listed(store, "-config.k", types=SWITCHED) == switched[::-1] + NULLS
+    assert listed(store, "+config.k", types=SWITCHED, nulls="first") == NULLS + switched
+    # A list before an object, whatever their texts.
+    assert listed(store, "+config.k", types=("number", "text", "bool", "object", "list")) == [
+        *plain[:-3], "object", "texts", "list", *NULLS,
+    ]  # fmt: skip
+
+
+def test_infinities_as_text_stand_among_texts(store: MemoryStore) -> None:
+    texts = ["minus", "text1", "Adam", "inf", "nan", "adam"]
+    assert listed(store, "+config.k", nan="text", types=SWITCHED) == [
+        "object", *texts, "texts", "list", "one", "two", "true", *NULLS[1:],
+    ]  # fmt: skip
+    assert listed(store, "-config.k", nan="text") == [
+        "object", "list", "texts", "true", *texts[::-1], "two", "one", *NULLS[1:],
+    ]  # fmt: skip
+
+
+def test_dates_are_numbers(store: MemoryStore) -> None:
+    for types in permutations(TYPES):
+        assert listed(store, "+created_at", types=types)[:2] == ["absent", "null"]
+
+
+@pytest.mark.parametrize(
+    "types", [(), ("text",), ("text", "text", "bool", "list", "object"), (*TYPES, "date"), list(TYPES), "text", None]
+)
+def test_types_are_the_five_types(types: Any) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"takes the tuple \('number', 'text', 'bool', 'list', 'object'\)"
+    ) as told:
+        Dialect(types=types)
+    assert repr(types) in str(told.value)
+
+
 def test_case_blind(store: MemoryStore) -> None:
     assert hits(store, "adam") == {"adam"}
     assert hits(store, "aDAM", case_blind=True) == {"adam", "Adam"}
@@ -88,7 +136,7 @@ def test_case_blind(store: MemoryStore) -> None:
     assert hits(store, {"$regex": "^A"}, case_blind=True) == {"adam", "Adam"}
     assert hits(store, {"$contains": "AD"}, case_blind=True) == {"adam", "Adam"}
     assert hits(store, "y", "tags") == set()
-    assert len(hits(store, "y", "tags", case_blind=True)) == 13
+    assert len(hits(store, "y", "tags", case_blind=True)) == 14
     assert "adam" not in hits(store, {"$ne": "ADAM"}, case_blind=True)
 
 
@@ -133,7 +181,7 @@ def test_one_order_key(store: MemoryStore) -> None:
 
 
 def test_literal_keys(store: MemoryStore) -> None:
-    assert len(hits(store, 1, "config.a\\.b")) == 12
+    assert len(hits(store, 1, "config.a\\.b")) == 13
     assert hits(store, 1, "config.a\\.b", literal_keys=False) == set()
 
 
@@ -176,3 +224,4 @@ def test_the_named_dialects_differ_from_the_default_where_they_say() -> None:
     same = {name for name, value in attrs.asdict(hostile).items() if value == attrs.asdict(DEFAULT)[name]}
     assert same == {"null_comparisons", "max_depth", "missing_user"}
     assert hostile.seed == 3
+    assert len({Dialect.hostile(seed).types for seed in range(20)}) > 10

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.engine.conftest import RUNS, START, Asker, make_world
 from wbmodel.engine import Dialect, MemoryStore
+from wbmodel.engine.dialect import TYPES, ValueType
 from wbmodel.engine.fields import known_fields
 
 
@@ -87,9 +88,12 @@ VALUE = st.one_of(
     st.floats(allow_nan=True),
     st.text(max_size=2),
     st.lists(st.integers(0, 2), max_size=2),
+    st.dictionaries(st.sampled_from("ab"), st.integers(0, 2), max_size=2),
 )
 DIALECTS = [
     Dialect(),
+    Dialect(types=("list", "text", "object", "bool", "number")),
+    Dialect(types=("bool", "object", "number", "list", "text"), nan="text"),
     Dialect(nulls="first"),
     Dialect(ties="arbitrary", seed=4),
     Dialect(nan="text", nulls="first", multi_order=False),
@@ -119,6 +123,24 @@ def _switches(dialect: Dialect) -> dict[str, Any]:
     import attrs
 
     return {name: getattr(dialect, name) for name in attrs.fields_dict(Dialect)}
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.lists(VALUE, max_size=12), st.permutations(TYPES), st.booleans())
+def test_types_in_every_order(values: list[Any], types: list[ValueType], descending: bool) -> None:
+    """Rows of one type stand as in the documented order, and the types as the dialect says."""
+    ask, order = Asker(filled(values), Dialect(types=tuple(types))), ("-" if descending else "+") + "config.k"
+    plain = [int(name[1:]) for name in Asker(filled(values)).names(order=order)]
+    kinds = {int: "number", float: "number", str: "text", bool: "bool", list: "list", dict: "object"}
+    lacks = [value is ... or value is None or value != value for value in values]
+    expected = [
+        index
+        for kind in (reversed(types) if descending else types)
+        for index in plain
+        if not lacks[index] and kinds[type(values[index])] == kind
+    ]
+    expected += [index for index in plain if lacks[index]]
+    assert [int(name[1:]) for name in ask.names(order=order)] == expected
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -221,6 +243,15 @@ def test_first(ask: Asker) -> None:
 def test_what_is_no_cursor_is_an_error(ask: Asker, cursor: str) -> None:
     response = ask.send(RUNS, after=cursor)
     assert any("cursor" in error["message"] for error in response.errors)
+
+
+@pytest.mark.parametrize(
+    "rank", [[5, "a"], [-1, "a"], [1.0, "a"], [True, "a"], ["1", "a"], [0, "a"], [0, math.nan], [3, 1], [1], 1, "a", {}]
+)
+def test_a_cursor_whose_rank_no_value_has_is_an_error(rank: Any) -> None:
+    cursor = base64.urlsafe_b64encode(json.dumps([0, rank, [1, "r"]]).encode()).decode()
+    response = Asker(filled([1])).send(RUNS, order="+config.k", after=cursor)
+    assert "after is no cursor" in response.errors[0]["message"]
 
 
 def test_cursors_belong_to_their_order(ask: Asker) -> None:

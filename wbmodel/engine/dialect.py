@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from itertools import permutations
+from typing import Any, Literal
 
 import attrs
 
-__all__ = ["FILTERED", "Dialect"]
+from wbmodel.errors import ConfigurationError
+
+__all__ = ["FILTERED", "TYPES", "Dialect", "ValueType"]
 
 FILTERED = frozenset({"Run", "Sweep", "Project", "View", "ArtifactCollection", "Artifact", "User"})
 """GraphQL types whose connections take ``filters`` and ``order``."""
+
+ValueType = Literal["number", "text", "bool", "list", "object"]
+
+TYPES: tuple[ValueType, ...] = ("number", "text", "bool", "list", "object")
+"""The types of values in their documented order."""
+
+
+def _each_type_once(dialect: Dialect, attribute: attrs.Attribute[Any], types: Any) -> None:
+    if not isinstance(types, tuple) or len(types) != len(TYPES) or any(name not in types for name in TYPES):
+        raise ConfigurationError(f"Dialect(types=...) takes the tuple {TYPES!r} in any order, not {types!r}")
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class Dialect:
     """How filters, orders and pages behave.
 
-    The defaults: negation keeps rows that lack the key; null, absent and NaN sort last; types are kept apart; case
-    matters; lists in config and summary are opaque; ties stand newest first, then by name; several order keys.
+    The defaults: negation keeps rows that lack the key; null, absent and NaN sort last; types are kept apart, numbers
+    before text before booleans before lists before objects; case matters; lists in config and summary are opaque; ties
+    stand newest first, then by name; several order keys.
     """
 
     ne_keeps_null: bool = True
@@ -26,9 +40,13 @@ class Dialect:
     nulls: Literal["last", "first"] = "last"
     """Where rows without a value stand in an order, in both directions."""
 
+    types: tuple[ValueType, ...] = attrs.field(default=TYPES, validator=_each_type_once)
+    """The types in ascending order, where one key has values of several; a descending order reverses them. Dates are
+    numbers. Lists and objects stand by their JSON text among themselves."""
+
     nan: Literal["token", "text"] = "token"
     """``token``: NaN is a number that no comparison matches and that sorts with the nulls. ``text``: non-finite numbers
-    behave as the texts "NaN", "Infinity" and "-Infinity"."""
+    behave as the texts "NaN", "Infinity" and "-Infinity", in orders too."""
 
     case_blind: bool = False
     """Equality and patterns on text ignore case."""
@@ -77,10 +95,16 @@ class Dialect:
 
     @classmethod
     def hostile(cls, seed: int = 0) -> Dialect:
-        """Everything that is not known goes the other way; for testing that a compiler relies on none of it."""
+        """Everything that is not known goes the other way; for testing that a compiler relies on none of it.
+
+        ``seed`` picks the order of types, never the documented one, and shuffles ties.
+        """
+        from random import Random
+
         return cls(
             ne_keeps_null=False,
             nulls="first",
+            types=Random(seed).choice(list(permutations(TYPES))[1:]),
             nan="text",
             case_blind=True,
             cross_types=True,

@@ -1,8 +1,9 @@
 """Orders: ``+key`` and ``-key`` terms -> rows in one total order, and keys to find a place in it again.
 
-Ascending: numbers, then text (by code point), then booleans, then lists and objects (by JSON text); descending: the
-exact reverse. Null, absent and NaN come last in both directions (or first, if the dialect says so). Rows that tie in
-every key stand newest first, then by name; that is also the order when none is asked.
+Ascending: numbers, then text (by code point), then booleans, then lists, then objects (both by JSON text), or the types
+as the dialect orders them; descending: the exact reverse. Null, absent and NaN come last in both directions (or first,
+if the dialect says so). Rows that tie in every key stand newest first, then by name; that is also the order when none
+is asked.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from zlib import crc32
 import attrs
 
 from wbmodel.codec import dumps
-from wbmodel.engine.dialect import Dialect
+from wbmodel.engine.dialect import TYPES, Dialect, ValueType
 from wbmodel.engine.fields import MISSING, Getter, field
 from wbmodel.engine.paths import split_order
 
@@ -25,23 +26,35 @@ __all__ = ["Order", "Rank", "compile_order", "parse_order"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 Rank = tuple[int, Any]
-"""The class of a value and the value: ``(0, number)``, ``(1, text)``, ``(2, bool)``, ``(3, JSON text)``."""
+"""The place of a value's type among the types, and the value: a number, text, bool, or the JSON text of a list or
+object. Dates are microseconds."""
+
+_HELD: dict[ValueType, tuple[type, ...]] = {
+    "number": (int, float), "text": (str,), "bool": (bool,), "list": (str,), "object": (str,),
+}  # fmt: skip
+"""What a rank holds of a value of each type."""
 
 
-def rank(value: Any) -> Rank | None:
-    """The place of a value among all values, ascending; None for null, absent and NaN. Dates are microseconds."""
-    kind = type(value)
-    if kind is str:
-        return (1, value)
-    if kind is float or kind is int:
-        return (0, value) if value == value else None
-    if kind is bool:
-        return (2, value)
-    if value is None or value is MISSING:
-        return None
-    if kind is datetime:
-        return (0, microseconds(value))
-    return (3, dumps(value))
+def ranker(types: Sequence[ValueType]) -> Callable[[Any], Rank | None]:
+    """What gives the place of a value among all values, ascending, where the types stand in this order; None for null,
+    absent and NaN."""
+    number, text, flag, array, mapping = (types.index(name) for name in TYPES)
+
+    def rank(value: Any) -> Rank | None:
+        kind = type(value)
+        if kind is str:
+            return (text, value)
+        if kind is float or kind is int:
+            return (number, value) if value == value else None
+        if kind is bool:
+            return (flag, value)
+        if value is None or value is MISSING:
+            return None
+        if kind is datetime:
+            return (number, microseconds(value))
+        return (mapping if kind is dict else array, dumps(value))
+
+    return rank
 
 
 def microseconds(moment: datetime) -> int:
@@ -64,12 +77,16 @@ class Order:
     keys: tuple[tuple[Getter, bool], ...]
     nulls_first: bool
     tie: Callable[[Any], tuple[Any, ...]]
+    types: tuple[ValueType, ...] = TYPES
     newest: tuple[Getter, Getter] | None = None
     """Getters of date and name when :attr:`tie` means "newest first, then by name": two plain sorts are quicker."""
+    rank: Callable[[Any], Rank | None] = attrs.field(
+        init=False, default=attrs.Factory(lambda self: ranker(self.types), takes_self=True)
+    )
 
     def sort(self, rows: Sequence[Any]) -> list[Any]:
         """The rows in order. Rows that tie in all keys must be in tie order already, see :meth:`settle`."""
-        result = list(rows)
+        result, rank = list(rows), self.rank
         for get, descending in reversed(self.keys):
             there: list[tuple[Rank, Any]] = []
             nulls: list[Any] = []
@@ -95,14 +112,14 @@ class Order:
 
     def place(self, row: Any) -> list[Any]:
         """Where a row stands: its rank for each key, then its tie key. Plain JSON values."""
-        return [*(None if (r := rank(get(row))) is None else list(r) for get, _ in self.keys), list(self.tie(row))]
+        return [*(None if (r := self.rank(get(row))) is None else list(r) for get, _ in self.keys), list(self.tie(row))]
 
     def fits(self, place: Any) -> bool:
         """Whether ``place`` could have come from this order."""
         return (
             isinstance(place, list)
             and len(place) == len(self.keys) + 1
-            and all(_is_rank(item) for item in place[:-1])
+            and all(_is_rank(item, self.types) for item in place[:-1])
             and isinstance(place[-1], list)
             and [type(item) for item in place[-1]] == [int, str]
         )
@@ -110,7 +127,7 @@ class Order:
     def is_after(self, row: Any, place: list[Any]) -> bool:
         """Whether ``row`` comes after the place that another row had."""
         for (get, descending), before in zip(self.keys, place, strict=False):
-            mine = rank(get(row))
+            mine = self.rank(get(row))
             if mine is None or before is None:
                 if (mine is None) != (before is None):
                     return (mine is None) is not self.nulls_first
@@ -125,14 +142,13 @@ def _first(pair: tuple[Rank, Any]) -> Rank:
     return pair[0]
 
 
-def _is_rank(item: Any) -> bool:
+def _is_rank(item: Any, types: Sequence[ValueType]) -> bool:
     if item is None:
         return True
-    if not isinstance(item, list) or len(item) != 2 or item[0] not in (0, 1, 2, 3):
+    if not isinstance(item, list) or len(item) != 2 or type(item[0]) is not int:
         return False
     kind = type(item[1])
-    wanted: tuple[type, ...] = ((int, float), (str,), (bool,), (str,))[item[0]]
-    return kind in wanted and not (kind is float and math.isnan(item[1]))
+    return 0 <= item[0] < len(types) and kind in _HELD[types[item[0]]] and not (kind is float and math.isnan(item[1]))
 
 
 def compile_order(terms: Sequence[tuple[str, bool]], type_name: str, dialect: Dialect, name: Getter) -> Order:
@@ -146,9 +162,9 @@ def compile_order(terms: Sequence[tuple[str, bool]], type_name: str, dialect: Di
             key = name(row)
             return (crc32(f"{seed}:{key}".encode("utf-8", "surrogatepass")), key)
 
-        return Order(keys, dialect.nulls == "first", tie)
+        return Order(keys, dialect.nulls == "first", tie, dialect.types)
 
     def newest_first(row: Any) -> tuple[Any, ...]:
         return (-microseconds(created(row)), name(row))
 
-    return Order(keys, dialect.nulls == "first", newest_first, (created, name))
+    return Order(keys, dialect.nulls == "first", newest_first, dialect.types, (created, name))
