@@ -21,7 +21,7 @@ ASCENDING: list[Any] = [
     -math.inf, -1, 0, 0.5, 1, 10**30, math.inf, "", "A", "Z", "a", "b", "é", False, True, [1, 2], [1], [2],
     [], {"a": 1}, {"b": 0},
 ]  # fmt: skip
-"""Numbers, then text by code point, then booleans, then lists and objects by their JSON text."""
+"""Numbers, then text by code point, then booleans, then lists, then objects, both by their JSON text."""
 LAST = [math.nan, None, ABSENT]
 
 
@@ -41,6 +41,20 @@ def test_the_canonical_order(descending: bool) -> None:
         there, rest = found[: len(ASCENDING)], found[len(ASCENDING) :]
         assert repr(there) == repr(ASCENDING[::-1] if descending else ASCENDING)
         assert not any(map(has_value, rest))
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_the_oracle_has_the_same_order(descending: bool) -> None:
+    mixed = [*ASCENDING, *LAST]
+    random.Random(4).shuffle(mixed)
+    rows = [
+        {"id": f"{index:02d}", "created_at": 0, "config": {} if value is ABSENT else {"k": value}}
+        for index, value in enumerate(mixed)
+    ]
+    found = oracle.ordered(rows, [(("config", "k"), descending)])
+    there, rest = found[: len(ASCENDING)], found[len(ASCENDING) :]
+    assert repr([row["config"]["k"] for row in there]) == repr(ASCENDING[::-1] if descending else ASCENDING)
+    assert [row["id"] for row in rest] == sorted(row["id"] for row in rest)
 
 
 def test_several_keys_agree_with_the_oracle() -> None:

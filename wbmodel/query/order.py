@@ -1,7 +1,7 @@
 """Order keys, and the one order that every backend's rows are brought into.
 
-Ascending: numbers, then text, then booleans, then lists and objects; descending: the reverse. Absent, null and NaN
-come last in both. Rows that tie in every key stand newest first, then by id.
+Ascending: numbers and dates, then text, then booleans, then lists, then objects (both by their JSON text); descending:
+the reverse. Absent, null and NaN come last in both. Rows that tie in every key stand newest first, then by id.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from wbmodel.query.paths import Path, _resolve, resolve_path, split_dotted
 
 __all__ = ["OrderKey", "default_order", "has_value", "parse_order", "rank", "sort_key", "tie_break"]
 
-_CLASSES = {"number": 0, "time": 0, "text": 1, "bool": 2, "list": 3, "object": 3}
+_CLASSES = {"number": 0, "time": 0, "text": 1, "bool": 2, "list": 3, "object": 4}
 
 
 @attrs.frozen(slots=True)

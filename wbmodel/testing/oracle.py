@@ -155,7 +155,8 @@ def matches(row: Row, condition: Condition) -> bool:
 
 # -- orders ----------------------------------------------------------------------------------------
 
-_RANKS = {"number": 0, "time": 0, "text": 1, "bool": 2, "list": 3, "object": 3}
+_RANKS = {"number": 0, "time": 0, "text": 1, "bool": 2, "list": 3, "object": 4}
+"""Ascending order of the types. Numbers and dates never stand under one key."""
 
 
 def _order(one: Any, other: Any, descending: bool) -> int:
@@ -163,7 +164,7 @@ def _order(one: Any, other: Any, descending: bool) -> int:
     if any(lacking):
         return lacking[0] - lacking[1]
     ranks = [_RANKS[_class(value)] for value in (one, other)]
-    if ranks[0] == ranks[1] == 3:
+    if ranks[0] == ranks[1] >= _RANKS["list"]:
         one, other = (json.dumps(value, separators=(",", ":"), ensure_ascii=False) for value in (one, other))
     result = (ranks[0] > ranks[1]) - (ranks[0] < ranks[1]) or (one > other) - (one < other)
     return -result if descending else result
