@@ -1,0 +1,101 @@
+"""Runs the probe on both sides, piece by piece. What the starting revision answered is kept for the next run."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import attrs
+
+from tests.differential.baseline import HOME, REVISION, ROOT, baseline
+
+__all__ = ["HOMES", "Piece", "pieces", "records"]
+
+HERE = Path(__file__).parent
+DIALECTS = ("full", "weak", "drops", "mongo", "loose", "hostile1", "hostile2")
+HOMES = ("fixtures", *DIALECTS, *(f"live-{name}" for name in DIALECTS))
+PLACES = ("fixtures", "engine", "slow", "live", "readonly")
+SEEDS = 2000
+LIVE_EVERY = 3
+"""A live home is asked every third question: each is asked at live homes of two or three dialects."""
+
+
+@attrs.frozen
+class Piece:
+    """A part of the probe at one home, as one process runs it."""
+
+    part: str
+    home: str = "-"
+    seeds: str | None = None
+
+    def __str__(self) -> str:
+        return self.part if self.home == "-" else f"{self.part}-{self.home}"
+
+    @property
+    def arguments(self) -> list[str]:
+        """For the probe's command line."""
+        chosen = ["--seeds", self.seeds] if self.seeds else []
+        return ["--parts", self.part, "--homes", self.home, "--live-every", str(LIVE_EVERY), *chosen]
+
+
+def pieces(seeds: int = SEEDS, homes: tuple[str, ...] = HOMES, places: tuple[str, ...] = PLACES) -> list[Piece]:
+    """All pieces, or those of the first ``seeds`` questions at ``homes`` and of writes at ``places``."""
+    return [
+        *(Piece("writes", name) for name in places),
+        *(Piece("querysets", name, f"0:{seeds}") for name in homes),
+    ]
+
+
+def records(piece: Piece) -> tuple[str, str]:
+    """The records of the starting revision and of the working tree, as lines of JSON. Both are asked at once; what the
+    starting revision answered to the same probe before is not asked again."""
+    kept = HOME / "records" / f"{piece}-{_mark(piece)}.jsonl"
+    fresh = HOME / "records" / f"{piece}-working-{os.getpid()}.jsonl"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    making = kept.with_suffix(f".{os.getpid()}")
+    runs = [start([ROOT, ROOT / "plugins"], [*piece.arguments, "--write", str(fresh)])]
+    if not kept.exists():
+        runs.append(start([baseline()], [*piece.arguments, "--write", str(making)]))
+    try:
+        failed = [words for words in map(_end, runs) if words]
+        if failed:
+            raise AssertionError(f"the probe itself failed on {piece}:\n" + "\n".join(failed))
+        if making.exists():
+            making.rename(kept)
+        return kept.read_text(encoding="utf-8"), fresh.read_text(encoding="utf-8")
+    finally:
+        fresh.unlink(missing_ok=True)
+        making.unlink(missing_ok=True)
+
+
+def start(libraries: list[Path], arguments: list[str]) -> subprocess.Popen[str]:
+    """A process of the probe with the library in these folders, free of the settings of this one."""
+    ours = ("PYTHON", "WBMODEL", "WANDB", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+    environ = {name: value for name, value in os.environ.items() if not name.upper().startswith(ours)}
+    environ |= {"PYTHONHASHSEED": "0", "NETRC": str(HERE / "no-netrc"), "NO_PROXY": "127.0.0.1", "TZ": "UTC"}
+    command = [sys.executable, str(HERE / "start.py"), os.pathsep.join(map(str, libraries)), *arguments]
+    return subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def _end(run: subprocess.Popen[str]) -> str:
+    """What went wrong; "" when nothing did."""
+    try:
+        _, said = run.communicate(timeout=900)
+    except subprocess.TimeoutExpired:
+        run.kill()
+        return "it hangs"
+    return said[-3000:] if run.returncode else ""
+
+
+def _mark(piece: Piece) -> str:
+    """What the kept records depend on: the revision, the probe, the interpreter and all that is installed."""
+    digest = hashlib.sha256(f"{REVISION} {piece.arguments} {sys.version}".encode())
+    for file in sorted((HERE / "probe").glob("*.py")):
+        digest.update(file.read_bytes())
+    for found in sorted(f"{item.name} {item.version}" for item in metadata.distributions()):
+        digest.update(found.encode())
+    return digest.hexdigest()[:16]
