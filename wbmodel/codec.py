@@ -13,12 +13,22 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
-__all__ = ["dumps", "floats_from_tokens", "format_datetime", "loads", "loads_numbers", "loads_values", "parse_datetime"]
+__all__ = [
+    "dumps",
+    "floats_from_tokens",
+    "format_datetime",
+    "loads",
+    "loads_numbers",
+    "loads_values",
+    "parse_datetime",
+    "read_quoted",
+]
 
 UTC = timezone.utc
 _TOKENS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 _fast: Callable[[str | bytes], Any] | None = None
 _values: Callable[[str | bytes], Any] | None = None
+_standard = json.JSONDecoder()
 
 
 def loads(text: str | bytes) -> Any:
@@ -74,6 +84,12 @@ def floats_from_tokens(value: Any) -> Any:
     if isinstance(value, list):
         return [floats_from_tokens(item) for item in value]
     return value
+
+
+def read_quoted(text: str, at: int) -> tuple[str, int]:
+    """The JSON string whose opening quote is at ``at``, and the place behind its closing one. Raises ``ValueError``
+    where it is not closed, or holds what a JSON string cannot."""
+    return _standard.raw_decode(text, at)
 
 
 def dumps(value: Any) -> str:

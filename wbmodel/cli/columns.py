@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from wbmodel.codec import read_quoted
 from wbmodel.errors import FieldError, nearest
 from wbmodel.json_values import ABSENT
 from wbmodel.meta import EntityMeta, Kind
@@ -60,7 +60,7 @@ def split_list(texts: Iterable[str]) -> list[str]:
             char = text[at : at + 1]
             if char == '"':
                 try:
-                    at = json.decoder.scanstring(text, at + 1)[1]  # type: ignore[attr-defined]
+                    _, at = read_quoted(text, at)
                     continue
                 except ValueError:
                     raise FieldError(f"the quote in {text!r} is not closed") from None

@@ -17,6 +17,7 @@ from datetime import date, datetime, timedelta, timezone
 from typing import Any, NoReturn
 
 from wbmodel.cli.filter_values import Reader, render_value
+from wbmodel.codec import read_quoted
 from wbmodel.errors import FieldError, nearest
 from wbmodel.meta import EntityMeta, Kind
 from wbmodel.query.f import PathExpr
@@ -225,7 +226,7 @@ class _Parser:
     def quoted(self) -> int:
         """Where the JSON string that begins here ends."""
         try:
-            return int(json.decoder.scanstring(self.text, self.at + 1)[1])  # type: ignore[attr-defined]
+            return read_quoted(self.text, self.at)[1]
         except ValueError:
             self.fail("this quote is not closed, or holds what a JSON string cannot")
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 import attrs
 
+from wbmodel.codec import read_quoted
 from wbmodel.errors import FieldError, nearest, suggestion
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, entity_meta
 from wbmodel.query.f import PathExpr
@@ -98,7 +99,7 @@ def split_dotted(text: str) -> tuple[str, list[str]]:
     while True:
         if rest[at : at + 1] == '"':
             try:
-                part, end = json.decoder.scanstring(rest, at + 1)  # type: ignore[attr-defined]
+                part, end = read_quoted(rest, at)
             except ValueError:
                 raise FieldError(
                     f"the quote in {text!r} is not closed; a quoted key is written like a JSON string"
