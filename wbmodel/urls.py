@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit, urlunsplit
 
-__all__ = ["app_url", "is_scheme", "mask_url", "split_credentials", "split_scheme"]
+__all__ = ["app_url", "is_loopback", "is_scheme", "mask_url", "split_credentials", "split_scheme"]
 
 # Two characters at least: "C:" is a Windows drive, not a scheme. No digits alone after the colon: that is host:port.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+._-]+):(?!\d+(?:/|$))")
@@ -45,6 +45,18 @@ def mask_url(url: str) -> str:
     """``url`` as it may be shown: without credentials, and without the values of query parameters that look secret."""
     bare, _ = split_credentials(url)
     return _SECRET_PARAMETER.sub(r"\1***", bare)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` names this machine to itself: ``localhost``, or an address of the loopback device."""
+    import ipaddress
+
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def app_url(url: str) -> str | None:

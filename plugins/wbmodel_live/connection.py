@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-import ipaddress
 import os
 import ssl
 import time
@@ -33,6 +32,7 @@ from wbmodel.errors import (
     WbmodelError,
 )
 from wbmodel.request import Request, Response
+from wbmodel.urls import is_loopback
 from wbmodel_live.credentials import Credentials
 from wbmodel_live.intent import Intent, intent_of
 from wbmodel_live.limiter import TooLong, limiter_for
@@ -337,7 +337,7 @@ class Connection:
                 read_bufsize=2**20,
             )
         session.headers.setdefault("User-Agent", f"wbmodel/{version('wbmodel')}")
-        if _is_loopback(self.url):
+        if is_loopback(urlsplit(self.url).hostname or ""):
             # Between two processes of one machine, packing costs more than it saves.
             session.headers["Accept-Encoding"] = "identity"
         for name, value in self.options.headers.items():
@@ -384,14 +384,6 @@ def _wait(state: RetryCallState) -> float:
     if isinstance(trouble, Trouble) and trouble.wait is not None:
         return trouble.wait
     return _backoff(state)
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def _trust(options: Options) -> ssl.SSLContext | bool:

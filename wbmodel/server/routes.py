@@ -25,6 +25,7 @@ from wbmodel.server.errors import Refusal
 from wbmodel.server.limits import Limits
 from wbmodel.server.links import Links
 from wbmodel.server.measure import kind_of, measured
+from wbmodel.urls import is_loopback
 
 __all__ = ["Call", "Executed", "Routes"]
 
@@ -254,15 +255,3 @@ class Routes:
 def _worded(error: Mapping[str, Any]) -> dict[str, Any]:
     """An error of validation with the quotation marks of a real server: ``Cannot query field "x" on type "Y".``"""
     return {**error, "message": _QUOTED.sub(r'"\1"', str(error["message"]))}
-
-
-def is_loopback(host: str) -> bool:
-    """Whether ``host`` names this machine to itself."""
-    import ipaddress
-
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

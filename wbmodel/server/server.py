@@ -29,8 +29,9 @@ from wbmodel.server.answers import Answer, AnswerCache
 from wbmodel.server.errors import Refusal
 from wbmodel.server.faults import Fault, Faults, Rule
 from wbmodel.server.limits import Limits
-from wbmodel.server.routes import Call, Routes, is_loopback
+from wbmodel.server.routes import Call, Routes
 from wbmodel.server.wire import Front, log, read_body, reset, response_of, send, spoiled
+from wbmodel.urls import is_loopback
 
 if TYPE_CHECKING:
     import ssl
