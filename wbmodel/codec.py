@@ -22,6 +22,7 @@ __all__ = [
     "loads_values",
     "parse_datetime",
     "read_quoted",
+    "strict",
 ]
 
 UTC = timezone.utc
@@ -96,6 +97,28 @@ def dumps(value: Any) -> str:
     """Encode as compact JSON text. NaN and Infinity are written as bare tokens: for text *fields* only,
     never for a whole HTTP reply. Key order is kept."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=True)
+
+
+def _token(value: float) -> str:
+    return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+
+
+def strict(value: Any, number: Callable[[float], Any] = _token, other: Callable[[Any], Any] | None = None) -> Any:
+    """``value`` as strict JSON has it, tuples as lists and keys as text. A float that is not finite becomes what
+    ``number`` makes of it (W&B's own text token, which readers turn back), and what JSON has no form for what ``other``
+    makes of it (without one, it stays)."""
+    cls = value.__class__
+    if cls is float:
+        return value if math.isfinite(value) else number(value)
+    if cls is str or cls is int:
+        return value
+    if isinstance(value, dict):
+        return {str(key): strict(item, number, other) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [strict(item, number, other) for item in value]
+    if other is None or value is None or isinstance(value, (str, int)):
+        return value
+    return strict(float(value), number) if isinstance(value, float) else other(value)
 
 
 def parse_datetime(text: str) -> datetime:

@@ -18,7 +18,7 @@ from wbmodel.cli.columns import (
     unknown_keys,
 )
 from wbmodel.cli.options import LISTED
-from wbmodel.cli.output import MAX_TABLE_COLUMNS, complain, emit, strict, to_json, write_csv, write_table
+from wbmodel.cli.output import MAX_TABLE_COLUMNS, complain, emit, to_json, write_csv, write_table
 from wbmodel.cli.session import conditioned, open_session
 from wbmodel.errors import QueryError
 from wbmodel.query.conditions import leaves
@@ -117,7 +117,7 @@ def _write(rows: Iterable[Any], columns: Sequence[Column], how: str) -> None:
         write_csv([column.name for column in columns], ([plain(column.get(row)) for column in columns] for row in rows))
         return
     for item in _dicts(rows, columns):
-        emit(to_json(strict(item), indent=None))
+        emit(to_json(item, indent=None))
 
 
 def _stream(rows: QuerySet[Any, Any], columns: Sequence[Column], how: str) -> list[Any]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from wbmodel.codec import format_datetime
+from wbmodel.codec import format_datetime, strict
 from wbmodel.json_values import ABSENT
 from wbmodel.safe_text import escape, width
 
@@ -22,7 +22,6 @@ __all__ = [
     "emit",
     "fit",
     "prepare",
-    "strict",
     "to_json",
     "wants_color",
     "write_csv",
@@ -49,6 +48,7 @@ _STATE_STYLES = {
     "broken": "red",
     "skipped": "yellow",
 }
+
 # JSON may hold these as they are, terminals act on them or hide them.
 _IN_JSON = re.compile(
     "[\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
@@ -83,24 +83,23 @@ def complain(text: str, kind: str = "") -> None:
 # -- data ------------------------------------------------------------------------------------------
 
 
-def strict(value: Any) -> Any:
-    """``value`` as JSON has it: what is no finite number, and what is absent, is null; moments are RFC 3339 text."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, (str, int)):
-        return value
+def _strict(value: Any) -> Any:
+    """``value`` as strict JSON has it: what is not a finite number, and what is absent, is null; moments are RFC 3339
+    text."""
+    return strict(value, lambda _: None, _other)
+
+
+def _other(value: Any) -> Any:
     if isinstance(value, datetime):
         return format_datetime(value)
-    if isinstance(value, dict):
-        return {str(key): strict(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [strict(item) for item in value]
+    if isinstance(value, (set, frozenset)):
+        return _strict(list(value))
     return None if value is ABSENT else str(value)
 
 
 def to_json(value: Any, indent: int | None = 2) -> str:
     """Strict JSON text. Characters that a terminal would act on are written as escapes, which JSON reads back."""
-    text = json.dumps(strict(value), ensure_ascii=False, allow_nan=False, indent=indent)
+    text = json.dumps(_strict(value), ensure_ascii=False, allow_nan=False, indent=indent)
     return (
         text if text.isascii() and "\x7f" not in text else _IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     )
@@ -129,7 +128,7 @@ def _csv_cell(value: Any) -> str:
 
 
 def _flat(value: Any) -> str:
-    found = strict(value)
+    found = _strict(value)
     return found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
 
 

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from wbmodel.codec import loads
+from wbmodel.codec import loads, strict
 from wbmodel.engine.records import RunRecord
 
-__all__ = ["flat_row", "history_keys", "in_steps", "sample", "sampled_rows", "strict"]
+__all__ = ["flat_row", "history_keys", "in_steps", "sample", "sampled_rows"]
 
 Row = dict[str, Any]
 _KIND = {bool: "boolean", int: "number", float: "number", str: "string", list: "list", dict: "map"}
@@ -107,16 +107,3 @@ def sampled_rows(run: RunRecord, spec_text: Any) -> list[Row]:
     if keys:
         flat = [{key: row[key] for key in keys} for row in flat if all(key in row for key in keys)]
     return [strict(row) for row in sample(flat, None if samples is None else int(samples))]
-
-
-def strict(value: Any) -> Any:
-    """``value`` as strict JSON: non-finite numbers become W&B's own text tokens, which readers turn back."""
-    if type(value) is float:
-        if math.isfinite(value):
-            return value
-        return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
-    if type(value) is dict:
-        return {str(key): strict(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [strict(item) for item in value]
-    return value

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from wbmodel.codec import format_datetime
-from wbmodel.engine.history import strict
+from wbmodel.codec import format_datetime, strict
 from wbmodel.engine.text import encode
 
 if TYPE_CHECKING:

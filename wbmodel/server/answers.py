@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 
-from wbmodel.engine.history import strict
+from wbmodel.codec import strict
 from wbmodel.server.errors import JSON_TYPE
 
 __all__ = ["Answer", "AnswerCache", "encode_strict"]
