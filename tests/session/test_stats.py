@@ -12,8 +12,9 @@ from wbmodel.backend import Capabilities
 from wbmodel.errors import ServerError
 from wbmodel.hookspecs import hookimpl
 from wbmodel.request import Ahead, Emit, Request, Response, Send
+from wbmodel.safe_text import readable
 from wbmodel.session import connect
-from wbmodel.session.observe import SessionStats, readable
+from wbmodel.session.observe import SessionStats
 
 FAILING = Request(page(0, 5).document, {"first": 5, "after": 0, "fail": True}, "Rows")
 

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from wbmodel import safe_text
 from wbmodel.cli.columns import (
     Column,
     default_columns,
@@ -165,7 +166,7 @@ def _footer(rows: QuerySet[Any, Any], session: Session, found: Sequence[Any], li
 
 def counted(number: int, noun: str) -> str:
     """``1 run``, ``1 234 runs``."""
-    return f"{thousands(number)} {noun}{'' if number == 1 else 's'}"
+    return safe_text.counted(number, noun, " ")
 
 
 def thousands(number: int) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -13,7 +12,7 @@ from typing import Any
 
 from wbmodel.codec import format_datetime, strict
 from wbmodel.json_values import ABSENT
-from wbmodel.safe_text import escape, width
+from wbmodel.safe_text import escape, escape_json, width
 
 __all__ = [
     "MAX_TABLE_COLUMNS",
@@ -48,11 +47,6 @@ _STATE_STYLES = {
     "broken": "red",
     "skipped": "yellow",
 }
-
-# JSON may hold these as they are, terminals act on them or hide them.
-_IN_JSON = re.compile(
-    "[\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
-)
 
 
 def prepare() -> None:
@@ -99,10 +93,7 @@ def _other(value: Any) -> Any:
 
 def to_json(value: Any, indent: int | None = 2) -> str:
     """Strict JSON text. Characters that a terminal would act on are written as escapes, which JSON reads back."""
-    text = json.dumps(_strict(value), ensure_ascii=False, allow_nan=False, indent=indent)
-    return (
-        text if text.isascii() and "\x7f" not in text else _IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
-    )
+    return escape_json(json.dumps(_strict(value), ensure_ascii=False, allow_nan=False, indent=indent))
 
 
 def write_csv(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

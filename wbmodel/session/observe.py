@@ -11,6 +11,7 @@ import attrs
 
 from wbmodel.backend.asks import Request, Response
 from wbmodel.errors import ServerError
+from wbmodel.safe_text import counted, readable
 
 if TYPE_CHECKING:
     from wbmodel.session.drive import NamedWrapper
@@ -25,7 +26,6 @@ __all__ = [
     "install",
     "notify",
     "observing",
-    "readable",
     "remove",
     "within",
 ]
@@ -148,8 +148,8 @@ class SessionStats:
 
     def __str__(self) -> str:
         now = self.as_dict()
-        parts = [f"{_many(now['requests'], 'request')} in {_many(now['round_trips'], 'round trip')}"]
-        parts += [_many(now[name], name.removesuffix("s")) for name in ("errors", "pauses") if now[name]]
+        parts = [f"{counted(now['requests'], 'request')} in {counted(now['round_trips'], 'round trip')}"]
+        parts += [counted(now[name], name.removesuffix("s")) for name in ("errors", "pauses") if now[name]]
         if now["retries"]:
             parts.append("1 retry" if now["retries"] == 1 else f"{now['retries']:,} retries")
         parts += [f"{readable(now[name])} {label}" for name, label in _SIZES if now[name]]
@@ -241,17 +241,3 @@ class Measuring:
 
 
 _SIZES = (("bytes", "received"), ("sent", "sent"))
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def readable(size: int) -> str:
-    """A number of bytes for people: ``"999 B"``, ``"1.5 kB"``, ``"12 MB"``."""
-    amount, unit = float(size), "B"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if amount < 999.5:
-            break
-        amount, unit = amount / 1000, larger
-    return f"{size} B" if unit == "B" else f"{amount:.1f} {unit}" if amount < 9.95 else f"{amount:.0f} {unit}"

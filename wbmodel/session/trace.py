@@ -31,9 +31,10 @@ from wbmodel.backend.asks import Request, Response, Send
 from wbmodel.codec import dumps, format_datetime
 from wbmodel.errors import ServerError, WbmodelWarning, warn
 from wbmodel.hookspecs import CallInfo, Wrapper
+from wbmodel.safe_text import printable, readable
 from wbmodel.session.current import connections, get_session
 from wbmodel.session.drive import NamedWrapper
-from wbmodel.session.observe import Innermost, readable, within
+from wbmodel.session.observe import Innermost, within
 from wbmodel.session.redact import Redactor
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class TraceRecord:
         facts += [] if self.bytes is None else [readable(self.bytes)]
         facts += [f"{self.attempts} attempts"] if (self.attempts or 1) > 1 else []
         facts.append(self.outcome if self.error is None else f"{self.outcome} ({_short(self.error)})")
-        return _one_line(f"{', '.join(facts)} {_short(dumps(self.variables))}")
+        return printable(f"{', '.join(facts)} {_short(dumps(self.variables))}")
 
 
 class Trace(Sequence[TraceRecord]):
@@ -352,8 +353,3 @@ def _duration(seconds: float) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) <= _WIDTH else f"{text[: _WIDTH - 3]}..."
-
-
-def _one_line(text: str) -> str:
-    # What could move a terminal's cursor, or look like another line, is shown by its number.
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
