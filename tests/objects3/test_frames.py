@@ -18,7 +18,8 @@ from tests.objects.helpers import HOME, on
 from tests.objects3.plain_world import runs_of
 from wbmodel import Artifact, Count, F, Mean, Project, QuerySet, Run, connect, everything_but
 from wbmodel.errors import FrameWarning, LibraryNotInstalled, QueryError
-from wbmodel.table.table import DTYPES, Dtype, Table, TableColumn
+from wbmodel.table.column import DTYPES, Column, Dtype
+from wbmodel.table.table import Table
 from wbmodel.testing import assert_num_requests, count_requests
 
 pd = pytest.importorskip("pandas")
@@ -367,7 +368,7 @@ def test_columns_of_one_name_are_refused() -> None:
     with pytest.raises(QueryError, match=r"'config.lr' is asked for twice"):
         rows.values("config.lr", F.config["lr"])
     with pytest.raises(QueryError, match=r"two columns would have the name 'a'"):
-        Table([TableColumn("a", [1]), TableColumn("a", [2])], 1)
+        Table([Column("a", [1]), Column("a", [2])], 1)
     # Two spellings are two columns.
     with runs_of([{"config": {"lr": 1}}]) as runs:
         assert runs.values("config.lr", "config__lr").to_records() == [{"config.lr": 1, "config__lr": 1}]
@@ -456,7 +457,7 @@ def test_every_dtype_has_its_place_in_every_library() -> None:
     assert {dtype.name for dtype in DTYPES} == set(examples)
     for dtype in DTYPES:
         for declared, value in ((dtype, examples[dtype.name]), (Dtype("list", dtype), [examples[dtype.name]])):
-            table = Table([TableColumn("a", [value, None], declared)], 2)
+            table = Table([Column("a", [value, None], declared)], 2)
             assert table.to_polars()["a"].to_list() == [value, None]
             assert table.to_arrow()["a"].to_pylist() == [value, None]
 

@@ -14,6 +14,7 @@ from tests.objects3.plain_world import runs_of
 from wbmodel.compiler.hydrate import decoder
 from wbmodel.json_values import ABSENT
 from wbmodel.meta import Kind
+from wbmodel.operations.cells import LAYOUTS
 from wbmodel.table import json_columns as texts
 
 pl = pytest.importorskip("polars")
@@ -47,13 +48,13 @@ def test_columns_and_entities_agree(pairs: list[tuple[Any, Any]], chunk: int, wr
                 documents = [{key: {"desc": None, "value": value} for key, value in item.items()} for item in documents]
             written: list[str | None] = [json.dumps(item) for item in documents] + [None, "", "null"]
             expected = [decoder(kind)(text) for text in written]
-            columns = texts.columns_of_texts(kind, written)
+            columns = texts.columns_of_texts(LAYOUTS[kind], written)
             assert set(columns) == {key for item in expected for key in item}
-            for key, (column, types) in columns.items():
-                assert repr(list(column)) == repr([item.get(key) for item in expected])
-                assert types >= set(map(type, column))
+            for key, column in columns.items():
+                assert repr(list(column.values)) == repr([item.get(key) for item in expected])
+                assert column.classes >= set(map(type, column.values))
             keys = [key for key in ("a", "b", "_wandb", "b.c", "value", "nowhere") if texts.is_plain(key)]
-            for key, column in zip(keys, texts.some_of_texts(kind, keys, written), strict=True):
+            for key, column in zip(keys, texts.some_of_texts(LAYOUTS[kind], keys, written), strict=True):
                 assert repr(column) == repr([item.get(key, ABSENT) for item in expected])
     finally:
         texts.CHUNK = before

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import attrs
 
 from wbmodel.errors import NotAuthenticated, PermissionDenied, ServerError, WbmodelError
+from wbmodel.table.batch import ColumnBatch
 
 if TYPE_CHECKING:
     from graphql.language import DocumentNode
@@ -142,15 +143,6 @@ class ReadSpec:
     min_step: int = 0
     max_step: int | None = None
     samples: int | None = None
-
-
-@attrs.frozen(slots=True)
-class ColumnBatch:
-    """Rows of one run's stream as columns of equal length; a cell that a row lacks is None."""
-
-    run: str
-    columns: Mapping[str, Sequence[Any]]
-    length: int
 
 
 _CODES: Mapping[str, type[WbmodelError]] = {

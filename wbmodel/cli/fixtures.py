@@ -156,10 +156,7 @@ def _known(item: Any, names: Iterable[str]) -> dict[str, Any]:
 
 def _history(session: Session, run: str) -> list[dict[str, Any]]:
     from wbmodel.backend.asks import ReadSpec
+    from wbmodel.table.table import Table
 
-    rows: list[dict[str, Any]] = []
-    for batch in session.backend.read(run, ReadSpec()):
-        columns = list(batch.columns.items())
-        for at in range(batch.length):
-            rows.append({name: values[at] for name, values in columns if values[at] is not None})
-    return rows
+    rows = Table.concat(session.backend.read(run, ReadSpec())).records()
+    return [{name: value for name, value in row.items() if value is not None} for row in rows]

@@ -63,21 +63,21 @@ class Exports:
     def to_csv(self, path: str | os.PathLike[str] | None = None) -> str | None:
         """CSV with a head line, written to ``path`` in UTF-8; without a path, the text. What is not there is an empty
         cell, and empty text is ``""``."""
-        return _csv(self._table(), path)
+        return self._table().to_csv(path)
 
     async def ato_csv(self, path: str | os.PathLike[str] | None = None) -> str | None:
         """The twin of :meth:`to_csv`."""
-        return _csv(await self._atable(), path)
+        return (await self._atable()).to_csv(path)
 
     def to_parquet(self, path: str | os.PathLike[str]) -> None:
         """A Parquet file at ``path``, with the types of :meth:`to_arrow`. Needs the extra ``arrow``."""
         _need("pyarrow")
-        _parquet(self._table(), path)
+        self._table().to_parquet(path)
 
     async def ato_parquet(self, path: str | os.PathLike[str]) -> None:
         """The twin of :meth:`to_parquet`."""
         _need("pyarrow")
-        _parquet(await self._atable(), path)
+        (await self._atable()).to_parquet(path)
 
     def to_records(self) -> list[dict[str, Any]]:
         """Rows as dicts with the columns of a frame and the values as they came; what is not there is None."""
@@ -90,23 +90,6 @@ class Exports:
 
 def _need(library: str) -> None:
     # Before the backend is asked: a missing library should not cost the reading of all rows.
-    from wbmodel.table.table import need
+    from wbmodel.table.exports import need
 
     need(library)
-
-
-def _csv(table: Table, path: str | os.PathLike[str] | None) -> str | None:
-    text = table.to_csv()
-    if path is None:
-        return text
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        file.write(text)
-    return None
-
-
-def _parquet(table: Table, path: str | os.PathLike[str]) -> None:
-    import os
-
-    import pyarrow.parquet
-
-    pyarrow.parquet.write_table(table.to_arrow(), os.fspath(path))

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any, cast, overload
 
 from wbmodel.errors import FieldError, QueryError, suggestion
 from wbmodel.objects.exports import Exports
+from wbmodel.operations.cells import declared
 from wbmodel.operations.groups import Asked, Groups, checked
-from wbmodel.operations.table import declared
 from wbmodel.query.aggregates import Aggregate, Count, EverythingBut, First, Last, Max, Mean, Median, Min, Quantile, Std
 from wbmodel.query.f import PathExpr
 from wbmodel.query.order import rank
 from wbmodel.query.paths import Path
 from wbmodel.query.shapes import Column, columns
-from wbmodel.table.table import Dtype, Table, TableColumn
+from wbmodel.table.column import FLOAT, INT, NULL, Dtype
+from wbmodel.table.column import Column as TableColumn
+from wbmodel.table.table import Table
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -26,12 +28,12 @@ __all__ = ["Grouped"]
 _FLOATS = (Mean, Std, Median, Quantile)
 
 
-def _type_of(item: Aggregate, path: Path | None) -> Dtype | None:
+def _type_of(item: Aggregate, path: Path | None) -> Dtype:
     if isinstance(item, Count):
-        return Dtype("int")
+        return INT
     if isinstance(item, _FLOATS):
-        return Dtype("float")
-    return declared(path) if path is not None and isinstance(item, (Min, Max, First, Last)) else None
+        return FLOAT
+    return declared(path) if path is not None and isinstance(item, (Min, Max, First, Last)) else NULL
 
 
 class Grouped(Exports):
@@ -143,7 +145,7 @@ class Grouped(Exports):
         order = order[self._start : self._stop]
         types = {**found.types, **{name: _type_of(*pair) for name, pair in self._asked.items()}}
         return Table(
-            [TableColumn(name, [column[at] for at in order], types.get(name)) for name, column in whole.items()],
+            [TableColumn(name, [column[at] for at in order], types.get(name, NULL)) for name, column in whole.items()],
             len(order),
         )
 
@@ -158,7 +160,7 @@ class Grouped(Exports):
             yield row
 
     def __len__(self) -> int:
-        return self._table().height
+        return self._table().length
 
     def __bool__(self) -> bool:
         return len(self) > 0

@@ -1,7 +1,7 @@
 """Cells of many entities at once: a column per path, and keyed fields spread into one column per key.
 
 JSON texts of rows that nobody else holds are decoded without being kept in the entities, and only as far as the paths
-go (see ``objects/texts.py``).
+go (see :mod:`wbmodel.table.json_columns`).
 """
 
 from __future__ import annotations
@@ -9,20 +9,41 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from wbmodel.compiler.hydrate import decoder
+from wbmodel.compiler.hydrate import HOUSEKEEPING, decoder
 from wbmodel.json_values import ABSENT
 from wbmodel.meta import EntityMeta, FieldMeta, Kind
 from wbmodel.query.evaluate import dig, getter
 from wbmodel.query.paths import Path
-from wbmodel.table.json_columns import Columns, Typed, columns_of_texts, is_plain, some_of_texts
+from wbmodel.table.build import Builder
+from wbmodel.table.column import BOOL, FLOAT, INT, NULL, TEXT, TIME, Column, Dtype
+from wbmodel.table.json_columns import Layout, columns_of_texts, is_plain, some_of_texts
 
-__all__ = ["Keys", "Spread", "cells", "documents", "spread"]
+__all__ = ["LAYOUTS", "Keys", "Spread", "cells", "declared", "documents", "spread"]
 
 Keys = tuple[str, ...]
-Spread = dict[Keys, tuple[Sequence[Any], frozenset[type]]]
+Spread = dict[Keys, Column]
 """Columns by the keys that lead to them, each with the classes of its values."""
 
-_BY_TEXT = frozenset({Kind.CONFIG, Kind.SUMMARY})
+LAYOUTS = {
+    Kind.CONFIG: Layout(decoder(Kind.CONFIG), "wrapped", HOUSEKEEPING),
+    Kind.SUMMARY: Layout(decoder(Kind.SUMMARY), "numbers"),
+}
+"""What the texts of a field look like, for kinds whose texts become columns without a dict of each."""
+
+_DTYPES = {
+    Kind.ID: TEXT,
+    Kind.TEXT: TEXT,
+    Kind.INT: INT,
+    Kind.FLOAT: FLOAT,
+    Kind.BOOL: BOOL,
+    Kind.TIME: TIME,
+    Kind.TEXTS: Dtype("list", TEXT),
+}
+
+
+def declared(path: Path) -> Dtype:
+    """The type that the declaration promises for a path's values; ``null`` where the values tell."""
+    return NULL if path.keys else _DTYPES.get(path.kind, NULL)
 
 
 def cells(rows: Sequence[Any], paths: Sequence[Path], *, fresh: bool) -> list[list[Any]]:
@@ -31,7 +52,7 @@ def cells(rows: Sequence[Any], paths: Sequence[Path], *, fresh: bool) -> list[li
     made: dict[int, list[Any]] = {}
     inside: dict[str, list[tuple[int, Path]]] = {}
     for at, path in enumerate(paths):
-        if fresh and path.keys and path.field.kind in _BY_TEXT and is_plain(path.keys[0]):
+        if fresh and path.keys and path.field.kind in LAYOUTS and is_plain(path.keys[0]):
             inside.setdefault(path.field.name, []).append((at, path))
         else:
             made[at] = _look(rows, path)
@@ -42,7 +63,7 @@ def cells(rows: Sequence[Any], paths: Sequence[Path], *, fresh: bool) -> list[li
             made.update((at, _look(rows, path)) for at, path in wanted)
             continue
         heads = list(dict.fromkeys(path.keys[0] for _, path in wanted))
-        found = some_of_texts(field.kind, heads, texts)
+        found = some_of_texts(LAYOUTS[field.kind], heads, texts)
         for at, path in wanted:
             column = found[heads.index(path.keys[0])]
             if len(path.keys) > 1:
@@ -79,38 +100,39 @@ def _texts(rows: Sequence[Any], field: FieldMeta) -> list[str | None] | None:
 
 
 def spread(rows: Sequence[Any], field: FieldMeta, *, fresh: bool) -> Spread:
-    """A keyed field of all rows as columns, sorted by keys: ``("lr",)``, ``("model", "depth")``. A cell is None where a
-    row has no such key. An empty dict inside is a value; a value that is no dict at all stands under ``()``."""
-    texts = _texts(rows, field) if fresh and field.kind in _BY_TEXT else None
+    """A keyed field of all rows as columns named by their dotted paths, sorted by keys: ``("lr",)``,
+    ``("model", "depth")``. A cell is None where a row has no such key. An empty dict inside is a value; a value that
+    is not a dict at all stands under ``()``."""
+    texts = _texts(rows, field) if fresh and field.kind in LAYOUTS else None
     found: Spread = {}
     if texts is not None:
-        top = columns_of_texts(field.kind, texts)
+        top = columns_of_texts(LAYOUTS[field.kind], texts)
     else:
-        values = documents(rows, field, fresh=fresh)
-        top = _by_key(values)
-        rest = [None if isinstance(value, dict) else value for value in values]
+        read = documents(rows, field, fresh=fresh)
+        top = _by_key(read)
+        rest = [None if isinstance(value, dict) else value for value in read]
         if any(value is not None for value in rest):
-            found[()] = (rest, frozenset(map(type, rest)))
+            found[()] = Column(field.name, rest)
     # A stack, because JSON may be nested more deeply than Python likes to recurse.
-    pending: list[tuple[Keys, Typed]] = [((), top)]
+    pending: list[tuple[Keys, dict[str, Column]]] = [((), top)]
     while pending:
         prefix, columns = pending.pop()
-        for key, (column, types) in columns.items():
-            path = (*prefix, key)
+        for key, column in columns.items():
+            keys, values, types = (*prefix, key), column.values, column.classes
             if dict in types:
-                pending.append((path, _by_key(column)))
-                column = [None if value.__class__ is dict and value else value for value in column]
-                types = set(map(type, column))
+                pending.append((keys, _by_key(values)))
+                values = [None if value.__class__ is dict and value else value for value in values]
+                types = frozenset(map(type, values))
                 if types == {type(None)}:
                     continue
-            found[path] = (column, frozenset(types))
+            found[keys] = Column(Path(field, keys).dotted, values, types=types)
     return dict(sorted(found.items()))
 
 
 _EMPTY: dict[str, Any] = {}
 
 
-def _by_key(values: Sequence[Any]) -> Typed:
-    made = Columns()
+def _by_key(values: Sequence[Any]) -> dict[str, Column]:
+    made = Builder()
     made.add([value if isinstance(value, dict) else _EMPTY for value in values])
     return made.finish()

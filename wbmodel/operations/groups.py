@@ -15,15 +15,14 @@ from wbmodel.compiler.target import Target
 from wbmodel.errors import FieldError, QueryError, QueryWarning, suggestion, warn
 from wbmodel.meta import EntityMeta
 from wbmodel.operations.answer import Operation
-from wbmodel.operations.cells import Spread, cells, spread
+from wbmodel.operations.cells import Spread, cells, declared, spread
 from wbmodel.operations.run import collect
-from wbmodel.operations.table import declared
 from wbmodel.query.aggregates import Aggregate, EverythingBut
 from wbmodel.query.order import rank
 from wbmodel.query.paths import Path, quote_key
 from wbmodel.query.plan import Plan
 from wbmodel.query.shapes import Column
-from wbmodel.table.table import Dtype
+from wbmodel.table.column import Dtype
 
 __all__ = ["Asked", "Groups", "Key", "checked", "group", "groups", "needed"]
 
@@ -50,7 +49,7 @@ class Groups:
     """Groups as columns, in the order of their keys."""
 
     keys: dict[str, list[Any]]
-    types: dict[str, Dtype | None]
+    types: dict[str, Dtype]
     aggregated: dict[str, list[Any]]
     height: int
 
@@ -82,29 +81,29 @@ def group(meta: EntityMeta, rows: Sequence[Any], keys: Sequence[Key], asked: Ask
     values = cells(rows, paths, fresh=fresh)
     columns_left = iter(values)
     given: dict[str, Sequence[Any]] = {}
-    types: dict[str, Dtype | None] = {}
+    types: dict[str, Dtype] = {}
     for key in keys:
         if isinstance(key, Column):
             given[key.name], types[key.name] = next(columns_left), declared(key.path)
         else:
             whole, left_out = key.resolve(meta)
-            given.update(_all_but(meta, key, whole, left_out, spread(rows, whole.field, fresh=fresh), len(rows)))
+            given.update(_all_but(meta, key, left_out, spread(rows, whole.field, fresh=fresh), len(rows)))
     told = _tell(asked, values[len(plain) :], rows)
     return _groups(given, types, asked, told, len(rows), whole=not keys)
 
 
 def _all_but(
-    meta: EntityMeta, key: EverythingBut, whole: Path, left_out: Sequence[Path], found: Spread, count: int
+    meta: EntityMeta, key: EverythingBut, left_out: Sequence[Path], found: Spread, count: int
 ) -> dict[str, Sequence[Any]]:
     """A column for each config key but those that are left out."""
     made: dict[str, Sequence[Any]] = {}
     used: set[tuple[str, ...]] = set()
-    for keys, (column, _) in found.items():
+    for keys, column in found.items():
         hit = next((path.keys for path in left_out if keys[: len(path.keys)] == path.keys), None)
         if hit is not None:
             used.add(hit)
         else:
-            made[".".join((whole.field.name, *map(quote_key, keys)))] = column
+            made[column.name] = column.values
     unknown = [path for path in left_out if path.keys not in used]
     if count and unknown:
         known = {".".join(map(quote_key, keys[:depth])) for keys in found for depth in range(1, len(keys) + 1)}
@@ -167,7 +166,7 @@ def _equal(value: Any) -> Any:
 
 def _groups(
     given: dict[str, Sequence[Any]],
-    types: dict[str, Dtype | None],
+    types: dict[str, Dtype],
     asked: Asked,
     told: dict[str, list[Any]],
     count: int,

@@ -9,20 +9,15 @@ import attrs
 
 from wbmodel.compiler.target import Target
 from wbmodel.operations.answer import Operation
-from wbmodel.operations.cells import cells, spread
+from wbmodel.operations.cells import cells, declared, spread
 from wbmodel.operations.results import Distinct
 from wbmodel.operations.run import collect
-from wbmodel.query.paths import Path, quote_key
 from wbmodel.query.plan import Plan
 from wbmodel.query.shapes import Column, columns
-from wbmodel.table.table import Table, TableColumn, dtype_of_kind
+from wbmodel.table.column import Column as TableColumn
+from wbmodel.table.table import Table
 
-__all__ = ["declared", "of_entities", "of_results", "table"]
-
-
-def declared(path: Path) -> Any:
-    """The type that the declaration promises for a path's values, None where it promises none."""
-    return None if path.keys else dtype_of_kind(path.kind)
+__all__ = ["of_entities", "of_results", "table"]
 
 
 def table(plan: Plan, target: Target) -> Operation[Table]:
@@ -51,8 +46,7 @@ def of_entities(rows: Sequence[Any], plan: Plan, *, fresh: bool) -> Table:
     made = [TableColumn(item.name, column, declared(item.path)) for item, column in zip(plain, values, strict=True)]
     for field in fields:
         if field.kind.is_keyed:
-            for keys, (column, types) in spread(rows, field, fresh=fresh).items():
-                made.append(TableColumn(".".join((field.name, *map(quote_key, keys))), column, None, types))
+            made += spread(rows, field, fresh=fresh).values()
     return Table(made, len(rows))
 
 
@@ -64,6 +58,6 @@ def of_results(rows: Sequence[Any], plan: Plan) -> Table:
     return _table([item.name for item in made], plan.shape.spread(rows), made, len(rows))
 
 
-def _table(names: Sequence[str], values: Sequence[Sequence[Any]], made: Sequence[Column], height: int) -> Table:
+def _table(names: Sequence[str], values: Sequence[Sequence[Any]], made: Sequence[Column], length: int) -> Table:
     filled = zip(names, values, made, strict=True)
-    return Table([TableColumn(name, column, declared(item.path)) for name, column, item in filled], height)
+    return Table([TableColumn(name, column, declared(item.path)) for name, column, item in filled], length)

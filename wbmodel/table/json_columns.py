@@ -7,17 +7,19 @@ same values; the tests hold them together.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from operator import attrgetter
-from typing import Any
+from typing import Any, Literal
+
+import attrs
 
 from wbmodel.codec import floats_from_tokens
-from wbmodel.compiler.hydrate import HOUSEKEEPING, decoder
 from wbmodel.json_values import ABSENT
-from wbmodel.meta import Kind
+from wbmodel.table.build import Builder
+from wbmodel.table.column import Column
 
-__all__ = ["Columns", "Typed", "columns_of_texts", "some_of_texts"]
+__all__ = ["Layout", "columns_of_texts", "is_plain", "some_of_texts"]
 
 CHUNK = 100
 """Texts that are decoded before their values go into columns: few enough to stay in the processor's cache."""
@@ -27,76 +29,23 @@ MOST_DECODERS = 6
 """Decoders are made anew for new keys so often; texts that differ more than that are read one by one."""
 
 
-Typed = dict[str, tuple[Sequence[Any], set[type]]]
-"""Columns by key, each with the classes of its values. A column of floats alone is an ``array("d")``."""
+@attrs.frozen(slots=True)
+class Layout:
+    """What the texts of a field look like. ``decode`` makes a dict of any of them, which may take its time.
+
+    ``mode`` is ``"wrapped"`` where each value stands in ``{"value": ...}``, and ``"numbers"`` where the texts "NaN",
+    "Infinity" and "-Infinity" stand for floats. ``left_out`` are keys that are not wrapped and of which there are no
+    columns.
+    """
+
+    decode: Callable[[str | None], Any]
+    mode: Literal["wrapped", "numbers"]
+    left_out: tuple[str, ...] = ()
 
 
-class Columns:
-    """One column per key, as long as there are rows; a row that lacks a key has None there. The classes of the values
-    are noted on the way, while the values are at hand."""
-
-    __slots__ = ("by_key", "height")
-
-    def __init__(self) -> None:
-        self.by_key: dict[str, tuple[Any, set[type]]] = {}
-        self.height = 0
-
-    def add(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Rows of any keys."""
-        by_key, at = self.by_key, self.height
-        for row in rows:
-            for key, value in row.items():
-                found = by_key.get(key)
-                if found is None or len(found[0]) < at or found[0].__class__ is array:
-                    found = self._as_list(key, at)
-                found[0].append(value)
-                found[1].add(value.__class__)
-            at += 1
-        self.height = at
-
-    def extend(self, keys: Sequence[str], parts: Iterable[Sequence[Any]], count: int) -> None:
-        """``count`` rows, given as columns of these keys."""
-        at = self.height
-        for key, part in zip(keys, parts, strict=True):
-            types = set(map(type, part))
-            found = self.by_key.get(key)
-            if types == _FLOATS and not at:
-                self.by_key[key] = (array("d", part), types)
-            elif types == _FLOATS and found is not None and found[0].__class__ is array and len(found[0]) == at:
-                column_so_far: array[float] = found[0]
-                column_so_far += array("d", part)
-            else:
-                column, known = self._as_list(key, at)
-                column += part
-                known |= types
-        self.height = at + count
-
-    def _as_list(self, key: str, height: int) -> tuple[list[Any], set[type]]:
-        """The column of a key as a list of this length, filled up with None."""
-        column, types = self.by_key.get(key, ([], set()))
-        if column.__class__ is array:
-            column = column.tolist()
-        if len(column) < height:
-            column += [None] * (height - len(column))
-            types.add(type(None))
-        self.by_key[key] = (column, types)
-        return column, types
-
-    def finish(self) -> Typed:
-        """The columns, all of the same length."""
-        for key, (column, _) in list(self.by_key.items()):
-            if len(column) < self.height:
-                self._as_list(key, self.height)
-        made: Typed = {**self.by_key}
-        return made
-
-
-_FLOATS = {float}
-
-
-def columns_of_texts(kind: Kind, texts: Sequence[str | None]) -> Typed:
-    """A column per key of the texts of a config or a summary."""
-    made, whole = Columns(), decoder(kind)
+def columns_of_texts(layout: Layout, texts: Sequence[str | None]) -> dict[str, Column]:
+    """A column per key of the texts, each with the classes of its values."""
+    made = Builder()
     decode: Callable[[str], Any] | None = None
     keys: dict[str, None] = {}
     known: tuple[str, ...] = ()
@@ -105,25 +54,24 @@ def columns_of_texts(kind: Kind, texts: Sequence[str | None]) -> Typed:
         part = texts[at : at + CHUNK]
         found = _decoded(decode, part)
         if found is None:
-            rows = list(map(whole, part))
+            rows = list(map(layout.decode, part))
             before = len(keys)
             for row in rows:
                 keys.update(dict.fromkeys(row))
             if len(keys) > before and decoders < MOST_DECODERS and len(keys) <= MOST_KEYS and all(map(is_plain, keys)):
                 decoders, known = decoders + 1, tuple(keys)
-                decode = _all_keys(kind, known)
+                decode = _all_keys(layout, known)
                 found = _decoded(decode, part)
             if found is None:
                 made.add(rows)
                 continue
-        made.extend(known, _values(kind, found, len(known)), len(part))
+        made.extend(known, _values(layout, found, len(known)), len(part))
     columns = made.finish()
-    if kind is Kind.SUMMARY:
-        for key, (column, types) in columns.items():
+    if layout.mode == "numbers":
+        for key, column in columns.items():
             # What was read as a whole has its floats already; doing it again changes nothing.
-            if not types.isdisjoint((str, list, dict)):
-                values = [_number(value) for value in column]
-                columns[key] = (values, set(map(type, values)))
+            if not column.classes.isdisjoint((str, list, dict)):
+                columns[key] = Column(key, [_number(value) for value in column.values])
     return columns
 
 
@@ -137,19 +85,18 @@ def _decoded(decode: Callable[[str], Any] | None, texts: Sequence[str | None]) -
         return None
 
 
-def some_of_texts(kind: Kind, keys: Sequence[str], texts: Sequence[str | None]) -> list[list[Any]]:
+def some_of_texts(layout: Layout, keys: Sequence[str], texts: Sequence[str | None]) -> list[list[Any]]:
     """A column for each of these keys; :data:`ABSENT` for a key that is not there. The others are passed over."""
-    decode, whole = _few_keys(tuple(keys)), decoder(kind)
-    convert = _item if kind is Kind.CONFIG else _number
-    dropped = HOUSEKEEPING if kind is Kind.CONFIG else ()
+    decode = _few_keys(tuple(keys))
+    convert = _item if layout.mode == "wrapped" else _number
     columns: list[list[Any]] = [[] for _ in keys]
     pairs = [(key, attrgetter(f"f{at}"), column) for at, (key, column) in enumerate(zip(keys, columns, strict=True))]
     for text in texts:
         try:
             found = decode(text or "{}")
-            given = [ABSENT if key in dropped else convert(read(found)) for key, read, _ in pairs]
+            given = [ABSENT if key in layout.left_out else convert(read(found)) for key, read, _ in pairs]
         except (ValueError, RecursionError):
-            full = whole(text)
+            full = layout.decode(text)
             given = [full.get(key, ABSENT) if isinstance(full, dict) else ABSENT for key in keys]
         for value, (_, _, column) in zip(given, pairs, strict=True):
             column.append(value)
@@ -178,23 +125,23 @@ def _item(item: Any) -> Any:
 _value = attrgetter("value")
 
 
-def _values(kind: Kind, found: list[Any], width: int) -> Iterable[Sequence[Any]]:
-    """The columns of decoded objects, the housekeeping fields at their end left out."""
+def _values(layout: Layout, found: list[Any], width: int) -> Iterable[Sequence[Any]]:
+    """The columns of decoded objects, without those of the keys that are left out, at their end."""
     from msgspec.structs import astuple
 
     if not width:
         return ()
     columns = list(zip(*map(astuple, found), strict=True))[:width]
-    return [list(map(_value, column)) for column in columns] if kind is Kind.CONFIG else columns
+    return [list(map(_value, column)) for column in columns] if layout.mode == "wrapped" else columns
 
 
-def _all_keys(kind: Kind, keys: Sequence[str]) -> Callable[[str], Any]:
+def _all_keys(layout: Layout, keys: Sequence[str]) -> Callable[[str], Any]:
     """A decoder that makes an object with these keys and refuses any other key."""
     import msgspec
 
     names = [f"f{at}" for at in range(len(keys))]
     rename = dict(zip(names, keys, strict=True))
-    if kind is not Kind.CONFIG:
+    if layout.mode == "numbers":
         fields: list[tuple[str, Any, Any]] = [(name, object, None) for name in names]
     else:
         # What W&B writes. Anything else is left to what unwraps any config.
@@ -203,26 +150,19 @@ def _all_keys(kind: Kind, keys: Sequence[str]) -> Callable[[str], Any]:
         )
         nothing = item(None)
         fields = [(name, item, nothing) for name in names]
-        for key in HOUSEKEEPING:
+        for key in layout.left_out:
             fields.append((f"h{len(fields)}", object, None))
             rename[fields[-1][0]] = key
     made = msgspec.defstruct("All", fields, rename=rename, gc=False, forbid_unknown_fields=True)
     return msgspec.json.Decoder(made).decode
 
 
-_decoders: dict[tuple[str, ...], Callable[[Any], Any]] = {}
-
-
+@lru_cache(maxsize=200)
 def _few_keys(keys: tuple[str, ...]) -> Callable[[Any], Any]:
     """A decoder that makes an object with the attributes f0, f1 ... of these keys and passes over all others."""
-    found = _decoders.get(keys)
-    if found is None:
-        import msgspec
+    import msgspec
 
-        names = [f"f{at}" for at in range(len(keys))]
-        fields = [(name, object, ABSENT) for name in names]
-        made = msgspec.defstruct("Some", fields, rename=dict(zip(names, keys, strict=True)), gc=False)
-        if len(_decoders) > 200:
-            _decoders.clear()
-        found = _decoders[keys] = msgspec.json.Decoder(made).decode
-    return found
+    names = [f"f{at}" for at in range(len(keys))]
+    fields = [(name, object, ABSENT) for name in names]
+    made = msgspec.defstruct("Some", fields, rename=dict(zip(names, keys, strict=True)), gc=False)
+    return msgspec.json.Decoder(made).decode
