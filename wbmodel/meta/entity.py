@@ -1,0 +1,151 @@
+"""The description of an entity class, which the other layers read instead of the class, and how to find it by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from wbmodel.errors import FieldError, suggestion
+from wbmodel.meta.fields import FieldMeta
+from wbmodel.meta.wiring import Expansion, Route, ToManyMeta, Writes
+
+__all__ = ["EntityMeta", "Options", "all_entities", "entity_meta", "register"]
+
+
+@attrs.frozen(slots=True, kw_only=True, eq=False)
+class Options:
+    """What an entity class says about itself beside its fields, as ``__wbmodel__``.
+
+    ``checks`` maps a scope to the dotted attribute of a row that shows it, for ways to the rows that do not go through
+    it.
+
+    ``keyed``: others refer to it by its key, without a node id, so its project and key are who it is.
+    """
+
+    graphql: str
+    plural: str
+    key: str
+    scopes: Mapping[str, str] = attrs.field(factory=dict)
+    checks: Mapping[str, str] = attrs.field(factory=dict)
+    routes: tuple[Route, ...] = ()
+    points: tuple[...] = ()
+    expand: tuple[Expansion, ...] = ()
+    order: tuple[str, ...] = ("-created_at",)
+    node_context: tuple[str, ...] = ()
+    keyed: bool = False
+    writes: Writes | None = None
+
+
+class EntityMeta:
+    """The description of one entity class, made once when the class is finished."""
+
+    def __init__(self, cls: type[Any], options: Options, to_many: Mapping[str, ToManyMeta]) -> None:
+        self.cls = cls
+        self.name = cls.__name__
+        self.options = options
+        self.graphql = options.graphql
+        self.plural = options.plural
+        self.key = options.key
+        self.to_many = dict(to_many)
+        self.fields: dict[str, FieldMeta] = {}
+        for attribute in attrs.fields(cls):
+            info = attribute.metadata.get("wbmodel")
+            if info is not None:
+                self.fields[attribute.name] = FieldMeta(owner=cls, name=attribute.name, **info)
+        self._by_name: dict[str, FieldMeta] = {}
+        for item in self.fields.values():
+            for name in item.names:
+                if name in self._by_name:
+                    raise TypeError(f"{self.name} declares the name {name!r} twice")
+                self._by_name[name] = item
+        self.slots: dict[str, str] = {item.name: f"_{item.name}_text" for item in self.fields.values() if item.is_lazy}
+        self._default = tuple(item.name for item in self.fields.values() if item.selected)
+        # Of each field that is decoded at first access: read the text, decode it, read and set the value.
+        self.lazy: dict[
+            str, tuple[Callable[[Any], Any], Callable[[Any], Any], Callable[[Any], Any], Callable[[Any, Any], Any]]
+        ] = {}
+        self.caches: dict[Any, Any] = {}
+
+    @property
+    def does_not_exist(self) -> type[Exception]:
+        """The class that ``get()`` raises for nothing found."""
+        found: type[Exception] = self.cls.DoesNotExist
+        return found
+
+    @property
+    def names(self) -> list[str]:
+        """Every field name and alias, for messages."""
+        return list(self._by_name)
+
+    def find(self, name: str) -> FieldMeta | None:
+        """The field of this name or alias, or None."""
+        return self._by_name.get(name)
+
+    def need(self, name: str, what: str = "field") -> FieldMeta:
+        """The field of this name or alias. Raises :class:`FieldError` with the nearest names."""
+        found = self._by_name.get(name)
+        if found is None:
+            if name in self.options.scopes:
+                raise FieldError(
+                    f"{self.name}: {name} routes a query and stands in filter() only; it is no {what} to read"
+                )
+            if name in self.to_many:
+                raise FieldError(
+                    f"{self.name}.{name} is a to-many relation, which a query cannot look through; ask it itself"
+                )
+            choices = [*self._by_name, *self.options.scopes]
+            raise FieldError(f"{self.name} has no {what} {name!r}{suggestion(name, choices, 'fields')}")
+        return found
+
+    def editable(self, name: str, verb: str = "set") -> FieldMeta:
+        """The field of this name or alias, which may be changed. Raises :class:`FieldError` with the reason when it may
+        not, or with the nearest names when there is no such field."""
+        found = self._by_name.get(name)
+        if found is None:
+            choices = [item.name for item in self.fields.values() if item.editable]
+            if name in self.to_many or name in self.options.scopes:
+                raise FieldError(
+                    f"{self.name}.{name} is what others refer to, and cannot be {verb}; it takes {choices}"
+                )
+            raise FieldError(f"{self.name} has no field {name!r}{suggestion(name, self._by_name)}")
+        if self.options.writes is None:
+            raise FieldError(f"{self.name}.{found.name} cannot be {verb}: {self.plural} are read only here")
+        if not found.editable:
+            why = found.fixed or "W&B has no mutation that changes it"
+            raise FieldError(f"{self.name}.{found.name} cannot be {verb}: {why}")
+        return found
+
+    def default_fields(self) -> tuple[str, ...]:
+        """The names of the fields that a plain query loads."""
+        return self._default
+
+    def __repr__(self) -> str:
+        return f"<EntityMeta {self.name}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Compared by identity, so a pickle names the class that has it.
+        return (getattr, (self.cls, "__wbmodel_meta__"))
+
+
+_registry: dict[str, EntityMeta] = {}
+
+
+def register(meta: EntityMeta) -> None:
+    """Make an entity known by its class name."""
+    _registry[meta.name] = meta
+
+
+def entity_meta(name: str) -> EntityMeta:
+    """The description of the entity class called ``name``, which registers when its module is imported. Raises
+    ``LookupError`` for an unknown one."""
+    try:
+        return _registry[name]
+    except KeyError:
+        raise LookupError(f"there is no entity {name!r}{suggestion(name, _registry)}") from None
+
+
+def all_entities() -> dict[str, EntityMeta]:
+    """Every registered entity by class name."""
+    return dict(_registry)
