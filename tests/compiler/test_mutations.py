@@ -12,11 +12,24 @@ import pytest
 import yaml
 from graphql import GraphQLSchema, build_schema, parse, validate
 
-from wbmodel.compiler.mutations import config_text, deletion, input_types, summary_text, upsert, yaml_text
+from wbmodel.compiler.mutations import deletion, input_types, upsert
 from wbmodel.errors import FieldError
 from wbmodel.meta import EntityMeta, all_entities
+from wbmodel.meta.json_fields import Config, Summary, Yaml
 
 WRITTEN = sorted(name for name, meta in all_entities().items() if meta.options.writes is not None)
+
+
+def config_text(kept: str | None, value: Any) -> str:
+    return str(Config().encode(value, kept, "config"))
+
+
+def summary_text(kept: str | None, value: Any) -> str:
+    return str(Summary().encode(value, kept, "summary"))
+
+
+def yaml_text(value: Any) -> str:
+    return str(Yaml().encode(value, None, "config"))
 
 
 @pytest.fixture(scope="module")

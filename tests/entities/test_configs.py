@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wbmodel.codec import loads
-from wbmodel.compiler.hydrate import decoder, unwrap_config
-from wbmodel.meta import Kind
+from wbmodel.meta.json_fields import Config, unwrap_config
 
-read = decoder(Kind.CONFIG)
+read = Config().decode
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),

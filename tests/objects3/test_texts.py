@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.objects3.plain_world import runs_of
-from wbmodel.compiler.hydrate import decoder
 from wbmodel.json_values import ABSENT
 from wbmodel.meta import Kind
 from wbmodel.operations.cells import LAYOUTS
@@ -47,7 +46,7 @@ def test_columns_and_entities_agree(pairs: list[tuple[Any, Any]], chunk: int, wr
             if kind is Kind.CONFIG and wrap:
                 documents = [{key: {"desc": None, "value": value} for key, value in item.items()} for item in documents]
             written: list[str | None] = [json.dumps(item) for item in documents] + [None, "", "null"]
-            expected = [decoder(kind)(text) for text in written]
+            expected = [kind.codec.decode(text) for text in written]
             columns = texts.columns_of_texts(LAYOUTS[kind], written)
             assert set(columns) == {key for item in expected for key in item}
             for key, column in columns.items():

@@ -1,92 +1,23 @@
 """Wire objects to entities: one function generated per entity and selection, which only assigns.
 
-JSON texts and lists of text are kept as they came and decoded by :func:`decoder` at first access, so that changes can
-be told from what was read.
+JSON texts and lists of text are kept as they came and decoded by their codec at first access, so that changes can be
+told from what was read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from operator import itemgetter
 from typing import Any, NoReturn
 
-from wbmodel.codec import loads, loads_numbers, loads_values, parse_datetime
+from wbmodel.codec import parse_datetime
 from wbmodel.compiler.selection import related_fields
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, entity_meta
-from wbmodel.query.changes import HOUSEKEEPING
 
-__all__ = ["HOUSEKEEPING", "Hydrator", "decoder", "hydrator", "unwrap_config"]
+__all__ = ["Hydrator", "hydrator"]
 
 Hydrator = Callable[[list[Any], Any, Any], list[Any]]
 """Takes nodes, their owner (a session) and the object of the route's context step; gives entities."""
-
-_VALUE = itemgetter("value")
-
-
-def unwrap_config(raw: Any) -> dict[str, Any]:
-    """A config without its wrapping: ``{"lr": {"value": 0.1, "desc": null}}`` becomes ``{"lr": 0.1}``. W&B's own
-    keys (``_wandb``, ``wandb_version``) are left out; a value that is not wrapped is kept as it is."""
-    if not isinstance(raw, dict):
-        return {}
-    for key in HOUSEKEEPING:
-        if key in raw:
-            raw = {name: item for name, item in raw.items() if name not in HOUSEKEEPING}
-            break
-    try:
-        # The usual case, in C: every value is wrapped.
-        return dict(zip(raw, map(_VALUE, raw.values()), strict=False))
-    except (KeyError, TypeError, IndexError):
-        return {key: _unwrap(item) for key, item in raw.items()}
-
-
-def _unwrap(item: Any) -> Any:
-    return item["value"] if isinstance(item, dict) and "value" in item else item
-
-
-def decoder(kind: Kind) -> Callable[[Any], Any]:
-    """The function that decodes what was kept of a field of this kind: a text or None, of a list of text a tuple."""
-    return _DECODERS[kind]
-
-
-def _config(text: str | None) -> Any:
-    if not text:
-        return {}
-    try:
-        # The usual case: every value is wrapped, and is taken out while the text is read.
-        made = loads_values(text)
-    except ValueError:
-        return unwrap_config(loads(text))
-    for key in HOUSEKEEPING:
-        made.pop(key, None)
-    return made
-
-
-def _summary(text: str | None) -> Any:
-    value = loads_numbers(text) if text else {}
-    return value if isinstance(value, dict) else {}
-
-
-def _json(text: str | None) -> Any:
-    return None if text is None else loads(text)
-
-
-def _yaml(text: str | None) -> Any:
-    import yaml
-
-    try:
-        return None if text is None else yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(" ".join(str(error).split())) from error
-
-
-_DECODERS: dict[Kind, Callable[[Any], Any]] = {
-    Kind.CONFIG: _config,
-    Kind.SUMMARY: _summary,
-    Kind.JSON: _json,
-    Kind.YAML: _yaml,
-    Kind.TEXTS: list,
-}
 
 
 def hydrator(
@@ -144,8 +75,8 @@ def _generate(
             )
         elif field.is_lazy:
             lines.append(f"        o.{meta.slots[name]} = {value}")
-        elif field.kind in _DECODERS:
-            names[f"decode_{name}"] = decoder(field.kind)
+        elif field.kind.is_decoded:
+            names[f"decode_{name}"] = field.kind.codec.decode
             lines.append(f"        o.{name} = decode_{name}({value})")
         elif field.kind is Kind.TIME:
             if field.nullable:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import attrs
 
 from wbmodel import errors, operations
-from wbmodel.compiler.hydrate import decoder
 from wbmodel.errors import ConfigurationError, FieldError, FieldNotLoaded, UnreadableValue, nearest
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, Options, register
 from wbmodel.objects.relations import ToMany
@@ -112,7 +111,7 @@ class Model:
         for name, slot in meta.slots.items():
             # The slots' own accessors: they go around __getattr__ and are the quickest there are.
             made, text = vars(cls)[name], vars(cls)[slot]
-            meta.lazy[name] = (text.__get__, decoder(meta.fields[name].kind), made.__get__, made.__set__)
+            meta.lazy[name] = (text.__get__, meta.fields[name].kind.codec.decode, made.__get__, made.__set__)
         register(meta)
 
     # -- reading --

@@ -30,7 +30,7 @@ class Options:
     scopes: Mapping[str, str] = attrs.field(factory=dict)
     checks: Mapping[str, str] = attrs.field(factory=dict)
     routes: tuple[Route, ...] = ()
-    points: tuple[...] = ()
+    points: tuple[Route, ...] = ()
     expand: tuple[Expansion, ...] = ()
     order: tuple[str, ...] = ("-created_at",)
     node_context: tuple[str, ...] = ()

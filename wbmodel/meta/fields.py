@@ -8,6 +8,8 @@ from typing import Any
 
 import attrs
 
+from wbmodel.meta.json_fields import Codec, Config, Json, Summary, Text, Texts, Yaml
+
 __all__ = ["FieldMeta", "Kind", "field", "relation"]
 
 
@@ -33,9 +35,28 @@ class Kind(enum.Enum):
         """Whether a path may go on into the value: ``config.lr``."""
         return self in _KEYED
 
+    @property
+    def is_decoded(self) -> bool:
+        """Whether what comes over the wire is not yet the value, but what :attr:`codec` makes it of."""
+        return self in _DECODED
+
+    @property
+    def codec(self) -> Codec:
+        """How values are read and written. Raises ``KeyError`` for a kind that nothing writes."""
+        return _CODECS[self]
+
 
 _KEYED = frozenset({Kind.CONFIG, Kind.SUMMARY, Kind.JSON, Kind.VALUE, Kind.YAML})
-_LAZY = frozenset({Kind.CONFIG, Kind.SUMMARY, Kind.JSON, Kind.YAML, Kind.TEXTS})
+_DECODED = frozenset({Kind.CONFIG, Kind.SUMMARY, Kind.JSON, Kind.YAML, Kind.TEXTS})
+_CODECS: dict[Kind, Codec] = {
+    Kind.TEXT: Text(),
+    Kind.TEXTS: Texts(),
+    Kind.CONFIG: Config(),
+    Kind.SUMMARY: Summary(),
+    Kind.JSON: Json(),
+    Kind.YAML: Yaml(),
+    Kind.REF: Text(),  # written as the key that refers to it
+}
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False)
@@ -74,7 +95,7 @@ class FieldMeta:
     def is_lazy(self) -> bool:
         """Whether what came over the wire is kept and made into a value at first access: the kept part is what changes
         are found by. What is asked for by name is wanted, so that is decoded at once and costs no slot for it."""
-        return self.kind in _LAZY and self.selected
+        return self.kind.is_decoded and self.selected
 
     @property
     def names(self) -> tuple[str, ...]:

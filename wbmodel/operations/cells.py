@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from wbmodel.compiler.hydrate import HOUSEKEEPING, decoder
 from wbmodel.json_values import ABSENT
 from wbmodel.meta import EntityMeta, FieldMeta, Kind
+from wbmodel.meta.json_fields import HOUSEKEEPING
 from wbmodel.query.evaluate import dig, getter
 from wbmodel.query.paths import Path
 from wbmodel.table.build import Builder
@@ -25,8 +25,8 @@ Spread = dict[Keys, Column]
 """Columns by the keys that lead to them, each with the classes of its values."""
 
 LAYOUTS = {
-    Kind.CONFIG: Layout(decoder(Kind.CONFIG), "wrapped", HOUSEKEEPING),
-    Kind.SUMMARY: Layout(decoder(Kind.SUMMARY), "numbers"),
+    Kind.CONFIG: Layout(Kind.CONFIG.codec.decode, "wrapped", HOUSEKEEPING),
+    Kind.SUMMARY: Layout(Kind.SUMMARY.codec.decode, "numbers"),
 }
 """What the texts of a field look like, for kinds whose texts become columns without a dict of each."""
 
@@ -81,7 +81,7 @@ def documents(rows: Sequence[Any], field: FieldMeta, *, fresh: bool) -> list[Any
     texts = _texts(rows, field) if fresh else None
     if texts is None:
         return [getattr(row, field.name) for row in rows]
-    return list(map(decoder(field.kind), texts))
+    return list(map(field.kind.codec.decode, texts))
 
 
 def _texts(rows: Sequence[Any], field: FieldMeta) -> list[str | None] | None:

@@ -10,15 +10,13 @@ import attrs
 from wbmodel.errors import FieldError
 from wbmodel.json_values import plain
 from wbmodel.meta import EntityMeta, FieldMeta, Kind
+from wbmodel.meta.json_fields import HOUSEKEEPING
 from wbmodel.query.f import PathExpr
 from wbmodel.query.lookups import find_lookup
 from wbmodel.query.paths import Path, resolve_path
 from wbmodel.query.q import Q
 
-__all__ = ["HOUSEKEEPING", "Add", "Change", "Remove", "Set", "Unset", "accepted", "resolve_changes"]
-
-HOUSEKEEPING = ("_wandb", "wandb_version")
-"""Keys of a config that are W&B's own (0.31.0 client, seen)."""
+__all__ = ["Add", "Change", "Remove", "Set", "Unset", "accepted", "resolve_changes"]
 
 
 class _Texts:
