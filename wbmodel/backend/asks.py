@@ -43,8 +43,8 @@ Stream = Literal["history", "events", "console"]
 class Document:
     """A GraphQL document that is held as text, as an AST, or both: each is made from the other when asked for.
 
-    In-process backends use :attr:`ast` and skip printing and parsing; a recording or a server uses
-    :attr:`text`. Two documents are equal when their texts are.
+    In-process backends use :attr:`ast`; a recording or a server uses :attr:`text`. Two documents are equal when
+    their texts are.
     """
 
     __slots__ = ("__weakref__", "_ast", "_text")

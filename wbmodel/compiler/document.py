@@ -1,26 +1,28 @@
-"""Selections and routes -> GraphQL documents, as ASTs of graphql-core's nodes. No schema object is needed.
+"""Selections and routes -> the text of GraphQL documents, laid out as graphql-core prints them.
 
 Documents are cached per shape, so a query that differs from an earlier one in its variables only costs a lookup.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TypeAlias
 
 import attrs
 
 from wbmodel.backend.asks import Document
+from wbmodel.codec import dumps
 from wbmodel.compiler.selection import Tree
 from wbmodel.meta import Arg, Route
 
-if TYPE_CHECKING:
-    from graphql import FieldNode, SelectionSetNode, ValueNode
+__all__ = ["Selection", "Shape", "build", "freeze", "write"]
 
-__all__ = ["Shape", "build"]
+Selection: TypeAlias = "tuple[tuple[str, Selection], ...]"
+"""What is selected, hashable: each field as it is written, with its arguments, and what is selected inside it."""
 
-_PAGE: Tree = {"endCursor": {}, "hasNextPage": {}}
+_PAGE: Selection = (("endCursor", ()), ("hasNextPage", ()))
+_WIDTH = 80  # longer arguments stand in lines of their own
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -36,218 +38,116 @@ class Shape:
     mode: str
     route: Route
     graphql: str
-    node: tuple[Any, ...]
-    context: tuple[Any, ...] = ()
+    node: Selection
+    context: Selection = ()
     filters: bool = False
     order: bool = False
     slots: int = 1
     counted: bool = False
 
 
-def freeze(tree: Tree) -> tuple[Any, ...]:
+def freeze(tree: Tree) -> Selection:
     """A selection tree as a hashable tuple."""
     return tuple((name, freeze(inner)) for name, inner in tree.items())
 
 
+def write(
+    operation: str, variables: Iterable[tuple[str, str]], selection: Selection, *fragments: tuple[str, Selection]
+) -> Document:
+    """The document of one operation (``"query Runs"``) with its variables and their types, and of the fragments that it
+    uses (``"fragment RunNode on Run"``)."""
+    declared = ", ".join(f"${name}: {kind}" for name, kind in variables)
+    definitions = [(f"{operation}({declared})" if declared else operation, selection), *fragments]
+    return Document("\n\n".join(_written(head, inside) for head, inside in definitions))
+
+
+def _written(head: str, inside: Selection, indent: str = "") -> str:
+    head = indent + head.replace("\n", f"\n{indent}")
+    if not inside:
+        return head
+    lines = "\n".join(_written(name, inner, f"{indent}  ") for name, inner in inside)
+    return f"{head} {{\n{lines}\n{indent}}}"
+
+
 @lru_cache(maxsize=512)
 def build(shape: Shape) -> Document:
-    """The document of a shape. Those that were built before are kept."""
-    from graphql import DocumentNode, OperationDefinitionNode, OperationType, SelectionSetNode
-
+    """The document of a shape, kept so that an engine in this process parses it once."""
     variables: dict[str, str] = {}
-    fields: list[FieldNode] = []
-    for slot in range(shape.slots):
-        suffix = f"_{slot}" if shape.slots > 1 else ""
-        fields.append(_slot(shape, suffix, variables, f"s{slot}" if shape.slots > 1 else None))
-    definitions: list[Any] = [
-        OperationDefinitionNode(
-            operation=OperationType.QUERY,
-            name=_name(shape.name),
-            variable_definitions=tuple(_definition(name, kind) for name, kind in variables.items()),
-            directives=(),
-            selection_set=SelectionSetNode(selections=tuple(fields)),
-        )
+    suffixes = [f"_{slot}" for slot in range(shape.slots)] if shape.slots > 1 else [""]
+    selection = tuple(_slot(shape, suffix, variables) for suffix in suffixes)
+    shared = shape.slots > 1 and shape.mode != "count"
+    fragments = [(f"fragment {shape.graphql}Node on {shape.graphql}", shape.node)] if shared else []
+    return write(f"query {shape.name}", variables.items(), selection, *fragments)
+
+
+def _slot(shape: Shape, suffix: str, variables: dict[str, str]) -> tuple[str, Selection]:
+    """The selection of one parent. Notes the variables that it takes."""
+    route = shape.route
+    names = [*(step.field for step in route.steps), route.connection]
+    if suffix:
+        names[0] = f"s{suffix[1:]}: {names[0]}"
+    heads = [
+        _field(name, _scoped(step.args, suffix, variables)) for name, step in zip(names, route.steps, strict=False)
     ]
-    if shape.slots > 1 and shape.mode != "count":
-        definitions.append(_fragment(shape))
-    return Document(ast=DocumentNode(definitions=tuple(definitions)))
+    inside = _inside(shape, names[-1], suffix, variables)
+    for step, head in zip(reversed(route.steps), reversed(heads), strict=True):
+        if route.context is not None and step.entity is not None and step.entity.lower() == route.context:
+            # What is selected of the step for its own sake comes first, and nothing is asked twice.
+            known = {name for name, _ in shape.context}
+            inside = (*shape.context, *(item for item in inside if item[0].partition("(")[0] not in known))
+        inside = ((head, inside),)
+    return inside[0]
 
 
-def _slot(shape: Shape, suffix: str, variables: dict[str, str], alias: str | None) -> FieldNode:
+def _inside(shape: Shape, connection: str, suffix: str, variables: dict[str, str]) -> Selection:
+    """What is selected of the last step: the node itself, the number of rows, or a page of the connection."""
     route = shape.route
-    steps = route.steps
-    for step in steps:
-        _scoped(step.args, suffix, variables)
-    inside = _inside(shape, suffix, variables)
-    for index in range(len(steps) - 1, -1, -1):
-        step = steps[index]
-        own = route.context is not None and step.entity is not None and step.entity.lower() == route.context
-        selected = _selections(shape.context) if own else []
-        known = {item.name.value for item in selected}
-        inside = [
-            _field(
-                step.field,
-                _scoped(step.args, suffix, variables),
-                [*selected, *(item for item in inside if item.name.value not in known)],
-            )
-        ]
-    outer = inside[0]
-    return _aliased(outer, alias) if alias else outer
-
-
-def _inside(shape: Shape, suffix: str, variables: dict[str, str]) -> list[FieldNode]:
-    route = shape.route
+    node = shape.node if shape.slots == 1 else ((f"...{shape.graphql}Node", ()),)
     if shape.mode == "point":
-        # The last step is the node itself.
-        return _node(shape)
-    if shape.mode == "count":
-        assert route.count is not None
-        counted = _count(shape, suffix, variables)
-        if route.count.startswith("parent:"):
-            return [counted]
-        return [_field(route.connection or "", _connection_arguments(shape, suffix, variables, paged=False), [counted])]
-    node = _field("node", [], _node(shape))
-    edges = _field("edges", [], [node])
-    page = [_field("pageInfo", [], [_leaf(name) for name in _PAGE])] if route.paged else []
-    beside = [_count(shape, suffix, variables)] if shape.counted else []
-    return [
-        *beside,
-        _field(
-            route.connection or "", _connection_arguments(shape, suffix, variables, paged=route.paged), [edges, *page]
-        ),
-    ]
+        return node
+    counting = shape.mode == "count"
+    counted: Selection = ((_count(shape, suffix, variables), ()),) if counting or shape.counted else ()
+    if counting and route.count is not None and route.count.startswith("parent:"):
+        return counted
+    paged = route.paged and not counting
+    head = _field(connection, _connection_arguments(shape, suffix, variables, paged=paged))
+    if counting:
+        return ((head, counted),)
+    edges: Selection = (("edges", (("node", node),)), *((("pageInfo", _PAGE),) if paged else ()))
+    return (*counted, (head, edges))
 
 
-def _count(shape: Shape, suffix: str, variables: dict[str, str]) -> FieldNode:
+def _count(shape: Shape, suffix: str, variables: dict[str, str]) -> str:
     assert shape.route.count is not None
     field, takes_filters, _ = shape.route.count.partition(":")[2].partition("(")
-    arguments = []
-    if takes_filters and shape.filters:
-        variables[f"filters{suffix}"] = "JSONString"
-        arguments.append(("filters", _variable(f"filters{suffix}")))
-    return _field(field, arguments, [])
+    filters = takes_filters and shape.filters
+    return _field(field, [_argument("filters", f"filters{suffix}", "JSONString", variables)] if filters else [])
 
 
-def _node(shape: Shape) -> list[Any]:
-    if shape.slots == 1:
-        return _selections(shape.node)
-    from graphql import FragmentSpreadNode
-
-    return [FragmentSpreadNode(name=_name(f"{shape.graphql}Node"), directives=())]
-
-
-def _fragment(shape: Shape) -> Any:
-    from graphql import FragmentDefinitionNode, NamedTypeNode
-
-    return FragmentDefinitionNode(
-        name=_name(f"{shape.graphql}Node"),
-        type_condition=NamedTypeNode(name=_name(shape.graphql)),
-        variable_definitions=(),
-        directives=(),
-        selection_set=_set(_selections(shape.node)),
-    )
-
-
-def _connection_arguments(
-    shape: Shape, suffix: str, variables: dict[str, str], *, paged: bool
-) -> list[tuple[str, ValueNode]]:
+def _connection_arguments(shape: Shape, suffix: str, variables: dict[str, str], *, paged: bool) -> list[str]:
     arguments = _scoped(shape.route.args, suffix, variables)
-    arguments += [(name, _literal(value)) for name, value in shape.route.fixed]
+    arguments += [f"{name}: {dumps(value)}" for name, value in shape.route.fixed]
     if shape.filters:
-        variables[f"filters{suffix}"] = "JSONString"
-        arguments.append(("filters", _variable(f"filters{suffix}")))
+        arguments.append(_argument("filters", f"filters{suffix}", "JSONString", variables))
     if shape.order:
-        variables["order"] = "String"
-        arguments.append(("order", _variable("order")))
+        arguments.append(_argument("order", "order", "String", variables))
     if paged:
-        variables["first"] = "Int"
-        variables[f"after{suffix}"] = "String"
-        arguments += [("first", _variable("first")), ("after", _variable(f"after{suffix}"))]
+        arguments.append(_argument("first", "first", "Int", variables))
+        arguments.append(_argument("after", f"after{suffix}", "String", variables))
     return arguments
 
 
-def _scoped(args: tuple[Arg, ...], suffix: str, variables: dict[str, str]) -> list[tuple[str, ValueNode]]:
-    arguments = []
-    for arg in args:
-        variables[arg.variable + suffix] = arg.type
-        arguments.append((arg.name, _variable(arg.variable + suffix)))
-    return arguments
+def _scoped(args: Sequence[Arg], suffix: str, variables: dict[str, str]) -> list[str]:
+    return [_argument(arg.name, arg.variable + suffix, arg.type, variables) for arg in args]
 
 
-# -- AST, the short way ----------------------------------------------------------------------------
+def _argument(name: str, variable: str, kind: str, variables: dict[str, str]) -> str:
+    variables[variable] = kind
+    return f"{name}: ${variable}"
 
 
-def _name(value: str) -> Any:
-    from graphql import NameNode
-
-    return NameNode(value=value)
-
-
-def _variable(name: str) -> Any:
-    from graphql import VariableNode
-
-    return VariableNode(name=_name(name))
-
-
-def _literal(value: str | bool) -> Any:
-    from graphql import BooleanValueNode, StringValueNode
-
-    return BooleanValueNode(value=value) if isinstance(value, bool) else StringValueNode(value=value, block=False)
-
-
-def _definition(name: str, kind: str) -> Any:
-    from graphql import NamedTypeNode, NonNullTypeNode, VariableDefinitionNode
-
-    named: Any = NamedTypeNode(name=_name(kind.rstrip("!")))
-    return VariableDefinitionNode(
-        variable=_variable(name), type=NonNullTypeNode(type=named) if kind.endswith("!") else named, directives=()
-    )
-
-
-def _set(selections: Sequence[Any]) -> SelectionSetNode:
-    from graphql import SelectionSetNode
-
-    return SelectionSetNode(selections=tuple(selections))
-
-
-def _field(name: str, arguments: Sequence[tuple[str, Any]], inside: Sequence[Any]) -> FieldNode:
-    from graphql import ArgumentNode, FieldNode
-
-    return FieldNode(
-        name=_name(name),
-        alias=None,
-        arguments=tuple(ArgumentNode(name=_name(key), value=value) for key, value in arguments),
-        directives=(),
-        selection_set=_set(inside) if inside else None,
-    )
-
-
-def _leaf(name: str) -> FieldNode:
-    return _field(name, [], [])
-
-
-def _aliased(field: FieldNode, alias: str) -> FieldNode:
-    from graphql import FieldNode
-
-    return FieldNode(
-        name=field.name,
-        alias=_name(alias),
-        arguments=field.arguments,
-        directives=(),
-        selection_set=field.selection_set,
-    )
-
-
-def _selections(tree: tuple[Any, ...]) -> list[Any]:
-    return [
-        _inline(name[3:], inner) if name.startswith("...") else _field(name, [], _selections(inner))
-        for name, inner in tree
-    ]
-
-
-def _inline(type_name: str, inner: tuple[Any, ...]) -> Any:
-    from graphql import InlineFragmentNode, NamedTypeNode
-
-    return InlineFragmentNode(
-        type_condition=NamedTypeNode(name=_name(type_name)), directives=(), selection_set=_set(_selections(inner))
-    )
+def _field(name: str, arguments: Sequence[str]) -> str:
+    if not arguments:
+        return name
+    line = f"{name}({', '.join(arguments)})"
+    return line if len(line) <= _WIDTH else f"{name}(\n  " + "\n  ".join(arguments) + "\n)"

@@ -7,19 +7,16 @@ the names of some input types are in no client's code.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
-from wbmodel.backend.asks import Document, Request
+from wbmodel.backend.asks import Request
+from wbmodel.compiler.document import freeze, write
 from wbmodel.compiler.selection import Tree, node_selection
 from wbmodel.meta import EntityMeta, FieldMeta, Writes
 
 __all__ = ["changed", "deletion", "encode", "input_types", "upsert"]
-
-_cache: dict[tuple[Any, ...], Document] = {}
-_CACHE_LIMIT = 256
-_lock = threading.Lock()
 
 
 # -- documents -------------------------------------------------------------------------------------
@@ -68,28 +65,13 @@ def _request(
     name: str, inputs: Mapping[str, Any], types: Mapping[str, str], fixed: Mapping[str, str], tree: Tree
 ) -> Request:
     operation = name[0].upper() + name[1:]
-    selection = _selection(tree, "    ")
-    key = (name, tuple((item, types.get(item, "String")) for item in inputs), selection)
-    document = _cache.get(key)
-    if document is None:
-        variables = ", ".join(f"${item}: {kind}" for item, kind in key[1])
-        given = [*(f"{item}: {literal}" for item, literal in fixed.items()), *(f"{item}: ${item}" for item in inputs)]
-        text = (
-            f"mutation {operation}({variables}) {{\n  {name}(input: {{ {', '.join(given)} }}) {{\n{selection}  }}\n}}"
-        )
-        with _lock:
-            document = _cache.setdefault(key, Document(text))
-            while len(_cache) > _CACHE_LIMIT:
-                del _cache[next(iter(_cache))]
-    return Request(document, dict(inputs), operation)
+    declared = tuple((item, types.get(item, "String")) for item in inputs)
+    given = [*(f"{item}: {literal}" for item, literal in fixed.items()), *(f"{item}: ${item}" for item in inputs)]
+    selection = ((f"{name}(input: {{ {', '.join(given)} }})", freeze(tree)),)
+    return Request(_document(f"mutation {operation}", declared, selection), dict(inputs), operation)
 
 
-def _selection(tree: Tree, indent: str) -> str:
-    lines = []
-    for name, inner in tree.items():
-        head = f"{indent}... on {name[3:]}" if name.startswith("...") else f"{indent}{name}"
-        lines.append(f"{head} {{\n{_selection(inner, indent + '  ')}{indent}}}\n" if inner else f"{head}\n")
-    return "".join(lines)
+_document = lru_cache(maxsize=256)(write)  # the rows of one update() share their document
 
 
 # -- values ----------------------------------------------------------------------------------------

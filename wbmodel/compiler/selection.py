@@ -8,7 +8,7 @@ from wbmodel.meta import EntityMeta, Kind, entity_meta
 __all__ = ["Tree", "check_related", "merge", "node_selection"]
 
 Tree = dict[str, "Tree"]
-"""GraphQL field name -> what is selected inside it, empty for a leaf."""
+"""GraphQL field name (or ``... on Type``) -> what is selected inside it, empty for a leaf."""
 
 
 def node_selection(
@@ -27,7 +27,7 @@ def node_selection(
             target = entity_meta(field.target)
             inner = node_selection(target, *related_fields(name, related, target, field.identity))
             if field.on is not None:
-                inner = {"__typename": {}, f"...{field.on}": inner}
+                inner = {"__typename": {}, f"... on {field.on}": inner}
         elif field.sub:
             for part in reversed(field.sub):
                 inner = {part: inner}
