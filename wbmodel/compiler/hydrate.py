@@ -7,7 +7,7 @@ told from what was read.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NoReturn
 
 from wbmodel.codec import parse_datetime
@@ -29,24 +29,22 @@ def hydrator(
 ) -> Hydrator:
     """The function that makes entities of nodes that hold ``fields``. ``related`` are relations that were widened;
     ``context`` names the relation that the route itself answers; ``cls`` is a subclass to make instead."""
-    key = (fields, related, context, cls)
-    made: Hydrator | None = meta.caches.get(key)
-    if made is None:
-        made = meta.caches[key] = _generate(meta, fields, related, context, cls or meta.cls)
-    return made
+    made: Any = cls or meta.cls
+    return _generate(meta, fields, related, context, made)
 
 
+@lru_cache(maxsize=512)
 def _generate(
-    meta: EntityMeta, fields: tuple[str, ...], related: tuple[str, ...], context: str | None, cls: type[Any]
+    meta: EntityMeta, fields: tuple[str, ...], related: tuple[str, ...], context: str | None, cls: Any
 ) -> Hydrator:
     names: dict[str, Any] = {
         "new": object.__new__,
         "cls": cls,
+        "filling": _filling(cls),
         "parse": parse_datetime,
         "one_of": _one_of,
         "null": partial(_refuse_null, meta),
     }
-    names["filling"] = _filling(meta, cls)
     lines = [
         "def hydrate(nodes, owner, context):",
         "    rows = []",
@@ -98,14 +96,11 @@ def _generate(
     return made
 
 
-def _filling(meta: EntityMeta, cls: type[Any]) -> type[Any]:
+@lru_cache(maxsize=128)
+def _filling(cls: Any) -> Any:
     """A twin of ``cls`` that objects belong to while they are filled. Setting a field of an entity is a change that is
     checked and noted, which what comes from a backend is not; a class without that check is filled at full speed, and
     as its layout is the same, giving the object its true class costs next to nothing."""
-    key = ("filling", cls)
-    found: type[Any] | None = meta.caches.get(key)
-    if found is not None:
-        return found
     # Both: CPython has one slot for setting and deleting, and calls Python for both when one is written in Python.
     body = {
         "__slots__": (),
@@ -113,10 +108,7 @@ def _filling(meta: EntityMeta, cls: type[Any]) -> type[Any]:
         "__setattr__": object.__setattr__,
         "__delattr__": object.__delattr__,
     }
-    metaclass: Any = type(cls)
-    made: type[Any] = metaclass(f"_{cls.__name__}", (cls,), body)
-    meta.caches[key] = made
-    return made
+    return type(cls)(f"_{cls.__name__}", (cls,), body)
 
 
 def _refuse_null(meta: EntityMeta, name: str, node: dict[str, Any]) -> NoReturn:

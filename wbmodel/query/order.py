@@ -7,6 +7,7 @@ the reverse. Absent, null and NaN come last in both. Rows that tie in every key 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import attrs
@@ -59,12 +60,10 @@ def parse_order(meta: EntityMeta, spelling: str | PathExpr) -> OrderKey:
     return OrderKey(path, descending)
 
 
+@cache
 def default_order(meta: EntityMeta) -> tuple[OrderKey, ...]:
     """The order of rows when the user asks for none: newest first, for what has a date."""
-    found: tuple[OrderKey, ...] | None = meta.caches.get("order")
-    if found is None:
-        found = meta.caches["order"] = tuple(parse_order(meta, key) for key in meta.options.order)
-    return found
+    return tuple(parse_order(meta, key) for key in meta.options.order)
 
 
 def has_value(value: Any) -> bool:
@@ -107,11 +106,9 @@ def sort_key(keys: tuple[OrderKey, ...]) -> Callable[[Any], tuple[Any, ...]]:
     return lambda row: tuple(rank(get(row), descending) for get, descending in parts)
 
 
+@cache
 def tie_break(meta: EntityMeta) -> tuple[OrderKey, ...]:
     """What orders rows that tie in every key: newest first, then by the entity's own key."""
-    found: tuple[OrderKey, ...] | None = meta.caches.get("ties")
-    if found is None:
-        created = meta.find("created_at")
-        keys = (OrderKey(Path(created), True),) if created is not None else ()
-        found = meta.caches["ties"] = (*keys, OrderKey(Path(meta.fields[meta.key]), False))
-    return found
+    created = meta.find("created_at")
+    keys = (OrderKey(Path(created), True),) if created is not None else ()
+    return (*keys, OrderKey(Path(meta.fields[meta.key]), False))
