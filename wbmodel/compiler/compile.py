@@ -212,7 +212,7 @@ class _Planner:
         if head.path.kind.is_keyed and not self.can.nulls_last:
             flipped = self._order_text(head.flipped())
             far = attrs.evolve(source, order=flipped, limit=self.can.page_size, counted=False)
-            source = attrs.evolve(source, far=flipped)
+            source = attrs.evolve(source, far=flipped, far_key=head.path.field.name)
         absent = self._ordered(route, parent, rest, conjoined(extra, {name: None}))
         return ValuesFirst(Ties(source, head, rest, far), absent, rest)
 

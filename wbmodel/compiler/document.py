@@ -31,7 +31,8 @@ class Shape:
 
     ``mode`` is ``"list"`` (a page of nodes), ``"count"`` (how many there are) or ``"point"`` (one node by key, where
     ``point`` is the field that answers it). ``slots`` is how many parents the document holds side by side. ``counted``:
-    a page comes with the number of all rows, by the route's field beside the connection.
+    a page comes with the number of all rows, by the route's field beside the connection. ``far``: and with what this
+    selects of the row at the other end of the order.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Shape:
     order: bool = False
     slots: int = 1
     counted: bool = False
+    far: Selection = ()
 
 
 def freeze(tree: Tree) -> Selection:
@@ -83,7 +85,7 @@ def build(shape: Shape) -> Document:
 def _slot(shape: Shape, suffix: str, variables: dict[str, str]) -> tuple[str, Selection]:
     """The selection of one parent. Notes the variables that it takes."""
     route = shape.route
-    names = [*(step.field for step in route.steps), route.connection]
+    names = [*(step.field for step in route.steps), route.connection or ""]
     if suffix:
         names[0] = f"s{suffix[1:]}: {names[0]}"
     heads = [
@@ -114,7 +116,11 @@ def _inside(shape: Shape, connection: str, suffix: str, variables: dict[str, str
     if counting:
         return ((head, counted),)
     edges: Selection = (("edges", (("node", node),)), *((("pageInfo", _PAGE),) if paged else ()))
-    return (*counted, (head, edges))
+    far: Selection = ()
+    if shape.far:
+        arguments = _connection_arguments(shape, suffix, variables, order="far", paged=False)
+        far = ((_field(f"far: {connection}", [*arguments, "first: 1"]), (("edges", (("node", shape.far),)),)),)
+    return (*counted, (head, edges), *far)
 
 
 def _count(shape: Shape, suffix: str, variables: dict[str, str]) -> str:
@@ -124,13 +130,15 @@ def _count(shape: Shape, suffix: str, variables: dict[str, str]) -> str:
     return _field(field, [_argument("filters", f"filters{suffix}", "JSONString", variables)] if filters else [])
 
 
-def _connection_arguments(shape: Shape, suffix: str, variables: dict[str, str], *, paged: bool) -> list[str]:
+def _connection_arguments(
+    shape: Shape, suffix: str, variables: dict[str, str], *, order: str = "order", paged: bool
+) -> list[str]:
     arguments = _scoped(shape.route.args, suffix, variables)
     arguments += [f"{name}: {dumps(value)}" for name, value in shape.route.fixed]
     if shape.filters:
         arguments.append(_argument("filters", f"filters{suffix}", "JSONString", variables))
     if shape.order:
-        arguments.append(_argument("order", "order", "String", variables))
+        arguments.append(_argument("order", order, "String", variables))
     if paged:
         arguments.append(_argument("first", "first", "Int", variables))
         arguments.append(_argument("after", f"after{suffix}", "String", variables))

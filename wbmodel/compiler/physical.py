@@ -112,7 +112,8 @@ class Scan:
     be wanted at most, None for all or for as many as the check leaves over. ``counted``: each page comes with the
     number of all rows. ``optional``: the parent was not asked for by name, so what it lacks is no error.
 
-    ``far`` is the opposite order: page 1 then comes with the one row that is first in it (see :class:`Ties`).
+    ``far`` is the opposite order: page 1 then comes with the one row that is first in it (see :class:`Ties`), of which
+    ``far_key`` is the field that it is ordered by.
     """
 
     node: NodeSpec
@@ -122,11 +123,18 @@ class Scan:
     filter: dict[str, Any] | None = None
     order: str | None = None
     far: str | None = None
+    far_key: str | None = None
     keyset: KeysetBy | None = None
     check: Check | None = None
     limit: int | None = None
     counted: bool = False
     optional: bool = False
+
+    @property
+    def far_node(self) -> NodeSpec:
+        """What is selected of the row from the other end."""
+        assert self.far_key is not None
+        return NodeSpec(meta=self.node.meta, fields=("node_id", self.far_key))
 
 
 @attrs.frozen(slots=True)

@@ -48,7 +48,7 @@ def page_request(
         filters=filtering,
         order=scan.order is not None,
         counted=scan.counted,
-        far=far,
+        far=_selected(scan.far_node, None) if far else (),
     )
     variables: dict[str, Any] = {}
     for index, item in enumerate(scans):
@@ -109,7 +109,7 @@ def shape_of(
     filters: bool = False,
     order: bool = False,
     counted: bool = False,
-    far: bool = False,
+    far: tuple[Any, ...] = (),
 ) -> Shape:
     """The shape of the document for ``slots`` parents of a route."""
     meta = node.meta
@@ -125,6 +125,7 @@ def shape_of(
         order=order,
         slots=slots,
         counted=counted,
+        far=far,
     )
 
 

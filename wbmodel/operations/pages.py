@@ -123,6 +123,9 @@ class Pages:
             told = self.drift.take(parent[route.count_field], edges, self.done)
             if told is not None:
                 self.budget.drifted(meta.plural, scan.order, told)
+        if scan.far is not None and self.pages == 1:
+            ends = [edge["node"] for edge in parent["far"]["edges"] if edge is not None and edge["node"] is not None]
+            self.far = scan.far_node.hydrator(route)(ends, self.target.owner, None)
         self.received += len(nodes)
         self._nodes = (nodes, context)
         return came
