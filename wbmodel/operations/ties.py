@@ -123,6 +123,8 @@ class MixedOrdered(TieOrdered):
         self.handed: Any = None
         self.ready: list[list[Any]] = []
         self.pending: list[Any] = []
+        self.before: set[str] = set()
+        """What belonged before the numbers, by node id: the server may give it once more behind them."""
         self.behind: list[Any] = []
         """What belongs behind the numbers."""
 
@@ -161,6 +163,7 @@ class MixedOrdered(TieOrdered):
         self.behind = there[len(before) :]
         if before:
             self.ready.append(before)
+            self.before = {row.node_id for row in before}
 
     def _from_the_far_end(self) -> Operation[list[Any]]:
         found: list[Any] = []
@@ -198,7 +201,8 @@ class MixedOrdered(TieOrdered):
 
     def _end(self, rows: list[Any]) -> None:
         """Order all that is left: these rows, the last tie, and what belongs behind the numbers."""
-        made = self._sorted([*self.group, *rows, *self.behind]) or []
+        left = [row for row in rows if row.node_id not in self.before]
+        made = self._sorted([*self.group, *left, *self.behind]) or []
         if made and self.handed is not None and self.rank(made[0]) < self.handed:
             self._say_disorder()
         self.group, self.behind, self.ended = [], [], True
