@@ -1,4 +1,4 @@
-"""``python -m tests.differential --quick``: the first questions at two homes, writes at one, and the names.
+"""``python -m tests.differential --quick``: 200 questions at two homes, writes at one, and the names.
 
 ``--part querysets --seed 7 --home weak`` asks one thing of both sides and shows what differs; ``--show`` prints the
 working tree's whole record. Without options, everything is compared, as the test does.
@@ -13,7 +13,7 @@ import time
 from tests.differential.baseline import ROOT, baseline
 from tests.differential.comparing import differences, report
 from tests.differential.deviations import uncovered
-from tests.differential.running import Piece, pieces, start
+from tests.differential.running import QUICK, Piece, pieces, start
 
 
 def main() -> int:
@@ -30,7 +30,7 @@ def main() -> int:
         arguments += ["--seeds", options.seed] if options.seed else []
         print(start([ROOT, ROOT / "plugins"], arguments).communicate()[0])
         return 0
-    chosen = pieces(200, ("fixtures", "weak"), ("slow",)) if options.quick else pieces()
+    chosen = QUICK if options.quick else pieces()
     if options.part:
         chosen = [item for item in chosen if item.part == options.part]
     if options.home:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,7 +30,7 @@ class Difference:
     def __str__(self) -> str:
         at = next((i for i, (x, y) in enumerate(zip(self.before, self.after, strict=False)) if x != y), None)
         at = min(len(self.before), len(self.after)) if at is None else at
-        again = f"python -m tests.differential --part {self.part} --seed {self.seed!r} --home {self.home}"
+        again = f"python -m tests.differential --part {self.part} --seed {shlex.quote(self.seed)} --home {self.home}"
         lines = [f"{self.part} {self.seed} at {self.home}, {self.field}"]
         lines += [f"  {name}: {_shortened(text, at)}" for name, text in (("before", self.before), ("now", self.after))]
         return "\n".join([*lines, f"  again: {again}"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from importlib import metadata
@@ -13,12 +14,13 @@ import attrs
 
 from tests.differential.baseline import HOME, REVISION, ROOT, baseline
 
-__all__ = ["HOMES", "Piece", "pieces", "records"]
+__all__ = ["QUICK", "SEEDS", "Piece", "pieces", "records", "start"]
 
 HERE = Path(__file__).parent
 DIALECTS = ("full", "weak", "drops", "mongo", "loose", "hostile1", "hostile2")
 HOMES = ("fixtures", *DIALECTS, *(f"live-{name}" for name in DIALECTS))
 PLACES = ("fixtures", "engine", "slow", "live", "readonly")
+TABLE_HOMES = ("fixtures", "weak")
 SEEDS = 2000
 LIVE_EVERY = 3
 """A live home is asked every third question: each is asked at live homes of two or three dialects."""
@@ -42,19 +44,26 @@ class Piece:
         return ["--parts", self.part, "--homes", self.home, "--live-every", str(LIVE_EVERY), *chosen]
 
 
-def pieces(seeds: int = SEEDS, homes: tuple[str, ...] = HOMES, places: tuple[str, ...] = PLACES) -> list[Piece]:
-    """All pieces, or those of the first ``seeds`` questions at ``homes`` and of writes at ``places``."""
+def pieces(seeds: int = SEEDS) -> list[Piece]:
+    """All pieces, with the first ``seeds`` questions."""
     return [
-        *(Piece("writes", name) for name in places),
-        *(Piece("querysets", name, f"0:{seeds}") for name in homes),
+        Piece("names"),
+        *(Piece("writes", name) for name in PLACES),
+        *(Piece("tables", name) for name in TABLE_HOMES),
+        *(Piece("querysets", name, f"0:{seeds}") for name in HOMES),
     ]
+
+
+QUICK = [Piece("names"), Piece("writes", "fixtures"), *(Piece("querysets", at, "0:200") for at in ("full", "weak"))]
+"""What is asked after each small step of work."""
 
 
 def records(piece: Piece) -> tuple[str, str]:
     """The records of the starting revision and of the working tree, as lines of JSON. Both are asked at once; what the
     starting revision answered to the same probe before is not asked again."""
-    kept = HOME / "records" / f"{piece}-{_mark(piece)}.jsonl"
-    fresh = HOME / "records" / f"{piece}-working-{os.getpid()}.jsonl"
+    name = f"{piece}-{re.sub(r'[^a-z0-9]+', '-', piece.seeds or 'all')[:40]}"
+    kept = HOME / "records" / f"{name}-{_mark(piece)}.jsonl"
+    fresh = HOME / "records" / f"working-{name}-{os.getpid()}"
     kept.parent.mkdir(parents=True, exist_ok=True)
     making = kept.with_suffix(f".{os.getpid()}")
     runs = [start([ROOT, ROOT / "plugins"], [*piece.arguments, "--write", str(fresh)])]
@@ -65,6 +74,8 @@ def records(piece: Piece) -> tuple[str, str]:
         if failed:
             raise AssertionError(f"the probe itself failed on {piece}:\n" + "\n".join(failed))
         if making.exists():
+            for outdated in kept.parent.glob(f"{name}-*.jsonl"):
+                outdated.unlink()
             making.rename(kept)
         return kept.read_text(encoding="utf-8"), fresh.read_text(encoding="utf-8")
     finally:

@@ -12,8 +12,10 @@ import sys
 from collections.abc import Callable
 
 from .homes import HOMES
+from .names import write_names
 from .querysets import ask_all
 from .recording import Writer
+from .tables import look_at_all
 from .writes import write_all
 
 __all__ = ["PARTS", "main"]
@@ -25,14 +27,23 @@ Work = Callable[[Writer, argparse.Namespace], None]
 
 
 def _querysets(writer: Writer, options: argparse.Namespace) -> None:
-    ask_all(writer, _seeds(options.seeds or SEEDS), options.homes, options.live_every)
+    seeds = _seeds(options.seeds or SEEDS)
+    ask_all(writer, seeds, options.homes, options.live_every if len(seeds) > 1 else 1)
 
 
 def _writes(writer: Writer, options: argparse.Namespace) -> None:
     write_all(writer, _name(options.seeds), options.homes)
 
 
-PARTS: dict[str, Work] = {"querysets": _querysets, "writes": _writes}
+def _tables(writer: Writer, options: argparse.Namespace) -> None:
+    look_at_all(writer, options.homes, options.seeds)
+
+
+def _names(writer: Writer, options: argparse.Namespace) -> None:
+    write_names(writer)
+
+
+PARTS: dict[str, Work] = {"names": _names, "writes": _writes, "tables": _tables, "querysets": _querysets}
 
 
 def _name(text: str | None) -> list[str] | None:
@@ -50,7 +61,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--seed", "--seeds", dest="seeds", help="N or N:M; the name of a scenario")
     parser.add_argument("--home", "--homes", dest="homes", type=lambda text: text.split(","), default=list(HOMES))
     parser.add_argument("--live-every", type=int, default=1, help="at live homes, one seed of so many")
-    parser.add_argument("--parts", type=lambda text: text.split(","), default=["querysets"], choices=None)
+    parser.add_argument("--parts", type=lambda text: text.split(","), default=["querysets"])
     parser.add_argument("--write", help="a file for the records")
     options = parser.parse_args(arguments)
     if options.write:
