@@ -220,6 +220,8 @@ def test_every_text_is_escaped() -> None:
         assert r"tab\there\nnew line\x00\x1b[31mred\x07" in names
         assert "名前 🚀 имя" in names
         assert max(map(len, names)) <= 80
+        # Nor does anything hide in a text: the rule is that of the command line.
+        assert "a\\u200bb \\xad \\u2028" in table_html(["a\u200bb \xad \u2028"], [])
 
 
 def test_odd_values() -> None:

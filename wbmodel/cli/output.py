@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from wbmodel.codec import format_datetime, strict
+from wbmodel.display.cells import is_numeric
 from wbmodel.json_values import ABSENT
 from wbmodel.safe_text import escape, escape_json, width
 
@@ -157,7 +158,7 @@ def write_table(
     natural = [
         max([width(title) if head else 0, *(width(row[at]) for row in cells)]) for at, title in enumerate(titles)
     ]
-    right = [_all_numbers([row[at] for row in rows]) for at in range(len(titles))]
+    right = [is_numeric(row[at] for row in rows) for at in range(len(titles))]
     notes = []
     if live:
         room = _columns()
@@ -244,11 +245,6 @@ def _draw_rich(
 def _padded(text: str, size: int, right: bool) -> str:
     space = " " * max(size - width(text), 0)
     return space + text if right else text + space
-
-
-def _all_numbers(values: Sequence[Any]) -> bool:
-    known = [value for value in values if value is not None and value is not ABSENT]
-    return bool(known) and all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in known)
 
 
 def _columns() -> int:

@@ -6,24 +6,23 @@ queryset reads one page. ``WBMODEL_REPR=off`` leaves it to the plain ``repr``, w
 
 from __future__ import annotations
 
+import html
 import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
-from wbmodel import operations
+from wbmodel.display.cells import is_numeric
 from wbmodel.meta import EntityMeta, Kind
-from wbmodel.query.shapes import Dicts, Flat, Shape
+from wbmodel.operations.preview import Preview
+from wbmodel.query.plan import Plan
+from wbmodel.safe_text import counted, escape
 
-if TYPE_CHECKING:
-    from wbmodel.objects.queryset import QuerySet
-    from wbmodel.operations.answer import Operation
-
-__all__ = ["ROWS", "entity_html", "is_off", "preview", "queryset_html", "table_html"]
+__all__ = ["ROWS", "Listing", "bundle", "entity_html", "is_off", "line", "queryset_html", "table_html"]
 
 ROWS = 20
 """Rows that are shown at most."""
@@ -37,7 +36,6 @@ COLUMNS = 24
 WIDTH = 60
 """Characters of a cell at most."""
 
-_FIRST: dict[str, Sequence[str]] = {"Run": ("id", "name", "state", "created_at")}
 _PLAIN = (Kind.TEXT, Kind.INT, Kind.FLOAT, Kind.BOOL, Kind.TIME)
 _KEYED = (Kind.CONFIG, Kind.SUMMARY)
 
@@ -47,143 +45,87 @@ def is_off() -> bool:
     return os.environ.get("WBMODEL_REPR", "").lower() == "off"
 
 
-# -- reading no more than a page -------------------------------------------------------------------
+# -- querysets -------------------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True)
-class Preview:
-    """The first rows of a queryset. ``more``: there are others. ``cut``: reading ended with the page, so there may
-    be."""
+class Listing:
+    """A queryset, as far as showing it goes. ``name`` is its class with that of its entities (``QuerySet[Run]``),
+    ``total`` the number of its rows where they have been read, ``read`` gives the first :data:`ROWS` of them or
+    raises."""
 
-    rows: list[Any]
-    more: bool
-    cut: bool = False
+    name: str
+    plan: Plan
+    total: int | None
+    read: Callable[[], Preview]
 
-
-def preview(rows: QuerySet[Any, Any]) -> Preview:
-    """At most :data:`ROWS` first rows: those that were read already, else those that one page gives."""
-    if rows._result.complete:
-        return Preview(rows._result.rows[:ROWS], len(rows._result.rows) > ROWS)
-    head: QuerySet[Any, Any] = rows._slice(slice(0, ROWS + 1))._with(prefetch=())
-    session = head._bind()
-    state = _OnePage(head._plan.meta.plural)
-    found: list[Any] = []
-    for part in session.iterate(
-        state.limited(operations.results.emit(head._plan, session.target)), timeout=head._timeout
-    ):
-        found += part
-    return Preview(found[:ROWS], len(found) > ROWS, state.cut)
-
-
-class _OnePage:
-    """Lets an operation ask for one page of what it is about; finding out where that is does not count."""
-
-    def __init__(self, plural: str) -> None:
-        self.plural = plural
-        self.asked = 0
-        self.cut = False
-
-    def limited(self, operation: Operation[None]) -> Operation[None]:
-        """The operation, ended where it would ask for a second page."""
-        answer: Any = None
-        error: Exception | None = None
+    def first_rows(self) -> Preview | Exception:
+        """The first rows, or what went wrong: a ``repr`` must not raise, as debuggers, logs and notebooks call it."""
         try:
-            while True:
-                try:
-                    verb = operation.send(answer) if error is None else operation.throw(error)
-                except StopIteration:
-                    return
-                error = None
-                sent = [getattr(verb, "request", None), *getattr(verb, "requests", ())]
-                pages = sum(request is not None and request.operation_name == self.plural for request in sent)
-                if pages and self.asked:
-                    self.cut = True
-                    return
-                self.asked += pages
-                try:
-                    answer = yield verb
-                except Exception as raised:
-                    error = raised
-        finally:
-            error = None  # its traceback refers to this frame
-            operation.close()
+            return self.read()
+        except Exception as error:
+            return error
 
 
-def queryset_text(rows: QuerySet[Any, Any]) -> str:
+def line(listing: Listing) -> str:
+    """A queryset as text. Never raises."""
     if is_off():
-        name = f"{type(rows).__name__}[{rows._plan.meta.name}]"
-        return f"<{name} {len(rows._result.rows)} rows>" if rows._result.complete else f"<{name} not evaluated>"
-    try:
-        return _line(rows, preview(rows))
-    except Exception as error:  # a repr must not raise: debuggers and logs call it
-        return _line(rows, error)
+        return f"<{listing.name} {'not evaluated' if listing.total is None else f'{listing.total} rows'}>"
+    return _told(listing, listing.first_rows())
 
 
-def queryset_bundle(rows: QuerySet[Any, Any]) -> dict[str, str]:
-    # IPython would ask for the text and then for the table, each with a request of its own.
-    if is_off():
-        return {"text/plain": repr(rows)}
-    try:
-        shown = preview(rows)
-    except Exception as error:
-        return {"text/plain": _line(rows, error), "text/html": _paragraph(_line(rows, error))}
-    made = {"text/plain": _line(rows, shown)}
-    table = _safe(lambda: _queryset_table(rows, shown))
-    return made if table is None else {**made, "text/html": table}
-
-
-# -- tables ----------------------------------------------------------------------------------------
-
-
-def queryset_html(rows: QuerySet[Any, Any]) -> str | None:
+def queryset_html(listing: Listing) -> str | None:
     """A queryset as a table of its first rows; None when representations are off. Never raises."""
     if is_off():
         return None
-    try:
-        shown = preview(rows)
-    except Exception as error:  # as with repr: a notebook calls this without being asked to
-        return _paragraph(_line(rows, error))
-    return _safe(lambda: _queryset_table(rows, shown)) or _paragraph(_line(rows, shown))
+    shown = listing.first_rows()
+    return _table(listing, shown) or _paragraph(_told(listing, shown))
 
 
-def _line(rows: QuerySet[Any, Any], shown: Preview | Exception) -> str:
-    """A queryset as text, from what was read of it or from what went wrong."""
-    name = f"{type(rows).__name__}[{rows._plan.meta.name}]"
+def bundle(listing: Listing) -> dict[str, str]:
+    """Both by MIME type. IPython would ask for the text and then for the table, each with a request of its own."""
+    if is_off():
+        return {"text/plain": line(listing)}
+    shown = listing.first_rows()
+    made, table = {"text/plain": _told(listing, shown)}, _table(listing, shown)
+    return made if table is None else {**made, "text/html": table}
+
+
+def _told(listing: Listing, shown: Preview | Exception) -> str:
     if isinstance(shown, Exception):
-        return f"<{name} that cannot be evaluated: {shown}>"
+        return f"<{listing.name} that cannot be evaluated: {shown}>"
     try:
         words = [repr(row) for row in shown.rows]
     except Exception as error:
-        return f"<{name} that cannot be shown: {error}>"
+        return f"<{listing.name} that cannot be shown: {error}>"
     if shown.more or shown.cut:
         words.append("...(remaining elements truncated)...")
-    return f"<{name} [{', '.join(words)}]>"
+    return f"<{listing.name} [{', '.join(words)}]>"
 
 
-def _queryset_table(rows: QuerySet[Any, Any], shown: Preview) -> str:
-    name = f"{type(rows).__name__}[{rows._plan.meta.name}]"
-    if rows._result.complete:
-        note = f"{name}: {_many(len(rows._result.rows), 'row')}"
-        note += f", the first {ROWS} are shown" if shown.more else ""
-    elif shown.more or shown.cut:
-        note = f"{name}: the first {_many(len(shown.rows), 'row')}; there {'are' if shown.more else 'may be'} more"
-        if not shown.rows:
-            note = f"{name}: the first page holds none of its rows; iterate to read on"
+def _table(listing: Listing, shown: Preview | Exception) -> str | None:
+    if isinstance(shown, Exception):
+        return _paragraph(_told(listing, shown))
+    return _safe(lambda: _queryset_table(listing, shown))
+
+
+def _queryset_table(listing: Listing, shown: Preview) -> str:
+    note = f"{listing.name}: "
+    if listing.total is not None:
+        note += counted(listing.total, "row") + (f", the first {ROWS} are shown" if shown.more else "")
+    elif not (shown.more or shown.cut):
+        note += counted(len(shown.rows), "row")
+    elif shown.rows:
+        note += f"the first {counted(len(shown.rows), 'row')}; there {'are' if shown.more else 'may be'} more"
     else:
-        note = f"{name}: {_many(len(shown.rows), 'row')}"
-    columns = rows._plan.shape.columns
-    if not columns:
-        head, body = _entity_columns(rows, shown.rows)
-    else:
-        head = [column.name for column in columns]
-        body = [_cells_of(rows._plan.shape, head, row) for row in shown.rows]
-    return table_html(head, body, note)
+        note += "the first page holds none of its rows; iterate to read on"
+    shape = listing.plan.shape
+    if listing.plan.is_shaped:
+        return table_html([column.name for column in shape.columns], zip(*shape.spread(shown.rows), strict=True), note)
+    return table_html(*_entity_columns(listing.plan, shown.rows), note)
 
 
-def _cells_of(shape: Shape, head: Sequence[str], row: Any) -> list[Any]:
-    if isinstance(shape, Dicts):
-        return [row.get(name) for name in head]
-    return [row] if isinstance(shape, Flat) else list(row)
+# -- tables ----------------------------------------------------------------------------------------
 
 
 def table_html(head: Sequence[str], rows: Iterable[Sequence[Any]], note: str = "") -> str:
@@ -191,7 +133,7 @@ def table_html(head: Sequence[str], rows: Iterable[Sequence[Any]], note: str = "
     line below it. Everything is escaped and cut to :data:`WIDTH` characters. Columns of numbers stand right."""
     left_out = len(head) - COLUMNS
     body = [list(row[:COLUMNS]) for row in islice(rows, ROWS)]
-    right = [_is_numeric(row[at] for row in body) for at in range(min(len(head), COLUMNS))]
+    right = [is_numeric(row[at] for row in body) for at in range(min(len(head), COLUMNS))]
     cells = [_cell("th", _name(name), side) for name, side in zip(head, right, strict=False)]
     lines = ["<table>", f"<thead><tr>{''.join(cells)}</tr></thead>", "<tbody>"]
     for row in body:
@@ -199,7 +141,7 @@ def table_html(head: Sequence[str], rows: Iterable[Sequence[Any]], note: str = "
         lines.append(f"<tr>{''.join(cells)}</tr>")
     lines += ["</tbody>", "</table>"]
     if left_out > 0:
-        note += f"; {_many(left_out, 'more column')}"
+        note += f"; {counted(left_out, 'more column')}"
     if note:
         lines.append(_paragraph(note))
     return "\n".join(lines)
@@ -207,10 +149,6 @@ def table_html(head: Sequence[str], rows: Iterable[Sequence[Any]], note: str = "
 
 def _paragraph(text: str) -> str:
     return f"<p>{_text(text, 1000)}</p>"
-
-
-def _many(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _safe(make: Any) -> str | None:
@@ -223,16 +161,16 @@ def _safe(make: Any) -> str | None:
 # -- columns ---------------------------------------------------------------------------------------
 
 
-def _entity_columns(rows: QuerySet[Any, Any], shown: Sequence[Any]) -> tuple[list[str], list[list[Any]]]:
+def _entity_columns(plan: Plan, shown: Sequence[Any]) -> tuple[list[str], list[list[Any]]]:
     """The object's own fields, then keys of ``config`` and ``summary``: those that the query names, then those whose
     values differ between the rows shown, in their order."""
-    meta = rows._plan.meta
+    meta = plan.meta
     fields = _own_fields(meta, shown[:1])
     if "project" in meta.fields and len({row._home() for row in shown}) > 1:
         fields.insert(0, "project")
     head: list[str] = list(fields)
     body: list[list[Any]] = [[_value(row, name) for name in fields] for row in shown]
-    named = _named(rows)
+    named = _named(plan)
     for field in meta.fields.values():
         if field.kind not in _KEYED or not shown or not shown[0]._is_loaded(field.name):
             continue
@@ -246,7 +184,7 @@ def _entity_columns(rows: QuerySet[Any, Any], shown: Sequence[Any]) -> tuple[lis
 
 def _own_fields(meta: EntityMeta, first: Sequence[Any]) -> list[str]:
     plain = (item.name for item in meta.fields.values() if item.kind in _PLAIN and item.selected)
-    wanted = _FIRST.get(meta.name) or list(dict.fromkeys((meta.key, *plain)))[:6]
+    wanted = meta.options.shown or list(dict.fromkeys((meta.key, *plain)))[:6]
     # All rows of a query have the same fields.
     return [name for name in wanted if not first or first[0]._is_loaded(name)]
 
@@ -256,11 +194,10 @@ def _value(row: Any, name: str) -> Any:
     return value.path if name == "project" and value is not None else value
 
 
-def _named(rows: QuerySet[Any, Any]) -> dict[str, tuple[str, ...]]:
+def _named(plan: Plan) -> dict[str, tuple[str, ...]]:
     """The keys of each keyed field that the query orders or filters by, dotted."""
     from wbmodel.query.conditions import leaves
 
-    plan = rows._plan
     paths = [key.path for key in plan.order]
     if plan.where is not None:
         paths += [leaf.path for leaf in islice(leaves(plan.where), 100)]
@@ -344,9 +281,7 @@ def _link(row: Any) -> str:
         return ""
     if not isinstance(url, str) or not url.startswith(("https://", "http://")):
         return ""
-    from html import escape
-
-    return f'\n<p><a href="{escape(url)}" rel="noreferrer">{_text(url, 200)}</a></p>'
+    return f'\n<p><a href="{html.escape(url)}" rel="noreferrer">{_text(url, 200)}</a></p>'
 
 
 # -- cells -----------------------------------------------------------------------------------------
@@ -360,12 +295,6 @@ def _cell(tag: str, text: str, right: bool) -> str:
 
 def _name(text: str) -> str:
     return _text(text).replace(".", ".<wbr>")
-
-
-def _is_numeric(values: Iterable[Any]) -> bool:
-    """Whether there are numbers among the values, and nothing else."""
-    kinds = {isinstance(value, (int, float)) and not isinstance(value, bool) for value in values if value is not None}
-    return kinds == {True}
 
 
 def _words(value: Any) -> str:
@@ -398,21 +327,5 @@ def _words_of_many(value: Any) -> str:
 
 
 def _text(text: str, width: int = WIDTH) -> str:
-    """``text`` for a page: cut, with control characters and marks that turn the direction shown as their escapes."""
-    from html import escape
-
-    cut = text if len(text) <= width else text[: width - 1] + "\u2026"
-    return escape("".join(char if _is_harmless(char) else char.encode("unicode_escape").decode() for char in cut))
-
-
-def _is_harmless(char: str) -> bool:
-    if " " <= char <= "~":
-        return True
-    import unicodedata
-
-    # Control characters, halves of surrogate pairs (which no page can hold), and what turns text around.
-    category = unicodedata.category(char)
-    return category not in ("Cc", "Cs", "Zl", "Zp") and not (category == "Cf" and char in _TURNING)
-
-
-_TURNING = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+    """``text`` for a page: cut, with what would not show spelled out."""
+    return html.escape(escape(text if len(text) <= width else text[: width - 1] + "\u2026"))

@@ -43,6 +43,7 @@ class Run(Written):
         graphql="Run",
         plural="Runs",
         key="id",
+        shown=("id", "name", "state", "created_at"),
         scopes={"project": "project", "entity": "entity", "used_artifact": "artifact", "path": "run"},
         checks={"project": "project.path", "entity": "project.entity", "path": "path"},
         routes=(

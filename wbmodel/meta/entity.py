@@ -22,6 +22,8 @@ class Options:
     it.
 
     ``keyed``: others refer to it by its key, without a node id, so its project and key are who it is.
+
+    ``shown`` are the fields that a table of rows has first; without any, the key and the first plain fields.
     """
 
     graphql: str
@@ -35,6 +37,7 @@ class Options:
     order: tuple[str, ...] = ("-created_at",)
     node_context: tuple[str, ...] = ()
     keyed: bool = False
+    shown: tuple[str, ...] = ()
     writes: Writes | None = None
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from wbmodel.compiler.explain import Explanation
+    from wbmodel.display.notebook import Listing
     from wbmodel.meta import FieldMeta
     from wbmodel.objects.grouped import Grouped
     from wbmodel.objects.watch import Change, Watch
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from wbmodel.operations.bulk_result import BulkResult
     from wbmodel.operations.groups import Asked, Groups, Key
     from wbmodel.operations.keys import FieldInfo
+    from wbmodel.operations.preview import Preview
     from wbmodel.query.aggregates import Aggregate, EverythingBut
     from wbmodel.session.session import Session
     from wbmodel.table.table import Table
@@ -696,20 +698,38 @@ class QuerySet(Exports, Chain[E_co, R_co]):
 
     # -- for people --
 
+    def _listing(self) -> Listing:
+        from wbmodel.display.notebook import Listing
+
+        total = len(self._result.rows) if self._result.complete else None
+        return Listing(f"{type(self).__name__}[{self._plan.meta.name}]", self._plan, total, self._preview)
+
+    def _preview(self) -> Preview:
+        """The first rows: those that were read already, else those that one page gives."""
+        from wbmodel.display.notebook import ROWS
+        from wbmodel.operations.preview import Preview, one_page
+
+        if self._result.complete:
+            return Preview(self._result.rows[:ROWS], len(self._result.rows) > ROWS)
+        head = self._slice(slice(0, ROWS + 1))._plan
+        session = self._bind()
+        asked = operations.results.emit(attrs.evolve(head, prefetch=()), session.target)
+        return session.run(one_page(asked, head.meta.plural, ROWS), timeout=self._timeout)
+
     def __repr__(self) -> str:
         from wbmodel.display import notebook
 
-        return notebook.queryset_text(self)
+        return notebook.line(self._listing())
 
     def _repr_html_(self) -> str | None:
         from wbmodel.display import notebook
 
-        return notebook.queryset_html(self)
+        return notebook.queryset_html(self._listing())
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         from wbmodel.display import notebook
 
-        return notebook.queryset_bundle(self)
+        return notebook.bundle(self._listing())
 
     # -- copies and pickles --
 
