@@ -137,7 +137,7 @@ class _Planner:
 
     def _bounded(self, route: Route) -> int | None:
         """How many rows will be wanted of a connection at most, where each row that comes is one of them."""
-        return self.plan.stop if self._check(route) is None else None
+        return self.plan.stop if self._check(route) is None and not self.plan.is_unique else None
 
     def _scan(
         self,

@@ -8,11 +8,12 @@ from typing import Any
 import attrs
 
 from wbmodel.backend.asks import Request
+from wbmodel.backend.capabilities import Capabilities
 from wbmodel.codec import dumps
 from wbmodel.compiler.compile import compile_plan
 from wbmodel.compiler.filters import Compiled, Note
 from wbmodel.compiler.physical import ForEach, Get, Merge, Scan, SortHere, Step, Ties, ValuesFirst, scans
-from wbmodel.compiler.requests import PAGE_BYTES, first_size, get_request, page_request
+from wbmodel.compiler.requests import PAGE_BYTES, first_size, get_request, page_request, page_size
 from wbmodel.compiler.target import Target
 from wbmodel.meta import entity_meta
 from wbmodel.query.plan import Plan
@@ -41,13 +42,13 @@ class Explanation:
     documents: tuple[Request, ...]
     analysis: dict[str, Any] | None = None
     step: Step = attrs.field(factory=Merge)
-    target: Target | None = None
+    capabilities: Capabilities = attrs.field(factory=Capabilities)
 
     def bound(self, rows: int) -> int | None:
         """The most requests that the query costs where the places it asks hold ``rows`` rows in all, without those of
         ``prefetch_related``; None where another entity has to be listed first. It holds where the server gives pages as
         large as it is asked for, and no page is cut for its weight."""
-        return _bound(self.step, rows, self.target or Target())
+        return _bound(self.step, rows, self.capabilities)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data: JSON can hold it."""
@@ -102,7 +103,7 @@ def explain(plan: Plan, target: Target) -> Explanation:
         filters=None if request is None else _filters(request),
         documents=() if request is None else (request,),
         step=step,
-        target=target,
+        capabilities=target.capabilities,
     )
 
 
@@ -239,29 +240,35 @@ def _lacking(step: Step) -> str:
     return f"; 1 or more for rows that lack {' or '.join(keys)}, if still needed" if keys else ""
 
 
-def _bound(step: Step, rows: int, target: Target) -> int | None:
+def _bound(step: Step, rows: int, can: Capabilities) -> int | None:
     """The most requests that a step costs over ``rows`` rows; None where that depends on how many things are listed
     first."""
-    can = target.capabilities
-    if isinstance(step, Get):
-        return len(step.parents)
     if isinstance(step, ForEach):
         return None
+    if isinstance(step, Get):
+        return len(step.parents)
     if isinstance(step, Scan):
-        first = first_size(step, can)
-        if not step.route.paged:
-            return 1
-        # Behind a small first page that is not enough (it held ties, or rows that were dropped) comes a small second.
-        second = min(can.page_size, can.max_page_size)
-        return 1 + (rows > first) + -(-max(rows - first - second, 0) // can.max_page_size)
-    parts: list[Step] = []
-    if isinstance(step, Merge):
-        parts = list(step.sources)
-    elif isinstance(step, ValuesFirst):
-        parts = [step.present, step.absent]
-    elif isinstance(step, SortHere):
-        parts = [step.source]
-    elif isinstance(step, Ties):
-        parts = [step.source] if step.far is None else [step.source, step.far]
-    bounds = [_bound(part, rows, target) for part in parts]
-    return None if None in bounds else sum(bound for bound in bounds if bound is not None)
+        return _pages(step, rows if step.limit is None else min(rows, step.limit), can)
+    if isinstance(step, Ties):
+        # More than the slice is read where rows tie, or where there are values of several types.
+        return _pages(step.source, rows, can) + (0 if step.far is None else _pages(step.far, rows, can))
+    if isinstance(step, SortHere):
+        return _bound(step.source, rows, can)
+    parts = (step.present, step.absent) if isinstance(step, ValuesFirst) else step.sources
+    bounds = [_bound(part, rows, can) for part in parts]
+    if None in bounds:
+        return None
+    total = sum(bound for bound in bounds if bound is not None)
+    if isinstance(step, Merge) and step.keys:
+        # Their first pages are asked for together.
+        total -= len(parts) - -(-len(parts) // can.max_aliases)
+    return total
+
+
+def _pages(scan: Scan, rows: int, can: Capabilities) -> int:
+    """The pages that hold ``rows`` rows."""
+    pages = received = 0
+    while not pages or (received < rows and scan.route.paged):
+        received += page_size(scan, received, pages, can, can.max_page_size)
+        pages += 1
+    return pages

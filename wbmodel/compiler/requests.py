@@ -14,7 +14,7 @@ from wbmodel.compiler.physical import Get, NodeSpec, Parent, Scan
 from wbmodel.compiler.selection import node_selection
 from wbmodel.meta import Route
 
-__all__ = ["PAGE_BYTES", "count_request", "first_size", "get_request", "page_request", "shape_of"]
+__all__ = ["PAGE_BYTES", "count_request", "first_size", "get_request", "page_request", "page_size", "shape_of"]
 
 PAGE_BYTES = 4 * 1024 * 1024
 """What an answer may weigh, decoded, in bytes. Beyond this a larger page saves no time: its one round trip is far below
@@ -22,10 +22,22 @@ the time of its transfer and decoding, while the memory of it (up to three pages
 decoded, one on its way) and what a broken connection loses grow with it."""
 
 
+def page_size(scan: Scan, received: int, pages: int, can: Capabilities, most: int, *, alone: bool = True) -> int:
+    """How many rows to ask for in the next page of a connection of which ``pages`` with ``received`` rows came: as few
+    as will do, a small first page, then as many as are taken. ``most`` is the limit, and ``alone`` says that no other
+    connection of the question was read before."""
+    if scan.limit is None:
+        return min(can.page_size, most) if pages == 0 and alone else most
+    left = scan.limit - received
+    if left > 0:
+        return min(left, most)
+    # More than was thought to be wanted is read for ties, which are few, or to order all of it here.
+    return min(can.page_size, most) if pages < 2 else most
+
+
 def first_size(scan: Scan, can: Capabilities) -> int:
-    """How many rows to ask for in the first page of a connection: as few as will do."""
-    wanted = can.page_size if scan.limit is None else scan.limit
-    return min(wanted, can.max_page_size)
+    """How many rows to ask for in the first page."""
+    return page_size(scan, 0, 0, can, can.max_page_size)
 
 
 def page_request(

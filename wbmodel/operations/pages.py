@@ -8,7 +8,7 @@ from typing import Any
 from wbmodel.backend.asks import Ahead, Request, Response, Wait
 from wbmodel.compiler.filters import conjoined
 from wbmodel.compiler.physical import Scan
-from wbmodel.compiler.requests import page_request
+from wbmodel.compiler.requests import page_request, page_size
 from wbmodel.errors import ServerError
 from wbmodel.operations.answer import Operation, answer, send_all, walk, whole_answer
 from wbmodel.operations.keyset import Keyset
@@ -44,13 +44,9 @@ class Pages:
         return self.scan.filter if self.keyset is None else conjoined(self.scan.filter, self.keyset.condition)
 
     def size(self) -> int:
-        """How many rows to ask for next: as few as will do, a small first page, then as many as are taken."""
-        page_size, most = self.target.capabilities.page_size, self.budget.most
-        if self.scan.limit is None:
-            return most if self.budget.pages else min(page_size, most)
-        left = self.scan.limit - self.received
-        # More than was thought to be wanted is read for ties, which are few, or to order all of it here.
-        return min(left if left > 0 else page_size, most) if left > 0 or self.pages < 2 else most
+        """How many rows to ask for next."""
+        can, most = self.target.capabilities, self.budget.most
+        return page_size(self.scan, self.received, self.pages, can, most, alone=not self.budget.pages)
 
     def kind(self) -> tuple[Any, ...]:
         """What pages must have in common to share a document."""

@@ -22,7 +22,7 @@ class Results:
     """What a plan's shape makes of its rows; equal results come once where they are to be distinct."""
 
     def __init__(self, plan: Plan, target: Target) -> None:
-        self.shape = plan.shape
+        self.shape, self.done = plan.shape, plan.is_empty
         self.distinct: Distinct | None = None
         if plan.is_unique:
             # What is equal comes once before anything is counted, so the slice is of results and not of rows.
@@ -32,7 +32,7 @@ class Results:
 
     def pull(self) -> Operation[list[Any] | None]:
         """The next results; None at the end, or as soon as the slice is filled."""
-        if self.distinct is not None and self.cut.is_full:
+        if self.done or (self.distinct is not None and self.cut.is_full):
             return None
         rows = yield from self.rows.pull()
         if rows is None:
