@@ -12,6 +12,7 @@ from wbmodel.backend.capabilities import Capabilities
 from wbmodel.codec import dumps
 from wbmodel.compiler.compile import compile_plan
 from wbmodel.compiler.filters import Compiled, Note
+from wbmodel.compiler.outline import outline
 from wbmodel.compiler.physical import ForEach, Get, Merge, Scan, SortHere, Step, Ties, ValuesFirst, scans
 from wbmodel.compiler.requests import PAGE_BYTES, first_size, get_request, page_request, page_size
 from wbmodel.compiler.target import Target
@@ -27,7 +28,8 @@ class Explanation:
 
     ``pushed``, ``superset`` and ``local`` are the conditions that the backend answers alone, that it answers and that
     are asked again here, and that are asked here only. ``order`` says who orders. ``documents`` are the requests as
-    they will be sent first; ``requests`` is a bound on their number, in words.
+    they will be sent first; ``requests`` is a bound on their number, in words, and :meth:`bound` one in figures.
+    ``step`` is the physical plan that all of it is read from, and :attr:`outline` prints it.
     """
 
     entity: str
@@ -43,6 +45,11 @@ class Explanation:
     analysis: dict[str, Any] | None = None
     step: Step = attrs.field(factory=Merge)
     capabilities: Capabilities = attrs.field(factory=Capabilities)
+
+    @property
+    def outline(self) -> str:
+        """The physical plan as text, a line per step."""
+        return outline(self.step)
 
     def bound(self, rows: int) -> int | None:
         """The most requests that the query costs where the places it asks hold ``rows`` rows in all, without those of

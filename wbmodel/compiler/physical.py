@@ -108,9 +108,10 @@ class KeysetBy:
 class Scan:
     """The rows of one connection, page by page, in the order that the server gives them.
 
-    ``filter`` is sent and ``order`` is the order text; ``check`` is asked again here. ``limit`` is how many rows will
-    be wanted at most, None for all or for as many as the check leaves over. ``counted``: each page comes with the
-    number of all rows. ``optional``: the parent was not asked for by name, so what it lacks is no error.
+    ``place`` is the backend that it was made for. ``filter`` is sent and ``order`` is the order text; ``check`` is
+    asked again here. ``limit`` is how many rows will be wanted at most, None for all or for as many as the check leaves
+    over. ``counted``: each page comes with the number of all rows. ``optional``: the parent was not asked for by name,
+    so what it lacks is not an error.
 
     ``far`` is the opposite order: page 1 then comes with the one row that is first in it (see :class:`Ties`), of which
     ``far_key`` is the field that it is ordered by.
@@ -119,6 +120,7 @@ class Scan:
     node: NodeSpec
     route: Route
     parent: Parent
+    place: str
     pushed: Compiled
     filter: dict[str, Any] | None = None
     order: str | None = None
@@ -186,6 +188,7 @@ class Get:
     node: NodeSpec
     route: Route
     parents: tuple[Parent, ...]
+    place: str
     pushed: Compiled
     key: str | None = None
     check: Check | None = None

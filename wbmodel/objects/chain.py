@@ -62,10 +62,10 @@ class Chain(Generic[E_co, R_co]):
         def __class_getitem__(cls, item: Any) -> Any:
             return GenericAlias(cls, item)
 
-    def __init__(self, entity: type[Any]) -> None:
+    def __init__(self, entity: type[Any], plan: Plan | None = None) -> None:
         meta: EntityMeta = entity.__wbmodel_meta__
         # A subclass of an entity gets its own rows: same fields, its own class.
-        self._plan = Plan(meta=meta, cls=None if entity is meta.cls else entity)
+        self._plan = Plan(meta=meta, cls=None if entity is meta.cls else entity) if plan is None else plan
         self._using: Session | Origin | str | None = None
         self._timeout: float | None = None
         self._result = Result()

@@ -7,7 +7,6 @@ is one operation, offered in both colours: ``count()`` and ``await acount()``.
 from __future__ import annotations
 
 import operator
-import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime, timezone
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast, overload
 import attrs
 
 from wbmodel import operations
-from wbmodel.errors import ConfigurationError, FieldError, NotSupported, QueryError, RequestTimeout
+from wbmodel.errors import ConfigurationError, FieldError, NotSupported, QueryError
 from wbmodel.meta import Kind
 from wbmodel.objects.chain import Chain, E_co, Origin, R_co
 from wbmodel.objects.exports import Exports
@@ -646,55 +645,20 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         Loaded fields are compared (``only("state")`` watches the state). ``heartbeat_at`` and ``updated_at`` count only
         where ``only()`` names them, and an order that changes is no change. A slice watches who is in it.
         """
-        watch, session = self._watch(interval, timeout, existing)
-
-        def changes() -> Iterator[Change[E_co]]:
-            pause: float | None = 0.0
-            while pause is not None:
-                if pause:
-                    time.sleep(pause)
-                try:
-                    rows = session.run(watch.poll(session.target), timeout=watch.limit)
-                except RequestTimeout:
-                    if watch.pace.over:
-                        return
-                    raise
-                yield from watch.take(rows)
-                pause = watch.pace.pause()
-
-        return changes()
+        return self._watch(interval, timeout, existing).changes()
 
     def awatch(
         self, interval: float = 30, timeout: float | None = None, *, existing: bool = False
     ) -> AsyncIterator[Change[E_co]]:
         """The twin of :meth:`watch`."""
-        watch, session = self._watch(interval, timeout, existing)
+        return self._watch(interval, timeout, existing).achanges()
 
-        async def changes() -> AsyncIterator[Change[E_co]]:
-            import asyncio
-
-            pause: float | None = 0.0
-            while pause is not None:
-                if pause:
-                    await asyncio.sleep(pause)
-                try:
-                    rows = await session.arun(watch.poll(session.target), timeout=watch.limit)
-                except RequestTimeout:
-                    if watch.pace.over:
-                        return
-                    raise
-                for change in watch.take(rows):
-                    yield change
-                pause = watch.pace.pause()
-
-        return changes()
-
-    def _watch(self, interval: float, timeout: float | None, existing: bool) -> tuple[Watch, Session]:
+    def _watch(self, interval: float, timeout: float | None, existing: bool) -> Watch:
         from wbmodel.objects.watch import Pace, Watch
 
         self._plan.refuse_shaped("watch")
         # Bound now: a session that becomes the current one later must not look like a change of everything.
-        return Watch(self._plan, Pace(interval, timeout), self._timeout, existing), self._bind()
+        return Watch(self._plan, self._bind(), Pace(interval, timeout), self._timeout, existing)
 
     # -- for people --
 

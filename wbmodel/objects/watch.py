@@ -6,13 +6,12 @@ Each poll is an operation, written once; only the sleeping between polls has a c
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Generic, Literal
 
 import attrs
 
 from wbmodel.codec import loads
-from wbmodel.compiler.target import Target
 from wbmodel.errors import QueryError, RequestTimeout, WaitTimeout, suggestion
 from wbmodel.json_values import same
 from wbmodel.meta import EntityMeta, Kind
@@ -166,8 +165,8 @@ class Change(Generic[E_co]):
 class Watch:
     """One watch: the rows of the last poll by identity, each with what its fields were. It keeps nothing older."""
 
-    def __init__(self, plan: Plan, pace: Pace, timeout: float | None, existing: bool) -> None:
-        self.plan, self.pace, self.timeout = plan, pace, timeout
+    def __init__(self, plan: Plan, session: Session, pace: Pace, timeout: float | None, existing: bool) -> None:
+        self.plan, self.session, self.pace, self.timeout = plan, session, pace, timeout
         self.known: dict[str, tuple[Any, dict[str, Any]]] | None = {} if existing else None
         named = plan.only or ()
         self.ignored = frozenset(name for name in _HEARTBEATS if name not in named)
@@ -178,9 +177,42 @@ class Watch:
         limits = [seconds for seconds in (self.timeout, self.pace.limit) if seconds is not None]
         return min(limits, default=None)
 
-    def poll(self, target: Target) -> Operation[list[Any]]:
+    def _poll(self) -> Operation[list[Any]]:
         """All rows as they are now."""
-        return results(self.plan, target)
+        return results(self.plan, self.session.target)
+
+    def changes(self) -> Iterator[Change[Any]]:
+        """What differs from one poll to the next, until the time is over."""
+        pause: float | None = 0.0
+        while pause is not None:
+            if pause:
+                time.sleep(pause)
+            try:
+                rows = self.session.run(self._poll(), timeout=self.limit)
+            except RequestTimeout:
+                if self.pace.over:
+                    return
+                raise
+            yield from self.take(rows)
+            pause = self.pace.pause()
+
+    async def achanges(self) -> AsyncIterator[Change[Any]]:
+        """The twin of :meth:`changes`."""
+        import asyncio
+
+        pause: float | None = 0.0
+        while pause is not None:
+            if pause:
+                await asyncio.sleep(pause)
+            try:
+                rows = await self.session.arun(self._poll(), timeout=self.limit)
+            except RequestTimeout:
+                if self.pace.over:
+                    return
+                raise
+            for change in self.take(rows):
+                yield change
+            pause = self.pace.pause()
 
     def take(self, rows: list[Any]) -> list[Change[Any]]:
         """What differs from the poll before, in the order of the rows; what is gone comes first."""

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from wbmodel.compiler.physical import Get, Merge, Parent, Scan, SortHere, Step, Ties, ValuesFirst
 from wbmodel.compiler.requests import get_request
 from wbmodel.compiler.target import Target
+from wbmodel.errors import ConfigurationError
 from wbmodel.operations.answer import Operation, answer, send_all, walk, whole_answer
 from wbmodel.operations.pages import Pages, load
 from wbmodel.operations.paging import PageBudget
@@ -31,12 +32,16 @@ class RowStream(Protocol):
 def open_stream(step: Step, budget: PageBudget, first: list[Pages]) -> RowStream:
     """The stream of a step. The connections that it begins with are added to ``first``, so that several streams can
     have their first pages loaded together. Asks nothing."""
+    if isinstance(step, (Scan, Get)) and step.place != budget.target.place:
+        raise ConfigurationError(
+            f"this plan was made for {step.place}, and {budget.target.place} is asked; compile it for that backend"
+        )
     if isinstance(step, Scan):
         first.append(Pages(step, budget))
         return first[-1]
     if isinstance(step, Ties):
-        pages = Pages(step.source, budget)
-        first.append(pages)
+        open_stream(step.source, budget, first)
+        pages = first[-1]
         return TieOrdered(step, pages) if step.far is None else MixedOrdered(step, pages, Pages(step.far, budget))
     if isinstance(step, ValuesFirst):
         present = open_stream(step.present, budget, first)

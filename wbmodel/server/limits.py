@@ -11,7 +11,7 @@ MIB = 1024 * 1024
 
 @attrs.frozen(slots=True, kw_only=True)
 class Limits:
-    """Bounds of a :class:`~wbmodel.server.server.Server`. A request beyond one gets a GraphQL-shaped error that names
+    """Bounds of a :class:`~wbmodel.server.Server`. A request beyond one gets a GraphQL-shaped error that names
     the limit; nothing of it is executed."""
 
     body: int = 32 * MIB

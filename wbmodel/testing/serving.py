@@ -21,7 +21,7 @@ def served(world: str | Mapping[str, Any] | Engine = "demo:", **options: Any) ->
 
     ``world`` is a fixtures URL (``"fixtures:PATH"``, ``"demo:"``), a dict in the fixtures format, or an engine.
 
-    ``options`` are those of :class:`~wbmodel.server.server.Server`: ``api_key``, ``limits``, ``faults``, ``port``. What
+    ``options`` are those of :class:`~wbmodel.server.Server`: ``api_key``, ``limits``, ``faults``, ``port``. What
     is given has ``url``, and ``faults`` for bad weather. The official client can be pointed at it as well
     (``WANDB_BASE_URL``). Raises :class:`~wbmodel.errors.ConfigurationError` for a URL of another backend.
     """
