@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from wbmodel.entities.base import Model, entity
-from wbmodel.entities.project import PROJECT_STEP
 from wbmodel.meta import Arg, Expansion, Kind, Options, Route, Step, field, relation
+from wbmodel.meta.scopes import ARTIFACT, ENTITY, PROJECT, RUN, TEXT
+from wbmodel.meta.wiring import EVERY_PROJECT, PROJECT_STEP, RUN_STEP, TOTAL, in_project, listing
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.relations import ToMany
 
@@ -21,34 +22,16 @@ __all__ = ["Artifact", "ArtifactCollection", "ArtifactType"]
 
 _TYPE_STEP = Step("artifactType", (Arg("name", "type"),), entity="ArtifactType")
 _COLLECTION_STEP = Step("artifactCollection", (Arg("name", "collection"),), entity="ArtifactCollection")
-_RUN_STEP_LOGGED = Step("run", (Arg("name", "run"),), entity="Run")
-_EVERY_PROJECT = Expansion(via="Project", gives={"project": "path"}, takes=("entity",))
+_EVERY_COLLECTION = Expansion(
+    via="ArtifactCollection",
+    gives={PROJECT: "project.path", "collection": "name"},
+    takes=(PROJECT, ENTITY, "type"),
+)
 
 
 @entity
 class ArtifactType(Model):
     """A type of artifact in a project: ``dataset``, ``model``."""
-
-    __wbmodel__: ClassVar[Options] = Options(
-        graphql="ArtifactType",
-        plural="ArtifactTypes",
-        key="name",
-        scopes={"project": "project", "entity": "entity"},
-        checks={"project": "project.path", "entity": "project.entity"},
-        routes=(Route(needs=("project",), steps=(PROJECT_STEP,), connection="artifactTypes", context="project"),),
-        points=(
-            Route(
-                key="name",
-                needs=("project",),
-                steps=(PROJECT_STEP, Step("artifactType", (Arg("name", "key"),), entity="ArtifactType")),
-                context="project",
-            ),
-        ),
-        expand=(_EVERY_PROJECT,),
-        order=("name",),
-        node_context=("project",),
-    )
-    objects = Manager["QuerySet[ArtifactType]"]()
 
     node_id: str = field("id", Kind.ID, "The GraphQL id.", nullable=False)
     name: str = field("name", Kind.TEXT, "The name of the type.", nullable=False)
@@ -61,65 +44,28 @@ class ArtifactType(Model):
         "ArtifactCollection", "type", "The collections of this type."
     )
 
+    objects = Manager["QuerySet[ArtifactType]"]()
+    __wbmodel__ = in_project(
+        "artifactTypes",
+        node="artifactType",
+        key="name",
+        filtered=False,
+        order=("name",),
+        scope_value={TEXT: "name"},
+    )
+
 
 @entity
 class ArtifactCollection(Model):
     """A named series of artifact versions: a sequence (its own versions) or a portfolio (links to others')."""
 
-    __wbmodel__: ClassVar[Options] = Options(
-        graphql="ArtifactCollection",
-        plural="ArtifactCollections",
-        key="name",
-        scopes={"project": "project", "entity": "entity", "type": "text"},
-        checks={"project": "project.path", "entity": "project.entity", "type": "type"},
-        routes=(
-            Route(
-                needs=("project",),
-                steps=(PROJECT_STEP,),
-                connection="artifactCollections",
-                filters=True,
-                order=True,
-                count="connection:totalCount",
-                context="project",
-            ),
-            Route(
-                needs=("project", "type"),
-                steps=(PROJECT_STEP, _TYPE_STEP),
-                connection="artifactCollections",
-                filters=True,
-                order=True,
-                count="connection:totalCount",
-                context="project",
-            ),
-        ),
-        points=(
-            Route(
-                key="name",
-                needs=("project",),
-                steps=(PROJECT_STEP, Step("artifactCollection", (Arg("name", "key"),), entity="ArtifactCollection")),
-                context="project",
-            ),
-        ),
-        expand=(_EVERY_PROJECT,),
-        node_context=("project",),
-    )
-    objects = Manager["QuerySet[ArtifactCollection]"]()
-
     node_id: str = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False)
-    name: str = field(
-        "name", Kind.TEXT, "The name, unique in its project.", nullable=False, filter="name", order="name"
-    )
+    name: str = field("name", Kind.TEXT, "The name, unique in its project.", nullable=False, path="name")
     kind: str = field("__typename", Kind.TEXT, "ArtifactSequence or ArtifactPortfolio.", nullable=False)
     type: str = field("defaultArtifactType", Kind.TEXT, "The type of its artifacts.", sub=("name",), nullable=False)
     description: str | None = field("description", Kind.TEXT, "What it is about.", editable=True)
     created_at: datetime = field(
-        "createdAt",
-        Kind.TIME,
-        "When it was made.",
-        nullable=False,
-        filter="created_at",
-        order="created_at",
-        aliases=("createdAt",),
+        "createdAt", Kind.TIME, "When it was made.", nullable=False, path="created_at", aliases=("createdAt",)
     )
     updated_at: datetime | None = field(
         "updatedAt", Kind.TIME, "When it last changed.", selected=False, aliases=("updatedAt",)
@@ -128,98 +74,38 @@ class ArtifactCollection(Model):
 
     artifacts: ClassVar[ToMany[Artifact]] = ToMany("Artifact", "collection", "The versions in the collection.")
 
+    objects = Manager["QuerySet[ArtifactCollection]"]()
+    __wbmodel__ = in_project(
+        "artifactCollections",
+        node="artifactCollection",
+        key="name",
+        count=TOTAL,
+        scopes={"type": TEXT},
+        checks={"type": "type"},
+        routes=(listing("artifactCollections", PROJECT_STEP, _TYPE_STEP, count=TOTAL, context=PROJECT),),
+        scope_value={TEXT: "name"},
+    )
+
 
 @entity
 class Artifact(Model):
     """One version of an artifact."""
-
-    __wbmodel__: ClassVar[Options] = Options(
-        graphql="Artifact",
-        plural="Artifacts",
-        key="node_id",
-        scopes={
-            "project": "project",
-            "entity": "entity",
-            "type": "text",
-            "collection": "text",
-            "name": "text",
-            "logged_by": "run",
-            "used_by": "run",
-        },
-        checks={
-            "project": "collection.project.path",
-            "entity": "collection.project.entity",
-            "type": "type_name",
-            "collection": "collection.name",
-        },
-        routes=(
-            Route(
-                needs=("project", "collection"),
-                steps=(PROJECT_STEP, _COLLECTION_STEP),
-                connection="artifacts",
-                filters=True,
-                order=True,
-                count="connection:totalCount",
-            ),
-            Route(
-                needs=("project", "type", "collection"),
-                steps=(PROJECT_STEP, _TYPE_STEP, _COLLECTION_STEP),
-                connection="artifacts",
-                filters=True,
-                order=True,
-                count="connection:totalCount",
-            ),
-            Route(
-                needs=("logged_by",),
-                steps=(PROJECT_STEP, _RUN_STEP_LOGGED),
-                connection="outputArtifacts",
-                count="connection:totalCount",
-            ),
-            Route(
-                needs=("used_by",),
-                steps=(PROJECT_STEP, _RUN_STEP_LOGGED),
-                connection="inputArtifacts",
-                count="connection:totalCount",
-            ),
-        ),
-        points=(
-            Route(
-                key=None,
-                needs=("project", "name"),
-                steps=(PROJECT_STEP, Step("artifact", (Arg("name", "name"),), entity="Artifact")),
-            ),
-            Route(key="node_id", needs=(), steps=(Step("artifact", (Arg("id", "key", "ID!"),), entity="Artifact"),)),
-        ),
-        expand=(
-            _EVERY_PROJECT,
-            Expansion(
-                via="ArtifactCollection",
-                gives={"project": "project.path", "collection": "name"},
-                takes=("project", "entity", "type"),
-            ),
-        ),
-        node_context=("collection", "version_index"),
-    )
-    objects = Manager["QuerySet[Artifact]"]()
 
     node_id: str = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False, aliases=("id",))
     version_index: int | None = field(
         "versionIndex",
         Kind.INT,
         "The number of the version in its collection.",
-        filter="version_index",
-        order="version_index",
+        path="version_index",
         aliases=("versionIndex",),
     )
     type_name: str = field(
         "artifactType", Kind.TEXT, "The type of artifact.", sub=("name",), nullable=False, shared=True
     )
-    state: str = field(
-        "state", Kind.TEXT, "PENDING, COMMITTED or DELETED.", nullable=False, filter="state", order="state", shared=True
-    )
+    state: str = field("state", Kind.TEXT, "PENDING, COMMITTED or DELETED.", nullable=False, path="state", shared=True)
     aliases: list[str] = field("aliases", Kind.TEXTS, "The aliases, as latest and v3.", sub=("alias",))
     digest: str = field("digest", Kind.TEXT, "The digest of the content.", nullable=False, filter="digest")
-    size: int = field("size", Kind.INT, "The size of all files in bytes.", nullable=False, filter="size", order="size")
+    size: int = field("size", Kind.INT, "The size of all files in bytes.", nullable=False, path="size")
     file_count: int = field(
         "fileCount", Kind.INT, "How many files it has.", nullable=False, selected=False, aliases=("fileCount",)
     )
@@ -229,13 +115,7 @@ class Artifact(Model):
     )
     tags: list[str] = field("tags", Kind.TEXTS, "The tags.", sub=("name",), selected=False, editable=True)
     created_at: datetime = field(
-        "createdAt",
-        Kind.TIME,
-        "When it was made.",
-        nullable=False,
-        filter="created_at",
-        order="created_at",
-        aliases=("createdAt",),
+        "createdAt", Kind.TIME, "When it was made.", nullable=False, path="created_at", aliases=("createdAt",)
     )
     updated_at: datetime | None = field(
         "updatedAt", Kind.TIME, "When it last changed.", selected=False, aliases=("updatedAt",)
@@ -280,3 +160,36 @@ class Artifact(Model):
 
     def _label(self) -> str:
         return self.path
+
+    objects = Manager["QuerySet[Artifact]"]()
+    __wbmodel__ = Options(
+        key="node_id",
+        scopes={
+            PROJECT: PROJECT,
+            ENTITY: ENTITY,
+            "type": TEXT,
+            "collection": TEXT,
+            "name": TEXT,
+            "logged_by": RUN,
+            "used_by": RUN,
+        },
+        checks={
+            PROJECT: "collection.project.path",
+            ENTITY: "collection.project.entity",
+            "type": "type_name",
+            "collection": "collection.name",
+        },
+        routes=(
+            listing("artifacts", PROJECT_STEP, _COLLECTION_STEP, count=TOTAL),
+            listing("artifacts", PROJECT_STEP, _TYPE_STEP, _COLLECTION_STEP, count=TOTAL),
+            Route(needs=("logged_by",), steps=(PROJECT_STEP, RUN_STEP), connection="outputArtifacts", count=TOTAL),
+            Route(needs=("used_by",), steps=(PROJECT_STEP, RUN_STEP), connection="inputArtifacts", count=TOTAL),
+        ),
+        points=(
+            Route(steps=(PROJECT_STEP, Step("artifact", (Arg("name", "name"),)))),
+            Route(key="node_id", steps=(Step("artifact", (Arg("id", "key", "ID!"),)),)),
+        ),
+        expand=(EVERY_PROJECT, _EVERY_COLLECTION),
+        scope_value={ARTIFACT: "node_id"},
+        node_context=("collection", "version_index"),
+    )

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from wbmodel.entities.base import Model, entity
-from wbmodel.entities.project import PROJECT_STEP
 from wbmodel.meta import Arg, Kind, Options, Route, Step, field
+from wbmodel.meta.scopes import ARTIFACT, RUN
+from wbmodel.meta.wiring import PROJECT_STEP, RUN_STEP
 from wbmodel.objects.manager import Manager
 
 if TYPE_CHECKING:
@@ -19,28 +20,6 @@ __all__ = ["File"]
 @entity
 class File(Model):
     """One file of a run (``run.files``) or of an artifact version (``artifact.files``)."""
-
-    __wbmodel__: ClassVar[Options] = Options(
-        graphql="File",
-        plural="Files",
-        key="name",
-        scopes={"run": "run", "artifact": "artifact"},
-        routes=(
-            Route(
-                needs=("run",),
-                steps=(PROJECT_STEP, Step("run", (Arg("name", "run"),), entity="Run")),
-                connection="files",
-                count="parent:fileCount",
-            ),
-            Route(
-                needs=("artifact",),
-                steps=(Step("artifact", (Arg("id", "artifact", "ID!"),), entity="Artifact"),),
-                connection="files",
-            ),
-        ),
-        order=("name",),
-    )
-    objects = Manager["QuerySet[File]"]()
 
     node_id: str = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False)
     name: str = field("name", Kind.TEXT, "The path inside the run or artifact, with slashes.", nullable=False)
@@ -57,4 +36,15 @@ class File(Model):
         nullable=False,
         selected=False,
         aliases=("directUrl",),
+    )
+
+    objects = Manager["QuerySet[File]"]()
+    __wbmodel__ = Options(
+        key="name",
+        scopes={RUN: RUN, ARTIFACT: ARTIFACT},
+        routes=(
+            Route(needs=(RUN,), steps=(PROJECT_STEP, RUN_STEP), connection="files", count="parent:fileCount"),
+            Route(steps=(Step("artifact", (Arg("id", ARTIFACT, "ID!"),), entity="Artifact"),), connection="files"),
+        ),
+        order=("name",),
     )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 from wbmodel.entities.base import entity
 from wbmodel.entities.written import Written
 from wbmodel.meta import Arg, Expansion, Kind, Options, Route, Step, Writes, field
+from wbmodel.meta.scopes import ENTITY, PROJECT
+from wbmodel.meta.wiring import PROJECT_STEP, TOTAL, listing
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.relations import ToMany
 
@@ -18,58 +20,12 @@ if TYPE_CHECKING:
     from wbmodel.entities.sweep import Sweep
     from wbmodel.objects.queryset import QuerySet
 
-__all__ = ["PROJECT_STEP", "Project"]
-
-PROJECT_STEP = Step(
-    "project", (Arg("name", "project", "String"), Arg("entityName", "entity", "String")), entity="Project"
-)
-"""The step from the root to one project, which most routes begin with."""
-
-_NAMED = Step("project", (Arg("name", "key", "String"), Arg("entityName", "entity", "String")), entity="Project")
+__all__ = ["Project"]
 
 
 @entity
 class Project(Written):
     """A project: runs, sweeps, artifacts and reports under one name of an entity."""
-
-    __wbmodel__: ClassVar[Options] = Options(
-        graphql="Project",
-        plural="Projects",
-        key="name",
-        scopes={"entity": "entity", "path": "project"},
-        checks={"entity": "entity", "path": "path"},
-        routes=(
-            Route(
-                needs=("entity",),
-                steps=(),
-                connection="models",
-                args=(Arg("entityName", "entity", "String"),),
-                filters=True,
-                order=True,
-                count="connection:totalCount",
-            ),
-        ),
-        points=(
-            Route(key=None, needs=("path",), steps=(PROJECT_STEP,)),
-            Route(key="name", needs=("entity",), steps=(_NAMED,)),
-        ),
-        expand=(Expansion(via="Entity", gives={"entity": "name"}),),
-        node_context=("entity",),
-        writes=Writes(
-            upsert="upsertModel",
-            answer="model",
-            place={"entity": "entityName"},
-            placed=True,
-            key="name",
-            key_length=0,
-            creates={"access": "access"},
-            types={"id": "String"},
-            delete="deleteModel",
-            delete_id="String!",
-            confirms=True,
-        ),
-    )
-    objects = Manager["QuerySet[Project]"]()
 
     node_id: str = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False)
     name: str = field(
@@ -77,8 +33,7 @@ class Project(Written):
         Kind.TEXT,
         "The project's name, the last part of its path.",
         nullable=False,
-        filter="name",
-        order="name",
+        path="name",
         fixed="a project is renamed by the mutation renameProject, through session.execute()",
     )
     entity: str = field(
@@ -90,13 +45,7 @@ class Project(Written):
         shared=True,
     )
     created_at: datetime = field(
-        "createdAt",
-        Kind.TIME,
-        "When it was made.",
-        nullable=False,
-        filter="created_at",
-        order="created_at",
-        aliases=("createdAt",),
+        "createdAt", Kind.TIME, "When it was made.", nullable=False, path="created_at", aliases=("createdAt",)
     )
     description: str | None = field("description", Kind.TEXT, "What it is about.", editable=True, filter="description")
     updated_at: datetime | None = field(
@@ -151,3 +100,31 @@ class Project(Written):
 
     def _label(self) -> str:
         return self.path
+
+    objects = Manager["QuerySet[Project]"]()
+    __wbmodel__ = Options(
+        key="name",
+        scopes={ENTITY: ENTITY, "path": PROJECT},
+        checks={ENTITY: "entity", "path": "path"},
+        routes=(listing("models", args=(Arg("entityName", ENTITY, "String"),), count=TOTAL),),
+        points=(
+            Route(needs=("path",), steps=(PROJECT_STEP,)),
+            Route(key="name", steps=(Step("project", (Arg("name", "key", "String"), PROJECT_STEP.args[1])),)),
+        ),
+        expand=(Expansion(via="Entity", gives={ENTITY: "name"}),),
+        scope_value={PROJECT: "path"},
+        node_context=("entity",),
+        writes=Writes(
+            upsert="upsertModel",
+            answer="model",
+            place={ENTITY: "entityName"},
+            placed=True,
+            key="name",
+            key_length=0,
+            creates={"access": "access"},
+            types={"id": "String"},
+            delete="deleteModel",
+            delete_id="String!",
+            confirms=True,
+        ),
+    )

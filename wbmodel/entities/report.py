@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from wbmodel.entities.base import entity
-from wbmodel.entities.project import PROJECT_STEP
 from wbmodel.entities.report_filters import run_set, run_set_query, sections_of
 from wbmodel.entities.written import Written
-from wbmodel.meta import Expansion, Kind, Options, Route, Writes, field, relation
+from wbmodel.meta import Kind, Writes, field, relation
+from wbmodel.meta.scopes import ENTITY, PROJECT
+from wbmodel.meta.wiring import in_project
 from wbmodel.objects.manager import Manager
 
 if TYPE_CHECKING:
@@ -36,75 +37,29 @@ _EMPTY: dict[str, Any] = {
 class Report(Written):
     """A report: a page of text and panels over the runs of a project."""
 
-    __wbmodel__: ClassVar[Options] = Options(
-        graphql="View",
-        plural="Reports",
-        key="id",
-        scopes={"project": "project", "entity": "entity"},
-        checks={"project": "project.path", "entity": "project.entity"},
-        routes=(
-            Route(
-                needs=("project",),
-                steps=(PROJECT_STEP,),
-                connection="allViews",
-                fixed=(("viewType", "runs"),),
-                filters=True,
-                order=True,
-                context="project",
-            ),
-        ),
-        expand=(Expansion(via="Project", gives={"project": "path"}, takes=("entity",)),),
-        node_context=("project",),
-        # As wandb-workspaces 0.4.13 sends it (seen): its ids have 12 letters, spec is declared as String, and an empty
-        # report of it has these parts.
-        writes=Writes(
-            upsert="upsertView",
-            answer="view",
-            place={"project": "projectName", "entity": "entityName"},
-            placed=True,
-            key="name",
-            key_length=12,
-            defaults={"name": "Untitled Report", "description": "", "spec": _EMPTY},
-            fixed={"type": '"runs"', "createdUsing": "WANDB_SDK"},
-            types={"spec": "String"},
-            delete="deleteView",
-            flags={"delete_drafts": "deleteDrafts"},
-            confirms=True,
-        ),
-    )
-    objects = Manager["QuerySet[Report]"]()
-
     node_id: str = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False)
     id: str = field(
         "name",
         Kind.TEXT,
         "The short name, unique in its project.",
-        filter="name",
-        order="name",
+        path="name",
         fixed="the short name is the report's for ever; its title is name",
     )
     name: str | None = field(
         "displayName",
         Kind.TEXT,
         "The title.",
-        filter="display_name",
-        order="display_name",
+        path="display_name",
         aliases=("title", "display_name", "displayName"),
         editable=True,
     )
     description: str | None = field("description", Kind.TEXT, "What it is about.", editable=True)
     spec: dict[str, Any] | None = field("spec", Kind.JSON, "The whole content.", editable=True)
     created_at: datetime = field(
-        "createdAt",
-        Kind.TIME,
-        "When it was made.",
-        nullable=False,
-        filter="created_at",
-        order="created_at",
-        aliases=("createdAt",),
+        "createdAt", Kind.TIME, "When it was made.", nullable=False, path="created_at", aliases=("createdAt",)
     )
     updated_at: datetime | None = field(
-        "updatedAt", Kind.TIME, "When it last changed.", filter="updated_at", order="updated_at", aliases=("updatedAt",)
+        "updatedAt", Kind.TIME, "When it last changed.", path="updated_at", aliases=("updatedAt",)
     )
     project: Project = relation("Project", "project", "The project it belongs to.", identity=("name", "entity"))
     user: User | None = relation("User", "user", "Who made it.", identity=("username", "name"))
@@ -146,3 +101,26 @@ class Report(Written):
         return self._page(
             self.project.entity, self.project.name, "reports", f"{title}--{self.node_id.replace('=', '')}"
         )
+
+    objects = Manager["QuerySet[Report]"]()
+    # As wandb-workspaces 0.4.13 sends it (seen): its ids have 12 letters, spec is declared as String, and an empty
+    # report of it has these parts.
+    __wbmodel__ = in_project(
+        "allViews",
+        graphql="View",
+        fixed=(("viewType", "runs"),),
+        writes=Writes(
+            upsert="upsertView",
+            answer="view",
+            place={PROJECT: "projectName", ENTITY: "entityName"},
+            placed=True,
+            key="name",
+            key_length=12,
+            defaults={"name": "Untitled Report", "description": "", "spec": _EMPTY},
+            fixed={"type": '"runs"', "createdUsing": "WANDB_SDK"},
+            types={"spec": "String"},
+            delete="deleteView",
+            flags={"delete_drafts": "deleteDrafts"},
+            confirms=True,
+        ),
+    )

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from wbmodel.codec import loads
 from wbmodel.entities.base import entity, unreadable
-from wbmodel.entities.project import PROJECT_STEP
 from wbmodel.entities.written import Written
 from wbmodel.errors import FieldNotLoaded
-from wbmodel.meta import Arg, Expansion, Kind, Options, Route, Step, Writes, field, relation
+from wbmodel.meta import Arg, Kind, Route, Step, Writes, field, relation
+from wbmodel.meta.scopes import ARTIFACT, ENTITY, PROJECT, RUN
+from wbmodel.meta.wiring import PROJECT_STEP, RUN_STEP, in_project
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.relations import ToMany
 
@@ -34,64 +35,12 @@ TERMINAL = ("finished", "crashed", "failed", "killed", "preempted")
 STATES = ("pending", "running", "preempting", *TERMINAL)
 """The states that a run may have, as W&B's own clients know them (0.31.0, seen)."""
 
+_USED_STEP = Step("artifact", (Arg("id", "used_artifact", "ID!"),), entity="Artifact")
+
 
 @entity
 class Run(Written):
     """One run of a script: its settings (``config``), its results (``summary``), and what hangs off it."""
-
-    __wbmodel__: ClassVar[Options] = Options(
-        graphql="Run",
-        plural="Runs",
-        key="id",
-        shown=("id", "name", "state", "created_at"),
-        scopes={"project": "project", "entity": "entity", "used_artifact": "artifact", "path": "run"},
-        checks={"project": "project.path", "entity": "project.entity", "path": "path"},
-        routes=(
-            Route(
-                needs=("project",),
-                steps=(PROJECT_STEP,),
-                connection="runs",
-                filters=True,
-                order=True,
-                count="parent:runCount(filters)",
-                context="project",
-            ),
-            Route(
-                needs=("used_artifact",),
-                steps=(Step("artifact", (Arg("id", "used_artifact", "ID!"),), entity="Artifact"),),
-                connection="usedBy",
-            ),
-        ),
-        points=(
-            Route(
-                key=None,
-                needs=("path",),
-                steps=(PROJECT_STEP, Step("run", (Arg("name", "run"),), entity="Run")),
-                context="project",
-            ),
-            Route(
-                key="id",
-                needs=("project",),
-                steps=(PROJECT_STEP, Step("run", (Arg("name", "key"),), entity="Run")),
-                context="project",
-            ),
-        ),
-        expand=(Expansion(via="Project", gives={"project": "path"}, takes=("entity",)),),
-        node_context=("project",),
-        # The client of 0.31.0 makes a run by hand in the state "running" (its create_run, seen).
-        writes=Writes(
-            upsert="upsertBucket",
-            answer="bucket",
-            place={"project": "modelName", "entity": "entityName"},
-            key="name",
-            creates={"state": "state", "commit": "commit", "sweep": "sweep"},
-            defaults={"state": "running"},
-            types={"id": "String"},
-            delete="deleteRun",
-            flags={"delete_artifacts": "deleteArtifacts"},
-        ),
-    )
-    objects = Manager["QuerySet[Run]"]()
 
     node_id: str = field(
         "id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False, aliases=("storage_id",)
@@ -101,8 +50,7 @@ class Run(Written):
         Kind.TEXT,
         "The short id, unique in its project.",
         nullable=False,
-        filter="name",
-        order="name",
+        path="name",
         aliases=("run_id",),
         fixed="the short id is the run's name for ever; create() gives another one",
     )
@@ -110,8 +58,7 @@ class Run(Written):
         "displayName",
         Kind.TEXT,
         "The display name; need not be unique.",
-        filter="display_name",
-        order="display_name",
+        path="display_name",
         aliases=("display_name", "displayName"),
         editable=True,
     )
@@ -119,20 +66,19 @@ class Run(Written):
         "state",
         Kind.TEXT,
         "running, pending, finished, crashed, failed, killed, preempting or preempted.",
-        filter="state",
-        order="state",
+        path="state",
         shared=True,
         fixed="the state is what the run's own process reports",
+        choices=STATES,
     )
     config: dict[str, Any] = field(
-        "config", Kind.CONFIG, "The settings, unwrapped; a plain dict.", filter="config", order="config", editable=True
+        "config", Kind.CONFIG, "The settings, unwrapped; a plain dict.", path="config", editable=True
     )
     summary: dict[str, Any] = field(
         "summaryMetrics",
         Kind.SUMMARY,
         "The results; a plain dict.",
-        filter="summary_metrics",
-        order="summary_metrics",
+        path="summary_metrics",
         aliases=("summary_metrics", "summaryMetrics"),
         editable=True,
     )
@@ -141,8 +87,7 @@ class Run(Written):
         "group",
         Kind.TEXT,
         "The group that the run belongs to.",
-        filter="group",
-        order="group",
+        path="group",
         editable=True,
         input="groupName",
         shared=True,
@@ -151,8 +96,7 @@ class Run(Written):
         "jobType",
         Kind.TEXT,
         "What kind of job it was.",
-        filter="job_type",
-        order="job_type",
+        path="job_type",
         aliases=("jobType",),
         editable=True,
         shared=True,
@@ -162,21 +106,10 @@ class Run(Written):
         "description", Kind.TEXT, "The description of older clients.", selected=False, editable=True
     )
     created_at: datetime = field(
-        "createdAt",
-        Kind.TIME,
-        "When it started.",
-        nullable=False,
-        filter="created_at",
-        order="created_at",
-        aliases=("createdAt",),
+        "createdAt", Kind.TIME, "When it started.", nullable=False, path="created_at", aliases=("createdAt",)
     )
     heartbeat_at: datetime | None = field(
-        "heartbeatAt",
-        Kind.TIME,
-        "When it last gave a sign of life.",
-        filter="heartbeat_at",
-        order="heartbeat_at",
-        aliases=("heartbeatAt",),
+        "heartbeatAt", Kind.TIME, "When it last gave a sign of life.", path="heartbeat_at", aliases=("heartbeatAt",)
     )
     commit: str | None = field("commit", Kind.TEXT, "The Git commit of the code.", selected=False)
     read_only: bool | None = field(
@@ -282,3 +215,28 @@ class Run(Written):
     def _label(self) -> str:
         state = f" ({self.state})" if self._is_loaded("state") else ""
         return f"{self.path}{state}"
+
+    objects = Manager["QuerySet[Run]"]()
+    # The client of 0.31.0 makes a run by hand in the state "running" (its create_run, seen).
+    __wbmodel__ = in_project(
+        "runs",
+        node="run",
+        count="parent:runCount(filters)",
+        scopes={"used_artifact": ARTIFACT, "path": RUN},
+        checks={"path": "path"},
+        routes=(Route(steps=(_USED_STEP,), connection="usedBy"),),
+        points=(Route(needs=("path",), steps=(PROJECT_STEP, RUN_STEP), context=PROJECT),),
+        scope_value={RUN: "path"},
+        shown=("id", "name", "state", "created_at"),
+        writes=Writes(
+            upsert="upsertBucket",
+            answer="bucket",
+            place={PROJECT: "modelName", ENTITY: "entityName"},
+            key="name",
+            creates={"state": "state", "commit": "commit", "sweep": "sweep"},
+            defaults={"state": "running"},
+            types={"id": "String"},
+            delete="deleteRun",
+            flags={"delete_artifacts": "deleteArtifacts"},
+        ),
+    )

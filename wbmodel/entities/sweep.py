@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from wbmodel.backend.asks import Response, Send
 from wbmodel.entities.base import entity
-from wbmodel.entities.project import PROJECT_STEP
 from wbmodel.entities.written import Written
 from wbmodel.errors import ConflictError, FieldError
-from wbmodel.meta import Arg, Expansion, Kind, Options, Route, Step, Writes, field, relation
+from wbmodel.meta import Kind, Writes, field, relation
+from wbmodel.meta.scopes import ENTITY, PROJECT
+from wbmodel.meta.wiring import in_project
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.relations import ToMany
 from wbmodel.query.f import PathExpr
@@ -30,61 +31,20 @@ __all__ = ["Sweep"]
 class Sweep(Written):
     """A search over settings: its definition (``config``) and its runs."""
 
-    __wbmodel__: ClassVar[Options] = Options(
-        graphql="Sweep",
-        plural="Sweeps",
-        key="id",
-        scopes={"project": "project", "entity": "entity"},
-        checks={"project": "project.path", "entity": "project.entity"},
-        routes=(
-            Route(
-                needs=("project",),
-                steps=(PROJECT_STEP,),
-                connection="sweeps",
-                filters=True,
-                order=True,
-                count="parent:totalSweeps",
-                context="project",
-            ),
-        ),
-        points=(
-            Route(
-                key="id",
-                needs=("project",),
-                steps=(PROJECT_STEP, Step("sweep", (Arg("sweepName", "key"),), entity="Sweep")),
-                context="project",
-            ),
-        ),
-        expand=(Expansion(via="Project", gives={"project": "path"}, takes=("entity",)),),
-        node_context=("project",),
-        keyed=True,
-        # Whoever sets the state sends the place beside the id (0.31.0, seen).
-        writes=Writes(
-            upsert="upsertSweep",
-            answer="sweep",
-            place={"project": "projectName", "entity": "entityName"},
-            placed=True,
-            creates={"config": "config"},
-        ),
-    )
-    objects = Manager["QuerySet[Sweep]"]()
-
     node_id: str = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False)
     id: str = field(
         "name",
         Kind.TEXT,
         "The short id, unique in its project.",
         nullable=False,
-        filter="name",
-        order="name",
+        path="name",
         fixed="the server chooses the short id",
     )
     name: str | None = field(
         "displayName",
         Kind.TEXT,
         "The display name.",
-        filter="display_name",
-        order="display_name",
+        path="display_name",
         aliases=("display_name", "displayName"),
         editable=True,
     )
@@ -93,8 +53,7 @@ class Sweep(Written):
         Kind.TEXT,
         "PENDING, RUNNING, PAUSED, CANCELED or FINISHED.",
         nullable=False,
-        filter="state",
-        order="state",
+        path="state",
         shared=True,
         fixed="say pause(), resume(), stop() or cancel()",
     )
@@ -109,13 +68,7 @@ class Sweep(Written):
         fixed="a sweep keeps the definition that it was made with; create() makes another sweep",
     )
     created_at: datetime = field(
-        "createdAt",
-        Kind.TIME,
-        "When it was made.",
-        nullable=False,
-        filter="created_at",
-        order="created_at",
-        aliases=("createdAt",),
+        "createdAt", Kind.TIME, "When it was made.", nullable=False, path="created_at", aliases=("createdAt",)
     )
     description: str | None = field("description", Kind.TEXT, "What it is about.", editable=True)
     best_loss: float | None = field(
@@ -223,6 +176,25 @@ class Sweep(Written):
         # "val.loss" is what log({"val.loss": 1}) writes as one key and log({"val": {"loss": 1}}) as two.
         literal, nested = PathExpr("summary", (self.metric,)), PathExpr("summary", tuple(self.metric.split(".")))
         return [literal] if literal.keys == nested.keys else [literal, nested]
+
+    objects = Manager["QuerySet[Sweep]"]()
+    # Whoever sets the state sends the place beside the id (0.31.0, seen).
+    __wbmodel__ = in_project(
+        "sweeps",
+        node="sweep",
+        argument="sweepName",
+        count="parent:totalSweeps",
+        keyed=True,
+        writes=Writes(
+            upsert="upsertSweep",
+            answer="sweep",
+            place={PROJECT: "projectName", ENTITY: "entityName"},
+            placed=True,
+            creates={"config": "config"},
+            required={"config": "a sweep needs its definition: config={'method': 'grid', 'parameters': {...}}"},
+            warnings="configValidationWarnings",
+        ),
+    )
 
 
 # -- pausing, resuming and ending ------------------------------------------------------------------

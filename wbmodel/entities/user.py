@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from wbmodel.entities.base import Model, entity
 from wbmodel.meta import Arg, Kind, Options, Route, Step, field
+from wbmodel.meta.scopes import ENTITY
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.relations import ToMany
 
@@ -20,37 +21,24 @@ __all__ = ["Entity", "User"]
 class User(Model):
     """A person or service account."""
 
-    __wbmodel__: ClassVar[Options] = Options(
-        graphql="User",
-        plural="Users",
-        key="username",
-        routes=(Route(needs=(), steps=(), connection="users", paged=False),),
-        order=(),
-    )
-    objects = Manager["QuerySet[User]"]()
-
     node_id: str = field("id", Kind.ID, "The GraphQL id.", nullable=False)
     username: str = field("username", Kind.TEXT, "The account's unique name.")
     name: str = field("name", Kind.TEXT, "The name people read.", nullable=False)
     email: str | None = field("email", Kind.TEXT, "The e-mail address, where this account may see it.", selected=False)
     admin: bool | None = field("admin", Kind.BOOL, "Whether the account administers the server.", selected=False)
 
+    objects = Manager["QuerySet[User]"]()
+    __wbmodel__ = Options(
+        key="username",
+        routes=(Route(connection="users", paged=False),),
+        order=(),
+        scope_value={ENTITY: "username"},
+    )
+
 
 @entity
 class Entity(Model):
     """A user or team that owns projects."""
-
-    __wbmodel__: ClassVar[Options] = Options(
-        graphql="Entity",
-        plural="Entities",
-        key="name",
-        routes=(Route(needs=(), steps=(Step("viewer", entity="User"),), connection="teams", paged=False),),
-        points=(
-            Route(key="name", needs=(), steps=(Step("entity", (Arg("name", "key", "String"),), entity="Entity"),)),
-        ),
-        order=(),
-    )
-    objects = Manager["QuerySet[Entity]"]()
 
     node_id: str = field("id", Kind.ID, "The GraphQL id.", nullable=False)
     name: str = field("name", Kind.TEXT, "The name, the first part of every path below it.", nullable=False)
@@ -62,3 +50,13 @@ class Entity(Model):
     )
 
     projects: ClassVar[ToMany[Project]] = ToMany("Project", "entity", "The entity's projects.")
+
+    objects = Manager["QuerySet[Entity]"]()
+    __wbmodel__ = Options(
+        plural="Entities",
+        key="name",
+        routes=(Route(steps=(Step("viewer", entity="User"),), connection="teams", paged=False),),
+        points=(Route(key="name", steps=(Step("entity", (Arg("name", "key", "String"),)),)),),
+        order=(),
+        scope_value={ENTITY: "name"},
+    )

@@ -7,9 +7,9 @@ and compiler layers see an :class:`EntityMeta` only, never an entity class, whic
 
 from __future__ import annotations
 
-from wbmodel.meta.entity import EntityMeta, Options, all_entities, entity_meta, register
+from wbmodel.meta.entity import EntityMeta, all_entities, entity_meta, register
 from wbmodel.meta.fields import FieldMeta, Kind, field, relation
-from wbmodel.meta.wiring import Arg, Expansion, Route, Step, ToManyMeta, Writes
+from wbmodel.meta.wiring import Arg, Expansion, Options, Route, Step, ToManyMeta, Writes
 
 __all__ = [
     "Arg",

@@ -9,36 +9,10 @@ import attrs
 
 from wbmodel.errors import FieldError, suggestion
 from wbmodel.meta.fields import FieldMeta
-from wbmodel.meta.wiring import Expansion, Route, ToManyMeta, Writes
+from wbmodel.meta.scopes import ENTITY, PROJECT
+from wbmodel.meta.wiring import Options, ToManyMeta
 
-__all__ = ["EntityMeta", "Options", "all_entities", "entity_meta", "register"]
-
-
-@attrs.frozen(slots=True, kw_only=True, eq=False)
-class Options:
-    """What an entity class says about itself beside its fields, as ``__wbmodel__``.
-
-    ``checks`` maps a scope to the dotted attribute of a row that shows it, for ways to the rows that do not go through
-    it.
-
-    ``keyed``: others refer to it by its key, without a node id, so its project and key are who it is.
-
-    ``shown`` are the fields that a table of rows has first; without any, the key and the first plain fields.
-    """
-
-    graphql: str
-    plural: str
-    key: str
-    scopes: Mapping[str, str] = attrs.field(factory=dict)
-    checks: Mapping[str, str] = attrs.field(factory=dict)
-    routes: tuple[Route, ...] = ()
-    points: tuple[Route, ...] = ()
-    expand: tuple[Expansion, ...] = ()
-    order: tuple[str, ...] = ("-created_at",)
-    node_context: tuple[str, ...] = ()
-    keyed: bool = False
-    shown: tuple[str, ...] = ()
-    writes: Writes | None = None
+__all__ = ["EntityMeta", "all_entities", "entity_meta", "register"]
 
 
 class EntityMeta:
@@ -48,9 +22,12 @@ class EntityMeta:
         self.cls = cls
         self.name = cls.__name__
         self.options = options
-        self.graphql = options.graphql
-        self.plural = options.plural
+        self.graphql = options.graphql or self.name
+        self.plural = options.plural or f"{self.name}s"
         self.key = options.key
+        scopes = options.scopes
+        # The kind of place that rows live in, and the name of the scope and of the field that say which one.
+        self.home = next((kind for kind in (PROJECT, ENTITY) if scopes.get(kind) == kind), None)
         self.to_many = dict(to_many)
         self.fields: dict[str, FieldMeta] = {}
         for attribute in attrs.fields(cls):

@@ -66,8 +66,8 @@ class FieldMeta:
     ``wire`` is the GraphQL field; ``sub`` the path inside it where the value sits (``artifactType { name }``).
     ``filter_path`` and ``order_key`` are the server's names, None where the server has none (such filters and
     orders are done here). ``selected`` says whether a plain query asks for it. ``editable`` says whether it may be set
-    and saved, ``input`` is then its name in the input of the mutation; ``fixed`` is why it may not. ``owner`` is the
-    entity class that declares it.
+    and saved, ``input`` is then its name in the input of the mutation; ``fixed`` is why it may not. ``choices`` are the
+    values that it may be made with, where they are known. ``owner`` is the entity class that declares it.
     """
 
     name: str
@@ -83,6 +83,7 @@ class FieldMeta:
     editable: bool = False
     input: str | None = None
     fixed: str = ""
+    choices: tuple[str, ...] = ()
     shared: bool = False
     target: str | None = None
     identity: tuple[str, ...] = ()
@@ -119,6 +120,7 @@ def field(
     *,
     sub: tuple[str, ...] = (),
     selected: bool = True,
+    path: str | None = None,
     filter: str | None = None,
     order: str | None = None,
     nullable: bool = True,
@@ -126,9 +128,11 @@ def field(
     editable: bool = False,
     input: str | None = None,
     fixed: str = "",
+    choices: tuple[str, ...] = (),
     shared: bool = False,
 ) -> Any:
-    """Declare a field of an entity: its GraphQL name, what it holds, and what may be done with it. ``shared``: many
+    """Declare a field of an entity: its GraphQL name, what it holds, and what may be done with it. ``path`` is the name
+    by which the server filters and orders, ``filter`` or ``order`` where it does only one of them. ``shared``: many
     rows have the same text there, so that one copy is kept for all rows of a page. ``input`` is its name in a mutation
     where that is another one, ``fixed`` why it cannot be set."""
     info = {
@@ -137,13 +141,14 @@ def field(
         "doc": doc,
         "sub": sub,
         "selected": selected,
-        "filter_path": filter,
-        "order_key": order,
+        "filter_path": filter or path,
+        "order_key": order or path,
         "nullable": nullable,
         "aliases": aliases,
         "editable": editable,
         "input": input or wire,
         "fixed": fixed,
+        "choices": choices,
         "shared": shared,
     }
     return attrs.field(init=False, metadata={"wbmodel": info})
