@@ -8,7 +8,7 @@ from tools.source_tree import ROOT, sources
 
 MOST_LINES = 500
 # A queryset is one class that is never cut into mixins; its methods are a line or two each, and their docstrings long.
-LONGER = {"wbmodel.objects.queryset": 700}
+LONGER = {"wbmodel.objects.queryset": 760}
 
 FILES = sources()
 

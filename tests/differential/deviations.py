@@ -98,8 +98,8 @@ DEVIATIONS: tuple[Deviation, ...] = (
         after=r"wbmodel\.server\.Server",
     ),
     Deviation(
-        reason="discovery.find took the queryset, the terms and the owner of an operation, which are a plan and a target "
-        "now; no page named it, and QuerySet.fields() is the way",
+        reason="discovery.find took the queryset, the terms and the owner of an operation; no page named it, and "
+        "QuerySet.fields() is the way",
         part="names",
         before=r"Operation\[list\[FieldInfo\]\]",
         after=r"\(absent\)",
