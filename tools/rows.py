@@ -29,7 +29,7 @@ class Row:
         return tuple(module.rstrip("/") for module in self.modules)
 
 
-_GROUND = ("errors", "codec", "urls", "json_values", "safe_text", "_version")
+_GROUND = ("errors", "codec", "urls", "json_values", "safe_text", "weighted_cache", "_version")
 
 ROWS = (
     Row("ground", _GROUND, "every exception; JSON and time as text; what JSON values equal; text that is safe to show"),

@@ -30,6 +30,7 @@ from graphql.language import FieldNode, FragmentSpreadNode, InlineFragmentNode, 
 from wbmodel.engine.schema import schema_text
 from wbmodel.errors import NotSupportedByServer, QueryWarning, WbmodelError, warn
 from wbmodel.request import Document, Request, Response
+from wbmodel.weighted_cache import WeightedCache
 
 __all__ = ["Lowering", "ServerInfo"]
 
@@ -42,6 +43,9 @@ _UNKNOWN_OTHER = re.compile(
 _NEEDS = "a newer W&B server"
 
 Field = tuple[str, str]
+_KEPT_TEXTS = 4 * 1024 * 1024
+"""Characters of documents whose lowered form is kept."""
+
 _Holes = dict[str, Any]
 """Response key -> the holes below it, None for a key that is itself to be filled with null."""
 
@@ -73,7 +77,7 @@ class Lowering:
         self._probed = False
         self._lock = asyncio.Lock()
         self._said: set[Field] = set()
-        self._made: dict[tuple[str, int], tuple[Document, _Holes]] = {}
+        self._made: WeightedCache[tuple[Document, _Holes]] = WeightedCache(_KEPT_TEXTS)
         self._info: ServerInfo | None = None
 
     async def answer(self, request: Request, send: Callable[[Request], Awaitable[Response]]) -> Response:
@@ -183,9 +187,8 @@ class Lowering:
         key = (request.document.text, len(self._lacking))
         made = self._made.get(key)
         if made is None:
-            if len(self._made) > 256:
-                self._made.clear()
-            made = self._made[key] = self._lower(request.document)
+            made = self._lower(request.document)
+            self._made.put(key, made, len(key[0]))
         document, holes = made
         return (attrs.evolve(request, document=document) if holes else request), holes
 

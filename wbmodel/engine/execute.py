@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -18,13 +17,15 @@ from wbmodel.engine.pages import Pager
 from wbmodel.engine.records import ArtifactRecord, FileRecord, RunRecord
 from wbmodel.engine.store import Store
 from wbmodel.errors import DoesNotExist
+from wbmodel.weighted_cache import WeightedCache
 
 if TYPE_CHECKING:
     from graphql import DocumentNode, GraphQLError
 
 __all__ = ["Engine"]
 
-_KEPT_TEXTS = 256
+_KEPT_TEXTS = 4 * 1024 * 1024
+"""Characters of the documents whose validation is kept: an AST takes some 50 times the memory of its text."""
 
 
 _locks: weakref.WeakKeyDictionary[Store, threading.RLock] = weakref.WeakKeyDictionary()
@@ -162,7 +163,7 @@ def _formatted(error: GraphQLError) -> dict[str, Any]:
 
 _Checked = tuple["DocumentNode", "list[GraphQLError]"]
 _by_document: dict[int, tuple[weakref.ref[Document], _Checked]] = {}
-_by_text: OrderedDict[str, _Checked] = OrderedDict()
+_by_text: WeightedCache[_Checked] = WeightedCache(_KEPT_TEXTS)
 _check_lock = threading.Lock()
 
 
@@ -175,11 +176,8 @@ def _checked(document: Document) -> _Checked:
     with _check_lock:
         checked = _by_text.get(text)
         if checked is None:
-            checked = _by_text[text] = _validate(document)
-            if len(_by_text) > _KEPT_TEXTS:
-                _by_text.popitem(last=False)
-        else:
-            _by_text.move_to_end(text)
+            checked = _validate(document)
+            _by_text.put(text, checked, len(text))
         key = id(document)
         _by_document[key] = (weakref.ref(document, lambda _: _by_document.pop(key, None)), checked)
     return checked

@@ -1,11 +1,10 @@
-"""Answers as bytes: strict JSON, gzip, and a cache of both, bounded by bytes."""
+"""Answers as bytes: strict JSON and gzip."""
 
 from __future__ import annotations
 
 import gzip
 import json
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -13,7 +12,7 @@ import attrs
 from wbmodel.codec import strict
 from wbmodel.server.errors import JSON_TYPE
 
-__all__ = ["Answer", "AnswerCache", "encode_strict"]
+__all__ = ["Answer", "encode_strict"]
 
 _LEVEL = 4  # of gzip: a third of level 6's time for a few per cent more bytes
 _fast: Callable[[Any], bytes] | None = None
@@ -56,39 +55,3 @@ def encode_strict(value: Any) -> bytes:
     except (TypeError, ValueError, OverflowError, RecursionError):
         # Integers beyond 64 bits, lone surrogates: as escapes they are JSON that every client reads.
         return json.dumps(strict(value), separators=(",", ":"), allow_nan=False).encode()
-
-
-class AnswerCache:
-    """The answers used last, of at most ``limit`` bytes together. Used on the server's event loop only."""
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.size = 0
-        self.hits = 0
-        self._kept: OrderedDict[Hashable, tuple[Answer, int]] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    def get(self, key: Hashable) -> Answer | None:
-        """The answer that was kept under ``key``."""
-        found = self._kept.get(key)
-        if found is None:
-            return None
-        self._kept.move_to_end(key)
-        self.hits += 1
-        return found[0]
-
-    def put(self, key: Hashable, answer: Answer) -> None:
-        """Keep an answer, or weigh one anew that has been gzipped since; those not used for longest go."""
-        old = self._kept.pop(key, None)
-        if old is not None:
-            self.size -= old[1]
-        weight = answer.weight
-        if weight > self.limit:
-            return
-        self._kept[key] = (answer, weight)
-        self.size += weight
-        while self.size > self.limit:
-            _, (_, freed) = self._kept.popitem(last=False)
-            self.size -= freed

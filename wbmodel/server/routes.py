@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import json
 import re
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -26,10 +25,12 @@ from wbmodel.server.limits import Limits
 from wbmodel.server.links import Links
 from wbmodel.server.measure import kind_of, measured
 from wbmodel.urls import is_loopback
+from wbmodel.weighted_cache import WeightedCache
 
 __all__ = ["Call", "Executed", "Routes"]
 
-_KEPT_DOCUMENTS = 256
+_KEPT_TEXTS = 4 * 1024 * 1024
+"""Characters of documents that are kept read, so that those that come again are not read again."""
 _KEPT_CHARACTERS = 64 * 1024
 
 _QUOTED = re.compile(r"'([A-Za-z_][A-Za-z0-9_.]*)'")
@@ -86,7 +87,7 @@ class Routes:
         self._loopback_only = loopback_only
         key = api_key.reveal() if hasattr(api_key, "reveal") else api_key
         self._digest = None if key is None else hashlib.sha256(key.encode()).digest()
-        self._documents: OrderedDict[str, Document] = OrderedDict()
+        self._documents: WeightedCache[Document] = WeightedCache(_KEPT_TEXTS)
 
     # -- before anything is done -------------------------------------------------------------------
 
@@ -217,12 +218,7 @@ class Routes:
         if kept is None:
             kept = Document(text)
             if len(text) <= _KEPT_CHARACTERS:
-                self._documents[text] = kept
-                if len(self._documents) > _KEPT_DOCUMENTS:
-                    try:
-                        self._documents.popitem(last=False)
-                    except KeyError:  # another thread was as fast
-                        pass
+                self._documents.put(text, kept, len(text))
         return kept
 
     # -- everything else ---------------------------------------------------------------------------

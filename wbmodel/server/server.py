@@ -25,13 +25,14 @@ from aiohttp import web
 from wbmodel.engine.execute import Engine
 from wbmodel.errors import ConfigurationError
 from wbmodel.server import errors
-from wbmodel.server.answers import Answer, AnswerCache
+from wbmodel.server.answers import Answer
 from wbmodel.server.errors import Refusal
 from wbmodel.server.faults import Fault, Faults, Rule
 from wbmodel.server.limits import Limits
 from wbmodel.server.routes import Call, Routes
 from wbmodel.server.wire import Front, log, read_body, reset, response_of, send, spoiled
 from wbmodel.urls import is_loopback
+from wbmodel.weighted_cache import WeightedCache
 
 if TYPE_CHECKING:
     import ssl
@@ -118,7 +119,7 @@ class Server:
         self._wanted_port = port
         self._ssl = ssl_context
         self._routes = Routes(engine, api_key, self.limits, local)
-        self._cache = AnswerCache(self.limits.cache)
+        self._cache: WeightedCache[Answer] = WeightedCache(self.limits.cache)
         self._address: tuple[str, int] | None = None
         self._runner: web.ServerRunner | None = None
         self._abandoned = threading.Event()
@@ -326,7 +327,7 @@ class Server:
             self.stats.cached += 1
             if kept.packed is None and self._packed(call, kept):
                 await self._in_time(lambda _: kept.pack())
-                self._cache.put(key, kept)
+                self._cache.put(key, kept, kept.weight)
             return kept
 
         def work(given_up: Callable[[], bool]) -> Answer:
@@ -343,7 +344,7 @@ class Server:
         self.stats.executed += 1
         self.stats.mutations += done.kind == "mutation"
         if done.key is not None:
-            self._cache.put(done.key, done.answer)
+            self._cache.put(done.key, done.answer, done.answer.weight)
 
     async def _near(self, size: int, work: Callable[[], T]) -> T:
         """Do small work here and big work in a thread."""

@@ -1,0 +1,47 @@
+"""A cache that is bounded by what its values weigh: for what grows with what others send."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+__all__ = ["WeightedCache"]
+
+V = TypeVar("V")
+
+
+class WeightedCache(Generic[V]):
+    """The values used last, of at most ``limit`` together. Safe to share between threads."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.size = 0
+        self._kept: OrderedDict[Hashable, tuple[V, int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def get(self, key: Hashable) -> V | None:
+        """The value that was kept under ``key``."""
+        with self._lock:
+            found = self._kept.get(key)
+            if found is None:
+                return None
+            self._kept.move_to_end(key)
+            return found[0]
+
+    def put(self, key: Hashable, value: V, weight: int) -> None:
+        """Keep a value, or weigh one anew; those not used for longest go. What is too heavy is not kept."""
+        with self._lock:
+            old = self._kept.pop(key, None)
+            self.size -= 0 if old is None else old[1]
+            if weight > self.limit:
+                return
+            self._kept[key] = (value, weight)
+            self.size += weight
+            while self.size > self.limit:
+                _, (_, freed) = self._kept.popitem(last=False)
+                self.size -= freed
