@@ -76,7 +76,7 @@ DEVIATIONS: tuple[Deviation, ...] = (
         "that its order is right (the ordering fault); later pages of one order are as large as they may be",
         part="querysets|tables",
         home=r"^(?!fixtures|full)",
-        field=r"requests|sent",
+        field=r"requests|sent|traced",
         holds=lambda before, after: "far" in after or before.isdigit() or '"first":7' in _squeezed(_plain(after)),
     ),
     Deviation(
