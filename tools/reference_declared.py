@@ -19,10 +19,10 @@ from wbmodel.compiler.filters import compile_filter
 from wbmodel.entities.base import Model
 from wbmodel.entities.written import Written
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, all_entities
+from wbmodel.meta.scopes import SCOPE_KINDS
 from wbmodel.query.conditions import resolve
 from wbmodel.query.lookups import LOOKUPS, Lookup
 from wbmodel.query.q import Q
-from wbmodel.query.scopes import SCOPE_KINDS
 
 __all__ = ["aliases", "capabilities", "entities", "lookup_condition", "lookups"]
 

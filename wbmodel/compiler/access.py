@@ -14,7 +14,9 @@ from wbmodel.compiler.physical import Parent
 from wbmodel.compiler.target import Target
 from wbmodel.errors import FieldError
 from wbmodel.meta import EntityMeta, Expansion, Route
-from wbmodel.query.conditions import Leaf, Node
+from wbmodel.meta.scopes import ENTITY, PARTS, PROJECT, RUN, TEXT
+from wbmodel.query.conditions import fixed
+from wbmodel.query.paths import Path
 from wbmodel.query.plan import Plan
 from wbmodel.query.scopes import split_project, split_run
 
@@ -35,25 +37,17 @@ class Access:
     checks: tuple[tuple[str, frozenset[str]], ...] = ()
 
 
-_PLACES = frozenset({"project", "run", "artifact", "entity"})
-
-
 def plan_access(plan: Plan, target: Target, *, listed: bool = False) -> Access:
     """The access path of a plan. Raises :class:`FieldError` when a scope that is needed is missing, or when two scopes
     name routes that cannot be taken together. ``listed``: only a connection will do."""
     meta = plan.meta
-    known = meta.options.scopes
     scopes = dict(plan.scopes)
-    if "project" in known and not {known[name] for name in scopes} & _PLACES and target.project is not None:
-        scopes["project"] = (target.project,)
-    elif (
-        known.get("entity")
-        and "project" not in known
-        and not scopes
-        and (target.entity or not target.capabilities.all_projects)
-    ):
+    placed = any(meta.options.scopes[name] != TEXT for name in scopes)
+    if meta.home == PROJECT and not placed and target.project is not None:
+        scopes[PROJECT] = (target.project,)
+    elif meta.home == ENTITY and not scopes and (target.entity or not target.capabilities.all_projects):
         # Projects of nobody in particular: those of the session's entity, else all there are, else the viewer's own.
-        scopes["entity"] = (target.entity,)
+        scopes[ENTITY] = (target.entity,)
     pointed = None if listed else _point(plan, scopes, target)
     if pointed is not None:
         return pointed
@@ -65,12 +59,12 @@ def plan_access(plan: Plan, target: Target, *, listed: bool = False) -> Access:
         if expansion.gives.keys() <= scopes.keys() or not _covers(meta, scopes, expansion):
             continue
         if (
-            not {"project", "entity"} & (expansion.gives.keys() - scopes.keys())
-            or "entity" in scopes
+            not set(PARTS[PROJECT]) & (expansion.gives.keys() - scopes.keys())
+            or ENTITY in scopes
             or target.capabilities.all_projects
         ):
             return Access(through=expansion, scopes=scopes)
-    if "project" in known and "project" not in scopes:
+    if meta.home == PROJECT and PROJECT not in scopes:
         raise FieldError(
             f"{meta.name}: which project? Give project='entity/project' in filter() or in connect(), or "
             "entity='...' for "
@@ -84,7 +78,7 @@ def _point(plan: Plan, scopes: Mapping[str, tuple[Any, ...]], target: Target) ->
     """The way to one node, when the condition or the scopes fix its key. The rest of the condition is asked of the node
     here, so nothing is lost by taking it."""
     for point in plan.meta.options.points:
-        key = None if point.key is None else _fixed(plan.where, point.key)
+        key = None if point.key is None else fixed(plan.where, Path(plan.meta.fields[point.key]))
         if point.key is not None and key is None:
             continue
         if not set(point.needs) <= scopes.keys() or _unchecked(plan.meta, scopes.keys(), point.needs):
@@ -96,19 +90,9 @@ def _point(plan: Plan, scopes: Mapping[str, tuple[Any, ...]], target: Target) ->
     return None
 
 
-def _fixed(where: Node | None, key: str) -> str | None:
-    """The one value that the condition leaves for the field ``key``, or None."""
-    for leaf in _top(where):
-        path = leaf.path
-        same = path.field.name == key and path.related is None and not path.keys
-        if same and leaf.lookup.name == "exact" and not leaf.negated and isinstance(leaf.operand, str) and leaf.operand:
-            return leaf.operand
-    return None
-
-
 def _covers(meta: EntityMeta, scopes: Mapping[str, Any], expansion: Expansion) -> bool:
     """Whether some route can be taken once the expansion has given its scopes, or has been followed by another."""
-    if "project" in expansion.gives and len(expansion.gives) == 1:
+    if expansion.gives.keys() == {PROJECT}:
         return True
     known = scopes.keys() | expansion.gives.keys()
     return any(set(route.needs) <= known for route in meta.options.routes)
@@ -131,7 +115,7 @@ def _route(meta: EntityMeta, names: frozenset[str]) -> Route | None:
 
 def _taken(needs: tuple[str, ...]) -> set[str]:
     """The scopes that a way with these needs goes through: the entity is half of a project's name."""
-    return {*needs, "entity"} if "project" in needs else set(needs)
+    return {*needs, ENTITY} if PROJECT in needs else set(needs)
 
 
 def _unchecked(meta: EntityMeta, names: AbstractSet[str], needs: tuple[str, ...]) -> set[str]:
@@ -150,9 +134,7 @@ def _values(meta: EntityMeta, name: str, values: tuple[Any, ...], target: Target
     whole = set()
     for value in values:
         parent = parent_of(meta, {name: value}, None, target) or {}
-        whole.add(
-            "/".join(str(parent[part]) for part in ("entity", "project", "run") if parent.get(part)) or str(value)
-        )
+        whole.add("/".join(str(parent[part]) for part in PARTS[RUN] if parent.get(part)) or str(value))
     return frozenset(whole)
 
 
@@ -160,8 +142,7 @@ def _parents(
     meta: EntityMeta, scopes: Mapping[str, tuple[Any, ...]], needs: tuple[str, ...], target: Target
 ) -> tuple[Parent, ...]:
     # A project whose entity is another one has no place; when none is left, the query contradicts itself.
-    with_project = "project" in needs
-    entities = scopes.get("entity", (None,)) if with_project else (None,)
+    entities = scopes.get(ENTITY, (None,)) if PROJECT in needs else (None,)
     parents: list[Parent] = []
     for entity in entities:
         for values in product(*(scopes[name] for name in needs)):
@@ -169,7 +150,7 @@ def _parents(
             if parent is not None and parent not in parents:
                 parents.append(parent)
     if not parents and all(scopes[name] for name in needs):
-        projects, owners = (", ".join(map(repr, scopes[name])) for name in ("project", "entity"))
+        projects, owners = (", ".join(map(repr, scopes[name])) for name in (PROJECT, ENTITY))
         raise FieldError(f"project={projects} is not a project of entity={owners}; say one of the two")
     return tuple(parents)
 
@@ -179,28 +160,20 @@ def parent_of(meta: EntityMeta, values: Mapping[str, Any], entity: str | None, t
     parent: dict[str, Any] = {}
     for name, value in values.items():
         kind = meta.options.scopes[name]
-        if kind == "project":
-            owner, parent["project"] = split_project(value)
+        if kind == PROJECT:
+            owner, parent[PROJECT] = split_project(value)
             if owner is not None and entity is not None and owner != entity:
                 return None
-            parent["entity"] = owner or entity or target.entity
-        elif kind == "run":
-            owner, project, parent["run"] = split_run(value)
+            parent[ENTITY] = owner or entity or target.entity
+        elif kind == RUN:
+            owner, project, parent[RUN] = split_run(value)
             if project is None and target.project is not None:
                 home, project = split_project(target.project)
                 owner = owner or home
             if project is None:
                 raise FieldError(f"{name}={value!r} does not say the project; write entity/project/run_id")
-            parent["project"] = project
-            parent["entity"] = owner or target.entity
+            parent[PROJECT] = project
+            parent[ENTITY] = owner or target.entity
         else:
             parent[name] = value
     return parent
-
-
-def _top(node: Node | None) -> list[Leaf]:
-    if node is None:
-        return []
-    if isinstance(node, Leaf):
-        return [node]
-    return [item for item in node.children if isinstance(item, Leaf)] if node.connector == "AND" else []

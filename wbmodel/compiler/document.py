@@ -93,7 +93,7 @@ def _slot(shape: Shape, suffix: str, variables: dict[str, str]) -> tuple[str, Se
     ]
     inside = _inside(shape, names[-1], suffix, variables)
     for step, head in zip(reversed(route.steps), reversed(heads), strict=True):
-        if route.context is not None and step.entity is not None and step.entity.lower() == route.context:
+        if route.is_context(step):
             # What is selected of the step for its own sake comes first, and nothing is asked twice.
             known = {name for name, _ in shape.context}
             inside = (*shape.context, *(item for item in inside if item[0].partition("(")[0] not in known))

@@ -145,19 +145,20 @@ def _one_of(memo: dict[Any, Any], name: str, node: dict[str, Any], make: Hydrato
 
 
 def _by_key(target: EntityMeta) -> Callable[[str, Any, Any, dict[Any, Any]], Any]:
-    """A reference from the target's key alone; it stands in the same project as the row that refers to it."""
+    """A reference from the target's key alone; it stands in the same place as the row that refers to it."""
     put = object.__setattr__  # around the check of what is set from outside
+    place = target.home if target.home in target.fields else None
 
     def make(key: str, owner: Any, row: Any, memo: dict[Any, Any]) -> Any:
-        project = getattr(row, "project", None)
-        found = memo.get((target.name, key, id(project)))
+        home = None if place is None else getattr(row, place, None)
+        found = memo.get((target.name, key, id(home)))
         if found is None:
             found = object.__new__(target.cls)
             put(found, "_owner", owner)
             put(found, target.key, key)
-            if "project" in target.fields and project is not None:
-                put(found, "project", project)
-            memo[target.name, key, id(project)] = found
+            if place is not None and home is not None:
+                put(found, place, home)
+            memo[target.name, key, id(home)] = found
         return found
 
     return make

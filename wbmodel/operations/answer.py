@@ -10,7 +10,8 @@ from wbmodel.backend.asks import Batch, Request, Response, Send, Verb, raise_for
 from wbmodel.compiler.physical import Parent
 from wbmodel.compiler.target import Target
 from wbmodel.errors import ServerError, WbmodelError
-from wbmodel.meta import EntityMeta, Route, entity_meta
+from wbmodel.meta import EntityMeta, Route, Step, entity_meta
+from wbmodel.meta.scopes import PARTS, PROJECT
 
 __all__ = ["Operation", "answer", "send_all", "walk", "whole_answer"]
 
@@ -66,7 +67,7 @@ def walk(
     """Follow the steps of a route through an answer: the last step's object and the context step's (or None).
 
     Raises the missing entity's ``DoesNotExist`` when a step on the way is null; where the parent is ``optional``, only
-    a missing project is an error.
+    if that is the first one.
     """
     at: Any = data
     context = None
@@ -74,26 +75,21 @@ def walk(
     for index, step in enumerate(route.steps):
         at = cast("dict[str, Any]", at)[alias if alias and index == 0 else step.field]
         if at is None and not (route.connection is None and index == last):
-            name = step.entity or meta.name
-            if optional and name != "Project":
+            if optional and index > 0:
                 return None, context
-            raise _missing(name, parent, place)
-        if route.context is not None and step.entity is not None and step.entity.lower() == route.context:
+            raise _missing(entity_meta(step.entity or meta.name), step, parent, place)
+        if route.is_context(step):
             context = at
     if not route.steps and alias:
         at = {route.connection: data[alias]}
     return at, context
 
 
-def _missing(name: str, parent: Parent, place: str) -> Exception:
-    meta = entity_meta(name)
-    parts = [parent.get("entity"), parent.get("project")]
-    if name == "Run":
-        parts.append(parent.get("run"))
-    elif name not in ("Project", "Entity"):
-        parts.append(parent.get(name.removeprefix("Artifact").lower()) or parent.get("artifact"))
+def _missing(meta: EntityMeta, step: Step, parent: Parent, place: str) -> Exception:
+    own = (arg.variable for arg in step.args)
+    parts = [parent.get(name) for name in dict.fromkeys((*PARTS[PROJECT], *own))]
     path = "/".join(part for part in parts if part) or "(default)"
     return meta.does_not_exist(
-        f"{name} {path!r} does not exist on {place}, or this account may not see it; "
+        f"{meta.name} {path!r} does not exist on {place}, or this account may not see it; "
         "check the spelling and the entity in front of it"
     )

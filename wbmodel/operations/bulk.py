@@ -48,6 +48,7 @@ from wbmodel.query.changes import Add, Change, Remove
 from wbmodel.query.conditions import resolve
 from wbmodel.query.plan import Plan
 from wbmodel.query.q import Q
+from wbmodel.query.scopes import at_home
 
 __all__ = ["Bulk", "Deleting", "Updating"]
 
@@ -285,22 +286,22 @@ class Bulk:
         """Rows that an earlier call left failed or unknown and that the query does not find any more, as they are now:
         a change that was carried out, or somebody else's, took them out of it."""
         here = {row.node_id for row in found}
-        homes: dict[str, dict[str, str]] = {}
+        homes: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
         for node_id, (path, outcome) in self.known.items():
             if outcome in ("failed", "unknown") and node_id not in here:
-                parts = path.split("/")
-                homes.setdefault("/".join(parts[:2] if len(parts) > 2 else parts[:1]), {})[node_id] = parts[-1]
+                home = tuple(at_home(plan.meta, path).items())
+                homes.setdefault(home, {})[node_id] = path.rpartition("/")[2]
         more: list[Any] = []
         for home, wanted in homes.items():
             keys = list(wanted.values())
             for at in range(0, len(keys), _CHUNK):
-                scope = "project" if "/" in home else "entity"
-                where, scopes = resolve(plan.meta, Q(**{scope: home, f"{plan.meta.key}__in": keys[at : at + _CHUNK]}))
+                asked = {f"{plan.meta.key}__in": keys[at : at + _CHUNK]}
+                where, scopes = resolve(plan.meta, Q(**dict(home), **asked))
                 again = attrs.evolve(plan, where=where, scopes=scopes, never=False)
                 try:
                     seen = yield from collect(again, target)
                 except DoesNotExist:
-                    continue  # the project went, and all its rows with it
+                    continue  # the place went, and all its rows with it
                 more += [row for row in seen if row.node_id in wanted]
         return more
 

@@ -8,6 +8,7 @@ from wbmodel.compiler.compile import compile_plan
 from wbmodel.compiler.physical import ForEach, Merge, Scan, Step
 from wbmodel.compiler.requests import count_request
 from wbmodel.compiler.target import Target
+from wbmodel.meta.scopes import PARTS, PROJECT
 from wbmodel.operations.answer import Operation, answer, send_all, walk
 from wbmodel.operations.results import results
 from wbmodel.operations.run import collect, settle
@@ -89,6 +90,6 @@ def _is_counted(scan: Scan, target: Target) -> bool:
 def _apart(scans: Sequence[Scan]) -> bool:
     """Whether no row can be found in two of the connections, so that their counts add up: they are different
     projects."""
-    places = {(scan.parent.get("entity"), scan.parent.get("project")) for scan in scans}
-    named = all(entity and project for entity, project in places)
-    return named and len(places) == len(scans) and all(scan.route.context == "project" for scan in scans)
+    places = {tuple(scan.parent.get(part) for part in PARTS[PROJECT]) for scan in scans}
+    named = all(map(all, places))
+    return named and len(places) == len(scans) and all(scan.route.context == PROJECT for scan in scans)

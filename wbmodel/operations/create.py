@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -18,21 +18,21 @@ from wbmodel.compiler.access import parent_of
 from wbmodel.compiler.hydrate import hydrator
 from wbmodel.compiler.mutations import encode, input_types, upsert
 from wbmodel.compiler.target import Target
-from wbmodel.entities.run import STATES
 from wbmodel.errors import ConflictError, DoesNotExist, FieldError, ServerError, WbmodelWarning, suggestion
 from wbmodel.json_values import plain
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, Writes, entity_meta
+from wbmodel.meta.scopes import ENTITY, PARTS, PROJECT
 from wbmodel.operations import answers
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.run import collect
 from wbmodel.operations.save import apply, require_writable, save
 from wbmodel.query.changes import Set, accepted, resolve_changes
-from wbmodel.query.conditions import Group, Leaf, resolve
+from wbmodel.query.conditions import Leaf, fixed, resolve
 from wbmodel.query.evaluate import dig
 from wbmodel.query.paths import Path, resolve_keyword
 from wbmodel.query.plan import Plan
 from wbmodel.query.q import Q
-from wbmodel.query.scopes import scope_values
+from wbmodel.query.scopes import at_home, scope_values
 
 __all__ = ["create", "get_or_create", "new_id", "update_or_create"]
 
@@ -56,6 +56,11 @@ class _New:
     chosen: bool
     values: dict[str, Any]
 
+    @property
+    def where(self) -> str:
+        """The path of its place; "" for the viewer's own."""
+        return "/".join(str(self.place[part]) for part in PARTS[PROJECT] if self.place.get(part))
+
 
 def create(plan: Plan, target: Target, given: Mapping[str, Any]) -> Operation[Any]:
     """Make one entity, and give it as the server has it."""
@@ -63,9 +68,8 @@ def create(plan: Plan, target: Target, given: Mapping[str, Any]) -> Operation[An
     require_writable(target)
     if new.chosen and (yield from _exists(new, target)):
         meta = new.meta
-        where = "/".join(str(part) for part in (new.place.get("entity"), new.place.get("project")) if part)
         raise ConflictError(
-            f"{meta.name} {new.key!r} exists in {where or 'the default entity'} on {target.place}, and W&B would "
+            f"{meta.name} {new.key!r} exists in {new.where or 'the default entity'} on {target.place}, and W&B would "
             "overwrite "
             f"it; take another {meta.key}, or say update_or_create({meta.key}={new.key!r}, defaults={{...}}) or "
             f"get_or_create({meta.key}={new.key!r})"
@@ -97,8 +101,10 @@ def _make(new: _New, cls: type[Any], target: Target) -> Operation[Any]:
             "it before it is made again",
             operation=request.operation_name,
         )
-    for words in answer.get("configValidationWarnings") or ():
-        warnings.warn(f"{target.place}, on the definition of the sweep: {words}", WbmodelWarning, stacklevel=2)
+    for words in answer.get(writes.warnings) or ():
+        warnings.warn(
+            f"{target.place}, on the definition of the {meta.name.lower()}: {words}", WbmodelWarning, stacklevel=2
+        )
     try:
         return hydrator(meta, names, (), None, cls)([node], target.owner, None)[0]
     except (KeyError, TypeError) as error:
@@ -111,27 +117,28 @@ def _make(new: _New, cls: type[Any], target: Target) -> Operation[Any]:
 
 def _exists(new: _New, target: Target) -> Operation[bool]:
     meta = new.meta
-    asked: dict[str, Any] = {meta.key: new.key}
-    entity, project = new.place.get("entity"), new.place.get("project")
-    if project is not None:
-        asked["project"] = f"{entity}/{project}" if entity else project
-    elif entity is not None:
-        asked["entity"] = entity
+    asked: dict[str, Any] = {meta.key: new.key, **(at_home(meta, new.where) if new.where else {})}
     where, scopes = resolve(meta, Q(**asked))
-    if meta.name == "Project" and not scopes:
-        scopes = {"entity": (None,)}  # the viewer's own
+    if meta.home == ENTITY and not scopes:
+        scopes = {ENTITY: (None,)}  # the viewer's own
     try:
         found = yield from collect(Plan(meta=meta, where=where, scopes=scopes, only=(), stop=1), target)
-    except entity_meta("Project").does_not_exist:
-        return False  # it will be made with its first run
+    except _no_place(meta):
+        return False  # it will be made with what is made first in it
     return bool(found)
+
+
+def _no_place(meta: EntityMeta) -> tuple[type[Exception], ...]:
+    """The classes of the error that the place is not there in which rows live, where it is an entity of its own."""
+    field = None if meta.home is None else meta.fields[meta.home]
+    return () if field is None or field.target is None else (entity_meta(field.target).does_not_exist,)
 
 
 # -- what the caller said --------------------------------------------------------------------------
 
 
 class _Text(str):
-    """A sweep's definition that came as YAML text and goes as it is."""
+    """A definition that came as YAML text and goes as it is."""
 
     __slots__ = ()
 
@@ -171,13 +178,11 @@ def _read(plan: Plan, target: Target, given: Mapping[str, Any]) -> _New:
             key = _checked_key(meta, value)
         elif value is not None:
             values[field.name] = _checked(meta, writes, field, value)
-    sweep = _fixed_sweep(plan) if "sweep" in writes.creates else None
-    if sweep is not None:
-        values.setdefault("sweep", sweep)
-    for name, value in writes.defaults.items():
+    for name, value in (*_fixed(plan, writes), *writes.defaults.items()):
         values.setdefault(name, value)
-    if meta.name == "Sweep" and "config" not in values:
-        raise FieldError("create(): a sweep needs its definition: config={'method': 'grid', 'parameters': {...}}")
+    for name, why in writes.required.items():
+        if name not in values:
+            raise FieldError(f"create(): {why}")
     chosen = key is not None
     if key is None and writes.key is not None:
         if not writes.key_length:
@@ -206,17 +211,18 @@ def _checked(meta: EntityMeta, writes: Writes, field: FieldMeta, value: Any) -> 
         why = field.fixed or "W&B sets it"
         raise FieldError(f"create(): {meta.name}.{field.name} cannot be given: {why}")
     if field.kind is Kind.REF:
-        return _sweep_id(meta, field, value)
+        return _key_of(meta, field, value)
     if field.kind is Kind.YAML:
         return _definition(meta, field, value)
     value = accepted(meta, field, value)
-    if meta.name == "Run" and field.name == "state" and value not in STATES:
-        raise FieldError(f"create(): no run is ever {value!r}{suggestion(str(value), STATES, 'its states')}")
+    if field.choices and value not in field.choices:
+        near = suggestion(str(value), field.choices, f"its {field.name}s")
+        raise FieldError(f"create(): no {meta.name.lower()} is ever {value!r}{near}")
     encode(meta, field, value, None)  # what cannot be written is refused before anything is asked
     return value
 
 
-def _sweep_id(meta: EntityMeta, field: FieldMeta, value: Any) -> str:
+def _key_of(meta: EntityMeta, field: FieldMeta, value: Any) -> str:
     assert field.target is not None
     target = entity_meta(field.target)
     found = getattr(value, target.key) if isinstance(value, target.cls) else value
@@ -235,42 +241,38 @@ def _definition(meta: EntityMeta, field: FieldMeta, value: Any) -> Any:
     try:
         read = yaml.safe_load(value)
     except yaml.YAMLError as error:
-        raise FieldError(f"create(): the definition of the sweep is no YAML: {error}") from None
+        raise FieldError(f"create(): the definition of the {meta.name.lower()} is no YAML: {error}") from None
     if not isinstance(read, dict):
-        raise FieldError(f"create(): the definition of a sweep is a mapping, and this YAML is {read!r:.80}")
+        noun = meta.name.lower()
+        raise FieldError(f"create(): the definition of a {noun} is a mapping, and this YAML is {read!r:.80}")
     return _Text(value)
 
 
 def _place(meta: EntityMeta, writes: Writes, scopes: Mapping[str, tuple[Any, ...]], target: Target) -> dict[str, Any]:
-    entity = scopes["entity"][0] if scopes.get("entity") else None
-    if "project" not in writes.place:
-        return {"entity": entity or target.entity}
-    project = scopes["project"][0] if scopes.get("project") else target.project
+    entity = scopes[ENTITY][0] if scopes.get(ENTITY) else None
+    if PROJECT not in writes.place:
+        return {ENTITY: entity or target.entity}
+    project = scopes[PROJECT][0] if scopes.get(PROJECT) else target.project
     if project is None:
         raise FieldError(
             f"create(): which project? Give project='entity/project' here, in filter() or in connect(), or make the "
             f"{meta.name} through a project's relation"
         )
-    place = parent_of(meta, {"project": project}, entity, target)
+    place = parent_of(meta, {PROJECT: project}, entity, target)
     if place is None:
         raise FieldError(f"create(): project={project!r} is not a project of entity={entity!r}; say one of the two")
     return place
 
 
-def _fixed_sweep(plan: Plan) -> str | None:
-    """The sweep of ``sweep.runs``: what is made through a relation belongs to it."""
-    where = plan.where
-    leaves = where.children if isinstance(where, Group) and where.connector == "AND" else (where,)
-    for leaf in leaves:
-        if (
-            isinstance(leaf, Leaf)
-            and leaf.path.field.name == "sweep"
-            and leaf.lookup.name == "exact"
-            and not leaf.negated
-            and isinstance(leaf.operand, str)
-        ):
-            return leaf.operand
-    return None
+def _fixed(plan: Plan, writes: Writes) -> Iterator[tuple[str, str]]:
+    """What the plan's condition says of relations: what is made through ``sweep.runs`` belongs to that sweep."""
+    for name in writes.creates:
+        field = plan.meta.fields[name]
+        if field.target is not None:
+            there = entity_meta(field.target)
+            key = fixed(plan.where, Path(field, (), there.fields[there.key]))
+            if key is not None:
+                yield name, key
 
 
 # -- unless it is there ----------------------------------------------------------------------------
@@ -327,7 +329,7 @@ def _find(plan: Plan, target: Target, lookups: Mapping[str, Any]) -> Operation[A
         plan.refuse_sliced("filter")
         return (yield from answers.get(plan.where_also(Q(**lookups)), target))
     except DoesNotExist as error:
-        if isinstance(error, (plan.meta.does_not_exist, entity_meta("Project").does_not_exist)):
+        if isinstance(error, (plan.meta.does_not_exist, *_no_place(plan.meta))):
             return None
         raise
 

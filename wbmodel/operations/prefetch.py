@@ -11,6 +11,7 @@ from wbmodel.compiler.requests import get_request
 from wbmodel.compiler.target import Target
 from wbmodel.errors import FieldError, suggestion
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, ToManyMeta, entity_meta
+from wbmodel.meta.scopes import PROJECT, TEXT
 from wbmodel.operations.answer import Operation, answer, send_all
 from wbmodel.operations.pages import Pages, load
 from wbmodel.operations.paging import PageBudget
@@ -19,6 +20,7 @@ from wbmodel.operations.streams import RowStream, node_at, open_stream
 from wbmodel.query.conditions import resolve
 from wbmodel.query.plan import Plan
 from wbmodel.query.q import Q
+from wbmodel.query.scopes import at_home
 
 __all__ = ["check_prefetch", "prefetch", "related_plan"]
 
@@ -54,13 +56,9 @@ def related_plan(relation: ToManyMeta, row: Any) -> Plan:
     target = entity_meta(relation.target)
     where, scopes = resolve(target, Q(**{relation.scope: row}))
     home = row._home()
-    if (
-        home is not None
-        and "project" in target.options.scopes
-        and target.options.scopes.get(relation.scope) in (None, "text")
-    ):
-        # Sweeps, types and collections are known by name, which means something in their project only.
-        scopes["project"] = (home,)
+    if home is not None and target.home == PROJECT and target.options.scopes.get(relation.scope) in (None, TEXT):
+        # What is known by name: that means something in its project only.
+        scopes[PROJECT] = (home,)
     return Plan(meta=target, where=where, scopes=scopes)
 
 
@@ -125,7 +123,7 @@ def _one(rows: Sequence[Any], field: FieldMeta, target: Target) -> Operation[lis
             continue
         home, key = reference._home(), getattr(reference, there.key)
         if (home, key) not in wanted:
-            where, scopes = resolve(there, Q(**{"project": home, there.key: key}))
+            where, scopes = resolve(there, Q(**at_home(there, home), **{there.key: key}))
             step = compile_plan(Plan(meta=there, where=where, scopes=scopes), target)
             assert isinstance(step, Get)
             wanted[home, key] = step

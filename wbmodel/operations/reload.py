@@ -12,6 +12,7 @@ from wbmodel.operations.run import collect
 from wbmodel.query.conditions import resolve
 from wbmodel.query.plan import Plan
 from wbmodel.query.q import Q
+from wbmodel.query.scopes import at_home
 
 __all__ = ["look_again", "reload"]
 
@@ -33,13 +34,10 @@ def reload(row: Any, target: Target) -> Operation[None]:
 def _again(row: Any, fields: tuple[str, ...]) -> Plan:
     """The plan that finds this very object, with these fields."""
     meta: EntityMeta = type(row).__wbmodel_meta__
-    scopes = meta.options.scopes
     asked: dict[str, Any] = {meta.key: getattr(row, meta.key)}
     home = row._home()
-    if meta.name == "Project":
-        asked["entity"] = row.entity
-    elif "project" in scopes and meta.key != "node_id" and home is not None:
-        asked["project"] = home
+    if meta.key != "node_id" and home is not None:
+        asked.update(at_home(meta, home))
     where, found = resolve(meta, Q(**asked))
     needs = [point.needs for point in meta.options.points] + [route.needs for route in meta.options.routes]
     if not any(set(item) <= found.keys() for item in needs):

@@ -31,6 +31,7 @@ from wbmodel.errors import (
     suggestion,
 )
 from wbmodel.meta import EntityMeta, FieldMeta, Kind
+from wbmodel.meta.scopes import PARTS, PROJECT
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.reload import look_again
 from wbmodel.query.changes import Change, accepted
@@ -272,9 +273,8 @@ def place_of(row: Any) -> dict[str, Any]:
     writes = meta.options.writes
     if writes is None or not writes.placed:
         return {}
-    entity, _, project = (row._home() or "").partition("/")
-    known = {"entity": entity, "project": project}
-    inputs = {name: known[part] for part, name in writes.place.items() if known[part]}
+    known = dict(zip(PARTS[PROJECT], (row._home() or "").split("/"), strict=False))
+    inputs = {name: known[part] for part, name in writes.place.items() if known.get(part)}
     if writes.key is not None:
         inputs[writes.key] = getattr(row, meta.key)
     return inputs
@@ -307,7 +307,7 @@ def _raise_for_errors(row: Any, request: Request, response: Response, target: Ta
         meta: EntityMeta = type(row).__wbmodel_meta__
         words, writes = error.server_message or "", meta.options.writes
         assert writes is not None
-        nouns = "|".join({meta.name, meta.graphql, writes.answer, "project"})
+        nouns = "|".join({meta.name, meta.graphql, writes.answer, PROJECT})
         if not _GONE.search(words) or not re.search(rf"\b({nouns})s?\b", words, re.IGNORECASE):
             raise
         raise type(row).DoesNotExist(

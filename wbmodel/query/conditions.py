@@ -15,13 +15,26 @@ import attrs
 from wbmodel.codec import format_datetime
 from wbmodel.errors import FieldError
 from wbmodel.meta import EntityMeta, Kind, entity_meta
+from wbmodel.meta.scopes import ENTITY, PROJECT
 from wbmodel.query.f import PathExpr
 from wbmodel.query.lookups import LOOKUPS, Lookup, find_lookup
 from wbmodel.query.paths import Path, resolve_expr, resolve_keyword
 from wbmodel.query.q import Connector, Q, Term
 from wbmodel.query.scopes import Scopes, narrow, scope_values, split_project
 
-__all__ = ["MAX_DEPTH", "Group", "Leaf", "Node", "both", "either", "fields_of", "is_never", "leaves", "resolve"]
+__all__ = [
+    "MAX_DEPTH",
+    "Group",
+    "Leaf",
+    "Node",
+    "both",
+    "either",
+    "fields_of",
+    "fixed",
+    "is_never",
+    "leaves",
+    "resolve",
+]
 
 MAX_DEPTH = 100
 """How deep conditions may nest. Width is not bounded: ten thousand terms side by side are one level."""
@@ -184,9 +197,9 @@ def _relation(
     if not any(homes):
         return _made(key, entry, keys if many else keys[0], negated, where)
     flipped = negated != (entry.inverse is not None)
-    if top and not flipped and all(homes) and meta.options.scopes.get("project") == "project":
+    if top and not flipped and all(homes) and meta.home == PROJECT:
         found = tuple(dict.fromkeys(str(home) for home in homes))
-        narrow(scopes, meta.options.scopes, "project", found)
+        narrow(scopes, meta.options.scopes, PROJECT, found)
         if len(found) == 1:
             # The scope says all that the home would.
             return _made(key, entry, keys if many else keys[0], negated, where)
@@ -200,11 +213,11 @@ def _at_home(meta: EntityMeta, key: Path, value: Any, home: str | None, negated:
     exact = LOOKUPS["exact"]
     parts: list[Node] = [_made(key, exact, value, negated, where)]
     if home is not None:
-        project = meta.fields["project"]
+        project = meta.fields[PROJECT]
         assert project.target is not None
-        names = entity_meta(project.target).fields
-        for name, part in zip(("entity", "name"), split_project(home), strict=True):
-            parts.append(_made(Path(project, (), names[name]), exact, part, negated, where))
+        there = entity_meta(project.target)
+        for name, part in zip((ENTITY, there.key), split_project(home), strict=True):
+            parts.append(_made(Path(project, (), there.fields[name]), exact, part, negated, where))
     joined = _join("OR" if negated else "AND", parts)
     assert joined is not None
     return joined
@@ -246,6 +259,17 @@ def leaves(node: Node | None) -> Iterator[Leaf]:
             yield item
         else:
             stack.extend(reversed(item.children))
+
+
+def fixed(node: Node | None, path: Path) -> str | None:
+    """The text that every row has at ``path`` if it meets the condition, where that is plain from its top; or None."""
+    items = node.children if isinstance(node, Group) and node.connector == "AND" else (node,)
+    for item in items:
+        if not isinstance(item, Leaf) or item.path != path or item.lookup.name != "exact" or item.negated:
+            continue
+        if isinstance(item.operand, str) and item.operand:
+            return item.operand
+    return None
 
 
 def fields_of(node: Node | None) -> tuple[str, ...]:

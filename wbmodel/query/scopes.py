@@ -6,56 +6,46 @@ from collections.abc import Mapping
 from typing import Any
 
 from wbmodel.errors import FieldError
+from wbmodel.meta import EntityMeta
+from wbmodel.meta.scopes import ENTITY, PARTS, PROJECT, RUN, SCOPE_KINDS
 
-__all__ = ["SCOPE_KINDS", "Scopes", "narrow", "scope_values", "split_project", "split_run"]
+__all__ = ["Scopes", "at_home", "narrow", "scope_values", "split_project", "split_run"]
 
 Scopes = dict[str, tuple[Any, ...]]
-
-SCOPE_KINDS = {
-    "project": '"entity/project", "project", or a Project',
-    "entity": '"entity", an Entity or a User',
-    "run": '"entity/project/run_id", or a Run',
-    "artifact": "an Artifact, or its node id",
-    "text": "text",
-}
 
 
 def scope_values(kind: str, value: Any, where: str) -> tuple[Any, ...]:
     """One scope value in normal form (text), as a tuple of one. Raises :class:`FieldError` for what is none."""
     if isinstance(value, str):
-        text = value.strip() if kind == "entity" else value.strip().strip("/")
+        text = value.strip() if kind == ENTITY else value.strip().strip("/")
     else:
         text = _of_object(kind, value) or ""
         if not text:
             raise FieldError(f"{where}: takes {SCOPE_KINDS[kind]}, not {value!r}")
     if not text:
         raise FieldError(f"{where}: is empty; it takes {SCOPE_KINDS[kind]}")
-    if kind == "project":
+    if kind == PROJECT:
         split_project(text, where)
-    elif kind == "run":
+    elif kind == RUN:
         split_run(text, where)
-    elif kind == "entity" and "/" in text:
+    elif kind == ENTITY and "/" in text:
         raise FieldError(f"{where}: {text!r} is no entity; for a project use project={text!r}")
     return (text,)
 
 
 def _of_object(kind: str, value: Any) -> str | None:
-    meta = getattr(type(value), "__wbmodel_meta__", None)
-    if meta is None:
-        return None
-    known = {
-        "project": {"Project": "path"},
-        "entity": {"Entity": "name", "User": "username"},
-        "run": {"Run": "path"},
-        "artifact": {"Artifact": "node_id"},
-        "text": {"ArtifactType": "name", "ArtifactCollection": "name"},
-    }
-    attribute = known[kind].get(meta.name)
+    meta: EntityMeta | None = getattr(type(value), "__wbmodel_meta__", None)
+    attribute = None if meta is None else meta.options.scope_value.get(kind)
     found = getattr(value, attribute) if attribute else None
     return found if isinstance(found, str) else None
 
 
-def split_project(text: str, where: str = "project") -> tuple[str | None, str]:
+def at_home(meta: EntityMeta, path: str) -> dict[str, str]:
+    """The scope that keeps a query to where a row of this path is, or the rows of this project, as ``Q`` takes it."""
+    return {} if meta.home is None else {meta.home: "/".join(path.split("/")[: len(PARTS[meta.home])])}
+
+
+def split_project(text: str, where: str = PROJECT) -> tuple[str | None, str]:
     """``"entity/project"`` or ``"project"`` as (entity or None, project)."""
     parts = text.split("/")
     if len(parts) > 2 or not all(parts):
@@ -63,7 +53,7 @@ def split_project(text: str, where: str = "project") -> tuple[str | None, str]:
     return (parts[0], parts[1]) if len(parts) == 2 else (None, parts[0])
 
 
-def split_run(text: str, where: str = "run") -> tuple[str | None, str | None, str]:
+def split_run(text: str, where: str = RUN) -> tuple[str | None, str | None, str]:
     """``"entity/project/id"`` (also ``"entity/project/runs/id"``, ``"project/id"``, ``"id"``) as (entity, project,
     id)."""
     parts = text.split("/")
@@ -83,7 +73,7 @@ def narrow(scopes: Scopes, kinds: Mapping[str, str], name: str, values: tuple[An
     known = scopes.get(name)
     if known is None:
         scopes[name] = values
-    elif kinds[name] == "project":
+    elif kinds[name] == PROJECT:
         met = (_same_project(one, other) for one in known for other in values)
         scopes[name] = tuple(dict.fromkeys(found for found in met if found is not None))
     else:
