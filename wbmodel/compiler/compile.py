@@ -211,7 +211,7 @@ class _Planner:
         there = conjoined(extra, {name: {"$ne": None}})
         source = self._scan(route, parent, extra=there, order=order, keyset=keyset, limit=one_more)
         far = None
-        if head.path.kind.is_keyed and not self.can.nulls_last:
+        if head.path.kind.is_keyed and not (self.can.nulls_last or self.plan.glance):
             flipped = self._order_text(head.flipped())
             far = attrs.evolve(source, order=flipped, limit=self.can.page_size, counted=False)
             source = attrs.evolve(source, far=flipped, far_key=head.path.field.name)

@@ -677,7 +677,7 @@ class QuerySet(Exports, Chain[E_co, R_co]):
             return Preview(self._result.rows[:ROWS], len(self._result.rows) > ROWS)
         head = self._slice(slice(0, ROWS + 1))._plan
         session = self._bind()
-        asked = operations.results.emit(attrs.evolve(head, prefetch=()), session.target)
+        asked = operations.results.emit(attrs.evolve(head, prefetch=(), glance=True), session.target)
         return session.run(one_page(asked, head.meta.plural, ROWS), timeout=self._timeout)
 
     def __repr__(self) -> str:

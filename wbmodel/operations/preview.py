@@ -12,10 +12,6 @@ from wbmodel.operations.answer import Operation
 __all__ = ["Preview", "one_page"]
 
 
-MOST = 3
-"""Pages that are read where the first of them do not tell which rows come first."""
-
-
 @attrs.frozen(slots=True)
 class Preview:
     """The first rows of a listing. ``more``: there are others. ``cut``: reading ended with the page, so there may
@@ -28,7 +24,7 @@ class Preview:
 
 def one_page(operation: Operation[None], plural: str, limit: int) -> Operation[Preview]:
     """At most ``limit`` of the rows that an operation emits before it would ask for a second page of ``plural``, the
-    name of its requests, or for a fourth where none has come yet; finding out where the rows are does not count."""
+    name of its requests; finding out where the rows are does not count."""
     rows: list[Any] = []
     asked, cut = 0, False
     answer: Any = None
@@ -45,7 +41,7 @@ def one_page(operation: Operation[None], plural: str, limit: int) -> Operation[P
                 continue
             sent = [getattr(verb, "request", None), *getattr(verb, "requests", ())]
             pages = sum(request is not None and request.operation_name == plural for request in sent)
-            if pages and asked and (rows or asked >= MOST):
+            if pages and asked:
                 cut = True
                 continue
             asked += pages

@@ -30,6 +30,7 @@ class Plan:
     subclass of the entity.
 
     ``lenient``: the scopes were found and not given, so what is missing on the way to the rows is no error.
+    ``glance``: one page is all that will be read, so what it does not tell may stay open.
     ``stated``: a chain step was taken, so the question is meant; ``Run.objects`` alone is not.
     """
 
@@ -50,6 +51,7 @@ class Plan:
     never: bool = False
     cls: type[Any] | None = None
     lenient: bool = False
+    glance: bool = False
     stated: bool = False
 
     @property
