@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from wbmodel.codec import parse_datetime
 from wbmodel.compiler.selection import related_fields
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, entity_meta
+from wbmodel.meta.state import put
 
 __all__ = ["Hydrator", "hydrator"]
 
@@ -146,7 +147,6 @@ def _one_of(memo: dict[Any, Any], name: str, node: dict[str, Any], make: Hydrato
 
 def _by_key(target: EntityMeta) -> Callable[[str, Any, Any, dict[Any, Any]], Any]:
     """A reference from the target's key alone; it stands in the same place as the row that refers to it."""
-    put = object.__setattr__  # around the check of what is set from outside
     place = target.home if target.home in target.fields else None
 
     def make(key: str, owner: Any, row: Any, memo: dict[Any, Any]) -> Any:

@@ -17,7 +17,7 @@ from typing import Any
 import attrs
 
 from wbmodel.display.cells import is_numeric
-from wbmodel.meta import EntityMeta, Kind
+from wbmodel.meta import EntityMeta, Kind, state
 from wbmodel.operations.preview import Preview
 from wbmodel.query.plan import Plan
 from wbmodel.safe_text import counted, escape
@@ -166,13 +166,13 @@ def _entity_columns(plan: Plan, shown: Sequence[Any]) -> tuple[list[str], list[l
     values differ between the rows shown, in their order."""
     meta = plan.meta
     fields = _own_fields(meta, shown[:1])
-    if "project" in meta.fields and len({row._home() for row in shown}) > 1:
+    if "project" in meta.fields and len({state.home(row) for row in shown}) > 1:
         fields.insert(0, "project")
     head: list[str] = list(fields)
     body: list[list[Any]] = [[_value(row, name) for name in fields] for row in shown]
     named = _named(plan)
     for field in meta.fields.values():
-        if field.kind not in _KEYED or not shown or not shown[0]._is_loaded(field.name):
+        if field.kind not in _KEYED or not shown or not state.is_loaded(shown[0], field.name):
             continue
         flat = [_flat(getattr(row, field.name)) for row in shown]
         for key in _telling(flat, named.get(field.name, ())):
@@ -186,7 +186,7 @@ def _own_fields(meta: EntityMeta, first: Sequence[Any]) -> list[str]:
     plain = (item.name for item in meta.fields.values() if item.kind in _PLAIN and item.selected)
     wanted = meta.options.shown or list(dict.fromkeys((meta.key, *plain)))[:6]
     # All rows of a query have the same fields.
-    return [name for name in wanted if not first or first[0]._is_loaded(name)]
+    return [name for name in wanted if not first or state.is_loaded(first[0], name)]
 
 
 def _value(row: Any, name: str) -> Any:
@@ -253,24 +253,24 @@ def _entity_table(row: Any) -> str:
     meta: EntityMeta = type(row).__wbmodel_meta__
     lines: list[tuple[str, Any]] = []
     for field in meta.fields.values():
-        if field.name == "node_id" or not row._is_loaded(field.name):
+        if field.name == "node_id" or not state.is_loaded(row, field.name):
             continue
         value = getattr(row, field.name) if field.kind in (*_PLAIN, Kind.TEXTS) else None
         if field.kind is Kind.REF:
             target = getattr(row, field.name)
-            value = None if target is None else target._label()
+            value = None if target is None else state.label(target)
         if value not in (None, "", []):
             lines.append((field.name, value))
     own = lines[:10]
     more: list[str] = []
     for field in meta.fields.values():
-        if field.kind not in _KEYED or not row._is_loaded(field.name):
+        if field.kind not in _KEYED or not state.is_loaded(row, field.name):
             continue
         flat = {key: value for key, value in _flat(getattr(row, field.name)).items() if not key.startswith("_")}
         own += [(f"{field.name}.{key}", value) for key, value in list(flat.items())[:5]]
         if len(flat) > 5:
             more.append(f"{len(flat) - 5} more in {field.name}")
-    note = f"{type(row).__name__} {row._label()}" + (f": {', '.join(more)}" if more else "")
+    note = f"{type(row).__name__} {state.label(row)}" + (f": {', '.join(more)}" if more else "")
     return table_html(("field", "value"), own, note) + _link(row)
 
 

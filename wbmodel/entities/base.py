@@ -1,11 +1,10 @@
-"""What every entity shares: identity, lazy decoding of JSON fields, pickling, and registration."""
+"""What every entity shares: identity, lazy decoding of JSON fields, and registration."""
 
 from __future__ import annotations
 
 import os
 import threading
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -13,7 +12,8 @@ import attrs
 
 from wbmodel import errors, operations
 from wbmodel.errors import ConfigurationError, FieldError, FieldNotLoaded, UnreadableValue, nearest
-from wbmodel.meta import EntityMeta, FieldMeta, Kind, Options, register
+from wbmodel.meta import EntityMeta, FieldMeta, Kind, Options, register, state
+from wbmodel.meta.state import State
 from wbmodel.objects.relations import ToMany
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def entity(cls: type[T]) -> type[T]:
 
 
 @attrs.define(slots=True, weakref_slot=False, eq=False, init=False, repr=False, getstate_setstate=False)
-class Model:
+class Model(State):
     """The base of Project, Run and the others. Objects come from queries; attribute access never asks a backend."""
 
     __wbmodel__: ClassVar[Options]
@@ -78,11 +78,7 @@ class Model:
     DoesNotExist: ClassVar[type[errors.DoesNotExist]]
     MultipleObjectsReturned: ClassVar[type[errors.MultipleObjectsReturned]]
 
-    node_id: str
-    _owner: Any = attrs.field(init=False)
-    _prefetched: dict[str, list[Any]] | None = attrs.field(init=False)
-    # What scalar fields held before they were first set here: nothing is kept per field until then.
-    _edits: dict[str, Any] | None = attrs.field(init=False)
+    node_id: str = attrs.field(init=False)
 
     if TYPE_CHECKING:
 
@@ -143,8 +139,6 @@ class Model:
                     except AttributeError:
                         keep(self, value)
                 return value
-            if name in ("_prefetched", "_edits"):
-                return None
             field = meta.find(name)
             if name == "objects":
                 # Python comes here after the manager has refused an instance; what it said is lost.
@@ -168,7 +162,7 @@ class Model:
                 name, value = operations.save.setting(self, name, value)
                 global _keeper
                 _keeper = 0  # who decodes this very field at the moment is to look
-            object.__setattr__(self, name, value)
+            state.put(self, name, value)
 
         def __delattr__(self, name: str) -> None:
             meta = type(self).__wbmodel_meta__
@@ -228,26 +222,7 @@ class Model:
     def loaded_fields(self) -> tuple[str, ...]:
         """The names of the fields that this object was fetched with."""
         meta = type(self).__wbmodel_meta__
-        return tuple(name for name in meta.fields if self._is_loaded(name))
-
-    def _is_loaded(self, name: str) -> bool:
-        slot = type(self).__wbmodel_meta__.slots.get(name, name)
-        for candidate in {slot, name}:
-            try:
-                object.__getattribute__(self, candidate)
-            except AttributeError:
-                continue
-            return True
-        return False
-
-    def _home(self) -> str | None:
-        """The path of the project that this object belongs to, when it is known."""
-        try:
-            project = self.project  # type: ignore[attr-defined]
-            path = None if project is None else project.path
-        except AttributeError:
-            return None
-        return path if isinstance(path, str) else None
+        return tuple(name for name in meta.fields if state.is_loaded(self, name))
 
     # -- identity --
 
@@ -255,7 +230,7 @@ class Model:
         owner = self._owner
         origin = owner if isinstance(owner, str) else owner.origin if owner is not None else ""
         meta = type(self).__wbmodel_meta__
-        if not meta.options.keyed and self._is_loaded("node_id"):
+        if not meta.options.keyed and state.is_loaded(self, "node_id"):
             return (meta.name, origin, self.node_id)
         return (meta.name, origin, self._home(), getattr(self, meta.key))
 
@@ -280,64 +255,6 @@ class Model:
             return f"<{name} {self._label()}>"
         except AttributeError:
             return f"<{name} (not loaded)>"
-
-    def _label(self) -> str:
-        meta = type(self).__wbmodel_meta__
-        key = str(getattr(self, meta.key))
-        home = self._home()
-        return f"{home}/{key}" if home else key
-
-    # -- pickling: no session, no socket, no credentials --
-
-    def __getstate__(self) -> dict[str, Any]:
-        state: dict[str, Any] = {}
-        for item in attrs.fields(type(self)):
-            if item.name == "_owner":
-                continue
-            try:
-                state[item.name] = object.__getattribute__(self, item.name)
-            except AttributeError:
-                continue
-        # A plain subclass has a dict beside its slots.
-        state.update(getattr(self, "__dict__", {}))
-        owner = self._owner
-        state["_owner"] = owner if isinstance(owner, str) or owner is None else owner.origin
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        for name, value in state.items():
-            object.__setattr__(self, name, value)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (_blank, (type(self),), self.__getstate__())
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Model:
-        # By way of a copy, which keeps the session: the state for pickling names its origin alone.
-        made = memo[id(self)] = self.__copy__()
-        for item in attrs.fields(type(self)):
-            if item.name == "_owner":
-                continue
-            try:
-                value = object.__getattribute__(made, item.name)
-            except AttributeError:
-                continue
-            object.__setattr__(made, item.name, deepcopy(value, memo))
-        for name, value in getattr(made, "__dict__", {}).items():
-            object.__setattr__(made, name, deepcopy(value, memo))
-        return made
-
-    def __copy__(self) -> Model:
-        made = object.__new__(type(self))
-        for item in attrs.fields(type(self)):
-            try:
-                value = object.__getattribute__(self, item.name)
-            except AttributeError:
-                continue
-            # Each copy notes its own changes.
-            object.__setattr__(made, item.name, dict(value) if item.name == "_edits" else value)
-        for name, value in getattr(self, "__dict__", {}).items():
-            object.__setattr__(made, name, value)
-        return made
 
 
 _ELSEWHERE = {
@@ -364,10 +281,6 @@ def unreadable(row: Model, name: str, text: Any, cause: Exception) -> Unreadable
         f"is no {kind} ({cause}); {', and '.join(ways)}",
         server_message=str(cause),
     )
-
-
-def _blank(cls: type[Model]) -> Model:
-    return object.__new__(cls)
 
 
 def _properties(cls: type[Any]) -> Sequence[str]:

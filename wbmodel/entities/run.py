@@ -12,6 +12,7 @@ from wbmodel.entities.written import Written
 from wbmodel.errors import FieldNotLoaded
 from wbmodel.meta import Arg, Kind, Route, Step, Writes, field, relation
 from wbmodel.meta.scopes import ARTIFACT, ENTITY, PROJECT, RUN
+from wbmodel.meta.state import is_loaded, kept
 from wbmodel.meta.wiring import PROJECT_STEP, RUN_STEP, in_project
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.relations import ToMany
@@ -203,7 +204,7 @@ class Run(Written):
     def raw_config(self) -> dict[str, Any]:
         """The config as the server keeps it: each value wrapped in ``{"value": ...}``, ``_wandb`` included."""
         try:
-            text: str | None = object.__getattribute__(self, "_config_text")
+            text: str | None = kept(self, "config")
         except AttributeError:
             raise FieldNotLoaded("Run.raw_config needs config; a query without defer('config') loads it") from None
         try:
@@ -213,7 +214,7 @@ class Run(Written):
         return raw
 
     def _label(self) -> str:
-        state = f" ({self.state})" if self._is_loaded("state") else ""
+        state = f" ({self.state})" if is_loaded(self, "state") else ""
         return f"{self.path}{state}"
 
     objects = Manager["QuerySet[Run]"]()

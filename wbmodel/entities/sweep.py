@@ -11,6 +11,7 @@ from wbmodel.entities.written import Written
 from wbmodel.errors import ConflictError, FieldError
 from wbmodel.meta import Kind, Writes, field, relation
 from wbmodel.meta.scopes import ENTITY, PROJECT
+from wbmodel.meta.state import put
 from wbmodel.meta.wiring import in_project
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.relations import ToMany
@@ -230,5 +231,5 @@ def _steer(row: Sweep, target: Target, verb: str) -> Operation[None]:
         )
         response: Response = yield Send(request)
         check_answer(row, now.node_id, request, response, target)
-    object.__setattr__(row, "node_id", now.node_id)
-    object.__setattr__(row, "state", wanted)
+    put(row, "node_id", now.node_id)
+    put(row, "state", wanted)

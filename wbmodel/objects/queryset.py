@@ -17,6 +17,7 @@ import attrs
 from wbmodel import operations
 from wbmodel.errors import ConfigurationError, FieldError, NotSupported, QueryError
 from wbmodel.meta import Kind
+from wbmodel.meta.state import is_loaded
 from wbmodel.objects.chain import Chain, E_co, Origin, R_co
 from wbmodel.objects.exports import Exports
 from wbmodel.objects.manager import Manager
@@ -402,7 +403,7 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         rows = self._result.rows
         if not self._result.complete or self._plan.is_shaped:
             return None
-        return rows if not rows or all(map(rows[0]._is_loaded, fields)) else None
+        return rows if not rows or all(is_loaded(rows[0], name) for name in fields) else None
 
     def aggregate(self, **aggregates: Aggregate) -> dict[str, Any]:
         """One answer over all rows for each name: ``aggregate(n=Count(), best=Min("summary.loss"))``. Null and NaN are

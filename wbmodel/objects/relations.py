@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from wbmodel.meta import ToManyMeta, entity_meta
+from wbmodel.meta.state import prefetched
 
 if TYPE_CHECKING:
     from wbmodel.objects.queryset import QuerySet
@@ -43,6 +44,6 @@ class ToMany(Generic[E]):
         from wbmodel.operations.prefetch import related_plan
 
         rows = entity_meta(self.target).cls.objects.using(instance.session)
-        known = None if instance._prefetched is None else instance._prefetched.get(self.name)
+        known = prefetched(instance, self.name)
         found: QuerySet[E] = related(rows, related_plan(self.meta, instance), known)
         return found

@@ -15,6 +15,7 @@ from wbmodel.codec import loads
 from wbmodel.errors import QueryError, RequestTimeout, WaitTimeout, suggestion
 from wbmodel.json_values import same
 from wbmodel.meta import EntityMeta, Kind
+from wbmodel.meta.state import kept, put
 from wbmodel.objects.chain import E_co
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.reload import look_again, reload
@@ -99,7 +100,7 @@ class Waiting:
         """Whether the wait is over. Only the state is asked for, until it is: then all that was loaded is, once."""
         target = self.session.target
         now = yield from look_again(self.row, target, ("state",))
-        object.__setattr__(self.row, "state", now.state)
+        put(self.row, "state", now.state)
         if now.state not in self.wanted and now.state not in self.ended:
             return False
         yield from reload(self.row, target)
@@ -240,10 +241,10 @@ def _marks(row: Any, ignored: frozenset[str]) -> dict[str, Any]:
     for name in row.loaded_fields():
         if name in ignored:
             continue
-        field, slot = meta.fields[name], meta.slots.get(name)
-        if slot is not None:
-            kept = object.__getattribute__(row, slot)
-            made[name] = kept if field.kind is Kind.TEXTS else _Text(kept)
+        field = meta.fields[name]
+        if name in meta.slots:
+            text = kept(row, name)
+            made[name] = text if field.kind is Kind.TEXTS else _Text(text)
             continue
         value = getattr(row, name)
         if field.kind is Kind.REF:

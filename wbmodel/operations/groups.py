@@ -13,7 +13,7 @@ import attrs
 
 from wbmodel.compiler.target import Target
 from wbmodel.errors import FieldError, QueryError, QueryWarning, suggestion, warn
-from wbmodel.meta import EntityMeta
+from wbmodel.meta import EntityMeta, state
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.cells import Spread, cells, declared, spread
 from wbmodel.operations.run import collect
@@ -131,7 +131,7 @@ def _tell(asked: Asked, values: Sequence[list[Any]], rows: Sequence[Any]) -> dic
                 "no number" if item.takes == "numbers" else "of another type than the values before it, or has no order"
             )
             row = rows[at]
-            label = "/".join(filter(None, (row._home(), getattr(row, type(row).__wbmodel_meta__.key))))
+            label = "/".join(filter(None, (state.home(row), getattr(row, type(row).__wbmodel_meta__.key))))
             raise FieldError(
                 f"{name}={item}: {type(row).__name__} {label} has {shown} there, which is {what}; leave such "
                 f"rows out, with filter({_expression(path)}.isfinite()) for instance"

@@ -10,7 +10,7 @@ from wbmodel.compiler.physical import ForEach, Get
 from wbmodel.compiler.requests import get_request
 from wbmodel.compiler.target import Target
 from wbmodel.errors import FieldError, suggestion
-from wbmodel.meta import EntityMeta, FieldMeta, Kind, ToManyMeta, entity_meta
+from wbmodel.meta import EntityMeta, FieldMeta, Kind, ToManyMeta, entity_meta, state
 from wbmodel.meta.scopes import PROJECT, TEXT
 from wbmodel.operations.answer import Operation, answer, send_all
 from wbmodel.operations.pages import Pages, load
@@ -55,7 +55,7 @@ def related_plan(relation: ToManyMeta, row: Any) -> Plan:
     """The plan of one row's to-many relation."""
     target = entity_meta(relation.target)
     where, scopes = resolve(target, Q(**{relation.scope: row}))
-    home = row._home()
+    home = state.home(row)
     if home is not None and target.home == PROJECT and target.options.scopes.get(relation.scope) in (None, TEXT):
         # What is known by name: that means something in its project only.
         scopes[PROJECT] = (home,)
@@ -100,16 +100,10 @@ def _many(rows: Sequence[Any], relation: ToManyMeta, target: Target) -> Operatio
         else:
             while (more := (yield from stream.pull())) is not None:
                 mine += more
-        _keep(row, relation.name, list({item.node_id: item for item in mine}.values()))
+        state.put_prefetched(row, relation.name, list({item.node_id: item for item in mine}.values()))
         found += mine
     # Two rows may share what hangs off them; what is loaded below it is loaded once.
     return list({item.node_id: item for item in found}.values())
-
-
-def _keep(row: Any, name: str, rows: list[Any]) -> None:
-    if row._prefetched is None:
-        row._prefetched = {}
-    row._prefetched[name] = rows
 
 
 def _one(rows: Sequence[Any], field: FieldMeta, target: Target) -> Operation[list[Any]]:
@@ -121,9 +115,9 @@ def _one(rows: Sequence[Any], field: FieldMeta, target: Target) -> Operation[lis
         reference = getattr(row, field.name)
         if reference is None:
             continue
-        home, key = reference._home(), getattr(reference, there.key)
+        home, key = state.home(reference), getattr(reference, there.key)
         if (home, key) not in wanted:
-            where, scopes = resolve(there, Q(**at_home(there, home), **{there.key: key}))
+            where, scopes = resolve(there, Q(**at_home(there, home or ""), **{there.key: key}))
             step = compile_plan(Plan(meta=there, where=where, scopes=scopes), target)
             assert isinstance(step, Get)
             wanted[home, key] = step
@@ -143,6 +137,6 @@ def _one(rows: Sequence[Any], field: FieldMeta, target: Target) -> Operation[lis
     for row in rows:
         reference = getattr(row, field.name)
         if reference is not None:
-            better = found.get((reference._home(), getattr(reference, there.key)), reference)
-            object.__setattr__(row, field.name, better)
+            better = found.get((state.home(reference), getattr(reference, there.key)), reference)
+            state.put(row, field.name, better)
     return list(found.values())

@@ -6,7 +6,7 @@ from typing import Any
 
 from wbmodel.compiler.target import Target
 from wbmodel.errors import QueryError
-from wbmodel.meta import EntityMeta, FieldMeta, Kind, entity_meta
+from wbmodel.meta import EntityMeta, FieldMeta, Kind, entity_meta, state
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.run import collect
 from wbmodel.query.conditions import resolve
@@ -20,7 +20,7 @@ __all__ = ["look_again", "reload"]
 def look_again(row: Any, target: Target, fields: tuple[str, ...]) -> Operation[Any]:
     """The object as the backend has it now, with these fields. Raises its ``DoesNotExist``."""
     for found in (yield from collect(_again(row, fields), target)):
-        if not row._is_loaded("node_id") or found.node_id == row.node_id:
+        if not state.is_loaded(row, "node_id") or found.node_id == row.node_id:
             return found
     raise type(row).DoesNotExist(f"{row!r} was deleted on {target.place}, or this account may not see it any more")
 
@@ -35,7 +35,7 @@ def _again(row: Any, fields: tuple[str, ...]) -> Plan:
     """The plan that finds this very object, with these fields."""
     meta: EntityMeta = type(row).__wbmodel_meta__
     asked: dict[str, Any] = {meta.key: getattr(row, meta.key)}
-    home = row._home()
+    home = state.home(row)
     if meta.key != "node_id" and home is not None:
         asked.update(at_home(meta, home))
     where, found = resolve(meta, Q(**asked))
@@ -63,28 +63,20 @@ def _take_over(row: Any, found: Any) -> None:
     """Give ``row`` every value of ``found``, undecoded texts too, and forget what was prefetched or decoded."""
     meta: EntityMeta = type(row).__wbmodel_meta__
     for name in meta.fields:
-        if not found._is_loaded(name):
+        if not state.is_loaded(found, name):
             continue
         slot = meta.slots.get(name)
         if slot is not None:
             # It is decoded again, from the new text, when it is read.
-            object.__setattr__(row, slot, object.__getattribute__(found, slot))
-            _drop(row, name)
+            state.put(row, slot, state.get(found, slot))
+            state.drop(row, name)
             continue
         old = getattr(row, name, None)
         new = getattr(found, name)
         if meta.fields[name].by_key and old is not None and new is not None and _same_key(old, new):
             continue  # what was prefetched for it stays
-        object.__setattr__(row, name, new)
-    _drop(row, "_prefetched")
-    _drop(row, "_edits")
-
-
-def _drop(row: Any, slot: str) -> None:
-    try:
-        object.__delattr__(row, slot)
-    except AttributeError:
-        pass
+        state.put(row, name, new)
+    state.forget(row)
 
 
 def _same_key(one: Any, other: Any) -> bool:

@@ -30,7 +30,7 @@ from wbmodel.errors import (
     nearest,
     suggestion,
 )
-from wbmodel.meta import EntityMeta, FieldMeta, Kind
+from wbmodel.meta import EntityMeta, FieldMeta, Kind, state
 from wbmodel.meta.scopes import PARTS, PROJECT
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.reload import look_again
@@ -84,25 +84,17 @@ def setting(row: Any, name: str, value: Any) -> tuple[str, Any]:
     field = meta.editable(name)
     value = accepted(meta, field, value)
     if field.name in meta.slots:
-        if field.kind is Kind.CONFIG and not row._is_loaded(field.name):
+        if field.kind is Kind.CONFIG and not state.is_loaded(row, field.name):
             raise FieldNotLoaded(
                 f"{meta.name}.config was not loaded, and a config holds a part of W&B's own that has to be kept; load "
                 "it "
                 "first, by a query without defer('config') or with only(..., 'config')"
             )
     else:
-        edits = _notes(row)
+        edits = state.notes(row)
         if field.name not in edits:
-            edits[field.name] = getattr(row, field.name) if row._is_loaded(field.name) else Unknown.VALUE
+            edits[field.name] = getattr(row, field.name) if state.is_loaded(row, field.name) else Unknown.VALUE
     return field.name, value
-
-
-def _notes(row: Any) -> dict[str, Any]:
-    edits: dict[str, Any] | None = row._edits
-    if edits is None:
-        edits = {}
-        object.__setattr__(row, "_edits", edits)
-    return edits
 
 
 # -- what changed ----------------------------------------------------------------------------------
@@ -110,14 +102,12 @@ def _notes(row: Any) -> dict[str, Any]:
 
 def _kept(row: Any, field: FieldMeta, meta: EntityMeta) -> Any:
     """What a field was read as: text or a tuple where values are made of that, else the value."""
-    slot = meta.slots.get(field.name)
-    if slot is None:
-        edits = row._edits or {}
+    if field.name not in meta.slots:
+        edits = state.edits(row)
         if field.name in edits:
             return edits[field.name]
-        slot = field.name
     try:
-        return object.__getattribute__(row, slot)
+        return state.kept(row, field.name)
     except AttributeError:
         return Unknown.VALUE
 
@@ -125,13 +115,13 @@ def _kept(row: Any, field: FieldMeta, meta: EntityMeta) -> Any:
 def dirty(row: Any) -> tuple[str, ...]:
     """The names of the fields that differ from what was read, in the order of their declaration."""
     meta: EntityMeta = type(row).__wbmodel_meta__
-    edits = row._edits or {}
+    edits = state.edits(row)
     found = []
     for name, field in meta.fields.items():
         if not field.editable or (name not in meta.slots and name not in edits):
             continue
         try:
-            value = object.__getattribute__(row, name)
+            value = state.get(row, name)
         except AttributeError:
             continue  # never made of its text, so never touched
         kept = edits.get(name)  # of what is made of text, only that it is not known what the server has
@@ -156,7 +146,7 @@ class Pending:
     def settle(self, row: Any, answered: bool = True) -> None:
         """Note on ``row`` that this was carried out or, when nobody answered, that it may have been: those fields then
         differ from what was read, whatever they hold, until they are saved or refreshed."""
-        if row._edits is not self.edits:
+        if state.edits(row) is not self.edits:
             return  # it was refreshed while the request was under way, and what it holds is newer
         meta: EntityMeta = type(row).__wbmodel_meta__
         for name, mark in self.marks.items():
@@ -165,7 +155,7 @@ class Pending:
                 # In the second case another save of it was under way as well, and nobody knows which came last.
                 self.edits[name] = Unknown.VALUE
             elif slot is not None:
-                object.__setattr__(row, slot, mark)
+                state.put(row, slot, mark)
                 self.edits.pop(name, None)
             elif getattr(row, name) == mark:
                 self.edits.pop(name, None)
@@ -188,7 +178,7 @@ def pending(row: Any, names: Iterable[str]) -> Pending:
         assert field.input is not None
         inputs[field.input], fields[field.input], basis[name] = sent, field, kept
         marks[name] = tuple(sent) if field.kind is Kind.TEXTS else sent if name in meta.slots else value
-    return Pending(inputs, input_types(meta, fields), basis, marks, _notes(row))
+    return Pending(inputs, input_types(meta, fields), basis, marks, state.notes(row))
 
 
 def apply(row: Any, changes: Iterable[Change]) -> None:
@@ -217,7 +207,7 @@ def _chosen(row: Any, update_fields: Iterable[str] | None) -> tuple[str, ...]:
             tail = f"; did you mean {' or '.join(map(repr, hint))}?" if hint else f"; it has {', '.join(choices)}"
             raise FieldError(f"update_fields: {meta.name} has no field {name!r}{tail}")
         field = meta.editable(name, "saved")
-        if not row._is_loaded(field.name):
+        if not state.is_loaded(row, field.name):
             loaded = [item for item in row.loaded_fields() if meta.fields[item].editable]
             raise FieldError(
                 f"update_fields: {meta.name}.{field.name} was neither loaded nor set, so there is nothing to save; "
@@ -273,7 +263,7 @@ def place_of(row: Any) -> dict[str, Any]:
     writes = meta.options.writes
     if writes is None or not writes.placed:
         return {}
-    known = dict(zip(PARTS[PROJECT], (row._home() or "").split("/"), strict=False))
+    known = dict(zip(PARTS[PROJECT], (state.home(row) or "").split("/"), strict=False))
     inputs = {name: known[part] for part, name in writes.place.items() if known.get(part)}
     if writes.key is not None:
         inputs[writes.key] = getattr(row, meta.key)
@@ -318,9 +308,9 @@ def _raise_for_errors(row: Any, request: Request, response: Response, target: Ta
 
 def identify(row: Any, target: Target) -> Operation[str]:
     """The node id of an object; one that is known by its key only is looked up."""
-    if not row._is_loaded("node_id"):
+    if not state.is_loaded(row, "node_id"):
         found = yield from look_again(row, target, ("node_id",))
-        object.__setattr__(row, "node_id", found.node_id)
+        state.put(row, "node_id", found.node_id)
     node_id: str = row.node_id
     return node_id
 
@@ -328,7 +318,7 @@ def identify(row: Any, target: Target) -> Operation[str]:
 def _compare(row: Any, names: tuple[str, ...], target: Target) -> Operation[None]:
     """Look at what the server has now. Raises :class:`ConflictError` when it is not what was read."""
     meta: EntityMeta = type(row).__wbmodel_meta__
-    lost = row._edits or {}
+    lost = state.edits(row)
     blind = [name for name in names if Unknown.VALUE in (lost.get(name), _kept(row, meta.fields[name], meta))]
     if blind:
         raise FieldError(
@@ -344,7 +334,7 @@ def _compare(row: Any, names: tuple[str, ...], target: Target) -> Operation[None
             differing.append(name)
         elif name in meta.slots:
             # The same to the user; what W&B keeps beside it (_wandb) may be newer, and is what is to be kept.
-            object.__setattr__(row, meta.slots[name], object.__getattribute__(now, meta.slots[name]))
+            state.put(row, meta.slots[name], state.kept(now, name))
     if differing:
         raise ConflictError(
             f"{row!r} has changed on {target.place} since it was read: {', '.join(differing)}. Nothing was saved; "

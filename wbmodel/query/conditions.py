@@ -14,7 +14,7 @@ import attrs
 
 from wbmodel.codec import format_datetime
 from wbmodel.errors import FieldError
-from wbmodel.meta import EntityMeta, Kind, entity_meta
+from wbmodel.meta import EntityMeta, Kind, entity_meta, state
 from wbmodel.meta.scopes import ENTITY, PROJECT
 from wbmodel.query.f import PathExpr
 from wbmodel.query.lookups import LOOKUPS, Lookup, find_lookup
@@ -192,7 +192,7 @@ def _relation(
     many = entry.name in ("in", "nin") and not isinstance(value, str)
     items = list(value) if many else [value]
     objects: list[Any] = [item if isinstance(item, target.cls) else None for item in items]
-    homes = [None if item is None else item._home() for item in objects]
+    homes = [None if item is None else state.home(item) for item in objects]
     keys = [item if obj is None else getattr(obj, target.key) for item, obj in zip(items, objects, strict=True)]
     if not any(homes):
         return _made(key, entry, keys if many else keys[0], negated, where)

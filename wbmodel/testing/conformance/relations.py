@@ -7,6 +7,7 @@ from typing import Any
 
 from wbmodel.errors import FieldNotLoaded
 from wbmodel.meta import Kind, all_entities
+from wbmodel.meta.state import prefetched
 from wbmodel.testing import oracle
 from wbmodel.testing.conformance.cases import Group
 from wbmodel.testing.conformance.kit import Kit
@@ -158,7 +159,7 @@ def _prefetch(name: str, relation: str) -> Callable[[Kit], None]:
         for item, row in _keyed(kit, name, kit.all(kit.objects(name).prefetch_related(relation))):
             what = f"{name} {row[kit.key(name)]}: {relation}, by prefetch_related,"
             found = [getattr(other, kit.key(target)) for other in kit.all(getattr(item, relation))]
-            kept = [getattr(other, kit.key(target)) for other in item._prefetched[relation]]
+            kept = [getattr(other, kit.key(target)) for other in prefetched(item, relation) or ()]
             wanted = expect(kit.world, row)
             if name == "Entity":
                 found, kept = ([other for other in rows if other in wanted] for rows in (found, kept))
@@ -259,8 +260,8 @@ def _nested(kit: Kit) -> None:
     for project in rows:
         if project.path not in (kit.world.project, kit.world.second):
             continue
-        for sweep in project._prefetched["sweeps"]:
+        for sweep in prefetched(project, "sweeps") or ():
             row = next(item for item in kit.world.rows("Sweep", project.path) if item["id"] == sweep.id)
-            found = [run.id for run in sweep._prefetched["runs"]]
+            found = [run.id for run in prefetched(sweep, "runs") or ()]
             what = f"the runs of sweep {sweep.id} of {project.path}, by prefetch_related('sweeps.runs'),"
             kit.same_rows(found, [run["id"] for run in kit.world.runs_of(row)], what, lambda _: "")
