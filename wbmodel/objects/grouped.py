@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast, overload
 
 from wbmodel.errors import FieldError, QueryError, suggestion
+from wbmodel.meta import EntityMeta
 from wbmodel.objects.exports import Exports
 from wbmodel.operations.cells import declared
-from wbmodel.operations.groups import Asked, Groups, checked
+from wbmodel.operations.groups import Asked, Groups, Key, checked
 from wbmodel.query.aggregates import Aggregate, Count, EverythingBut, First, Last, Max, Mean, Median, Min, Quantile, Std
 from wbmodel.query.f import PathExpr
 from wbmodel.query.order import rank
 from wbmodel.query.paths import Path
+from wbmodel.query.plan import Plan
 from wbmodel.query.shapes import Column, columns
 from wbmodel.table.column import FLOAT, INT, NULL, Dtype
 from wbmodel.table.column import Column as TableColumn
@@ -21,7 +23,6 @@ from wbmodel.table.table import Table
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from wbmodel.objects.queryset import QuerySet
 
 __all__ = ["Grouped"]
 
@@ -40,33 +41,44 @@ class Grouped(Exports):
     """A queryset in groups: lazy, immutable, evaluated once. Rows are dicts of the group's keys, named as typed, and of
     what :meth:`annotate` asked for. Groups stand in the order of their keys until :meth:`order_by` says otherwise."""
 
-    def __init__(self, rows: QuerySet[Any, Any], keys: tuple[Column | EverythingBut, ...]) -> None:
-        self._queryset = rows
-        self._keys = keys
+    def __init__(
+        self,
+        meta: EntityMeta,
+        keys: tuple[Key, ...],
+        groups: Callable[[Sequence[Key], Asked], Groups],
+        agroups: Callable[[Sequence[Key], Asked], Awaitable[Groups]],
+    ) -> None:
+        self._meta, self._keys = meta, keys
+        # How the queryset that is grouped reads its groups, in either colour.
+        self._groups, self._agroups = groups, agroups
         self._asked: Asked = {}
         self._order: tuple[str | PathExpr, ...] = ()
         self._start, self._stop = 0, cast("int | None", None)
         self._table_made: Table | None = None
 
     @classmethod
-    def of(cls, rows: QuerySet[Any, Any], keys: Sequence[str | PathExpr | EverythingBut]) -> Grouped:
-        """A queryset grouped by these keys. Raises ``FieldError`` for an unknown path."""
-        rows.plan.refuse_shaped("group_by")
+    def of(
+        cls,
+        plan: Plan,
+        keys: Sequence[str | PathExpr | EverythingBut],
+        groups: Callable[[Sequence[Key], Asked], Groups],
+        agroups: Callable[[Sequence[Key], Asked], Awaitable[Groups]],
+    ) -> Grouped:
+        """The rows of a plan, grouped by these keys. Raises ``FieldError`` for an unknown path."""
+        plan.refuse_shaped("group_by")
         if not keys:
             raise QueryError("group_by() takes the paths to group by; aggregate() answers over all rows")
         if sum(isinstance(key, EverythingBut) for key in keys) > 1:
             raise QueryError("everything_but() stands once in a group_by(); give it all keys that are left out")
-        plain = iter(
-            columns(rows.plan.meta, [key for key in keys if not isinstance(key, EverythingBut)] or ["node_id"])
-        )
+        plain = iter(columns(plan.meta, [key for key in keys if not isinstance(key, EverythingBut)] or ["node_id"]))
         made = tuple(key if isinstance(key, EverythingBut) else next(plain) for key in keys)
         for key in made:
             if isinstance(key, EverythingBut):
-                key.resolve(rows.plan.meta)
-        return cls(rows, made)
+                key.resolve(plan.meta)
+        return cls(plan.meta, made, groups, agroups)
 
     def _clone(self, **changes: Any) -> Self:
-        made = type(self)(self._queryset, self._keys)
+        made = type(self)(self._meta, self._keys, self._groups, self._agroups)
         made._asked, made._order, made._start, made._stop = self._asked, self._order, self._start, self._stop
         for name, value in changes.items():
             setattr(made, name, value)
@@ -79,7 +91,7 @@ class Grouped(Exports):
         twice = next((name for name in aggregates if name in names), None)
         if twice is not None:
             raise QueryError(f"the column {twice!r} is there already; give the aggregate another name")
-        return self._clone(_asked={**self._asked, **checked(self._queryset.plan.meta, aggregates)})
+        return self._clone(_asked={**self._asked, **checked(self._meta, aggregates)})
 
     def order_by(self, *names: str | PathExpr) -> Self:
         """Groups ordered by these columns, ``-`` for descending: keys as they were typed, or names given in
@@ -125,12 +137,12 @@ class Grouped(Exports):
 
     def _table(self) -> Table:
         if self._table_made is None:
-            self._table_made = self._arranged(self._queryset._groups(self._keys, self._asked))
+            self._table_made = self._arranged(self._groups(self._keys, self._asked))
         return self._table_made
 
     async def _atable(self) -> Table:
         if self._table_made is None:
-            self._table_made = self._arranged(await self._queryset._agroups(self._keys, self._asked))
+            self._table_made = self._arranged(await self._agroups(self._keys, self._asked))
         return self._table_made
 
     def _arranged(self, found: Groups) -> Table:
@@ -168,7 +180,7 @@ class Grouped(Exports):
     def __repr__(self) -> str:
         keys = ", ".join(key.name if isinstance(key, Column) else str(key) for key in self._keys)
         asked = "".join(f", {name}={item}" for name, (item, _) in self._asked.items())
-        return f"<Grouped {self._queryset.plan.meta.plural} by {keys}{asked}>"
+        return f"<Grouped {self._meta.plural} by {keys}{asked}>"
 
 
 def _find(spelling: str | PathExpr, known: Sequence[str]) -> tuple[str, bool]:

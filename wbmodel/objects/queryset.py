@@ -445,7 +445,7 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         ``group_by("config.lr").annotate(n=Count(), loss=Mean("summary.loss"))``. Lazy; asks nothing."""
         from wbmodel.objects.grouped import Grouped
 
-        return Grouped.of(self, keys)
+        return Grouped.of(self._plan, keys, self._groups, self._agroups)
 
     def fields(self, *names: str) -> list[FieldInfo]:
         """Which keys the rows have under these fields (``"config"``, ``"summary"``; without names, under every field
