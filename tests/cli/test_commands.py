@@ -9,8 +9,9 @@ import pytest
 
 from wbmodel import Run, Sweep, connect, errors
 from wbmodel.cli import main as cli_main
+from wbmodel.cli.listed import LISTED
 from wbmodel.cli.main import _Commands, exit_status
-from wbmodel.cli.options import COMMANDS, LISTED, command_word, make_parser, tidy
+from wbmodel.cli.options import COMMANDS, command_word, make_parser, tidy
 from wbmodel.registry import make_plugin_manager
 
 VIT = "demo/vit-prisma"

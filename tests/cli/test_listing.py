@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from wbmodel import Run, connect
-from wbmodel.cli.options import LISTED
+from wbmodel.cli.listed import LISTED
 from wbmodel.cli.output import fit
 
 VIT = "demo/vit-prisma"

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from wbmodel import Artifact, F, Run
 from wbmodel.errors import FieldError
 from wbmodel.query.f import PathExpr
-from wbmodel.query.paths import Path, resolve_expr, resolve_keyword, resolve_path, split_dotted
+from wbmodel.query.paths import Path, resolve_expr, resolve_keyword, resolve_path
+from wbmodel.query.spelling import split_dotted
 
 META = Run.__wbmodel_meta__
 KEYS = st.text(min_size=0, max_size=12) | st.sampled_from(

@@ -12,8 +12,9 @@ from wbmodel.errors import FieldError, nearest
 from wbmodel.json_values import ABSENT
 from wbmodel.meta import EntityMeta, Kind
 from wbmodel.query.evaluate import dig
-from wbmodel.query.paths import quote_key, resolve_path
+from wbmodel.query.paths import resolve_path
 from wbmodel.query.shapes import columns as resolved
+from wbmodel.query.spelling import quote_key
 
 if TYPE_CHECKING:
     from wbmodel.objects.queryset import QuerySet

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from wbmodel.cli.options import LISTED
+from wbmodel.cli.listed import LISTED
 from wbmodel.cli.output import emit
 
 __all__ = ["add_completers", "complete", "run_completion"]

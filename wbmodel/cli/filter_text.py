@@ -22,8 +22,9 @@ from wbmodel.errors import FieldError, nearest
 from wbmodel.meta import EntityMeta, Kind
 from wbmodel.query.f import PathExpr
 from wbmodel.query.lookups import LOOKUPS, find_lookup
-from wbmodel.query.paths import quote_key, resolve_keyword, resolve_path, split_dotted
+from wbmodel.query.paths import resolve_keyword, resolve_path
 from wbmodel.query.q import Q, Term
+from wbmodel.query.spelling import quote_key, split_dotted
 from wbmodel.safe_text import escape, pointer
 
 __all__ = ["FilterSyntaxError", "parse_filter", "render_filter"]

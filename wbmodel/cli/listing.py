@@ -18,7 +18,7 @@ from wbmodel.cli.columns import (
     plain,
     unknown_keys,
 )
-from wbmodel.cli.options import LISTED
+from wbmodel.cli.listed import LISTED
 from wbmodel.cli.output import MAX_TABLE_COLUMNS, complain, emit, to_json, write_csv, write_table
 from wbmodel.cli.session import conditioned, open_session
 from wbmodel.errors import QueryError

@@ -10,19 +10,11 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from wbmodel.cli.listed import LISTED
 from wbmodel.errors import suggestion
 from wbmodel.safe_text import escape
 
-__all__ = ["COMMANDS", "LISTED", "Parser", "command_word", "make_parser", "tidy"]
-
-LISTED = {
-    "projects": "Project",
-    "runs": "Run",
-    "sweeps": "Sweep",
-    "artifacts": "Artifact",
-    "reports": "Report",
-}
-"""The commands that list, and the entity of each."""
+__all__ = ["COMMANDS", "Parser", "command_word", "make_parser", "tidy"]
 
 EXIT_CODES = """\
 exit status: 0 done, 1 not found or refused by the other side, 2 wrong arguments or filter, 3 not signed in or not

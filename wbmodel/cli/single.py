@@ -11,7 +11,7 @@ from wbmodel.cli.output import complain, emit, to_json, write_csv, write_table
 from wbmodel.cli.session import open_session
 from wbmodel.errors import FieldError
 from wbmodel.json_values import ABSENT
-from wbmodel.query.paths import quote_key
+from wbmodel.query.spelling import quote_key
 
 __all__ = ["run_single"]
 

@@ -16,7 +16,7 @@ from wbmodel.meta.wiring import in_project
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.relations import ToMany
 from wbmodel.query.f import PathExpr
-from wbmodel.query.paths import split_dotted
+from wbmodel.query.spelling import split_dotted
 
 if TYPE_CHECKING:
     from wbmodel.compiler.target import Target

@@ -12,6 +12,7 @@ from wbmodel.compiler.selection import check_related
 from wbmodel.errors import ConfigurationError, QueryError
 from wbmodel.meta import EntityMeta
 from wbmodel.objects.result import Result
+from wbmodel.objects.typevars import E_co, R_co
 from wbmodel.query.conditions import both, either
 from wbmodel.query.f import PathExpr
 from wbmodel.query.order import parse_order
@@ -22,18 +23,12 @@ from wbmodel.query.scopes import narrow
 from wbmodel.query.shapes import Dicts, Flat, Shape, Tuples, columns
 
 if TYPE_CHECKING:
-    from typing_extensions import Self, TypeVar
+    from typing_extensions import Self
 
     from wbmodel.objects.queryset import QuerySet
     from wbmodel.session.session import Session
-else:
-    # typing_extensions costs as much to import as the rest of this package; only type checkers need the default.
-    from wbmodel.objects.manager import TypeVarLike as TypeVar
 
 __all__ = ["Chain", "related"]
-
-E_co = TypeVar("E_co", covariant=True)
-R_co = TypeVar("R_co", covariant=True, default=E_co)
 
 
 @attrs.frozen(slots=True)

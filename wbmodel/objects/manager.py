@@ -10,12 +10,6 @@ if TYPE_CHECKING:
 __all__ = ["Manager"]
 
 
-def TypeVarLike(name: str, *, covariant: bool = False, default: Any = None) -> Any:  # noqa: N802 - stands for TypeVar
-    """A ``TypeVar`` without its default, which Python before 3.13 does not take."""
-    make: Any = TypeVar
-    return make(name, covariant=covariant)
-
-
 Q = TypeVar("Q", bound="QuerySet[Any, Any]")
 Q_co = TypeVar("Q_co", bound="QuerySet[Any, Any]", covariant=True)
 

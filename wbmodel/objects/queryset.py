@@ -18,10 +18,11 @@ from wbmodel import operations
 from wbmodel.errors import ConfigurationError, FieldError, NotSupported, QueryError
 from wbmodel.meta import Kind
 from wbmodel.meta.state import is_loaded
-from wbmodel.objects.chain import Chain, E_co, Origin, R_co
+from wbmodel.objects.chain import Chain, Origin
 from wbmodel.objects.exports import Exports
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.result import Result
+from wbmodel.objects.typevars import E_co, R_co
 from wbmodel.query.f import PathExpr
 from wbmodel.query.order import parse_order
 from wbmodel.query.q import Q

@@ -16,7 +16,7 @@ from wbmodel.errors import QueryError, RequestTimeout, WaitTimeout, suggestion
 from wbmodel.json_values import same
 from wbmodel.meta import EntityMeta, Kind
 from wbmodel.meta.state import kept, put
-from wbmodel.objects.chain import E_co
+from wbmodel.objects.typevars import E_co
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.reload import look_again, reload
 from wbmodel.operations.results import results

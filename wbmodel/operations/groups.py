@@ -19,9 +19,10 @@ from wbmodel.operations.cells import Spread, cells, declared, spread
 from wbmodel.operations.run import collect
 from wbmodel.query.aggregates import Aggregate, EverythingBut
 from wbmodel.query.order import rank
-from wbmodel.query.paths import Path, quote_key
+from wbmodel.query.paths import Path
 from wbmodel.query.plan import Plan
 from wbmodel.query.shapes import Column
+from wbmodel.query.spelling import quote_key
 from wbmodel.table.column import Dtype
 
 __all__ = ["Asked", "Groups", "Key", "checked", "group", "groups", "needed"]

@@ -16,7 +16,8 @@ from wbmodel.errors import FieldError, QueryError
 from wbmodel.json_values import operand_type
 from wbmodel.meta import EntityMeta, Kind
 from wbmodel.query.f import PathExpr
-from wbmodel.query.paths import Path, resolve_path, split_dotted
+from wbmodel.query.paths import Path, resolve_path
+from wbmodel.query.spelling import split_dotted
 
 __all__ = [
     "Aggregate",

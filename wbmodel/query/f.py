@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from wbmodel.query.q import Q, Term
+from wbmodel.query.spelling import quote_key, split_dotted
 
 __all__ = ["F", "PathExpr"]
 
@@ -176,8 +177,6 @@ class PathExpr:
     @property
     def dotted(self) -> str:
         """The dotted form, without a sign: ``summary.loss``. Keys that hold a dot or a quote are written quoted."""
-        from wbmodel.query.paths import quote_key
-
         return ".".join([self.field, *(quote_key(key) for key in self.keys)])
 
     def __str__(self) -> str:
@@ -201,8 +200,6 @@ class _Root:
 
     def __call__(self, dotted: str) -> PathExpr:
         """A path from text: ``F("summary.loss")``, ``F('config."a.b"')``."""
-        from wbmodel.query.paths import split_dotted
-
         sign, parts = split_dotted(dotted)
         return PathExpr(parts[0], tuple(parts[1:]), sign == "-")
 

@@ -18,7 +18,8 @@ from wbmodel.json_values import ABSENT, operand_type
 from wbmodel.meta import EntityMeta, Kind
 from wbmodel.query.evaluate import getter
 from wbmodel.query.f import PathExpr
-from wbmodel.query.paths import Path, _resolve, resolve_path, split_dotted
+from wbmodel.query.paths import Path, resolve_parts, resolve_path
+from wbmodel.query.spelling import split_dotted
 
 __all__ = ["OrderKey", "default_order", "has_value", "parse_order", "rank", "sort_key", "tie_break"]
 
@@ -43,7 +44,7 @@ class OrderKey:
 def parse_order(meta: EntityMeta, spelling: str | PathExpr) -> OrderKey:
     """An order key from ``"-summary.loss"``, ``"-summary__loss"`` or ``-F.summary["loss"]``."""
     if isinstance(spelling, PathExpr):
-        path, descending = _resolve(meta, spelling.field, spelling.keys, spelling), spelling.descending
+        path, descending = resolve_parts(meta, spelling.field, spelling.keys, spelling), spelling.descending
     elif isinstance(spelling, str):
         if spelling == "?":
             raise FieldError("a random order cannot be paged; take the rows you need and shuffle them")

@@ -7,18 +7,17 @@ a lookup.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 
 import attrs
 
-from wbmodel.codec import read_quoted
 from wbmodel.errors import FieldError, nearest, suggestion
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, entity_meta
 from wbmodel.query.f import PathExpr
 from wbmodel.query.lookups import LOOKUPS, find_lookup
+from wbmodel.query.spelling import quote_key, split_dotted
 
-__all__ = ["Path", "quote_key", "resolve_expr", "resolve_keyword", "resolve_path", "split_dotted"]
+__all__ = ["Path", "resolve_expr", "resolve_keyword", "resolve_parts", "resolve_path"]
 
 # What people write who come from another query language; none of these is a lookup here.
 _FOREIGN = {
@@ -81,43 +80,6 @@ class Path:
         return self.dotted
 
 
-def quote_key(key: str) -> str:
-    """A key as one part of a dotted path, quoted when it would not be read back as it is."""
-    if key == "" or "." in key or key[0] in '"-+' or key != key.strip():
-        return json.dumps(key, ensure_ascii=False)
-    return key
-
-
-def split_dotted(text: str) -> tuple[str, list[str]]:
-    """The sign (``"+"``, ``"-"`` or ``""``) and the parts of a dotted path. Raises :class:`FieldError` when it has
-    none."""
-    if not isinstance(text, str):
-        raise FieldError(f"a path is text or an F path, not {text!r}")
-    sign, rest = (text[0], text[1:]) if text[:1] in ("-", "+") and text else ("", text)
-    parts: list[str] = []
-    at = 0
-    while True:
-        if rest[at : at + 1] == '"':
-            try:
-                part, end = read_quoted(rest, at)
-            except ValueError:
-                raise FieldError(
-                    f"the quote in {text!r} is not closed; a quoted key is written like a JSON string"
-                ) from None
-            if end < len(rest) and rest[end] != ".":
-                raise FieldError(f"after the quoted key in {text!r} comes a dot or the end, not {rest[end]!r}")
-        else:
-            end = rest.find(".", at)
-            end = len(rest) if end < 0 else end
-            part = rest[at:end]
-            if not part:
-                raise FieldError(f'the path {text!r} has an empty part; write an empty key as ""')
-        parts.append(part)
-        if end >= len(rest):
-            return sign, parts
-        at = end + 1
-
-
 def _unsigned(text: str) -> list[str]:
     sign, parts = split_dotted(text)
     if sign:
@@ -132,12 +94,12 @@ def resolve_path(meta: EntityMeta, spelling: str | PathExpr) -> Path:
     parts = _unsigned(spelling)
     if len(parts) == 1 and "__" in parts[0] and meta.find(parts[0]) is None:
         parts = _split_keyword(meta, parts[0])
-    return _resolve(meta, parts[0], tuple(parts[1:]), spelling)
+    return resolve_parts(meta, parts[0], tuple(parts[1:]), spelling)
 
 
 def resolve_expr(meta: EntityMeta, expr: PathExpr) -> Path:
     """A path from an ``F`` path, whose keys are literal."""
-    return _resolve(meta, expr.field, expr.keys, expr)
+    return resolve_parts(meta, expr.field, expr.keys, expr)
 
 
 def resolve_keyword(meta: EntityMeta, keyword: str) -> tuple[Path, str]:
@@ -148,8 +110,8 @@ def resolve_keyword(meta: EntityMeta, keyword: str) -> tuple[Path, str]:
         *head, last = rest or [""]
         key, cut, lookup = last.rpartition("__")
         if cut and key and find_lookup(lookup):
-            return _resolve(meta, field, (*head, key), keyword), lookup
-        return _resolve(meta, field, tuple(rest), keyword), "exact"
+            return resolve_parts(meta, field, (*head, key), keyword), lookup
+        return resolve_parts(meta, field, tuple(rest), keyword), "exact"
     parts = _split_keyword(meta, keyword)
     field, *rest = parts
     found = meta.need(field)
@@ -162,7 +124,7 @@ def resolve_keyword(meta: EntityMeta, keyword: str) -> tuple[Path, str]:
             lookup = _take_lookup(keyword, rest, guess=False)
     elif rest:
         lookup = _take_lookup(keyword, rest, guess=False)
-    return _resolve(meta, field, tuple(rest), keyword), lookup
+    return resolve_parts(meta, field, tuple(rest), keyword), lookup
 
 
 def _split_keyword(meta: EntityMeta, keyword: str) -> list[str]:
@@ -204,7 +166,8 @@ def _close(one: str, other: str) -> bool:
     return one != other and difflib.SequenceMatcher(None, one, other).ratio() >= 0.85
 
 
-def _resolve(meta: EntityMeta, name: str, keys: tuple[str, ...], spelling: object) -> Path:
+def resolve_parts(meta: EntityMeta, name: str, keys: tuple[str, ...], spelling: object) -> Path:
+    """A path from the name of its field and the keys; ``spelling`` is what messages call it."""
     found = meta.need(name)
     if found.kind is Kind.REF:
         assert found.target is not None
