@@ -13,36 +13,14 @@ FILES = sources()
 # Who imports against the rows, and why. (file, module) -> reason; below `wbmodel`.
 ALLOWED = {
     ("engine.server", "server"): "the server's older name, which the docs of plugins give, stays importable",
-    # Left until the physical plan stands between compiler and operations:
-    ("compiler.explain", "operations.pages"): "explain() builds what would run",
-    ("compiler.explain", "operations.paging"): "explain() builds what would run",
-    ("compiler.explain", "operations.streams"): "explain() builds what would run",
-    ("compiler.query", "operations.keyset"): "which orders have a keyset is decided here",
-    # Left until operations take plans and targets:
-    ("operations.answers", "objects.queryset"): "takes querysets",
-    ("operations.bulk", "objects.queryset"): "takes querysets",
-    ("operations.bulk", "session.session"): "takes a session",
-    ("operations.create", "objects.queryset"): "takes querysets",
-    ("operations.create", "objects.watch"): "looks again by a function of watch",
-    ("operations.keys", "objects.queryset"): "takes querysets",
-    ("operations.save", "objects.watch"): "looks again by a function of watch",
-    ("operations.save", "session.deadline"): "asks what is left of the time",
-    ("operations.save", "session.session"): "takes a session",
-    ("operations.table", "objects.queryset"): "takes querysets",
-    # Left until tables and display take plain data:
-    ("display.notebook", "objects.queryset"): "shows querysets",
-    ("table.json_columns", "compiler.hydrate"): "decodes as hydration does",
-    ("table.json_columns", "meta"): "knows kinds",
-    ("table.table", "meta"): "knows kinds",
-    # Left until entities are registered by who needs them:
-    ("meta", "entities"): "a pickle may ask for an entity before anyone has imported it",
 }
 
 # Imports by a function whose module is not written in the call. file -> where the names come from.
 BY_FUNCTION = {
     "wbmodel": "the table `_LATER`, whose texts count as imports",
+    "wbmodel.operations": "its own modules, which it imports for annotations too",
     "wbmodel.cli.main": "the table of `cli/options.py`, whose texts count as imports",
-    "wbmodel.table.table": "a frame library's name",
+    "wbmodel.table.exports": "a frame library's name",
     "wbmodel.testing.conformance.seeds": "what the user of the kit names",
 }
 
