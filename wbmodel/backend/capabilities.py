@@ -29,7 +29,11 @@ class Capabilities:
     regex: bool = _flag(False, "`$regex` is Python's `re.search`.")
     exists: bool = _flag(False, "`$exists` tells an absent key from a null one.")
     multi_order: bool = _flag(False, "Several order keys may be joined by commas; ties come newest first, then by id.")
-    nulls_last: bool = _flag(False, "NULL, absent and NaN sort last in both directions.")
+    nulls_last: bool = _flag(
+        False,
+        "NULL, absent and NaN sort last in both directions, and where a key holds values of several types, they sort "
+        "in the documented order: numbers, text, booleans, lists, objects; descending reverses it.",
+    )
     count: bool = _flag(True, "`runCount` and `totalCount` honour filters.")
     all_projects: bool = _flag(False, "A query that names no project means every project the viewer sees.")
     filtered: frozenset[str] = _flag(frozenset({"Run"}), "GraphQL types whose connections take `filters` and `order`.")

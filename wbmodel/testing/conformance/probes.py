@@ -162,12 +162,14 @@ def multi_order(kit: Kit) -> list[str]:
 
 
 def nulls_last(kit: Kit) -> list[str]:
-    """Null, absent and NaN last, both ways."""
+    """Null, absent and NaN last, both ways; values of several types under one key in the documented order."""
     orders: dict[str, Path] = {
         "heartbeat_at": ("heartbeat_at",),
         "group": ("group",),
         "summary_metrics.loss": ("summary", "loss"),
         "config.rank.value": ("config", "rank"),
+        "config.every.value": _EVERY,
+        "summary_metrics.every": _SEEN,
     }
     rows = {row["id"]: row for row in kit.rows("Run")}
     complaints = []
@@ -177,13 +179,24 @@ def nulls_last(kit: Kit) -> list[str]:
             if isinstance(found, str):
                 complaints.append(f"order {sign + text!r}: {found}")
                 continue
-            lacking = [_lacks(oracle.look(rows[item], path)) for item in found if item in rows]
+            known = [rows[item] for item in found if item in rows]
+            lacking = [_lacks(oracle.look(row, path)) for row in known]
             if lacking != sorted(lacking):
-                first = next(item for item, lacks in zip(found, lacking, strict=True) if lacks)
-                value = oracle.look(rows[first], path)
+                first = next(row for row, lacks in zip(known, lacking, strict=True) if lacks)
+                value = oracle.look(first, path)
                 complaints.append(
-                    f"order {sign + text!r}: {first}, where it is {value!r}, stands before rows with a value"
+                    f"order {sign + text!r}: {first['id']}, where it is {value!r}, stands before rows with a value"
                 )
+            elif path in (_EVERY, _SEEN):
+                # No two runs have the same value there, so that rows do not tie.
+                there = known[: lacking.count(False)]
+                values, expected = (
+                    [oracle.look(row, path) for row in order]
+                    for order in (there, oracle.ordered(there, [(path, sign == "-")]))
+                )
+                told = next((pair for pair in zip(values, expected, strict=True) if pair[0] is not pair[1]), None)
+                if told is not None:
+                    complaints.append(f"order {sign + text!r}: {told[0]!r} stands where {told[1]!r} belongs")
     return complaints
 
 
