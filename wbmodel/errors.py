@@ -262,7 +262,8 @@ class QueryWarning(WbmodelWarning):
 
 
 class OrderWarning(QueryWarning):
-    """Ordering needs many more rows than were asked for."""
+    """Ordering needs many more rows than were asked for, or the server turned out to order otherwise after rows were
+    handed out."""
 
 
 class PageDrift(WbmodelWarning):
