@@ -122,6 +122,7 @@ def querysets() -> dict[str, str]:
         "queryset": markdown(QuerySet.__doc__),
         "explanation": markdown(Explanation.__doc__),
         "explained": table(("attribute", "type"), explained),
+        "explained_members": table(("member", "meaning"), members(Explanation)),
         "acts": table(
             ("value", "meaning"), [(f"`{item.__name__}`", markdown(item.__doc__)) for item in (Add, Remove, Set, Unset)]
         ),
