@@ -36,17 +36,18 @@ def ask():
     return [(run.name, run.summary["test_loss"]) for run in runs.order_by("summary.test_loss", "-created_at")[:5]]
 first = ask()
 calls, depth, functions = 0, 0, set()
+def ours(file):
+    return file.startswith(home) and "site-packages" not in file
 def seen(frame, event, argument):
     global calls, depth
     file = frame.f_code.co_filename
-    if event != "call" or not file.startswith(home) or "/engine/" in file or "wbmodel_fixtures" in file:
+    if event != "call" or not ours(file) or "/engine/" in file or "wbmodel_fixtures" in file:
         return
     calls += 1
     functions.add((file, frame.f_code.co_qualname if hasattr(frame.f_code, "co_qualname") else frame.f_code.co_name))
     deep = 0
     while frame is not None:
-        name = frame.f_code.co_filename
-        deep += name.startswith(home)
+        deep += ours(frame.f_code.co_filename)
         frame = frame.f_back
     depth = max(depth, deep)
 sys.setprofile(seen)
