@@ -19,7 +19,7 @@ from wbmodel.hookspecs import CallInfo
 from wbmodel.session import current, deadline, drive, observe
 from wbmodel.session.observe import SessionStats, notify
 from wbmodel.session.settings import Settings
-from wbmodel.session.viewer import Asker
+from wbmodel.session.viewer import Viewer
 from wbmodel.urls import app_url, mask_url
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Session:
         self._registered: Sequence[drive.NamedWrapper] | None = None
         self._recording = _recording(settings)
         self._call_info: CallInfo | None = None
-        self._asker = Asker(lambda: not self.capabilities.in_process)
+        self._viewer = Viewer(lambda: not self.capabilities.in_process)
         self._target: Target | None = None
         self._closed = False
         self._blocks = 0
@@ -184,12 +184,12 @@ class Session:
     def run(self, operation: drive.Operation[T], *, timeout: float | None = None) -> T:
         """Drive an I/O-free operation to its end and give the value it returns. ``timeout`` is in seconds for all its
         requests together; :class:`~wbmodel.errors.RequestTimeout` says when they were not enough."""
-        operation = self._asker.naming(operation)
+        operation = self._viewer.naming(operation)
         return drive.run(operation, self) if timeout is None else deadline.run(operation, self, timeout)
 
     async def arun(self, operation: drive.Operation[T], *, timeout: float | None = None) -> T:
         """The twin of :meth:`run`."""
-        operation = self._asker.naming(operation)
+        operation = self._viewer.naming(operation)
         if timeout is None:
             return await drive.arun(operation, self)
         return await deadline.arun(operation, self, timeout)
@@ -197,14 +197,14 @@ class Session:
     def iterate(self, operation: drive.Operation[Any], *, timeout: float | None = None) -> Iterator[Sequence[Any]]:
         """What an I/O-free operation emits, as it comes. Closing the iterator early closes the operation. ``timeout``
         is as in :meth:`run`; the time that the caller takes between two of them does not count."""
-        operation = self._asker.naming(operation)
+        operation = self._viewer.naming(operation)
         return drive.iterate(operation, self) if timeout is None else deadline.iterate(operation, self, timeout)
 
     def aiterate(
         self, operation: drive.Operation[Any], *, timeout: float | None = None
     ) -> AsyncGenerator[Sequence[Any], None]:
         """The twin of :meth:`iterate`."""
-        operation = self._asker.naming(operation)
+        operation = self._viewer.naming(operation)
         return drive.aiterate(operation, self) if timeout is None else deadline.aiterate(operation, self, timeout)
 
     def _asked(self, request: Request) -> drive.Operation[Response]:

@@ -8,14 +8,14 @@ from typing import Any, TypeVar
 from wbmodel.backend.asks import Request, Response, Send, Verb
 from wbmodel.errors import DoesNotExist
 
-__all__ = ["VIEWER", "Asker"]
+__all__ = ["VIEWER", "Viewer"]
 
 T = TypeVar("T")
 
 VIEWER = Request("query Viewer { viewer { username entity } }", {}, "Viewer")
 
 
-class Asker:
+class Viewer:
     """The account of a session, found out when a message needs it and remembered then.
 
     ``wanted`` says whether the backend has accounts worth naming: one in this process has none.
