@@ -13,15 +13,16 @@ import time
 from tests.differential.baseline import ROOT, baseline
 from tests.differential.comparing import differences, report
 from tests.differential.deviations import uncovered
-from tests.differential.running import QUICK, Piece, pieces, start
+from tests.differential.running import LIVE_EVERY, QUICK, Piece, pieces, start
 
 
 def main() -> int:
     """Compare; 1 when something differs."""
     parser = argparse.ArgumentParser(prog="python -m tests.differential", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="200 questions at two homes, writes at one, and names")
-    parser.add_argument("--part", choices=["querysets", "writes", "tables", "names"])
-    parser.add_argument("--seed", help="one question, N:M for several; the name of a step of writes or tables")
+    parser.add_argument("--whole", action="store_true", help="every question at every live home, too")
+    parser.add_argument("--part", choices=["querysets", "writes", "tables", "lookups", "names"])
+    parser.add_argument("--seed", help="one question, N:M for several; the name of a record of another part")
     parser.add_argument("--home", help="one home")
     parser.add_argument("--show", action="store_true", help="print the record of the working tree")
     options = parser.parse_args()
@@ -30,7 +31,7 @@ def main() -> int:
         arguments += ["--seeds", options.seed] if options.seed else []
         print(start([ROOT, ROOT / "plugins"], arguments).communicate()[0])
         return 0
-    chosen = QUICK if options.quick else pieces()
+    chosen = QUICK if options.quick else pieces(live_every=1 if options.whole else LIVE_EVERY)
     if options.part:
         chosen = [item for item in chosen if item.part == options.part]
     if options.home:

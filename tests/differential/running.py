@@ -14,7 +14,7 @@ import attrs
 
 from tests.differential.baseline import HOME, REVISION, ROOT, baseline
 
-__all__ = ["QUICK", "SEEDS", "Piece", "pieces", "records", "start"]
+__all__ = ["LIVE_EVERY", "QUICK", "SEEDS", "Piece", "pieces", "records", "start"]
 
 HERE = Path(__file__).parent
 DIALECTS = ("full", "weak", "drops", "mongo", "loose", "hostile1", "hostile2")
@@ -22,8 +22,8 @@ HOMES = ("fixtures", *DIALECTS, *(f"live-{name}" for name in DIALECTS))
 PLACES = ("fixtures", "engine", "slow", "live", "readonly")
 TABLE_HOMES = ("fixtures", "weak")
 SEEDS = 2000
-LIVE_EVERY = 3
-"""A live home is asked every third question: each is asked at live homes of two or three dialects."""
+LIVE_EVERY = 7
+"""A live home is asked every seventh question, so that each is asked at one: HTTP takes long and changes little."""
 
 
 @attrs.frozen
@@ -33,6 +33,7 @@ class Piece:
     part: str
     home: str = "-"
     seeds: str | None = None
+    live_every: int = LIVE_EVERY
 
     def __str__(self) -> str:
         return self.part if self.home == "-" else f"{self.part}-{self.home}"
@@ -41,27 +42,34 @@ class Piece:
     def arguments(self) -> list[str]:
         """For the probe's command line."""
         chosen = ["--seeds", self.seeds] if self.seeds else []
-        return ["--parts", self.part, "--homes", self.home, "--live-every", str(LIVE_EVERY), *chosen]
+        return ["--parts", self.part, "--homes", self.home, "--live-every", str(self.live_every), *chosen]
 
 
-def pieces(seeds: int = SEEDS) -> list[Piece]:
-    """All pieces, with the first ``seeds`` questions."""
+def pieces(seeds: int = SEEDS, live_every: int = LIVE_EVERY) -> list[Piece]:
+    """All pieces, with the first ``seeds`` questions; at live homes one of ``live_every``."""
     return [
         Piece("names"),
+        *(Piece("lookups", name) for name in ("full", "weak")),
         *(Piece("writes", name) for name in PLACES),
         *(Piece("tables", name) for name in TABLE_HOMES),
-        *(Piece("querysets", name, f"0:{seeds}") for name in HOMES),
+        *(Piece("querysets", name, f"0:{seeds}", live_every) for name in HOMES),
     ]
 
 
-QUICK = [Piece("names"), Piece("writes", "fixtures"), *(Piece("querysets", at, "0:200") for at in ("full", "weak"))]
+QUICK = [
+    Piece("names"),
+    Piece("lookups", "weak"),
+    Piece("writes", "fixtures"),
+    *(Piece("querysets", name, "0:200") for name in ("full", "weak")),
+]
 """What is asked after each small step of work."""
 
 
 def records(piece: Piece) -> tuple[str, str]:
     """The records of the starting revision and of the working tree, as lines of JSON. Both are asked at once; what the
     starting revision answered to the same probe before is not asked again."""
-    name = f"{piece}-{re.sub(r'[^a-z0-9]+', '-', piece.seeds or 'all')[:40]}"
+    chosen = re.sub("[^a-z0-9]+", "-", piece.seeds or "all")[:40]
+    name = f"{piece}-{chosen}-{piece.live_every}"
     kept = HOME / "records" / f"{name}-{_mark(piece)}.jsonl"
     fresh = HOME / "records" / f"working-{name}-{os.getpid()}"
     kept.parent.mkdir(parents=True, exist_ok=True)

@@ -11,9 +11,10 @@ from tests.differential.comparing import Difference, compared, differences, repo
 from tests.differential.deviations import DEVIATIONS, Deviation, uncovered
 from tests.differential.running import SEEDS, Piece, pieces
 
-ASKED = int(os.environ.get("WBMODEL_DIFFERENTIAL", SEEDS))
-"""How many of the seeded questions are asked."""
+CHOICE = os.environ.get("WBMODEL_DIFFERENTIAL", str(SEEDS))
+"""How many of the seeded questions are asked; ``whole``: all of them at every live home, too."""
 
+PIECES = pieces(live_every=1) if CHOICE == "whole" else pieces(int(CHOICE))
 _used: dict[Piece, set[Deviation]] = {}
 
 
@@ -28,7 +29,7 @@ def _built() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("piece", pieces(ASKED), ids=str)
+@pytest.mark.parametrize("piece", PIECES, ids=str)
 def test_the_same_answers(piece: Piece) -> None:
     left, _used[piece] = uncovered(differences(piece))
     assert not left, report(left)
@@ -36,7 +37,7 @@ def test_the_same_answers(piece: Piece) -> None:
 
 @pytest.mark.slow
 def test_each_deviation_covers_something() -> None:
-    if len(_used) < len(pieces()) or ASKED < SEEDS:
+    if len(_used) < len(PIECES) or CHOICE not in ("whole", str(SEEDS)):
         pytest.skip("only a whole run can tell")
     unused = set(DEVIATIONS).difference(*_used.values())
     assert not unused, "nothing differs so any more; take out: " + "; ".join(item.reason for item in unused)

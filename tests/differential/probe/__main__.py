@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 
 from .homes import HOMES
+from .lookups import try_all
 from .names import write_names
 from .querysets import ask_all
 from .recording import Writer
@@ -39,11 +40,21 @@ def _tables(writer: Writer, options: argparse.Namespace) -> None:
     look_at_all(writer, options.homes, options.seeds)
 
 
+def _lookups(writer: Writer, options: argparse.Namespace) -> None:
+    try_all(writer, options.homes, options.seeds)
+
+
 def _names(writer: Writer, options: argparse.Namespace) -> None:
     write_names(writer)
 
 
-PARTS: dict[str, Work] = {"names": _names, "writes": _writes, "tables": _tables, "querysets": _querysets}
+PARTS: dict[str, Work] = {
+    "names": _names,
+    "lookups": _lookups,
+    "writes": _writes,
+    "tables": _tables,
+    "querysets": _querysets,
+}
 
 
 def _name(text: str | None) -> list[str] | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 import attrs
 
-__all__ = ["Question", "question"]
+__all__ = ["BAD_CONDITIONS", "BAD_STEPS", "Question", "question"]
 
 
 @attrs.frozen
@@ -119,7 +119,7 @@ _KEYS = {
 }  # fmt: skip
 _KEY_NAMES = {"Run": "id", "Sweep": "id", "Report": "id", "User": "username"}
 
-_BAD_CONDITIONS = [
+BAD_CONDITIONS = [
     'Q(stat="finished")', "Q(xyzzy=1)", 'F.sumary["loss"] < 1', 'Q(state__startwith="a")', 'F.state.lookup("like", 1)',
     'Q(**{"state.x": 1})', "Q(user__age=3)", 'Q(created_at__gt="soon")', "Q(created_at__gt=datetime(2021, 4, 23))",
     'Q(state__in="finished")', "Q(state__in=None)", 'Q(project__in="a/b")', "Q(state=3)", 'Q(tags="a")',
@@ -129,7 +129,7 @@ _BAD_CONDITIONS = [
     "Q(config__lr__range=(1,))", 'Q(created_at__date="x")', "Q(created_at__within=3)", 'Q(summary__loss__isnan="x")',
     "Q(tags__contains=3)", 'Q(config__lr__regex=3)', "Q(lr=1)", 'Q(loss__lt=1)', 'Q(path="a/b")', 'Q("state")',
 ]  # fmt: skip
-_BAD_STEPS = [
+BAD_STEPS = [
     '.order_by("-creatd_at")', '.order_by("tags")', '.order_by("?")', '.values("nme")', '.only("nme")',
     '.select_related("usr")', '.prefetch_related("file")', "[-3:]", "[-1]", '[:3].filter(state="a")',
     '[:3].order_by("name")', '[:3].get(id="a")', "[::0]", "[1.5:]", '["a"]', ".filter(1)", ".defer(3)",
@@ -213,7 +213,7 @@ def question(seed: int) -> Question:
     if rng.random() < 0.4:
         text += _slice(rng)
     if rng.random() < 0.06:
-        text += rng.choice(_BAD_STEPS)
+        text += rng.choice(BAD_STEPS)
     return Question(entity, text, _ends(rng, entity), reads)
 
 
@@ -236,7 +236,7 @@ def _conditions(rng: Rng, entity: str) -> str:
 
 def _condition(rng: Rng, entity: str, depth: int) -> str:
     if rng.random() < 0.03:
-        return rng.choice(_BAD_CONDITIONS)
+        return rng.choice(BAD_CONDITIONS)
     kind = rng.choices(["leaf", "and", "or", "not"], [6, 1, 3, 2])[0] if depth > 0 else "leaf"
     if kind == "leaf":
         return _leaf(rng, entity)
