@@ -119,7 +119,7 @@ def _taken(needs: tuple[str, ...]) -> set[str]:
 
 
 def _unchecked(meta: EntityMeta, names: AbstractSet[str], needs: tuple[str, ...]) -> set[str]:
-    return names - _taken(needs) - meta.options.checks.keys()
+    return set(names) - _taken(needs) - meta.options.checks.keys()
 
 
 def _checks(

@@ -54,6 +54,12 @@ class Step:
     relation: str | None = None
 
 
+def _given_scopes(route: Route) -> tuple[str, ...]:
+    """The scopes that give a route's variables. A project is named with its entity."""
+    names = route.variables
+    return tuple(name for name in names if name != _KEY and not (name == ENTITY and PROJECT in names))
+
+
 @attrs.frozen(slots=True, kw_only=True, eq=False)
 class Route:
     """A way to an entity's nodes: the steps down from the root, and the ``connection`` there with what it can do.
@@ -78,13 +84,7 @@ class Route:
     args: tuple[Arg, ...] = ()
     fixed: tuple[tuple[str, str | bool], ...] = ()
     context: str | None = None
-    needs: tuple[str, ...] = attrs.field()
-
-    @needs.default
-    def _needs(self) -> tuple[str, ...]:
-        names = self.variables
-        # A project is named with its entity.
-        return tuple(name for name in names if name != _KEY and not (name == ENTITY and PROJECT in names))
+    needs: tuple[str, ...] = attrs.field(default=attrs.Factory(_given_scopes, takes_self=True))
 
     @property
     def count_field(self) -> str:
