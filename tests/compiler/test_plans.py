@@ -18,6 +18,7 @@ from wbmodel.compiler.compile import compile_plan
 from wbmodel.compiler.physical import Scan
 from wbmodel.compiler.target import Target
 from wbmodel.errors import ConfigurationError, FieldError
+from wbmodel.operations import reload, save
 from wbmodel.operations.paging import PageBudget
 from wbmodel.operations.streams import open_stream
 from wbmodel.query.plan import Plan
@@ -69,3 +70,13 @@ def test_a_plan_for_another_backend_is_refused() -> None:
     open_stream(step, PageBudget(here), [])
     with pytest.raises(ConfigurationError, match="made for https://one.example, and https://two.example is asked"):
         open_stream(step, PageBudget(there), [])
+
+
+def test_a_target_of_another_backend_is_refused() -> None:
+    with served(STORE) as here, served(STORE) as there:
+        run = Run.objects.using(here).first()
+        assert run is not None
+        for operation in (reload.reload(run, there.target), save.delete(run, there.target, {})):
+            with pytest.raises(ConfigurationError, match="came from"):
+                there.run(operation)
+        here.run(reload.reload(run, here.target))

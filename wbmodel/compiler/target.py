@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 
 from wbmodel.backend.capabilities import Capabilities
+from wbmodel.errors import ConfigurationError
 
 __all__ = ["Target"]
 
@@ -21,3 +22,12 @@ class Target:
     entity: str | None = None
     place: str = "this backend"
     owner: Any = None
+
+    def refuse_foreign(self, row: Any) -> None:
+        """Raise :class:`~wbmodel.errors.ConfigurationError` for an object that came from another backend."""
+        if self.owner is None or row.session is self.owner or row.session.origin == self.owner.origin:
+            return
+        raise ConfigurationError(
+            f"{row!r} came from {row.session.url}, and {self.place} is asked; use the target of the session that it "
+            "came from"
+        )

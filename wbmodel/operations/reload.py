@@ -19,6 +19,7 @@ __all__ = ["look_again", "reload"]
 
 def look_again(row: Any, target: Target, fields: tuple[str, ...]) -> Operation[Any]:
     """The object as the backend has it now, with these fields. Raises its ``DoesNotExist``."""
+    target.refuse_foreign(row)
     for found in (yield from collect(_again(row, fields), target)):
         if not state.is_loaded(row, "node_id") or found.node_id == row.node_id:
             return found

@@ -222,6 +222,7 @@ def _chosen(row: Any, update_fields: Iterable[str] | None) -> tuple[str, ...]:
 
 def save(row: Any, target: Target, update_fields: Iterable[str] | None, check: bool) -> Operation[tuple[str, ...]]:
     """Send what changed; the names of the fields that were sent."""
+    target.refuse_foreign(row)
     names = _chosen(row, update_fields)
     if not names:
         return ()
@@ -347,6 +348,7 @@ def _compare(row: Any, names: tuple[str, ...], target: Target) -> Operation[None
 
 def delete(row: Any, target: Target, flags: dict[str, bool]) -> Operation[None]:
     """Delete one object."""
+    target.refuse_foreign(row)
     require_writable(target)
     node_id = yield from identify(row, target)
     request = deletion(type(row).__wbmodel_meta__, node_id, flags)
