@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
 
@@ -72,6 +73,15 @@ def test_importing_wbmodel_loads_nothing_heavy() -> None:
     code = f"import sys, wbmodel; print(sorted({HEAVY!r} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "[]"
+
+
+def test_importing_wbmodel_leaves_for_later_what_only_a_question_needs() -> None:
+    code = "import sys, wbmodel; print(sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = ast.literal_eval(done.stdout)
+    later = ("wbmodel.backend", "wbmodel.table", "wbmodel.session", "wbmodel.display", "wbmodel.operations.")
+    assert [name for name in loaded if name.startswith(later)] == []
+    assert [name for name in loaded if name.startswith("wbmodel.compiler.")] == ["wbmodel.compiler.selection"]
 
 
 def test_connecting_loads_nothing_heavy_either() -> None:

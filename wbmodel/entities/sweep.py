@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from wbmodel.backend.asks import Response, Send
 from wbmodel.entities.base import entity
 from wbmodel.entities.written import Written
 from wbmodel.errors import ConflictError, FieldError
@@ -19,6 +18,7 @@ from wbmodel.query.f import PathExpr
 from wbmodel.query.spelling import split_dotted
 
 if TYPE_CHECKING:
+    from wbmodel.backend.asks import Response
     from wbmodel.compiler.target import Target
     from wbmodel.entities.project import Project
     from wbmodel.entities.run import Run
@@ -214,6 +214,7 @@ _FROM = {
 
 def _steer(row: Sweep, target: Target, verb: str) -> Operation[None]:
     """Look at the state of a sweep, then write the one that ``verb`` means, unless it is that already."""
+    from wbmodel.backend.asks import Send
     from wbmodel.compiler.mutations import upsert
     from wbmodel.operations.reload import look_again
     from wbmodel.operations.save import check_answer, place_of, require_writable

@@ -6,14 +6,16 @@ import threading
 import warnings
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeVar
 
 import attrs
 
-from wbmodel.backend.capabilities import Capabilities
 from wbmodel.codec import format_datetime
 from wbmodel.errors import QueryWarning
 from wbmodel.meta import Kind
+
+if TYPE_CHECKING:
+    from wbmodel.backend.capabilities import Capabilities
 
 Filter = dict[str, Any]
 Grade = Literal["exact", "superset", "local"]

@@ -6,14 +6,16 @@ import math
 import operator
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from wbmodel.backend.capabilities import Capabilities
 from wbmodel.errors import FieldError
 from wbmodel.json_values import ABSENT, operand_type, same
 from wbmodel.meta import Kind
 from wbmodel.query.lookups import accept
 from wbmodel.query.lookups.base import LOCAL, Filter, Lookup, Pushed, Test, graded, lookup, null_or, wire_value
+
+if TYPE_CHECKING:
+    from wbmodel.backend.capabilities import Capabilities
 
 
 def _trusted(kind: Kind, can: Capabilities) -> bool:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from wbmodel.backend.capabilities import Capabilities
 from wbmodel.errors import FieldError
 from wbmodel.json_values import ABSENT
 from wbmodel.meta import Kind
 from wbmodel.query.lookups import accept
 from wbmodel.query.lookups.base import LOCAL, Filter, Lookup, Pushed, Test, graded, lookup
+
+if TYPE_CHECKING:
+    from wbmodel.backend.capabilities import Capabilities
 
 
 class Flag(Lookup):

@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from wbmodel.backend.capabilities import Capabilities
 from wbmodel.errors import FieldError
 from wbmodel.meta import Kind
 from wbmodel.query.lookups import accept
 from wbmodel.query.lookups.base import LOCAL, Lookup, Pushed, Test, graded, lookup
 from wbmodel.query.lookups.comparison import equal
+
+if TYPE_CHECKING:
+    from wbmodel.backend.capabilities import Capabilities
 
 _SPECIAL = frozenset(r"\.^$|?*+()[]{}")
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from wbmodel.backend.capabilities import Capabilities
 from wbmodel.errors import FieldError
 from wbmodel.meta import Kind
 from wbmodel.query.lookups import accept
 from wbmodel.query.lookups.base import Lookup, Pushed, Test, graded, lookup, wire_value
 from wbmodel.query.lookups.comparison import GreaterThanOrEqual
+
+if TYPE_CHECKING:
+    from wbmodel.backend.capabilities import Capabilities
 
 
 @lookup(
