@@ -72,7 +72,8 @@ class Chain(Generic[E_co, R_co]):
         return made
 
     def _with(self, **changes: Any) -> Self:
-        return self._copy(attrs.evolve(self._plan, stated=True, **changes))
+        plan = self._plan
+        return self._copy(attrs.evolve(plan, stated=True, **changes) if changes or not plan.stated else plan)
 
     @property
     def plan(self) -> Plan:
@@ -103,8 +104,7 @@ class Chain(Generic[E_co, R_co]):
                     f"{'exclude' if negated else 'filter'}() takes conditions such as Q(...) or F.x > 1, not {item!r}"
                 )
         self._plan.refuse_sliced("exclude" if negated else "filter")
-        plan = self._plan.where_also(Q(*conditions, **lookups), negated=negated)
-        return self._copy(attrs.evolve(plan, stated=True))
+        return self._copy(self._plan.where_also(Q(*conditions, **lookups), negated=negated))
 
     def order_by(self, *keys: str | PathExpr) -> Self:
         """Ordered by these keys, ``-`` for descending: ``order_by("-summary.acc", "created_at")``. Rows that lack a key

@@ -108,7 +108,7 @@ class Plan:
         merged = dict(self.scopes)
         for name, values in scopes.items():
             narrow(merged, self.meta.options.scopes, name, values)
-        return attrs.evolve(self, where=both(self.where, node), scopes=merged)
+        return attrs.evolve(self, where=both(self.where, node), scopes=merged, stated=True)
 
     def refuse_sliced(self, verb: str) -> None:
         """Raise :class:`~wbmodel.errors.QueryError` where a slice was taken."""
