@@ -98,7 +98,7 @@ async def test_the_peak_is_counted_here_where_the_backend_does_not_say(colour):
 
 
 async def test_the_peak_over_tasks_and_threads():
-    session = connect("blocking:x", plugins=manager(), delay=0.02)
+    session = connect("blocking:x", plugins=manager(), delay=0.3)
     await asyncio.gather(*(session.arun(one(page(0, 5))) for _ in range(4)))
     assert session.stats.peak_in_flight == 4
     threads = [threading.Thread(target=session.run, args=(one(page(0, 5)),)) for _ in range(6)]
