@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import attrs
@@ -23,7 +24,7 @@ from wbmodel.compiler.physical import (
     Ties,
     ValuesFirst,
 )
-from wbmodel.compiler.selection import node_selection
+from wbmodel.compiler.requests import around
 from wbmodel.compiler.target import Target
 from wbmodel.meta import Expansion, Kind, Route, entity_meta
 from wbmodel.query.conditions import fields_of
@@ -149,6 +150,7 @@ class _Planner:
         order: str | None,
         keyset: KeysetBy | None,
         limit: int | None,
+        far: OrderKey | None = None,
     ) -> Scan:
         can = self.can
         several = limit is None or limit > can.max_page_size
@@ -162,6 +164,8 @@ class _Planner:
             pushed=self.pushed,
             filter=conjoined(self.pushed.wire if self._can_filter(route) else None, extra),
             order=order,
+            far=None if far is None else self._order_text(far),
+            far_key=None if far is None else far.path.field.name,
             keyset=keyset,
             check=self._check(route),
             limit=limit,
@@ -176,7 +180,7 @@ class _Planner:
         if not (self.pushed.wire is None or self._can_filter(route)):
             return False
         # Selected for another reason, the same field would count something else.
-        return route.context is None or route.count_field not in node_selection(*self.node.context(route.context))
+        return route.context is None or route.count_field not in dict(around(self.node, route.context))
 
     def _any_order(self, route: Route, parent: Parent, limit: int | None, extra: dict[str, Any] | None = None) -> Scan:
         """All rows in whatever order is best: one in which no page misses a row, if there is one."""
@@ -184,8 +188,9 @@ class _Planner:
         newest = next((key for key in tie_break(self.meta) if key.path.field.name == "created_at"), None)
         # Where one page is all that is read, the server need not sort for it.
         if limit is None and newest is not None:
-            keyset = self._keyset(route, newest)
-            order = self._order_text(newest) if keyset is not None else None
+            text = self._order_text(newest) if self._can_order(route) else None
+            keyset = None if text is None else self._keyset(route, newest)
+            order = None if keyset is None else text
         return self._scan(route, parent, extra=extra, order=order, keyset=keyset, limit=limit)
 
     def _ordered(
@@ -193,14 +198,14 @@ class _Planner:
     ) -> Step:
         """The rows of one connection in the order of ``keys``."""
         head, rest = keys[0], keys[1:]
-        keyset = self._keyset(route, head)
-        bounded = self._bounded(route)
-        complete = self._server_order(route, keys)
-        if complete is not None:
-            return self._scan(route, parent, extra=extra, order=complete, keyset=keyset, limit=bounded)
         order = self._order_text(head) if self._can_order(route) else None
         if order is None:
             return SortHere(self._any_order(route, parent, None, extra), keys)
+        keyset = self._keyset(route, head)
+        bounded = self._bounded(route)
+        complete = self._server_order(keys)
+        if complete is not None:
+            return self._scan(route, parent, extra=extra, order=complete, keyset=keyset, limit=bounded)
         one_more = None if bounded is None else bounded + 1
         if not (_is_nullable(head) and self._can_filter(route)):
             source = self._scan(route, parent, extra=extra, order=order, keyset=keyset, limit=one_more)
@@ -209,21 +214,21 @@ class _Planner:
         if name is None:
             return SortHere(self._any_order(route, parent, None, extra), keys)
         there = conjoined(extra, {name: {"$ne": None}})
-        source = self._scan(route, parent, extra=there, order=order, keyset=keyset, limit=one_more)
-        far = None
+        scan = partial(self._scan, route, parent, extra=there, keyset=keyset)
         if head.path.kind.is_keyed and not (self.can.nulls_last or self.plan.glance):
-            flipped = self._order_text(head.flipped())
-            far = attrs.evolve(source, order=flipped, limit=self.can.page_size, counted=False)
-            source = attrs.evolve(source, far=flipped, far_key=head.path.field.name)
+            source = scan(order=order, limit=one_more, far=head.flipped())
+            far = scan(order=source.far, limit=self.can.page_size)
+        else:
+            source, far = scan(order=order, limit=one_more), None
         absent = self._ordered(route, parent, rest, conjoined(extra, {name: None}))
         return ValuesFirst(Ties(source, head, rest, far), absent, rest)
 
     # -- orders ------------------------------------------------------------------------------------
 
-    def _server_order(self, route: Route, keys: Sequence[OrderKey]) -> str | None:
-        """The order text when the server can do all of ``keys`` just as it is meant; else None."""
+    def _server_order(self, keys: Sequence[OrderKey]) -> str | None:
+        """The order text when a server that orders can do all of ``keys`` just as it is meant; else None."""
         can = self.can
-        if not (self._can_order(route) and can.nulls_last and (can.multi_order or len(keys) == 1)):
+        if not (can.nulls_last and (can.multi_order or len(keys) == 1)):
             return None
         texts = [self._order_text(key) for key in keys]
         return None if None in texts else ",".join(text for text in texts if text is not None)
@@ -234,16 +239,14 @@ class _Planner:
         return None if path is None else ("-" if key.descending else "+") + path
 
     def _keyset(self, route: Route, first: OrderKey) -> KeysetBy | None:
-        """The keyset of an order whose first key is the date of creation, None where there is none or no need of it:
-        where a cursor goes on at its row anyway, and where a connection takes no filter or order by that date."""
-        if self.can.stable_cursors or not route.paged:
-            return None
-        if not (self._can_filter(route) and self._can_order(route)):
-            return None
+        """The keyset of an order that the server has and whose first key is the date of creation, None where there is
+        none or no need of it: where a cursor goes on at its row anyway, and where a connection takes no filter."""
         if first.path.field.name != "created_at" or first.path.related is not None or first.path.keys:
             return None
+        if self.can.stable_cursors or not route.paged or not self._can_filter(route):
+            return None
         date = server_path(first.path, self.can)
-        if date is None or self._order_text(first) is None:
+        if date is None:
             return None
         key = self.meta.fields[self.meta.key]
         name = server_path(Path(key), self.can)

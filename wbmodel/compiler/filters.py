@@ -134,6 +134,8 @@ def order_path(path: Path, can: Capabilities) -> str | None:
 
 
 def _keys(keys: tuple[str, ...], can: Capabilities) -> list[str] | None:
+    if not keys:
+        return []
     if can.literal_keys:
         return None if "" in keys else [key.replace("\\", "\\\\").replace(".", "\\.") for key in keys]
     # What a backslash means to a server that does not promise to take it as an escape is not known.

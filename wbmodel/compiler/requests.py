@@ -9,12 +9,21 @@ from typing import Any
 from wbmodel.backend.asks import Request
 from wbmodel.backend.capabilities import Capabilities
 from wbmodel.codec import dumps
-from wbmodel.compiler.document import Shape, build, freeze
+from wbmodel.compiler.document import Selection, Shape, build, freeze
 from wbmodel.compiler.physical import Get, NodeSpec, Parent, Scan
 from wbmodel.compiler.selection import node_selection
 from wbmodel.meta import Route
 
-__all__ = ["PAGE_BYTES", "count_request", "first_size", "get_request", "page_request", "page_size", "shape_of"]
+__all__ = [
+    "PAGE_BYTES",
+    "around",
+    "count_request",
+    "first_size",
+    "get_request",
+    "page_request",
+    "page_size",
+    "shape_of",
+]
 
 PAGE_BYTES = 4 * 1024 * 1024
 """What an answer may weigh, decoded, in bytes. Beyond this a larger page saves no time: its one round trip is far below
@@ -121,7 +130,7 @@ def shape_of(
     filters: bool = False,
     order: bool = False,
     counted: bool = False,
-    far: tuple[Any, ...] = (),
+    far: Selection = (),
 ) -> Shape:
     """The shape of the document for ``slots`` parents of a route."""
     meta = node.meta
@@ -132,7 +141,7 @@ def shape_of(
         route=route,
         graphql=meta.graphql,
         node=() if counting else _selected(node, route.context),
-        context=() if counting or route.context is None else _around(node, route.context),
+        context=() if counting or route.context is None else around(node, route.context),
         filters=filters,
         order=order,
         slots=slots,
@@ -142,10 +151,11 @@ def shape_of(
 
 
 @lru_cache(maxsize=1024)
-def _selected(node: NodeSpec, context: str | None) -> tuple[Any, ...]:
+def _selected(node: NodeSpec, context: str | None) -> Selection:
     return freeze(node_selection(node.meta, node.fields, node.related, context))
 
 
 @lru_cache(maxsize=1024)
-def _around(node: NodeSpec, context: str) -> tuple[Any, ...]:
+def around(node: NodeSpec, context: str) -> Selection:
+    """What is selected of the context step, for its own sake."""
     return freeze(node_selection(*node.context(context)))
