@@ -10,13 +10,13 @@ import base64
 import logging
 import pickle
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pytest
 
-from tests.weather.cells import IDS, KEY, OPERATIONS, PAGE, RUNS, Cell, Outcome, each_cell, run_cell
+from tests.weather.cells import IDS, KEY, OPERATIONS, PAGE, RUNS, Cell, Outcome, Scene, each_cell, run_cell
 from tests.weather.forecast import WEATHERS, Expect, Weather
 from tests.weather.ground import Ground
 from tests.weather.weathers_of_answers import OTHER_KEY, WRONG_KEY
@@ -65,11 +65,30 @@ def heard() -> Iterator[Listener]:
 
 @pytest.fixture(autouse=True)
 def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    _without_proxies(monkeypatch)
+
+
+def _without_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     """The machine's own proxies and authorities are not those of the tests."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _warm(ground: Ground) -> None:
+    """Every cell once in fair weather: what a process does the first time (imports, parsing the schema, once for all
+    threads that wait for it) is not what the deadlines of the first weather measure."""
+    with pytest.MonkeyPatch.context() as patch:
+        _without_proxies(patch)
+        outcomes = run_side_by_side(ground, list(each_cell(OPERATIONS)), lambda scene: None)
+    assert [outcome.error for outcome in outcomes] == [None] * len(outcomes)
+
+
+def run_side_by_side(ground: Ground, cells: list[Cell], setup: Callable[[Scene], None]) -> list[Outcome]:
+    with ThreadPoolExecutor(len(cells)) as pool:
+        return list(pool.map(lambda cell: run_cell(ground, cell, setup), cells))
 
 
 @pytest.mark.parametrize("name", WEATHERS)
@@ -84,8 +103,7 @@ def test_weather(name: str, ground: Ground, heard: Listener, table: dict[str, di
         if (weather.pages or not operation.after) and weather.of(operation) is not None
     }
     cells = list(each_cell(operations))
-    with ThreadPoolExecutor(len(cells)) as pool:
-        outcomes = list(pool.map(lambda cell: run_cell(ground, cell, weather.setup), cells))
+    outcomes = run_side_by_side(ground, cells, weather.setup)
     row = table.setdefault(name, {})
     wrong: list[str] = []
     for cell, outcome in zip(cells, outcomes, strict=True):
