@@ -6,7 +6,7 @@ from tools import rows
 from tools.source_tree import circles, edges, sources
 
 # The largest circle of the rows, and of what stands beside them (engine, server, testing, plugins). Annotations among
-# entities do not count. The numbers are held from both sides: whoever makes a circle smaller writes the new one here.
+# entities do not count. The numbers are held from both sides: if you make a circle smaller, write the new number here.
 LARGEST = 5  # a session and what looks at its requests: current, observe, otel, session, trace
 LARGEST_BESIDE = 3
 

@@ -45,7 +45,7 @@ def resolve(path: str) -> Any:
         try:
             found: Any = importlib.import_module(name)
         except ModuleNotFoundError as error:
-            # Only that it is no module sends us on: a module whose own import fails is broken.
+            # Only a name that is not a module sends us on: a module whose own import fails is broken.
             if error.name is None or not name.startswith(error.name):
                 raise
             continue

@@ -54,7 +54,7 @@ def compared(before: str, after: str) -> Iterator[Difference]:
     for key in old[0] | new[0]:
         one, other = old[0].get(key, _ABSENT), new[0].get(key, _ABSENT)
         if one == _ABSENT and key[0] == "names":
-            continue  # more names are no harm
+            continue  # new names do no harm
         if one != other:
             for field, was, is_now in _differing(one, other, ""):
                 yield Difference(*map(str, key), field, _told(was, texts), _told(is_now, texts))

@@ -21,7 +21,7 @@ _used: dict[Piece, set[Deviation]] = {}
 @pytest.fixture(scope="module", autouse=True)
 def _built() -> None:
     if not (ROOT / ".git").exists():
-        pytest.skip("the starting revision is built from the history, and this is no clone")
+        pytest.skip("the starting revision is built from the history, and this is not a clone")
     try:
         baseline()
     except CannotBuild as error:

@@ -212,7 +212,7 @@ class Wait:
 
 @attrs.frozen(slots=True)
 class Emit:
-    """Hand rows to whoever iterates; the driver answers with None."""
+    """Hand rows to the caller that iterates; the driver answers with None."""
 
     rows: Sequence[Any]
 

@@ -55,5 +55,5 @@ class Capabilities:
 
     @classmethod
     def doc(cls, name: str) -> str:
-        """The one-line meaning of flag ``name``; ``KeyError`` for a name that is no flag."""
+        """The one-line meaning of flag ``name``; ``KeyError`` for a name that is not a flag."""
         return str(attrs.fields_dict(cls)[name].metadata["doc"])

@@ -222,7 +222,7 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         return cast(R_co, await self._narrow(conditions, lookups)._aask(operations.answers.get))
 
     def get_or_none(self, *conditions: Q, **lookups: Any) -> R_co | None:
-        """Like :meth:`get`, with None where there is no such row."""
+        """Like :meth:`get`, but None if no row matches."""
         return cast("R_co | None", self._narrow(conditions, lookups)._ask(operations.answers.get_or_none))
 
     async def aget_or_none(self, *conditions: Q, **lookups: Any) -> R_co | None:
