@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -10,11 +9,11 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.backends import FULL, WEAK, served
-from tests.objects.strategies import MIXED_KEYS, ORDER_KEYS, as_keys, as_q, conditions, orders, slices
+from tests.objects.strategies import MIXED_KEYS, ORDER_KEYS, as_keys, as_q, conditions, examples, orders, slices
 from tests.worlds import make_world
 from wbmodel import Artifact, ArtifactCollection, ArtifactType, File, Project, Report, Run, Sweep, User
 from wbmodel.backend import Capabilities
@@ -23,14 +22,7 @@ from wbmodel.errors import OrderWarning
 from wbmodel.query.f import PathExpr
 from wbmodel.session.session import Session
 
-# A number in this variable asks for so many random examples per test instead of the same few each time.
-MANY = int(os.environ.get("WBMODEL_EXAMPLES", "0"))
-EXAMPLES = settings(
-    max_examples=MANY or 25,
-    deadline=None,
-    derandomize=not MANY,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+EXAMPLES = examples(25)
 
 PAGES: dict[str, Any] = {"page_size": 4, "max_page_size": 7, "max_aliases": 2}
 SMALL = attrs.evolve(WEAK, **PAGES)

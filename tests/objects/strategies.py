@@ -6,17 +6,33 @@ Conditions are the oracle's tuples; :func:`as_q` writes them in the query langua
 from __future__ import annotations
 
 import math
+import os
 from datetime import date, timedelta
 from functools import reduce
 from typing import Any
 
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from tests.worlds import DAY, START
 from wbmodel.query.f import PathExpr
 from wbmodel.query.q import Q
 
-__all__ = ["ORDER_KEYS", "as_keys", "as_q", "conditions", "leaves", "orders", "slices"]
+__all__ = ["ORDER_KEYS", "as_keys", "as_q", "conditions", "examples", "leaves", "orders", "slices"]
+
+# A number in this variable asks for so many random examples per test instead of the same few each time.
+MANY = int(os.environ.get("WBMODEL_EXAMPLES", "0"))
+
+
+def examples(few: int) -> settings:
+    """The settings of a property test that tries ``few`` examples, unless more were asked for."""
+    return settings(
+        max_examples=MANY or few,
+        deadline=None,
+        derandomize=not MANY,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+
 
 JSON_PATHS: list[tuple[str, ...]] = [
     ("config", "lr"),

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import oracle
 from tests.backends import KINDS, served
-from tests.objects.strategies import MIXED_KEYS, ORDER_KEYS, as_keys, as_q, conditions, leaves, orders, slices
+from tests.objects.strategies import MIXED_KEYS, ORDER_KEYS, as_keys, as_q, conditions, examples, leaves, orders, slices
 from tests.worlds import make_world
 from wbmodel import Run
 from wbmodel.errors import OrderWarning
 from wbmodel.query.f import PathExpr
 from wbmodel.session.session import Session
 
-# A number in this variable asks for so many random examples per test instead of the same few each time.
-MANY = int(os.environ.get("WBMODEL_EXAMPLES", "0"))
-EXAMPLES = settings(
-    max_examples=MANY or 25,
-    deadline=None,
-    derandomize=not MANY,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+EXAMPLES = examples(25)
 # A server that looks into lists for null, as MongoDB does, cannot be asked whether a key lacks a value when lists hold
 # nulls; that case has a test of its own.
 HOMES = {kind: make_world(null_in_lists=dialect.arrays == "opaque") for kind, (_, dialect, _) in KINDS.items()}

@@ -8,7 +8,6 @@ server that puts texts first gives a slice of texts, and where that ends nothing
 from __future__ import annotations
 
 import math
-import os
 import warnings
 from collections.abc import Sequence
 from datetime import timedelta
@@ -17,31 +16,18 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests import oracle
 from tests.backends import served
-from tests.objects.strategies import as_keys, slices
+from tests.objects.strategies import as_keys, examples, slices
 from tests.worlds import START, World
 from wbmodel import Run
 from wbmodel.backend import Capabilities
 from wbmodel.engine.dialect import TYPES, Dialect, ValueType
 from wbmodel.errors import OrderWarning
 from wbmodel.objects.queryset import QuerySet
-
-# A number in this variable asks for so many random examples per test instead of the same few each time.
-MANY = int(os.environ.get("WBMODEL_EXAMPLES", "0"))
-
-
-def examples(few: int) -> settings:
-    return settings(
-        max_examples=MANY or few,
-        deadline=None,
-        derandomize=not MANY,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-    )
-
 
 Keys = list[tuple[tuple[str, ...], bool]]
 

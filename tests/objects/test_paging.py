@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tracemalloc
 import warnings
 from datetime import timedelta
@@ -10,10 +9,11 @@ from typing import Any
 
 import attrs
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.drifting import Server, Step, drifting, filled
+from tests.objects.strategies import examples
 from tests.worlds import START
 from wbmodel import Q, Run
 from wbmodel.backend import Capabilities
@@ -21,13 +21,7 @@ from wbmodel.engine.dialect import Dialect
 from wbmodel.errors import PageDrift
 from wbmodel.operations.paging import Seen
 
-MANY = int(os.environ.get("WBMODEL_EXAMPLES", "0"))
-EXAMPLES = settings(
-    max_examples=MANY or 40,
-    deadline=None,
-    derandomize=not MANY,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
+EXAMPLES = examples(40)
 # Few moments, many of them within one second, so that dates tie as they are and as they are shown.
 MOMENTS = st.lists(st.sampled_from([0, 1, 250, 999, 1000, 1000, 1500, 2000, 60_000, 60_001]), max_size=14)
 STEPS: st.SearchStrategy[list[Step]] = st.lists(
