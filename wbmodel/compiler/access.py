@@ -67,8 +67,7 @@ def plan_access(plan: Plan, target: Target, *, listed: bool = False) -> Access:
     if meta.home == PROJECT and PROJECT not in scopes:
         raise FieldError(
             f"{meta.name}: which project? Give project='entity/project' in filter() or in connect(), or "
-            "entity='...' for "
-            "all projects of one entity; this backend does not list every project there is"
+            "entity='...' for all projects of one entity; this backend does not list every project there is"
         )
     needs = sorted({name for item in meta.options.routes for name in item.needs if name not in scopes})
     raise FieldError(f"{meta.name}: the query does not say {' or '.join(needs)}; give it in filter()")

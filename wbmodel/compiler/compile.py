@@ -217,7 +217,7 @@ class _Planner:
         scan = partial(self._scan, route, parent, extra=there, keyset=keyset)
         if head.path.kind.is_keyed and not (self.can.nulls_last or self.plan.glance):
             source = scan(order=order, limit=one_more, far=head.flipped())
-            far = scan(order=source.far, limit=self.can.page_size)
+            far = scan(order=source.far, limit=min(self.can.page_size, self.can.max_page_size))
         else:
             source, far = scan(order=order, limit=one_more), None
         absent = self._ordered(route, parent, rest, conjoined(extra, {name: None}))
