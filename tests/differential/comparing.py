@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import attrs
 
 from tests.differential.running import Piece, records
 
-__all__ = ["Difference", "compared", "differences", "report"]
+__all__ = ["Difference", "call_of", "compared", "differences", "report"]
 
 _ABSENT = "(absent)"
 
 
 @attrs.frozen
 class Difference:
-    """One place of one record in which the two sides differ."""
+    """One place of one record in which the two sides differ. ``right``: what the call gives now is what the fixtures
+    give, which are evaluated here, and it was not before."""
 
     part: str
     seed: str
@@ -26,6 +29,7 @@ class Difference:
     field: str
     before: str
     after: str
+    right: bool = False
 
     def __str__(self) -> str:
         at = next((i for i, (x, y) in enumerate(zip(self.before, self.after, strict=False)) if x != y), None)
@@ -44,12 +48,21 @@ def _shortened(text: str, at: int) -> str:
 
 def differences(piece: Piece) -> list[Difference]:
     """All differences of a piece. Asks both sides."""
-    return list(compared(*records(piece)))
+    sides = records(piece)
+    found = list(compared(*sides))
+    if piece.part != "querysets" or not any(".result" in item.field for item in found):
+        return found
+    return list(compared(*sides, _at_fixtures(piece.seeds)))
 
 
-def compared(before: str, after: str) -> Iterator[Difference]:
-    """The differences of two runs' records."""
-    old, new = _read(before), _read(after)
+@lru_cache
+def _at_fixtures(seeds: str | None) -> str:
+    return records(Piece("querysets", "fixtures", seeds))[1]
+
+
+def compared(before: str, after: str, fixtures: str = "") -> Iterator[Difference]:
+    """The differences of two runs' records. ``fixtures`` are the working tree's records at the fixtures."""
+    old, new, truth = _read(before), _read(after), _read(fixtures)[0]
     texts = old[1] | new[1]
     for key in old[0] | new[0]:
         one, other = old[0].get(key, _ABSENT), new[0].get(key, _ABSENT)
@@ -57,7 +70,19 @@ def compared(before: str, after: str) -> Iterator[Difference]:
             continue  # new names do no harm
         if one != other:
             for field, was, is_now in _differing(one, other, ""):
-                yield Difference(*map(str, key), field, _told(was, texts), _told(is_now, texts))
+                call = call_of(field)
+                right = _result(one, call) != _result(other, call) == _result(truth.get((*key[:2], "fixtures")), call)
+                yield Difference(*map(str, key), field, _told(was, texts), _told(is_now, texts), right)
+
+
+def call_of(field: str) -> str:
+    """The call of which a field of a record tells."""
+    return re.split(r"\.(?:error|requests|result|sent|warnings)\b(?!\()", field)[0]
+
+
+def _result(fields: Any, call: str) -> Any:
+    told = fields.get(call) if isinstance(fields, dict) else None
+    return told.get("result") if isinstance(told, dict) else None
 
 
 def _read(lines: str) -> tuple[dict[tuple[Any, ...], Any], dict[str, str]]:
