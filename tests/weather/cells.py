@@ -180,7 +180,7 @@ class Scene:
         self.store = make_store()
         self.faults = Faults()
         self.server_options: dict[str, Any] = {"api_key": KEY}
-        self.options: dict[str, Any] = {"api_key": KEY, "project": "acme/vision", "timeout": 3.0}
+        self.options: dict[str, Any] = {"api_key": KEY, "project": "acme/vision", "timeout": 6.0}
         self.url: str | None = None
         """Where the session connects, when that is not the server itself."""
         self.others: list[Server] = []

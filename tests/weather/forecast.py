@@ -16,6 +16,7 @@ from wbmodel.errors import OutcomeUnknown
 from wbmodel.server.faults import Fault
 
 __all__ = [
+    "SHORT",
     "TWICE",
     "WEATHERS",
     "Expect",
@@ -32,6 +33,10 @@ __all__ = [
 
 TWICE = {"max_attempts": 2}
 """For what goes wrong for ever: an error at the second attempt, and no waiting for the deadline."""
+
+SHORT = 2.0
+"""Seconds that a stalled or busy server is given: short beside its stall of 30, and long beside what the requests in
+front of it take on a machine that has other things to do."""
 
 
 @attrs.frozen(kw_only=True)

@@ -23,7 +23,7 @@ from tests.weather.weathers_of_answers import OTHER_KEY, WRONG_KEY
 from tests.weather.weathers_on_the_way import PASSWORD
 from wbmodel.errors import DoesNotExist, ServerError, WbmodelError
 
-LATE = 0.6
+LATE = 2.0
 """Seconds by which an error may come after its deadline: for threads that wait for their turn on a busy machine."""
 
 GOOD = {"get": 1 / 6, "count": RUNS, "create run": "made", "update": ("notes",), "delete": None, "create sweep": "grid"}

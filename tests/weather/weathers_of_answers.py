@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.weather.cells import KEY, Scene
-from tests.weather.forecast import TWICE, answers, fails, of_each, ok, options, plays, unknown, weather
+from tests.weather.forecast import SHORT, TWICE, answers, fails, of_each, ok, options, plays, unknown, weather
 from wbmodel import Project, Run
 from wbmodel.errors import NotAuthenticated, NotWandbServer, OutcomeUnknown, PermissionDenied, RateLimited, ServerError
 from wbmodel.server.faults import Fault
@@ -187,8 +187,8 @@ weather(
 )
 weather(
     "502 to the deadline",
-    plays(Fault.html(502, PAGE), None, timeout=0.8),
-    {"once": unknown("HTTP 502"), "all": fails(ServerError, "answered HTTP 502 (Bad Gateway)", tries=(1, 3))},
+    plays(Fault.html(502, PAGE), None, timeout=SHORT),
+    {"once": unknown("HTTP 502"), "all": fails(ServerError, "answered HTTP 502 (Bad Gateway)", tries=(1, 6))},
 )
 weather(
     "502 for ever, one attempt",
@@ -221,8 +221,8 @@ weather(
 weather("429 without", plays(Fault(status=429, body=BUSY)), {"all": ok(2, pauses=1)})
 weather(
     "429 for ever",
-    plays(Fault(status=429, body=BUSY, headers={"Retry-After": "0.2"}), None, timeout=0.8),
-    {"all": fails(RateLimited, "HTTP 429", "too many of you", "a pause of 0.2 s", "timeout=", tries=(2, 4))},
+    plays(Fault(status=429, body=BUSY, headers={"Retry-After": "1.2"}), None, timeout=SHORT),
+    {"all": fails(RateLimited, "HTTP 429", "too many of you", "a pause of 1.2 s", "timeout=", tries=(1, 2))},
 )
 weather(
     "429 for ever, without",

@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.weather import certificates
 from tests.weather.cells import Scene
-from tests.weather.forecast import TWICE, fails, ok, plays, unknown, weather
+from tests.weather.forecast import SHORT, TWICE, fails, ok, plays, unknown, weather
 from tests.weather.ground import Proxy, banner, closed_port, listening, recoding
 from tests.weather.weathers_of_answers import BUSY
 from wbmodel.errors import NotWandbServer, RateLimited, RequestTimeout, ServerUnreachable
@@ -67,12 +67,12 @@ weather(
 )
 weather(
     "stall",
-    plays(Fault.stalled(30), None, timeout=0.6),
+    plays(Fault.stalled(30), None, timeout=SHORT),
     {"once": unknown("gave no answer"), "all": fails(RequestTimeout, "gave no answer", "timeout=")},
 )
 weather(
     "stall, and it was done",
-    plays(Fault.stalled(30, execute=True), None, timeout=0.6),
+    plays(Fault.stalled(30, execute=True), None, timeout=SHORT),
     {
         "write": fails(RequestTimeout, "gave no answer", "timeout=", done=1),
         "once": unknown("gave no answer", done=1),
@@ -81,7 +81,7 @@ weather(
 )
 weather(
     "stall in the body",
-    plays(Fault.stalled(30, "body"), None, timeout=0.6),
+    plays(Fault.stalled(30, "body"), None, timeout=SHORT),
     {
         "write": fails(RequestTimeout, "gave no answer", "timeout=", done=1),
         "once": unknown("gave no answer", done=1),
@@ -90,12 +90,12 @@ weather(
 )
 weather(
     "stall beyond read_timeout, once",
-    plays(Fault.stalled(30), read_timeout=0.8),
+    plays(Fault.stalled(30), read_timeout=SHORT),
     {"once": unknown("stopped sending"), "all": ok(2)},
 )
 weather(
     "stall beyond read_timeout",
-    plays(Fault.stalled(30), None, read_timeout=0.8, max_attempts=1),
+    plays(Fault.stalled(30), None, read_timeout=SHORT, max_attempts=1),
     {"once": unknown("stopped sending"), "all": fails(RequestTimeout, "stopped sending", "read_timeout=")},
 )
 weather(
@@ -103,7 +103,7 @@ weather(
     lambda scene: (
         scene.play(Fault(status=429, body=BUSY, headers={"Retry-After": "0.1"})),
         scene.play(Fault.stalled(30, execute=True), None),
-        scene.options.update(timeout=0.8),
+        scene.options.update(timeout=SHORT),
     )[-1],
     {
         # What went wrong first says more, but not of whether it was carried out in the end.
