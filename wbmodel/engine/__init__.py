@@ -1,4 +1,4 @@
-"""The engine: executes W&B's GraphQL over a store of plain records. Imports ``errors``, ``codec``, ``request`` only.
+"""The engine: executes W&B's GraphQL over a store of plain records.
 
 ``MemoryStore`` holds a world; ``Engine(store).execute(request)`` answers documents about it; ``Dialect`` says how a
 server behaves where that is not known. Importing this loads neither graphql-core nor msgspec nor yaml.
@@ -6,8 +6,11 @@ server behaves where that is not known. Importing this loads neither graphql-cor
 
 from __future__ import annotations
 
+from wbmodel.engine.conditions import All, Compare, Condition, Json, Not, Path, Some
 from wbmodel.engine.dialect import Dialect
+from wbmodel.engine.evaluate import predicate
 from wbmodel.engine.execute import Engine
+from wbmodel.engine.fields import LanguageError
 from wbmodel.engine.memory import MemoryStore
 from wbmodel.engine.records import (
     ArtifactRecord,
@@ -27,6 +30,15 @@ from wbmodel.engine.records import (
 from wbmodel.engine.store import Store, StoreError
 
 __all__ = [
+    "All",
+    "Compare",
+    "Condition",
+    "Json",
+    "LanguageError",
+    "Not",
+    "Path",
+    "Some",
+    "predicate",
     "ArtifactRecord",
     "ArtifactTypeRecord",
     "CollectionRecord",

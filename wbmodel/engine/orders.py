@@ -18,7 +18,7 @@ import attrs
 
 from wbmodel.codec import dumps
 from wbmodel.engine.dialect import TYPES, Dialect, ValueType
-from wbmodel.engine.fields import MISSING, Getter, field
+from wbmodel.engine.fields import MISSING, Getter, getter, path_of
 from wbmodel.engine.paths import split_order
 
 __all__ = ["Order", "Rank", "compile_order", "parse_order"]
@@ -153,8 +153,12 @@ def _is_rank(item: Any, types: Sequence[ValueType]) -> bool:
 
 def compile_order(terms: Sequence[tuple[str, bool]], type_name: str, dialect: Dialect, name: Getter) -> Order:
     """An order of records of ``type_name``. ``name`` gives the last word among rows that tie, a text."""
-    keys = tuple((field(type_name, path, dialect, "order").get, descending) for path, descending in terms)
-    created = field(type_name, "created_at", dialect).get
+    nan_text = dialect.nan == "text"
+    keys = tuple(
+        (getter(type_name, path_of(type_name, path, dialect, "order"), nan_text), descending)
+        for path, descending in terms
+    )
+    created = getter(type_name, path_of(type_name, "created_at", dialect))
     if dialect.ties == "arbitrary":
         seed = dialect.seed
 

@@ -17,9 +17,10 @@ from zlib import crc32
 import attrs
 
 from wbmodel.codec import dumps, loads
+from wbmodel.engine.conditions import load_filter, parse_filter
 from wbmodel.engine.dialect import Dialect
+from wbmodel.engine.evaluate import predicate
 from wbmodel.engine.fields import LanguageError
-from wbmodel.engine.filters import compile_filter, load_filter
 from wbmodel.engine.orders import Order, compile_order, parse_order
 from wbmodel.engine.records import Record
 from wbmodel.engine.store import Store
@@ -168,7 +169,7 @@ class Pager:
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._list(key)
-        matches = compile_filter(load_filter(text), type_name, self.dialect)
+        matches = predicate(parse_filter(load_filter(text), type_name, self.dialect), type_name)
         if place not in self._kept:
             self._keep(place, order.settle(rows()))
         settled = self._list(place)
