@@ -191,7 +191,8 @@ class FixturesBackend(SyncBackend):
                     f"rows cannot be written at {offset} of the {stream} of {record.path!r}, which has {len(kept)} rows"
                 )
             added = [ConsoleLine(**row) if stream == "console" else dict(row) for row in rows]
-            self.world.update(record, **{stream: [*kept[:offset], *added]})
+            with self.world.change() as writer:
+                writer.update(run, **{stream: [*kept[:offset], *added]})
             return offset + len(added)
 
     def open(self, ref: BlobRef) -> Iterator[bytes]:

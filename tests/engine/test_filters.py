@@ -188,7 +188,7 @@ def test_dates_are_instants(ask: Asker) -> None:
     run = ask.store.run(project, "r2")
     assert run is not None
     moment = datetime(2024, 5, 1, 12, tzinfo=timezone(timedelta(hours=2)))
-    ask.store.update(run, heartbeat_at=moment)
+    ask.store.update(run.id, heartbeat_at=moment)
     for text in (
         "2024-05-01T10:00:00Z",
         "2024-05-01T10:00:00",

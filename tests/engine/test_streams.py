@@ -200,7 +200,7 @@ def test_opening_files(engine: Engine) -> None:
     membership = engine.store.membership(data, "v0")
     assert membership is not None
     artifact = membership.artifact
-    engine.store.update(engine.store.files(run)[0], content=lambda: b"late")
+    engine.store.update(engine.store.files(run)[0].id, content=lambda: b"late")
     assert engine.open(BlobRef("run_file", run.id, "config.yaml")) == b"late"
     assert engine.open(BlobRef("artifact_file", artifact.id, "a.txt")) == b"hello"
     manifest = json.loads(engine.open(BlobRef("artifact_file", artifact.id, "wandb_manifest.json")))

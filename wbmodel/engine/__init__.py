@@ -11,8 +11,10 @@ from wbmodel.engine.dialect import Dialect
 from wbmodel.engine.evaluate import predicate
 from wbmodel.engine.execute import Engine
 from wbmodel.engine.fields import LanguageError
+from wbmodel.engine.lists import ListStore
 from wbmodel.engine.memory import MemoryStore
 from wbmodel.engine.records import (
+    AliasRecord,
     ArtifactRecord,
     ArtifactTypeRecord,
     CollectionRecord,
@@ -20,6 +22,7 @@ from wbmodel.engine.records import (
     EntityRecord,
     FileRecord,
     MembershipRecord,
+    PageLoader,
     ProjectRecord,
     Record,
     RunRecord,
@@ -27,9 +30,23 @@ from wbmodel.engine.records import (
     UserRecord,
     ViewRecord,
 )
-from wbmodel.engine.store import Store, StoreError
+from wbmodel.engine.select import Group, KeyFacts, Page, Select, Term
+from wbmodel.engine.store import Catalog, Changes, Selection, Store, StoreError, View, WritableStore, Writer
 
 __all__ = [
+    "Catalog",
+    "Changes",
+    "Group",
+    "KeyFacts",
+    "ListStore",
+    "Page",
+    "PageLoader",
+    "Select",
+    "Selection",
+    "Term",
+    "View",
+    "WritableStore",
+    "Writer",
     "All",
     "Compare",
     "Condition",
@@ -39,6 +56,7 @@ __all__ = [
     "Path",
     "Some",
     "predicate",
+    "AliasRecord",
     "ArtifactRecord",
     "ArtifactTypeRecord",
     "CollectionRecord",

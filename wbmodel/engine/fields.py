@@ -145,7 +145,18 @@ _ARTIFACT: dict[str, _Entry] = {
 }
 _USERS: dict[str, _Entry] = {**_columns("username", "name", "email", "admin"), **_TIMES}
 
+# Kinds that no document filters or orders; relations and resolvers do.
+_OTHERS: dict[str, dict[str, _Entry]] = {
+    "Entity": {**_columns("name", "is_team"), **_TIMES},
+    "ArtifactType": {**_columns("name"), **_TIMES},
+    "ArtifactVersion": {**_columns("path"), **_TIMES},
+    "File": {**_columns("name", "digest"), **_TIMES},
+    "Alias": {**_columns("alias"), **_TIMES},
+    "Membership": {**_columns("version_index"), "path": ("plain", attrgetter("collection.path")), **_TIMES},
+}
+
 _TABLES = {
+    **_OTHERS,
     "Run": _RUN,
     "Project": _PROJECT,
     "Sweep": _SWEEP,

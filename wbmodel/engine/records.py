@@ -1,8 +1,8 @@
 """What a store holds: one slotted record per thing, in plain Python values.
 
 A record knows its parents (a run its project, a project its entity); everything that points the other way, and
-every list, is asked of the store. Records are changed through the store (``store.update``), which counts its
-version up and drops the texts cached here.
+every list, is asked of the store. Records are compared by their id, as two views give two records of one thing. They
+are changed through the store (``update``), which gives the record as it is then; one from before is stale.
 
 Node ids (``id``) are opaque, unique in a store and stay for the life of the object, also when it is renamed.
 Datetimes are aware. ``config`` and ``summary`` hold unwrapped values.
@@ -10,8 +10,9 @@ Datetimes are aware. ``config`` and ``summary`` hold unwrapped values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, Literal
 
 import attrs
@@ -20,6 +21,7 @@ from wbmodel.codec import loads_numbers
 from wbmodel.engine.text import encode
 
 __all__ = [
+    "AliasRecord",
     "ArtifactRecord",
     "ArtifactTypeRecord",
     "CollectionRecord",
@@ -27,6 +29,7 @@ __all__ = [
     "EntityRecord",
     "FileRecord",
     "MembershipRecord",
+    "PageLoader",
     "ProjectRecord",
     "Record",
     "Rows",
@@ -45,11 +48,20 @@ Rows = Sequence[Row] | Callable[[], Sequence[Row]]
 
 @attrs.define(slots=True, eq=False, kw_only=True)
 class Record:
-    """The part that all records share. Records are compared by identity."""
+    """The part that all records share."""
 
     id: str
     created_at: datetime
     updated_at: datetime | None = None
+    _loader: PageLoader | None = attrs.field(default=None, init=False)
+
+    def defer(self, loader: PageLoader, parts: Iterable[str]) -> None:
+        """Come without these attributes: ``loader`` gives them to all rows of the page when one is asked for any."""
+        self._loader = loader
+        deferring: Any = _deferring
+        self.__class__ = deferring(type(self))
+        for name in parts:
+            delattr(self, name)
 
     def forget_texts(self) -> None:
         """Drop texts cached for the wire. The store calls it after a change."""
@@ -57,6 +69,46 @@ class Record:
     def __repr__(self) -> str:
         name = getattr(self, "path", None) or getattr(self, "name", None)
         return f"<{type(self).__name__} {name or self.id}>"
+
+
+@cache
+def _deferring(cls: Any) -> Any:
+    """The class of records that come without a part. One of their own, as a class with ``__getattr__`` is slower to
+    read (a page of 1,000 whole runs by a quarter)."""
+
+    def load(self: Any, name: str) -> Any:
+        # Only for a slot that is not filled: attributes that are there never come here.
+        loader = None if name.startswith("_") else self._loader
+        if loader is None or not loader.load(name):
+            raise AttributeError(f"{cls.__name__!r} object has no attribute {name!r}")
+        return object.__getattribute__(self, name)
+
+    if "__getattr__" in cls.__dict__:
+        return cls
+    return type(cls.__name__, (cls,), {"__slots__": (), "__getattr__": load, "__module__": cls.__module__})
+
+
+class PageLoader:
+    """What the rows of one page share: gives all of them a part that they came without, in one go.
+
+    ``parts`` maps attributes (``config``, ``summary``, ``user``) to functions of all rows, which give a value for each,
+    in order. Making the loader takes these attributes from the rows.
+    """
+
+    def __init__(self, rows: Sequence[Record], parts: Mapping[str, Callable[[Sequence[Any]], Iterable[Any]]]) -> None:
+        self._rows = rows
+        self._parts = parts
+        for row in rows:
+            row.defer(self, parts)
+
+    def load(self, name: str) -> bool:
+        """Give every row its part; False where this is not one."""
+        read = self._parts.get(name)
+        if read is None:
+            return False
+        for row, value in zip(self._rows, read(self._rows), strict=True):
+            setattr(row, name, value)
+        return True
 
 
 @attrs.define(slots=True, eq=False, kw_only=True, repr=False)
@@ -326,8 +378,8 @@ class CollectionRecord(Record):
 class ArtifactRecord(Record):
     """One version of an artifact. ``sequence`` owns it; ``version_index`` is the n of ``vn`` there.
 
-    ``digest`` is the hex MD5 of the manifest (version 1 rule), ``metadata`` plain values. ``logged_by`` is the run
-    or user that made it.
+    ``digest`` is the hex MD5 of the manifest (version 1 rule), ``size`` bytes of all files together, ``metadata`` plain
+    values. ``logged_by`` is the run or user that made it; ``memberships`` its places, that in ``sequence`` first.
     """
 
     sequence: CollectionRecord
@@ -336,17 +388,13 @@ class ArtifactRecord(Record):
     state: Literal["COMMITTED", "PENDING", "DELETED"] = "COMMITTED"
     description: str | None = None
     metadata: dict[str, Any] = attrs.field(factory=dict)
+    size: int = 0
     tags: list[str] = attrs.field(factory=list)
-    files: dict[str, FileRecord] = attrs.field(factory=dict)
+    memberships: list[MembershipRecord] = attrs.field(factory=list)
     logged_by: RunRecord | UserRecord | None = None
     commit: str | None = None
     history_step: int | None = None
     _metadata_text: str | None = attrs.field(default=None, init=False)
-
-    @property
-    def size(self) -> int:
-        """Bytes of all files together."""
-        return sum(file.size for file in self.files.values())
 
     @property
     def path(self) -> str:
@@ -372,6 +420,23 @@ class MembershipRecord(Record):
     artifact: ArtifactRecord
     version_index: int
     aliases: list[str] = attrs.field(factory=list)
+
+
+@attrs.define(slots=True, eq=False, kw_only=True, repr=False)
+class AliasRecord(Record):
+    """An alias of a version in a collection, as a thing of its own."""
+
+    alias: str
+    membership: MembershipRecord
+
+    @classmethod
+    def of(cls, membership: MembershipRecord) -> list[AliasRecord]:
+        """The aliases of a version in a collection."""
+        created = membership.created_at
+        return [
+            cls(id=f"{membership.id}:{alias}", created_at=created, alias=alias, membership=membership)
+            for alias in membership.aliases
+        ]
 
 
 def _numbered(rows: Sequence[Row]) -> list[Row]:
