@@ -180,19 +180,14 @@ class FixturesBackend(SyncBackend):
             yield from list(self._executor().read(run, spec))
 
     def append(self, run: str, stream: Stream, offset: int, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Write rows at ``offset`` of a stream in memory; what stood there and after it goes."""
+        """Write rows at ``offset`` of a stream in memory, over what stands there; what stands behind stays."""
         from wbmodel.engine.records import ConsoleLine
 
         with self._lock:
             record = self._run(run)
-            kept = list(getattr(record, stream))
-            if offset > len(kept):
-                raise ConfigurationError(
-                    f"rows cannot be written at {offset} of the {stream} of {record.path!r}, which has {len(kept)} rows"
-                )
             added = [ConsoleLine(**row) if stream == "console" else dict(row) for row in rows]
             with self.world.change() as writer:
-                writer.update(run, **{stream: [*kept[:offset], *added]})
+                writer.update(run, **{stream: getattr(record, stream).written(offset, added)})
             return offset + len(added)
 
     def open(self, ref: BlobRef) -> Iterator[bytes]:

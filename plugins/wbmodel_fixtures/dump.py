@@ -136,10 +136,10 @@ def dump_run(store: ListStore, run: RunRecord, keep: Keep) -> dict[str, Any]:
     if run.sweep is not None:
         fields["sweep"] = run.sweep.name
     for name in ("history", "events"):
-        rows = getattr(run, name)
+        rows = [row for row in getattr(run, name).rows() if row is not None]
         if rows:
-            fields[name] = keep(run, name, list(rows))
-    lines = run.console
+            fields[name] = keep(run, name, rows)
+    lines = [line for line in run.console.rows() if line is not None]
     if lines:
         plain = all(line.level is None and line.timestamp is None and line.label is None for line in lines)
         written = [line.line if plain else _line(line) for line in lines]

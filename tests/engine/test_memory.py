@@ -126,8 +126,8 @@ def test_history_is_read_when_it_is_asked_and_lines_without_steps_are_numbered(s
 
     run = store.add_run(vision(store), "lazy", history=rows)
     assert not reads
-    assert [row["_step"] for row in run.history] == [0, 7, 8, 3]
-    assert run.history is run.history
+    assert [row["_step"] for row in run.history.rows()] == [0, 7, 8, 3]
+    assert run.history.count() == 4
     assert len(reads) == 1
 
 

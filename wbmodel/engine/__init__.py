@@ -32,8 +32,12 @@ from wbmodel.engine.records import (
 )
 from wbmodel.engine.select import Group, KeyFacts, Page, Select, Term
 from wbmodel.engine.store import Catalog, Changes, Selection, Store, StoreError, View, WritableStore, Writer
+from wbmodel.engine.streams import ConsoleStream, RowStream, Stream
 
 __all__ = [
+    "ConsoleStream",
+    "RowStream",
+    "Stream",
     "Catalog",
     "Changes",
     "Group",

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from wbmodel.backend.asks import BlobRef, ColumnBatch, Document, ReadSpec, Request, Response
-from wbmodel.engine.columns import read_columns
 from wbmodel.engine.conditions import Compare
 from wbmodel.engine.context import MANIFEST, Context, blob_url, manifest_file
 from wbmodel.engine.dialect import Dialect
@@ -18,6 +17,7 @@ from wbmodel.engine.pages import Reader
 from wbmodel.engine.records import ArtifactRecord, FileRecord, RunRecord
 from wbmodel.engine.select import Select
 from wbmodel.engine.store import Store, is_writable
+from wbmodel.engine.streams import Stream
 from wbmodel.errors import DoesNotExist
 from wbmodel.weighted_cache import WeightedCache
 
@@ -90,7 +90,8 @@ class Engine:
             record = view.node(run)
         if not isinstance(record, RunRecord):
             raise DoesNotExist(f"run with id {run!r} does not exist, or this account may not see it")
-        return read_columns(record, spec)
+        stream: Stream = getattr(record, spec.stream)
+        return (ColumnBatch(run, batch.columns, batch.length) for batch in stream.read(spec))
 
     def open(self, ref: BlobRef) -> bytes:
         """The bytes of a run file or artifact file. Raises :class:`DoesNotExist` when this store has not got them."""

@@ -15,7 +15,6 @@ from typing import Any, Literal
 import attrs
 
 from wbmodel.engine.dialect import Dialect
-from wbmodel.engine.history import history_keys
 from wbmodel.engine.paths import split_path
 from wbmodel.errors import suggestion
 
@@ -220,12 +219,17 @@ def getter(kind: str, path: Path, nan_text: bool = False) -> Getter:
     JSON column is its text."""
     if path.name == "keys_info":
         (wanted,) = path.keys
-        return lambda run: history_keys(run)["keys"].get(wanted, MISSING)
+        return lambda run: _key_info(run, wanted)
     base = _TABLES[kind][path.name][1]
     if not path.keys:
         return base
     get = _digger(base, path.keys)
     return (lambda record: _as_text(get(record))) if nan_text else get
+
+
+def _key_info(run: Any, key: str) -> Any:
+    facts = run.history.keys().get(key)
+    return MISSING if facts is None else facts.info
 
 
 def _digger(base: Getter, keys: tuple[str, ...]) -> Getter:

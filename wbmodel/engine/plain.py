@@ -27,6 +27,7 @@ from wbmodel.engine.records import (
     UserRecord,
 )
 from wbmodel.engine.select import Select, Term
+from wbmodel.engine.streams import Stream
 from wbmodel.engine.text import encode
 
 __all__ = ["LOADED", "PLAIN", "Getter", "Loader"]
@@ -52,15 +53,16 @@ def _self(source: Any) -> Any:
 
 
 def _last_event(run: RunRecord) -> str | None:
-    return encode(run.events[-1]) if run.events else None
+    rows = run.events.tail(1)
+    return encode(rows[0]) if rows else None
 
 
-def _tail(rows: Any) -> str:
-    return encode([encode(rows[-1])]) if rows else "[]"
+def _tail(stream: Stream) -> str:
+    return encode([encode(row) for row in stream.tail(1)])
 
 
 def _keys(run: RunRecord) -> dict[str, Any] | None:
-    return history_keys(run) if run.history else None
+    return history_keys(run.history) if run.history.count() else None
 
 
 def _best_loss(sweep: SweepRecord, context: Context) -> float | None:
@@ -186,11 +188,11 @@ PLAIN: dict[str, dict[str, Getter]] = {
         "shouldStop": attrgetter("stopped"),
         "readOnly": _constant(False),
         "historyKeys": _keys,
-        "historyLineCount": lambda run: len(run.history),
+        "historyLineCount": lambda run: run.history.length(),
         "historyTail": lambda run: _tail(run.history),
-        "eventsLineCount": lambda run: len(run.events),
+        "eventsLineCount": lambda run: run.events.length(),
         "eventsTail": lambda run: _tail(run.events),
-        "logLineCount": lambda run: len(run.console),
+        "logLineCount": lambda run: run.console.length(),
     },
     "RunEdge": _EDGE,
     "RunConnection": _PAGE,

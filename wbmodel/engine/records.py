@@ -18,6 +18,7 @@ from typing import Any, Literal
 import attrs
 
 from wbmodel.codec import loads_numbers
+from wbmodel.engine.streams import ConsoleStream, RowStream, Stream, console_of, events_of, history_of
 from wbmodel.engine.text import encode
 
 __all__ = [
@@ -32,7 +33,6 @@ __all__ = [
     "PageLoader",
     "ProjectRecord",
     "Record",
-    "Rows",
     "RunRecord",
     "SweepRecord",
     "UserRecord",
@@ -40,10 +40,6 @@ __all__ = [
     "load_config_text",
     "load_summary_text",
 ]
-
-Row = dict[str, Any]
-Rows = Sequence[Row] | Callable[[], Sequence[Row]]
-"""Rows of a stream, or a callable without arguments that reads them at the first use."""
 
 
 @attrs.define(slots=True, eq=False, kw_only=True)
@@ -250,8 +246,8 @@ class RunRecord(Record):
     """A run. ``name`` is the short id of the URL, ``display_name`` what people see.
 
     ``config_wandb`` is the value of config's ``_wandb`` key exactly as it was on the wire and ``config_desc`` the
-    descriptions that are not null, so that the wire text can be rebuilt. ``_history``, ``_events`` and ``_console``
-    may be callables, read at the first use.
+    descriptions that are not null, so that the wire text can be rebuilt. Streams may be given as rows, or as callables
+    that read them at the first use; rows of the console are :class:`ConsoleLine`.
     """
 
     name: str
@@ -276,55 +272,16 @@ class RunRecord(Record):
     host: str | None = None
     program: str | None = None
     repo: str | None = None
-    _history: Rows = attrs.field(default=(), alias="history")
-    _events: Rows = attrs.field(default=(), alias="events")
-    _console: Sequence[ConsoleLine] | Callable[[], Sequence[ConsoleLine]] = attrs.field(default=(), alias="console")
+    history: Stream = attrs.field(factory=RowStream, converter=history_of)
+    events: Stream = attrs.field(factory=lambda: RowStream(steps=False), converter=events_of)
+    console: Stream = attrs.field(factory=ConsoleStream, converter=console_of)
     _config_text: str | None = attrs.field(default=None, init=False)
     _summary_text: str | None = attrs.field(default=None, init=False)
-    keys_cache: dict[str, Any] | None = attrs.field(default=None, init=False)
 
     @property
     def path(self) -> str:
         """``"entity/project/run"``."""
         return f"{self.project.path}/{self.name}"
-
-    @property
-    def history(self) -> Sequence[Row]:
-        """Rows of the history, each with a ``_step``; a row that came without one has its line number there."""
-        if callable(self._history):
-            self._history = _numbered(self._history())
-        return self._history
-
-    @history.setter
-    def history(self, rows: Rows) -> None:
-        self._history = rows if callable(rows) else _numbered(rows)
-        self.keys_cache = None
-
-    @property
-    def events(self) -> Sequence[Row]:
-        """Rows of system metrics."""
-        if callable(self._events):
-            self._events = list(self._events())
-        return self._events
-
-    @events.setter
-    def events(self, rows: Rows) -> None:
-        self._events = rows
-
-    @property
-    def console(self) -> Sequence[ConsoleLine]:
-        """Lines of the terminal."""
-        if callable(self._console):
-            self._console = list(self._console())
-        return self._console
-
-    @console.setter
-    def console(self, lines: Sequence[ConsoleLine] | Callable[[], Sequence[ConsoleLine]]) -> None:
-        self._console = lines
-
-    def __attrs_post_init__(self) -> None:
-        if not callable(self._history):
-            self._history = _numbered(self._history)
 
     @property
     def config_text(self) -> str:
@@ -345,7 +302,7 @@ class RunRecord(Record):
         return self._summary_text
 
     def forget_texts(self) -> None:
-        self._config_text = self._summary_text = self.keys_cache = None
+        self._config_text = self._summary_text = None
 
 
 @attrs.define(slots=True, eq=False, kw_only=True, repr=False)
@@ -437,15 +394,6 @@ class AliasRecord(Record):
             cls(id=f"{membership.id}:{alias}", created_at=created, alias=alias, membership=membership)
             for alias in membership.aliases
         ]
-
-
-def _numbered(rows: Sequence[Row]) -> list[Row]:
-    return [r if type(r.get("_step")) is int else {**r, "_step": _step(r, line)} for line, r in enumerate(rows)]
-
-
-def _step(row: Row, line: int) -> int:
-    step = row.get("_step")
-    return int(step) if isinstance(step, float) and step.is_integer() else line
 
 
 def load_config_text(text: str) -> tuple[dict[str, Any], Any, dict[str, Any] | None]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from wbmodel.engine.conditions import All, Compare, Condition, all_of, some_of
 from wbmodel.engine.context import Context
 from wbmodel.engine.fields import LanguageError, Path
-from wbmodel.engine.history import in_steps, sample, sampled_rows
+from wbmodel.engine.history import sampled_rows
 from wbmodel.engine.pages import LINES, Connection, Line, LinePage
 from wbmodel.engine.records import (
     ArtifactRecord,
@@ -25,6 +25,7 @@ from wbmodel.engine.records import (
     ViewRecord,
 )
 from wbmodel.engine.select import Select, Term
+from wbmodel.engine.streams import sample
 from wbmodel.engine.text import encode
 from wbmodel.errors import suggestion
 
@@ -289,23 +290,21 @@ def _file_url(file: FileRecord, context: Context, args: dict[str, Any]) -> str:
 
 @_resolver("Run.history")
 def _history(run: RunRecord, context: Context, args: dict[str, Any]) -> list[str]:
-    rows: Sequence[Any] = run.history
-    if args.get("minStep") is not None or args.get("maxStep") is not None:
-        rows = in_steps(rows, args.get("minStep"), args.get("maxStep"))
+    rows = run.history.between(args.get("minStep"), args.get("maxStep"))
     return [encode(row) for row in sample(rows, args.get("samples"))]
 
 
 @_resolver("Run.sampledHistory")
 def _sampled_history(run: RunRecord, context: Context, args: dict[str, Any]) -> list[Any]:
     try:
-        return [sampled_rows(run, spec) for spec in args.get("specs") or ()]
+        return [sampled_rows(run.history, spec) for spec in args.get("specs") or ()]
     except ValueError as error:
         raise LanguageError(f"sampledHistory: {error}") from None
 
 
 @_resolver("Run.events")
 def _events(run: RunRecord, context: Context, args: dict[str, Any]) -> list[str]:
-    return [encode(row) for row in sample(run.events, args.get("samples"))]
+    return [encode(row) for row in sample(run.events.tail(run.events.count()), args.get("samples"))]
 
 
 @_resolver("Run.parquetHistory")
@@ -315,13 +314,14 @@ def _parquet(run: RunRecord, context: Context, args: dict[str, Any]) -> dict[str
 
 @_resolver("Run.logLines")
 def _log_lines(run: RunRecord, context: Context, args: dict[str, Any]) -> Connection:
-    length, last = len(run.console), args.get("last")
+    length, last = run.console.length(), args.get("last")
     if last is not None and last >= 0:
         start, stop = max(length - last, 0), length
     else:
         start, first = context.reader.window(args)
         stop = start + first
-    lines = [Line(number, line) for number, line in enumerate(run.console[start:stop], start)]
+    numbered = enumerate(run.console.rows(start, stop), start)
+    lines = [Line(number, line) for number, line in numbered if line is not None]
     return Connection(LinePage(lines, stop < length, length), LINES)
 
 

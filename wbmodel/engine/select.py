@@ -13,7 +13,19 @@ from wbmodel.engine.conditions import All, Condition
 from wbmodel.engine.dialect import TYPES, ValueType
 from wbmodel.engine.fields import Path
 
-__all__ = ["RELATIONS", "Collation", "Group", "KeyFacts", "Page", "Place", "Rank", "Relation", "Select", "Term"]
+__all__ = [
+    "JSON_TYPES",
+    "RELATIONS",
+    "Collation",
+    "Group",
+    "KeyFacts",
+    "Page",
+    "Place",
+    "Rank",
+    "Relation",
+    "Select",
+    "Term",
+]
 
 Rank = tuple[int, Any]
 """The place of a value's type among the types, and the value: a number, text, bool, or the JSON text of a list or
@@ -148,6 +160,10 @@ class Group:
     count: int
 
 
+JSON_TYPES = {bool: "boolean", int: "number", float: "number", str: "string", list: "list", dict: "map"}
+"""The name that key facts have for the type of a value; what is not here is ``nil``."""
+
+
 @attrs.frozen(slots=True)
 class KeyFacts:
     """What is known of one key: how many rows have it, and how many of them by type (``number``, ``string``,
@@ -157,3 +173,9 @@ class KeyFacts:
     types: Mapping[str, int]
     last: Any = None
     monotonic: bool = False
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """The facts of a key of a history, as the schema shows them and filters by ``keys_info`` see them."""
+        counts = [{"type": kind, "count": count} for kind, count in self.types.items()]
+        return {"typeCounts": counts, "monotonic": self.monotonic, "previousValue": self.last}

@@ -16,12 +16,9 @@ from wbmodel.engine.conditions import All
 from wbmodel.engine.evaluate import predicate
 from wbmodel.engine.fields import MISSING, Path, getter
 from wbmodel.engine.orders import Order, compile_order, ranker
-from wbmodel.engine.select import Collation, Group, KeyFacts, Page, Place, Select, Term
+from wbmodel.engine.select import JSON_TYPES, Collation, Group, KeyFacts, Page, Place, Select, Term
 
-__all__ = ["JSON_TYPES", "ListSelection"]
-
-JSON_TYPES = {bool: "boolean", int: "number", float: "number", str: "string", list: "list", dict: "map"}
-"""The name that key facts have for the type of a value; what is not here is ``nil``."""
+__all__ = ["ListSelection"]
 
 _KEPT = 64
 
