@@ -6,6 +6,7 @@ server behaves where that is not known. Importing this loads neither graphql-cor
 
 from __future__ import annotations
 
+from wbmodel.engine.backend import EngineBackend
 from wbmodel.engine.conditions import All, Compare, Condition, Json, Not, Path, Some
 from wbmodel.engine.dialect import Dialect
 from wbmodel.engine.evaluate import predicate
@@ -35,6 +36,7 @@ from wbmodel.engine.store import Catalog, Changes, Selection, Store, StoreError,
 from wbmodel.engine.streams import ConsoleStream, RowStream, Stream
 
 __all__ = [
+    "EngineBackend",
     "ConsoleStream",
     "RowStream",
     "Stream",

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from wbmodel.backend.asks import BlobRef, ColumnBatch, Document, ReadSpec, Request, Response
+from wbmodel.backend.asks import Stream as StreamName
+from wbmodel.backend.capabilities import Capabilities
 from wbmodel.engine.conditions import Compare
 from wbmodel.engine.context import MANIFEST, Context, blob_url, manifest_file
-from wbmodel.engine.dialect import Dialect
+from wbmodel.engine.dialect import TYPES, Dialect
 from wbmodel.engine.fields import Path
 from wbmodel.engine.pages import Reader
-from wbmodel.engine.records import ArtifactRecord, FileRecord, RunRecord
+from wbmodel.engine.records import ArtifactRecord, ConsoleLine, FileRecord, RunRecord
 from wbmodel.engine.select import Select
-from wbmodel.engine.store import Store, is_writable
+from wbmodel.engine.store import Store, Writer, is_writable
 from wbmodel.engine.streams import Stream
-from wbmodel.errors import DoesNotExist
+from wbmodel.errors import DoesNotExist, NotSupported
 from wbmodel.weighted_cache import WeightedCache
 
 if TYPE_CHECKING:
@@ -49,6 +51,32 @@ class Engine:
 
     def __repr__(self) -> str:
         return f"Engine({self.store!r})"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this engine promises: all that its dialect leaves, and changes where its store can be changed."""
+        dialect, writable = self.dialect, is_writable(self.store)
+        plain = not dialect.case_blind and dialect.arrays == "opaque"
+        return Capabilities(
+            strict_values=plain and not dialect.cross_types and not dialect.null_comparisons and dialect.nan == "token",
+            literal_keys=dialect.literal_keys,
+            regex=plain,
+            exists=True,
+            multi_order=dialect.multi_order and dialect.ties == "newest",
+            # Who is promised this leaves the whole order to the backend, the types in it included.
+            nulls_last=dialect.nulls == "last" and dialect.nan == "token" and dialect.types == TYPES,
+            all_projects=True,
+            filtered=dialect.filtered,
+            page_size=dialect.max_page,
+            max_page_size=dialect.max_page,
+            max_aliases=200,
+            in_process=True,
+            stable_cursors=True,
+            writable=writable,
+            columns=True,
+            append=writable,
+            blobs=True,
+        )
 
     def with_urls(self, url_for: Callable[[FileRecord], str]) -> Engine:
         """An engine over the same store, in the same dialect, with other URLs for files, as a server needs."""
@@ -93,6 +121,29 @@ class Engine:
         stream: Stream = getattr(record, spec.stream)
         return (ColumnBatch(run, batch.columns, batch.length) for batch in stream.read(spec))
 
+    def append(self, run: str, stream: StreamName, offset: int, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Write ``rows`` at line ``offset`` of a run's stream, over what stands there, and give the line behind them.
+        What stands behind stays, and repeating it is harmless. Raises :class:`DoesNotExist` for no such run."""
+        added = [ConsoleLine(**row) if stream == "console" else dict(row) for row in rows]
+        with self._changed("take rows") as writer:
+            record = writer.node(run)
+            if not isinstance(record, RunRecord):
+                raise DoesNotExist(f"run with id {run!r} does not exist, or this account may not see it")
+            written: Stream = getattr(record, stream).written(offset, added)
+            writer.update(run, **{stream: written})
+        return offset + len(added)
+
+    def put(self, ref: BlobRef, data: bytes) -> None:
+        """Store a run file, in place of one of that name. Raises :class:`DoesNotExist` for no such run, and
+        :class:`NotSupported` for artifact files, which come with their version."""
+        if ref.kind != "run_file":
+            raise NotSupported("only run files can be stored; artifact files come with their version")
+        with self._changed("take files") as writer:
+            record = writer.node(ref.owner)
+            if not isinstance(record, RunRecord):
+                raise DoesNotExist(f"run with id {ref.owner!r} does not exist, or this account may not see it")
+            writer.add_file(record, ref.name, data)
+
     def open(self, ref: BlobRef) -> bytes:
         """The bytes of a run file or artifact file. Raises :class:`DoesNotExist` when this store has not got them."""
         file = self.find(ref)
@@ -133,6 +184,11 @@ class Engine:
                 return None
             found = view.select(Select("artifact.files", owner.id, where, first=1)).rows
             return found[0] if found else None
+
+    def _changed(self, what: str) -> AbstractContextManager[Writer]:
+        if not is_writable(self.store):
+            raise NotSupported(f"this store is read only and cannot {what}")
+        return self.store.change()
 
     @contextmanager
     def _opened(

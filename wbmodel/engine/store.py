@@ -17,6 +17,7 @@ from wbmodel.engine.records import (
     ArtifactTypeRecord,
     CollectionRecord,
     EntityRecord,
+    FileRecord,
     MembershipRecord,
     ProjectRecord,
     Record,
@@ -127,6 +128,10 @@ class Changes(Protocol):
     def add_sweep(self, project: ProjectRecord, name: str, **fields: Any) -> SweepRecord: ...
 
     def add_view(self, project: ProjectRecord, name: str, **fields: Any) -> ViewRecord: ...
+
+    def add_file(self, run: RunRecord, name: str, content: bytes, **fields: Any) -> FileRecord:
+        """Add a run file, or replace the one of that name."""
+        ...
 
     def add_artifact_type(self, project: ProjectRecord, name: str, **fields: Any) -> ArtifactTypeRecord: ...
 
