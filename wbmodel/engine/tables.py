@@ -42,10 +42,10 @@ class Tables:
 
     def _own(self, record: R) -> R:
         """The record of this id that is here: one from an older view may be stale, or a copy."""
-        found = self._nodes.get(record.id)
-        if type(found) is not type(record):
+        found: Any = self._nodes.get(record.id)
+        if found is None or not isinstance(record, type(found)):
             raise StoreError(f"{record!r} is not in this store")
-        return found
+        return found  # type: ignore[no-any-return]
 
     def _new(self, cls: type[R], key: str, fields: Mapping[str, Any], node_id: str | None = None, **fixed: Any) -> R:
         """Make a record, give it a node id that nobody has, and enter it."""
