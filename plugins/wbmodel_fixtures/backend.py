@@ -36,7 +36,7 @@ class FixturesBackend(EngineBackend):
     changed in memory; only :meth:`save` writes. A world that is wrong raises :class:`~wbmodel.errors.FixtureError`.
     """
 
-    api_version = 1
+    api_version = 0
     name = "fixtures"
 
     def __init__(

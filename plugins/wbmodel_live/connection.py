@@ -31,7 +31,7 @@ from wbmodel.errors import (
     ServerError,
     WbmodelError,
 )
-from wbmodel.request import Request, Response
+from wbmodel.request import CallNote, Request, Response
 from wbmodel.urls import is_loopback
 from wbmodel_live.credentials import Credentials
 from wbmodel_live.intent import Intent, intent_of
@@ -229,17 +229,17 @@ class Connection:
         if reply.status >= 400 and (reply.status not in (400, 404, 409, 422) or not result.errors):
             raise self._of_reply(course, reply, False)
         errors = self._hidden(cast("Sequence[Mapping[str, Any]]", result.errors or ()))  # plain objects, see Transport
-        extensions[NOTE] = {
-            "attempts": course.attempts,
-            "pauses": course.pauses,
-            "bytes": course.received,
-            "sent": course.sent,
-            "size": len(reply.body),
-            "in_flight": self._peak,
-            "status": reply.status,
-            "seconds": course.seconds,
-        }
-        return Response(data=result.data, errors=errors, extensions=extensions)
+        note = CallNote(
+            attempts=course.attempts,
+            pauses=course.pauses,
+            received=course.received,
+            sent=course.sent,
+            size=len(reply.body),
+            in_flight=self._peak,
+            status=reply.status,
+            seconds=course.seconds,
+        )
+        return Response(data=result.data, errors=errors, extensions=extensions, note=note)
 
     def _hidden(self, errors: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
         """GraphQL errors without the key: a server may quote what it was sent."""

@@ -8,7 +8,7 @@ from wbmodel.engine import EngineBackend, ListStore, RowStream
 
 
 class CsvBackend(EngineBackend):
-    api_version = 1
+    api_version = 0
     name = "csv"
     blocking = True
 

@@ -184,7 +184,7 @@ class Writer(View):
 class StrictBackend(EngineBackend):
     """The engine over it."""
 
-    api_version = 1
+    api_version = 0
     name = "strict"
 
     def __init__(self, store: MemoryStore, capabilities: Capabilities | None = None) -> None:

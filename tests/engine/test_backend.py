@@ -13,7 +13,7 @@ from tests.engine.conftest import make_world
 from tests.engine.csv_backend import CsvBackend
 from wbmodel.engine import Dialect, Engine, EngineBackend, ListStore, Store, backend
 from wbmodel.errors import DoesNotExist, NotSupported, WbmodelWarning
-from wbmodel.request import BlobRef, ReadSpec, Request
+from wbmodel.request import BlobRef, BytesSource, Post, Posted, ReadSpec, Request, RunRef
 
 NAMES = Request('{ project(entityName: "me", name: "p") { runs { edges { node { name } } } } }')
 
@@ -21,7 +21,7 @@ NAMES = Request('{ project(entityName: "me", name: "p") { runs { edges { node { 
 class Counting(EngineBackend):
     """A backend whose store shows how often it was made."""
 
-    api_version = 1
+    api_version = 0
     name = "counting"
 
     def __init__(self) -> None:
@@ -121,9 +121,9 @@ def test_a_read_only_store_takes_nothing() -> None:
     run = counting.engine.run_id("me", "p", "r1")
     assert run is not None
     with pytest.raises(NotSupported, match="read only"):
-        counting.append(run, "history", 0, [{"x": 1}])
+        counting.append(RunRef(run, "me", "p", "r1"), Post(rows={"history": (0, [{"x": 1}])}))
     with pytest.raises(NotSupported, match="read only"):
-        counting.put(BlobRef("run_file", run, "a.txt"), [b"x"])
+        counting.put(BlobRef("run_file", run, "a.txt"), BytesSource(b"x"))
 
 
 def test_rows_and_files_of_a_store_that_can_be_changed() -> None:
@@ -131,13 +131,13 @@ def test_rows_and_files_of_a_store_that_can_be_changed() -> None:
     engine = Engine(store)
     run = engine.run_id("acme", "vision", "r4")
     assert run is not None
-    assert engine.append(run, "history", 2, [{"x": 1}]) == 3
+    assert engine.append(run, Post(rows={"history": (2, [{"x": 1}])})) == Posted({"history": 3})
     (batch,) = engine.read(run, ReadSpec())
     assert (batch.run, batch.columns) == (run, {"x": [1], "_step": [2]})
     engine.put(BlobRef("run_file", run, "a.txt"), b"x")
     assert engine.open(BlobRef("run_file", run, "a.txt")) == b"x"
     with pytest.raises(DoesNotExist):
-        engine.append("nobody", "history", 0, [])
+        engine.append("nobody", Post())
     with pytest.raises(DoesNotExist):
         engine.put(BlobRef("run_file", "nobody", "a"), b"")
     with pytest.raises(NotSupported, match="version"):
@@ -169,7 +169,7 @@ def test_a_folder_of_csv_files_is_a_project(folder: Path) -> None:
     assert data["runCount"] == 3
     first = data["runs"]["edges"][0]["node"]
     assert (first["id"], first["name"], first["historyLineCount"]) == ("run0.csv", "run0", 3)
-    (batch,) = found.read("run2.csv", ReadSpec(keys=("loss",)))
+    (batch,) = found.read([RunRef("run2.csv", "me", "logs", "run2")], ReadSpec(keys=("loss",)))
     assert batch.columns == {"_step": [0, 1, 2], "loss": [2.0, 2.5, 3.0]}
 
 

@@ -5,22 +5,35 @@ from __future__ import annotations
 import threading
 import time
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from wbmodel.backend.asks import BlobRef, ColumnBatch, ReadSpec, Request, Response
-from wbmodel.backend.asks import Stream as StreamName
+from wbmodel.backend.asks import (
+    BlobRef,
+    ColumnBatch,
+    Failure,
+    Post,
+    Posted,
+    ReadSpec,
+    Request,
+    Response,
+    RunRef,
+    Source,
+)
 from wbmodel.backend.base import SyncBackend
 from wbmodel.backend.capabilities import Capabilities
 from wbmodel.engine.dialect import Dialect
 from wbmodel.engine.execute import Engine
 from wbmodel.engine.store import Store
-from wbmodel.errors import WbmodelWarning, warn
+from wbmodel.errors import WbmodelError, WbmodelWarning, warn
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["EngineBackend"]
+
+CHUNK = 2**20
+"""Bytes of a chunk of a file."""
 
 REFRESH_SECONDS = 1.0
 """How long an answer to :meth:`EngineBackend.refresh` holds."""
@@ -120,18 +133,26 @@ class EngineBackend(SyncBackend):
         """Execute a document. ``timeout`` is not needed: nothing is waited for."""
         return self.engine.execute(request)
 
-    def read(self, run: str, spec: ReadSpec) -> Iterator[ColumnBatch]:
-        """Batches of a run's stream."""
-        yield from self.engine.read(run, spec)
+    def read(self, runs: Sequence[RunRef], spec: ReadSpec, /) -> Iterator[ColumnBatch | Failure]:
+        """Batches of the runs' streams, each run as it is when its turn comes."""
+        for run in runs:
+            try:
+                batches = self.engine.read(run.node_id, spec)
+            except WbmodelError as error:
+                yield Failure(run, error)
+            else:
+                yield from batches
 
-    def append(self, run: str, stream: StreamName, offset: int, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Write rows at ``offset`` of a stream, over what stands there; what stands behind stays."""
-        return self.engine.append(run, stream, offset, rows)
+    def append(self, run: RunRef, post: Post, /, *, timeout: float | None = None) -> Posted:
+        """Write to a run: rows take the place of what stands at their lines, and cut nothing off."""
+        return self.engine.append(run.node_id, post)
 
-    def open(self, ref: BlobRef) -> Iterator[bytes]:
-        """The bytes of a run file or artifact file that the store holds, in one chunk."""
-        yield self.engine.open(ref)
+    def open(self, ref: BlobRef, /, *, start: int = 0) -> Iterator[bytes]:
+        """The bytes of a run file or artifact file that the store holds."""
+        data = self.engine.open(ref)
+        for at in range(start, len(data), CHUNK):
+            yield data[at : at + CHUNK]
 
-    def put(self, ref: BlobRef, chunks: Iterable[bytes]) -> None:
+    def put(self, ref: BlobRef, source: Source, /, *, timeout: float | None = None) -> None:
         """Store a run file. Artifact files come with their version."""
-        self.engine.put(ref, b"".join(chunks))
+        self.engine.put(ref, b"".join(source.open()))

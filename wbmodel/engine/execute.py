@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from copy import copy
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from wbmodel.backend.asks import BlobRef, ColumnBatch, Document, ReadSpec, Request, Response
-from wbmodel.backend.asks import Stream as StreamName
+from wbmodel.backend.asks import (
+    BlobRef,
+    ColumnBatch,
+    Document,
+    Post,
+    Posted,
+    ReadSpec,
+    Request,
+    Response,
+    StreamName,
+)
 from wbmodel.backend.capabilities import Capabilities
 from wbmodel.engine.conditions import Compare
 from wbmodel.engine.context import MANIFEST, Context, blob_url, manifest_file
@@ -119,19 +129,30 @@ class Engine:
         if not isinstance(record, RunRecord):
             raise DoesNotExist(f"run with id {run!r} does not exist, or this account may not see it")
         stream: Stream = getattr(record, spec.stream)
-        return (ColumnBatch(run, batch.columns, batch.length) for batch in stream.read(spec))
+        return (_of_run(batch, run) for batch in stream.read(spec))
 
-    def append(self, run: str, stream: StreamName, offset: int, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Write ``rows`` at line ``offset`` of a run's stream, over what stands there, and give the line behind them.
-        What stands behind stays, and repeating it is harmless. Raises :class:`DoesNotExist` for no such run."""
-        added = [ConsoleLine(**row) if stream == "console" else dict(row) for row in rows]
+    def append(self, run: str, post: Post) -> Posted:
+        """Write to the run with this node id: rows overwrite what stands at their lines, and cut nothing off. Raises
+        :class:`DoesNotExist` for no such run."""
         with self._changed("take rows") as writer:
             record = writer.node(run)
             if not isinstance(record, RunRecord):
                 raise DoesNotExist(f"run with id {run!r} does not exist, or this account may not see it")
-            written: Stream = getattr(record, stream).written(offset, added)
-            writer.update(run, **{stream: written})
-        return offset + len(added)
+            changes: dict[str, Any] = {}
+            ends: dict[StreamName, int] = {}
+            for name, (first, rows) in post.rows.items():
+                stream: Stream = getattr(record, name)
+                changes[name] = stream.written(first, [_row(name, row) for row in rows])
+                ends[name] = first + len(rows)
+            if post.summary is not None:
+                changes["summary"] = dict(post.summary)
+            if post.complete:
+                changes["state"] = "finished" if not post.exit_code else "failed"
+                changes["exitcode"] = post.exit_code
+            stopped = record.stopped
+            if changes:
+                writer.update(run, **changes)
+            return Posted(ends, stopped)
 
     def put(self, ref: BlobRef, data: bytes) -> None:
         """Store a run file, in place of one of that name. Raises :class:`DoesNotExist` for no such run, and
@@ -201,6 +222,19 @@ class Engine:
         else:
             with self.store.view() as view:
                 yield Context(view, self._reader, self._url_for, given_up)
+
+
+def _of_run(batch: ColumnBatch, run: str) -> ColumnBatch:
+    # A copy, with whatever data it has: a stream may keep its batches, and does not know whose they are.
+    named = copy(batch)
+    named.run = run
+    return named
+
+
+def _row(stream: StreamName, row: Mapping[str, Any] | str) -> Any:
+    if stream != "console":
+        return dict(row)  # type: ignore[arg-type]  # only lines of a console are texts
+    return ConsoleLine(line=row) if isinstance(row, str) else ConsoleLine(**row)
 
 
 def _is_mutation(ast: DocumentNode, name: str | None) -> bool:

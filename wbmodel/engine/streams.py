@@ -171,7 +171,6 @@ class RowStream:
         if wanted is not None:
             asked = [key for key in wanted if key != "_step"]
             rows = [row for row in rows if not asked or any(key in row for key in asked)]
-        rows = sample(rows, spec.samples)
         for start in range(0, len(rows), BATCH_ROWS):
             batch = rows[start : start + BATCH_ROWS]
             names = list(dict.fromkeys(key for row in batch for key in row)) if wanted is None else list(wanted)
@@ -217,7 +216,7 @@ class RowStream:
     def _asked(self, spec: ReadSpec) -> Sequence[Row]:
         if self.steps:
             return self.between(spec.min_step, spec.max_step)
-        return [row for row in self._content().lines[max(spec.min_step or 0, 0) : spec.max_step] if row is not None]
+        return [row for row in self._content().lines[_lines(spec)] if row is not None]
 
 
 class ConsoleStream(RowStream):
@@ -233,13 +232,17 @@ class ConsoleStream(RowStream):
         return ConsoleStream(lines)
 
     def _asked(self, spec: ReadSpec) -> Sequence[Row]:
-        start = max(spec.min_step or 0, 0)
+        lines = _lines(spec)
         names = ("line", "level", "timestamp", "label")
         return [
             {"number": number, **{name: getattr(line, name) for name in names}}
-            for number, line in enumerate(self.rows(start, spec.max_step), start)
+            for number, line in enumerate(self.rows(lines.start, lines.stop), lines.start)
             if line is not None
         ]
+
+
+def _lines(spec: ReadSpec) -> slice:
+    return slice(max(0, spec.min_step or 0), None if spec.max_step is None else max(0, spec.max_step))
 
 
 def history_of(given: Any) -> Stream:
