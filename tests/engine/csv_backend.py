@@ -1,6 +1,7 @@
 """The backend that the design page shows: a folder of CSV files is a project, each file a run."""
 
 import csv
+import json
 from itertools import islice
 from pathlib import Path
 
@@ -24,7 +25,14 @@ class CsvBackend(EngineBackend):
 
 
 def typed(row):
-    return {key: float(cell) for key, cell in row.items() if cell}
+    return {key: value(cell) for key, cell in row.items() if cell}
+
+
+def value(cell):
+    try:
+        return json.loads(cell)
+    except ValueError:
+        return cell
 
 
 class CsvStream(RowStream):

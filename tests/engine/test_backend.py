@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import threading
 import warnings
 from pathlib import Path
@@ -14,6 +16,10 @@ from tests.engine.csv_backend import CsvBackend
 from wbmodel.engine import Dialect, Engine, EngineBackend, ListStore, Store, backend
 from wbmodel.errors import DoesNotExist, NotSupported, WbmodelWarning
 from wbmodel.request import BlobRef, BytesSource, Post, Posted, ReadSpec, Request, RunRef
+from wbmodel.testing.conformance import check
+from wbmodel.testing.conformance.seeds import GivenSeed
+from wbmodel.testing.world import World
+from wbmodel.testing.world import make_world as make_kit_world
 
 NAMES = Request('{ project(entityName: "me", name: "p") { runs { edges { node { name } } } } }')
 
@@ -171,6 +177,30 @@ def test_a_folder_of_csv_files_is_a_project(folder: Path) -> None:
     assert (first["id"], first["name"], first["historyLineCount"]) == ("run0.csv", "run0", 3)
     (batch,) = found.read([RunRef("run2.csv", "me", "logs", "run2")], ReadSpec(keys=("loss",)))
     assert batch.columns == {"_step": [0, 1, 2], "loss": [2.0, 2.5, 3.0]}
+
+
+def test_its_columns_pass_the_kit(tmp_path: Path) -> None:
+    """A folder of CSV files has histories and no configs, so the kit is asked about those."""
+
+    class Mine(GivenSeed):
+        def make(self) -> World:
+            return make_kit_world(entity="me", viewer="me", other=None)
+
+    def written(world: World) -> Any:
+        root = tmp_path / world.project.split("/")[1]
+        root.mkdir()
+        for run in world.rows("Run", world.project):
+            rows = run["history"]
+            with (root / f"{run['id']}.csv").open("w") as file:
+                out = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)))
+                out.writeheader()
+                for row in rows:
+                    out.writerow({k: v if isinstance(v, str) else json.dumps(v) for k, v in row.items()})
+        return CsvBackend(f"csv:{root}")
+
+    report = check(written, seed=Mine(), only=["door/columns/*", "flag/columns/*"])
+    assert report.ok, str(report)
+    assert sum(item.result == "passed" for item in report.outcomes) >= 8
 
 
 def test_the_example_is_thirty_lines() -> None:
