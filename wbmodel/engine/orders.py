@@ -9,10 +9,8 @@ two rows share; that is also the order when none is asked.
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
-from itertools import islice
 from operator import attrgetter
 from typing import Any
 from zlib import crc32
@@ -106,11 +104,10 @@ class Order:
             return sorted(rows, key=self.tie)
         # Plain sorts by one text each are quicker than one by tuples, and two rows of one name are rare.
         name = self.name
-        settled = sorted(rows, key=name)
-        names = list(map(name, settled))
-        if any(map(operator.eq, names, islice(names, 1, None))):
+        settled = list(rows)
+        if len(set(map(name, settled))) < len(settled):
             settled.sort(key=attrgetter("id"))
-            settled.sort(key=name)
+        settled.sort(key=name)
         settled.sort(key=self.date, reverse=True)
         return settled
 

@@ -42,6 +42,10 @@ __all__ = [
 ]
 
 
+# Shared, as most runs of a big world lack some: a stream does not change, writing to one gives another.
+_NO_ROWS, _NO_EVENTS, _NO_LINES = RowStream(), RowStream(steps=False), ConsoleStream()
+
+
 @attrs.define(slots=True, eq=False, kw_only=True)
 class Record:
     """The part that all records share."""
@@ -272,9 +276,9 @@ class RunRecord(Record):
     host: str | None = None
     program: str | None = None
     repo: str | None = None
-    history: Stream = attrs.field(factory=RowStream, converter=history_of)
-    events: Stream = attrs.field(factory=lambda: RowStream(steps=False), converter=events_of)
-    console: Stream = attrs.field(factory=ConsoleStream, converter=console_of)
+    history: Stream = attrs.field(default=_NO_ROWS, converter=history_of)
+    events: Stream = attrs.field(default=_NO_EVENTS, converter=events_of)
+    console: Stream = attrs.field(default=_NO_LINES, converter=console_of)
     _config_text: str | None = attrs.field(default=None, init=False)
     _summary_text: str | None = attrs.field(default=None, init=False)
 
