@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,9 +14,21 @@ from wbmodel.backend import AsyncBackend, Capabilities, SyncBackend
 from wbmodel.engine.dialect import Dialect
 from wbmodel.engine.execute import Engine
 from wbmodel.engine.memory import MemoryStore
+from wbmodel.errors import DoesNotExist
 from wbmodel.hookspecs import RegisterBackends, hookimpl
 from wbmodel.registry import PluginManager, make_plugin_manager
-from wbmodel.request import Request, Response
+from wbmodel.request import (
+    BlobRef,
+    ColumnBatch,
+    Failure,
+    Post,
+    Posted,
+    ReadSpec,
+    Request,
+    Response,
+    RunRef,
+    Source,
+)
 from wbmodel.session.current import connect
 from wbmodel.session.session import Session
 
@@ -60,7 +72,7 @@ class EngineBackend(SyncBackend):
 
 
 class SlowBackend(AsyncBackend):
-    """The same, asynchronous and late. ``delay`` is in seconds per request."""
+    """The same, asynchronous and late, with every door. ``delay`` is in seconds per request."""
 
     api_version = 0
     name = "slow"
@@ -89,6 +101,31 @@ class SlowBackend(AsyncBackend):
             return self.engine.execute(request)
         finally:
             self.running -= 1
+
+    async def aread(self, runs: Sequence[RunRef], spec: ReadSpec, /) -> AsyncIterator[ColumnBatch | Failure]:
+        for run in runs:
+            await asyncio.sleep(self.delay)
+            try:
+                batches = list(self.engine.read(run.node_id, spec))
+            except DoesNotExist as error:
+                yield Failure(run, error)
+            else:
+                for batch in batches:
+                    yield batch
+
+    async def aappend(self, run: RunRef, post: Post, /, *, timeout: float | None = None) -> Posted:
+        await asyncio.sleep(self.delay)
+        return self.engine.append(run.node_id, post)
+
+    async def aopen(self, ref: BlobRef, /, *, start: int = 0) -> AsyncIterator[bytes]:
+        data = self.engine.open(ref)[start:]
+        for at in range(0, len(data), 5):
+            await asyncio.sleep(self.delay)
+            yield data[at : at + 5]
+
+    async def aput(self, ref: BlobRef, source: Source, /, *, timeout: float | None = None) -> None:
+        await asyncio.sleep(self.delay)
+        self.engine.put(ref, b"".join(source.open()))
 
 
 class _Plugin:

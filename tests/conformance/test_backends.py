@@ -37,6 +37,16 @@ def test_the_slow_paged_backend_passes(delay: float, only: list[str]) -> None:
     assert sum(item.result == "passed" for item in report.outcomes) > 300
 
 
+@pytest.mark.parametrize("colour", ["sync", "async"])
+def test_the_slow_backend_passes_with_every_door_in_both_colours(colour: str) -> None:
+    can = attrs.evolve(PAGED, columns=True, append=True, blobs=True)
+    only = ["door/*", "flag/columns/*", "flag/append/*", "flag/blobs/*"]
+    report = check(lambda world: slow(world, can), colours=[colour], only=only)
+    assert report.ok, str(report)
+    passed = {item.case for item in report.outcomes if item.result == "passed"}
+    assert {"door/columns/several", "door/append/history", "door/blobs/put", "door/blobs/fetch"} <= passed
+
+
 @pytest.mark.slow
 def test_every_case_against_fixtures() -> None:
     report = check("fixtures:", full=True)

@@ -352,7 +352,7 @@ async def test_doors_that_are_not_open_name_the_backend_and_the_capability(ask, 
     operation = items if isinstance(ask, Read | Open) else asked
     for promised, why in [(False, f"its capability '{capability}' is off"), (True, "does not have the methods")]:
         session = connect("slow:x", plugins=manager(), default=False)
-        session.backend.capabilities = Capabilities(**{capability: promised})
+        session.backend.capabilities = Capabilities(writable=True, **{capability: promised})
         with session:
             with pytest.raises(NotSupported, match=f"'slow' has no .*{why}"):
                 list(session.iterate(operation(ask)))

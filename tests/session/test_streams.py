@@ -14,7 +14,7 @@ import pytest
 
 from wbmodel import trace
 from wbmodel.backend import AsyncBackend, Capabilities, SyncBackend
-from wbmodel.errors import IntegrityError, PluginError, RequestTimeout, ServerError
+from wbmodel.errors import IntegrityError, NotSupported, PluginError, RequestTimeout, ServerError
 from wbmodel.hookspecs import hookimpl
 from wbmodel.operations.answer import asked, items
 from wbmodel.registry import make_plugin_manager
@@ -38,7 +38,7 @@ from wbmodel.request import (
 from wbmodel.session import connect
 
 RUN = RunRef("1", "me", "mine", "r1")
-CAN = Capabilities(columns=True, append=True, blobs=True)
+CAN = Capabilities(columns=True, append=True, blobs=True, writable=True)
 
 
 class Files:
@@ -287,6 +287,13 @@ async def test_a_deadline_for_the_whole_holds_for_streams(colour):
         assert len(await within(30)) == 3
         with pytest.raises(RequestTimeout, match=r"was given 0.5 s in all.*reading a was under way"):
             await within(0.5)
+
+
+def test_a_backend_that_is_read_only_takes_no_bytes():
+    with connected(InPlace) as session:
+        session.backend.capabilities = Capabilities(blobs=True)
+        with pytest.raises(NotSupported, match=r"no put\(\) \(its capability 'writable' is off\)"):
+            session.run(asked(Put(BlobRef("run_file", "1", "new"), BytesSource(b""))))
 
 
 @both

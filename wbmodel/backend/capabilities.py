@@ -51,7 +51,9 @@ class Capabilities:
     writable: bool = _flag(False, "Mutations work.")
     columns: bool = _flag(False, "`read` is answered directly, without documents.")
     append: bool = _flag(False, "`append` writes rows to a run's streams.")
-    blobs: bool = _flag(False, "`open` and `put` are answered by the backend's own storage.")
+    blobs: bool = _flag(
+        False, "`open` and `fetch` are answered by the backend's own storage, and so is `put` where it is writable."
+    )
 
     @classmethod
     def doc(cls, name: str) -> str:

@@ -85,7 +85,7 @@ class BlobSource(Protocol):
 
 @runtime_checkable
 class BlobSink(Protocol):
-    """Stores bytes. Capability ``blobs``."""
+    """Stores bytes. Capabilities ``blobs`` and ``writable``."""
 
     def put(self, ref: BlobRef, source: Source, /, *, timeout: float | None = None) -> None:
         """Store what ``source`` holds under ``ref``, in place of what was there."""
@@ -96,14 +96,14 @@ class BlobSink(Protocol):
         ...
 
 
-DOORS: dict[str, tuple[type, str]] = {
-    "read": (ColumnSource, "columns"),
-    "append": (ColumnSink, "append"),
-    "open": (BlobSource, "blobs"),
-    "fetch": (BlobSource, "blobs"),
-    "put": (BlobSink, "blobs"),
+DOORS: dict[str, tuple[type, tuple[str, ...]]] = {
+    "read": (ColumnSource, ("columns",)),
+    "append": (ColumnSink, ("append",)),
+    "open": (BlobSource, ("blobs",)),
+    "fetch": (BlobSource, ("blobs",)),
+    "put": (BlobSink, ("blobs", "writable")),
 }
-"""Method -> the protocol that it belongs to, and the capability that opens it."""
+"""Method -> the protocol that it belongs to, and the capabilities that open it."""
 
 
 def door_method(backend: Any, ask: Ask, colour: str) -> tuple[Callable[..., Any], tuple[Any, ...]]:
@@ -123,12 +123,13 @@ def door_method(backend: Any, ask: Ask, colour: str) -> tuple[Callable[..., Any]
 
 
 def _checked(backend: Any, name: str, colour: str) -> Callable[..., Any]:
-    protocol, capability = DOORS[name]
+    protocol, capabilities = DOORS[name]
     label = backend.name or type(backend).__name__
-    if not getattr(backend.capabilities, capability):
-        why = f"its capability {capability!r} is off"
+    off = [capability for capability in capabilities if not getattr(backend.capabilities, capability)]
+    if off:
+        why = f"its capability {off[0]!r} is off"
     elif not isinstance(backend, protocol):
-        why = f"it promises {capability!r}, and its class does not have the methods"
+        why = f"it promises {capabilities[0]!r}, and its class does not have the methods"
     else:
         return getattr(backend, colour + name)  # type: ignore[no-any-return]
     raise NotSupported(

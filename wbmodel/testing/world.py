@@ -22,8 +22,12 @@ __all__ = ["ABSENT", "DAY", "KEYS", "PARTS", "START", "World", "make_world"]
 START = datetime(2021, 4, 1, 12, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
 
-PARTS = frozenset({"users", "artifacts", "files", "histories", "drafts"})
-"""What a world may lack, because a backend cannot be filled with it. Cases that need it are then skipped."""
+PARTS = frozenset(
+    {"users", "artifacts", "files", "histories", "drafts", "projects", "sweeps", "reports", "values", "growth"}
+)
+"""What a world may lack, because a backend cannot be filled with it. Cases that need it are then skipped. ``projects``
+are those beside the main one, ``values`` those of config and summary, ``growth`` is that runs are added while others
+are read."""
 
 KEYS = {
     "Artifact": "name",

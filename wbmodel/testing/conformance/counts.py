@@ -89,7 +89,8 @@ def _sliced(kit: Kit) -> None:
 @group("raw")
 def _raw(kit: Kit) -> None:
     """runCount without filters is the number of runs; a project without runs has 0."""
-    for project in (kit.world.project, kit.world.second):
+    second = [kit.world.second] if "projects" in kit.world.parts else []
+    for project in (kit.world.project, *second):
         entity, name = project.split("/")
         found = kit.data(COUNT, project=name, entity=entity)["project"]["runCount"]
         before = len(kit.world.rows("Run", project))

@@ -74,7 +74,7 @@ def _text_and_ast(kit: Kit) -> None:
     _named(kit, kit.ask(kit.backend, "execute", by_ast), "a document that is held as an AST")
 
 
-@group("aliases-and-fragments")
+@group("aliases-and-fragments", parts=["sweeps"])
 def _aliases(kit: Kit) -> None:
     """Aliases, fragments, inline fragments, directives and __typename work as in any GraphQL."""
     text = """

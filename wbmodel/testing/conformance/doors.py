@@ -232,7 +232,7 @@ def _no_file(kit: Kit) -> None:
     kit.fail(f"open() of a file that is not there gave {shown(found)}")
 
 
-@group("blobs/put", flags=["blobs"])
+@group("blobs/put", flags=["blobs", "writable"])
 def _put(kit: Kit) -> None:
     """put() stores bytes under a name, and others in their place; open() begins where it is told to."""
     run = _run(kit, "log-me", kit.world.second)

@@ -245,7 +245,12 @@ FLAGS: dict[str, Flag] = {
 }
 """Every flag of ``Capabilities``. One without an entry here fails the kit's own tests."""
 
-_NEEDS = {"columns": "histories", "blobs": "files"}
+_NEEDS = {
+    "columns": ["histories"],
+    "blobs": ["files"],
+    "filtered": ["sweeps", "reports"],
+    "stable_cursors": ["growth"],
+}
 
 
 def _is_set(kit: Kit, name: str) -> bool:
@@ -295,7 +300,7 @@ def _listed(complaints: list[str]) -> str:
 
 
 for _name, _flag in FLAGS.items():
-    _parts = [_NEEDS[_name]] if _name in _NEEDS else []
+    _parts = _NEEDS.get(_name, [])
     group.add(f"{_name}/kept", _kept(_name, _flag), f"What {_name} promises is true.", parts=_parts)
     if callable(_flag.unclaimed):
         group.add(

@@ -194,7 +194,7 @@ def _filtered(kit: Kit) -> None:
     kit.same_order(kit.names("Run", rows), expected, "filter(...).exclude(...).order_by('-config.rank')", lambda _: "")
 
 
-@group("best")
+@group("best", parts=["values"])
 def _best(kit: Kit) -> None:
     """best() is the row with the least or greatest number; NaN and null are none."""
     rows = kit.objects("Run")

@@ -168,8 +168,8 @@ def _repeatable(kit: Kit) -> None:
 
 
 CONNECTIONS: dict[str, tuple[str, str, frozenset[str]]] = {
-    "Project.sweeps": ("sweeps", "name", frozenset()),
-    "Project.allViews": ("allViews", "name", frozenset()),
+    "Project.sweeps": ("sweeps", "name", frozenset({"sweeps"})),
+    "Project.allViews": ("allViews", "name", frozenset({"reports"})),
     "Project.buckets": ("buckets", "name", frozenset()),
     "Project.artifactTypes": ("artifactTypes", "name", frozenset({"artifacts"})),
     "Project.artifactCollections": ("artifactCollections", "name", frozenset({"artifacts"})),
@@ -323,10 +323,10 @@ def _read(order: str) -> Any:
 for _order in ("-created_at", "+created_at"):
     _label = "newest" if _order[0] == "-" else "oldest"
     group.add(
-        f"growing/{_label}", _followed(_order), flags={"stable_cursors"},
+        f"growing/{_label}", _followed(_order), flags={"stable_cursors"}, parts={"growth"},
         about="Following cursors while rows are added neither hides nor repeats a row that was there.",
     )  # fmt: skip
     group.add(
         f"growing-rows/{_label}", _read(_order.removeprefix("+")),
-        "A queryset in creation order neither loses nor repeats a row while rows are added.",
+        "A queryset in creation order neither loses nor repeats a row while rows are added.", parts={"growth"},
     )  # fmt: skip

@@ -202,7 +202,7 @@ def _add_all() -> None:
 _add_all()
 
 
-@group("same-name-elsewhere")
+@group("same-name-elsewhere", parts=["projects"])
 def _same_name(kit: Kit) -> None:
     """A sweep of the same id in another project is another sweep, with its own runs."""
     from wbmodel import Sweep

@@ -138,7 +138,7 @@ def _identity(kit: Kit) -> None:
         kit.equal(len(set(once.values())), len(once), f"the number of different node ids of {name}")
 
 
-@group("other-project")
+@group("other-project", parts=["projects"])
 def _other_project(kit: Kit) -> None:
     """Runs of another project are asked for by its name, and are not those of the session's project."""
     import wbmodel
