@@ -22,7 +22,7 @@ from wbmodel import Run, Session, connect
 from wbmodel.engine.dialect import Dialect
 from wbmodel.engine.execute import Engine
 from wbmodel.engine.server import Server, serving
-from wbmodel.server.faults import Fault
+from wbmodel.testing import Fault
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and forks as POSIX has them")
 SOON = 2.0
