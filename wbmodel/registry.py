@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import os
-import threading
 import warnings
 from collections.abc import Iterable, Sequence
 from importlib import metadata
@@ -18,7 +17,7 @@ from typing import Any, Literal
 import attrs
 import pluggy
 
-from wbmodel import hookspecs
+from wbmodel import forks, hookspecs
 from wbmodel.backend.base import API_VERSION
 from wbmodel.errors import (
     BackendClaimedTwice,
@@ -368,7 +367,7 @@ def make_plugin_manager(
 
 
 _default: PluginManager | None = None
-_default_lock = threading.Lock()
+_default_lock = forks.lock()
 
 
 def default_plugin_manager() -> PluginManager:

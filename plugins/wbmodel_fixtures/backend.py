@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import os
-import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from wbmodel import forks
 from wbmodel.backend import Capabilities, SyncBackend
 from wbmodel.errors import ConfigurationError, DoesNotExist, NotSupported
 from wbmodel.request import BlobRef, ColumnBatch, ReadSpec, Request, Response, Stream
@@ -76,7 +76,7 @@ class FixturesBackend(SyncBackend):
             raise ConfigurationError("root= goes with world=; the folder of a path is known")
         self._dialect = dialect
         self._limits = (max_bytes, max_depth)
-        self._lock = threading.RLock()
+        self._lock = forks.rlock()
         self._loaded: World | None = None
         self._engine: Engine | None = None
         self._files: list[Path] = []

@@ -10,10 +10,10 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-import threading
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol, TypeVar
 
+from wbmodel import forks
 from wbmodel.backend.asks import BlobRef, ColumnBatch, ReadSpec, Request, Response, Stream
 from wbmodel.backend.capabilities import Capabilities
 from wbmodel.backend.owner_loop import OwnerLoop
@@ -264,7 +264,7 @@ class SyncBackend(_Base):
             return pool  # type: ignore[no-any-return]
 
 
-_pool_lock = threading.Lock()
+_pool_lock = forks.lock()
 
 
 def _on_owner_loop(method: Callable[..., Any]) -> Callable[..., Any]:

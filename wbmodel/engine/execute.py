@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import attrs
 
+from wbmodel import forks
 from wbmodel.backend.asks import BlobRef, ColumnBatch, Document, ReadSpec, Request, Response
 from wbmodel.engine.columns import read_columns
 from wbmodel.engine.context import MANIFEST, Context, blob_url, manifest_file
@@ -29,16 +30,16 @@ _KEPT_TEXTS = 4 * 1024 * 1024
 
 
 _locks: weakref.WeakKeyDictionary[Store, threading.RLock] = weakref.WeakKeyDictionary()
-_locks_lock = threading.Lock()
+_locks_lock = forks.lock()
 
 
 def _lock_of(store: Store) -> threading.RLock:
     """The one lock of a store, which several engines may be over: one in this process and one behind a server, say."""
     with _locks_lock:
         try:
-            return _locks.setdefault(store, threading.RLock())
+            return _locks.setdefault(store, forks.rlock())
         except TypeError:  # a store of somebody's that cannot be referred to weakly
-            return threading.RLock()
+            return forks.rlock()
 
 
 class Engine:
@@ -164,7 +165,7 @@ def _formatted(error: GraphQLError) -> dict[str, Any]:
 _Checked = tuple["DocumentNode", "list[GraphQLError]"]
 _by_document: dict[int, tuple[weakref.ref[Document], _Checked]] = {}
 _by_text: WeightedCache[_Checked] = WeightedCache(_KEPT_TEXTS)
-_check_lock = threading.Lock()
+_check_lock = forks.lock()
 
 
 def _checked(document: Document) -> _Checked:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from wbmodel import forks
 from wbmodel.errors import ConfigurationError, WbmodelError, suggestion
 from wbmodel.session.settings import Secret, resolve_settings
 
@@ -33,7 +33,7 @@ __all__ = [
     "session_for_origin",
 ]
 
-_lock = threading.RLock()
+_lock = forks.rlock()
 _connections: dict[str, Session] = {}
 _default: Session | None = None
 # The sessions whose blocks are open here, outermost first. A block takes out what it put in by looking for it, not

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from wbmodel import forks
 from wbmodel.backend.asks import Request, Response
 from wbmodel.errors import ServerError
 from wbmodel.safe_text import counted, readable
@@ -34,7 +35,7 @@ Observer = Callable[[Request, "Session"], None]
 Innermost = Callable[["Session"], "NamedWrapper | None"]
 """Makes the wrapper of a session that stands next to its backend, or says that it wants none."""
 
-_lock = threading.Lock()
+_lock = forks.lock()
 _observers: tuple[Observer, ...] = ()
 _innermost: tuple[Innermost, ...] = ()
 
@@ -115,7 +116,7 @@ class SessionStats:
     sent: int = 0
     peak_in_flight: int = 0
     # Shared with the blocks that measure, as one lock must hold while a request is counted in all of them.
-    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
+    _lock: threading.Lock = attrs.field(factory=forks.lock, init=False, repr=False)
     # This one, and the blocks that measure now.
     _all: tuple[SessionStats, ...] = attrs.field(default=(), init=False, repr=False)
     _in_flight: int = attrs.field(default=0, init=False, repr=False)

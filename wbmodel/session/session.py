@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import threading
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from typing_extensions import Self
 
+from wbmodel import forks
 from wbmodel.backend import Backend, Capabilities
 from wbmodel.backend.asks import Document, Request, Response, Send, raise_for_errors
 from wbmodel.compiler.target import Target
@@ -54,7 +54,7 @@ class Session:
         self.stats = SessionStats()
         self._entry = entry
         self._options = dict(options or {})
-        self._lock = threading.RLock()
+        self._lock = forks.rlock()
         self._backend: Backend | None = None
         self._layers: tuple[tuple[observe.Innermost, ...], Sequence[drive.NamedWrapper]] | None = None
         self._registered: Sequence[drive.NamedWrapper] | None = None

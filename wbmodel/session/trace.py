@@ -18,7 +18,6 @@ import logging
 import os
 import re
 import sys
-import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
@@ -27,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import attrs
 from typing_extensions import Self
 
+from wbmodel import forks
 from wbmodel.backend.asks import Request, Response, Send
 from wbmodel.codec import dumps, format_datetime
 from wbmodel.errors import ServerError, WbmodelWarning, warn
@@ -295,7 +295,7 @@ class _Stderr(logging.Handler):
             sys.stderr.write(f"{record.name}: {record.getMessage()}\n")
 
 
-_once = threading.Lock()
+_once = forks.lock()
 
 
 def _to_log(record: TraceRecord) -> None:

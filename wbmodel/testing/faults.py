@@ -15,7 +15,6 @@ Whether the engine carries out the request is part of each fault: see :attr:`Fau
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from wbmodel.server.injection import Exchange
+
+from wbmodel import forks
 
 __all__ = ["Fault", "Faults", "Rule"]
 
@@ -217,7 +218,7 @@ class Faults:
         self.latency = latency
         """Seconds that every request waits before it is looked at, as on a long way to the server."""
         self._rules: list[Rule] = []
-        self._lock = threading.Lock()
+        self._lock = forks.lock()
 
     @property
     def active(self) -> bool:
