@@ -224,3 +224,29 @@ def test_a_fork_waits_for_imports_of_ours_and_for_nobody_elses(tmp_path, monkeyp
     assert time.monotonic() - begin < 5
     sys.modules["never_imported"].OVER.set()
     elsewhere.join()
+
+
+LOCKS = {"Lock", "RLock", "Condition", "Semaphore", "BoundedSemaphore"}
+
+
+def test_every_lock_comes_from_the_ground():
+    """Only what ``forks`` makes is free again in a child."""
+    bare = []
+    for name, source in sources().items():
+        if name == "wbmodel.forks":
+            continue
+        for node in ast.walk(ast.parse(source.path.read_text(encoding="utf-8"))):
+            made: list[ast.expr] = []
+            if isinstance(node, ast.ImportFrom) and node.module == "threading":
+                bare += [f"{name}:{node.lineno} imports {item.name}" for item in node.names if item.name in LOCKS]
+            elif isinstance(node, ast.Call):  # `factory=threading.Lock` makes them as well as `threading.Lock()`
+                made = [node.func, *node.args, *(item.value for item in node.keywords)]
+            bare += [
+                f"{name}:{one.lineno} makes a threading.{one.attr}"
+                for one in made
+                if isinstance(one, ast.Attribute)
+                and one.attr in LOCKS
+                and isinstance(one.value, ast.Name)
+                and one.value.id == "threading"
+            ]
+    assert not bare, bare
