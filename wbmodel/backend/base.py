@@ -149,7 +149,11 @@ class _Base:
         )
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.origin or self.name!r}>"
+        try:
+            place = self.origin or self.name
+        except Exception:  # a property of an author's, and ``__init__`` has failed: a debugger shows those too
+            place = self.name
+        return f"<{type(self).__name__} {place!r}>"
 
 
 class SyncBackend(_Base):

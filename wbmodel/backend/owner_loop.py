@@ -11,6 +11,7 @@ import atexit
 import threading
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
+from types import MethodType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from wbmodel import forks
@@ -33,12 +34,15 @@ class OwnerLoop:
     """A lazily started event loop thread.
 
     ``name`` is used for the thread and in messages. ``forked`` is called once in a forked child, before
-    anything else there, so that the owner can drop sockets that still belong to the parent.
+    anything else there, so that the owner can drop sockets that still belong to the parent; a bound method does not
+    keep its object alive.
     """
 
     def __init__(self, name: str, forked: Callable[[], None] | None = None) -> None:
         self.name = name
-        self._forked = forked
+        self._forked: Callable[[], Callable[[], None] | None] = (
+            weakref.WeakMethod(forked) if isinstance(forked, MethodType) else lambda: forked
+        )
         self._lock = forks.lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
@@ -186,8 +190,9 @@ class OwnerLoop:
         self._own = weakref.WeakSet()
         if had_loop:
             self._finalizer.detach()
-        if had_loop and self._forked is not None:
-            self._forked()
+        forked = self._forked()
+        if had_loop and forked is not None:
+            forked()
 
 
 async def _step(source: AsyncIterator[T]) -> T:

@@ -60,8 +60,7 @@ class Session:
         self._registered: Sequence[drive.NamedWrapper] | None = None
         self._recording = _recording(settings)
         self._call_info: CallInfo | None = None
-        self._viewer = Viewer(lambda: not self.capabilities.in_process)
-        self._target: Target | None = None
+        self._viewer = Viewer()
         self._closed = False
         self._blocks = 0
         _check_options(entry, self._options)
@@ -122,12 +121,11 @@ class Session:
     @property
     def target(self) -> Target:
         """Where plans are asked over this session. Raises :class:`~wbmodel.errors.ConfigurationError` once closed."""
-        can = self.capabilities
-        if self._target is None or self._target.capabilities is not can:
-            self._target = Target(
-                capabilities=can, project=self.project, entity=self.entity, place=self.url, owner=self
-            )
-        return self._target
+        # Made anew each time: kept here, it would keep a session alive that nobody holds any more, until the collector
+        # of garbage comes by.
+        return Target(
+            capabilities=self.capabilities, project=self.project, entity=self.entity, place=self.url, owner=self
+        )
 
     @property
     def origin(self) -> str:
@@ -184,12 +182,12 @@ class Session:
     def run(self, operation: drive.Operation[T], *, timeout: float | None = None) -> T:
         """Drive an I/O-free operation to its end and give the value it returns. ``timeout`` is in seconds for all its
         requests together; :class:`~wbmodel.errors.RequestTimeout` says when they were not enough."""
-        operation = self._viewer.naming(operation)
+        operation = self._viewer.naming(operation, self)
         return drive.run(operation, self) if timeout is None else deadline.run(operation, self, timeout)
 
     async def arun(self, operation: drive.Operation[T], *, timeout: float | None = None) -> T:
         """The twin of :meth:`run`."""
-        operation = self._viewer.naming(operation)
+        operation = self._viewer.naming(operation, self)
         if timeout is None:
             return await drive.arun(operation, self)
         return await deadline.arun(operation, self, timeout)
@@ -197,14 +195,14 @@ class Session:
     def iterate(self, operation: drive.Operation[Any], *, timeout: float | None = None) -> Iterator[Sequence[Any]]:
         """What an I/O-free operation emits, as it comes. Closing the iterator early closes the operation. ``timeout``
         is as in :meth:`run`; the time that the caller takes between two of them does not count."""
-        operation = self._viewer.naming(operation)
+        operation = self._viewer.naming(operation, self)
         return drive.iterate(operation, self) if timeout is None else deadline.iterate(operation, self, timeout)
 
     def aiterate(
         self, operation: drive.Operation[Any], *, timeout: float | None = None
     ) -> AsyncGenerator[Sequence[Any], None]:
         """The twin of :meth:`iterate`."""
-        operation = self._viewer.naming(operation)
+        operation = self._viewer.naming(operation, self)
         return drive.aiterate(operation, self) if timeout is None else deadline.aiterate(operation, self, timeout)
 
     def _asked(self, request: Request) -> drive.Operation[Response]:
