@@ -33,12 +33,14 @@ _USUAL_KEY = 40
 def run_serve(arguments: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM, then finish what is under way. 0 in the end."""
     import asyncio
+    import logging
     from contextlib import ExitStack
 
     from wbmodel.server import Server
     from wbmodel.server.injection import NoFaults
 
     key = _key(arguments)
+    logging.basicConfig(format="%(name)s: %(levelname)s: %(message)s")
     with ExitStack() as open_things:
         engine, what = _engine(arguments, open_things)
         server = Server(
