@@ -20,6 +20,7 @@ import pluggy
 from wbmodel import forks, hookspecs
 from wbmodel.backend.base import API_VERSION
 from wbmodel.errors import (
+    PLUGIN_PACKAGES,
     BackendClaimedTwice,
     BackendError,
     BackendNotInstalled,
@@ -27,6 +28,7 @@ from wbmodel.errors import (
     PluginError,
     UnknownBackend,
     WbmodelWarning,
+    nearest,
     suggestion,
 )
 from wbmodel.hookspecs import GROUP, BackendFactory, LookupRewrite, SessionView, Wrapper
@@ -45,12 +47,6 @@ __all__ = [
 
 OWN = "wbmodel"
 SETTINGS = frozenset({"api_key", "entity", "identity_token_file", "project", "timeout"})
-_PLANNED = {
-    "local": "wbmodel's own store",
-    "replay": "recorded requests",
-    "tensorboard": "TensorBoard logs",
-    "wandb-dir": "W&B run directories",
-}
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -302,14 +298,8 @@ class PluginManager(pluggy.PluginManager):
         if not any(report.distribution == OWN for report in self.report) and not self.backends:
             tail += "; wbmodel itself is not installed here, so its own backends are not found: run the install command"
         known = ", ".join(self.schemes) or "none"
-        if scheme in _PLANNED:
-            return UnknownBackend(
-                f"{scheme}: is meant for {_PLANNED[scheme]}, and this version of wbmodel has no backend for it yet; "
-                f"backends that are here: {known}{tail}"
-            )
-        return UnknownBackend(
-            f"no backend claims {scheme!r}{suggestion(scheme, self.schemes)} (backends that are here: {known}){tail}"
-        )
+        near = suggestion(scheme, self.schemes) if nearest(scheme, self.schemes) else "; it needs a plugin that does"
+        return UnknownBackend(f"no backend claims {scheme!r}{near} (backends that are here: {known}){tail}")
 
     def _no_scheme(self, url: str) -> str:
         shown = mask_url(url)
@@ -400,6 +390,9 @@ def _load(manager: PluginManager, point: metadata.EntryPoint, foreign: bool) -> 
         manager.report.append(report)
         return
     manager.add(plugin, report)
+    made = [entry.factory for entry in manager.backends if entry.plugin == report.name]
+    modules = (point.module, *(str(getattr(factory, "__module__", "")) for factory in made))
+    PLUGIN_PACKAGES.update(module.partition(".")[0] for module in modules if module)
 
 
 def _built_ins_first(point: metadata.EntryPoint) -> tuple[bool, str]:
