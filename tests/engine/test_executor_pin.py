@@ -1,6 +1,6 @@
 """``engine/projection.py`` overrides a method of graphql-core's executor, which is internal to it.
 
-So ``pyproject.toml`` pins the minor version, and this says when pin, installed version and method no longer go together.
+So ``pyproject.toml`` pins the minor version, and this says when pin, version and method no longer go together.
 """
 
 from __future__ import annotations
