@@ -12,8 +12,6 @@ REACHES = {
     },
     "cli.main": {
         "argparse names the type of its table of commands nowhere else": "_SubParsersAction",
-        "os._exit, documented: ends the process without taking the interpreter apart": "_exit",
-        "atexit runs what others registered nowhere else": "_run_exitfuncs",
     },
     "cli.options": {"argparse names the type of its table of commands nowhere else": "_SubParsersAction"},
     "forks": {
