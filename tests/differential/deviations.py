@@ -75,6 +75,19 @@ def _reads_on(text: str) -> bool:
     return "far" in text or "'query'" in text or '"first":7' in _squeezed(_plain(text))
 
 
+def _from_the_other_end(before: str, after: str) -> bool:
+    one, other = (re.search(r'"order": "([+-])(.*?)"', text) for text in (before, after))
+    return one is not None and other is not None and one[1] != other[1] and one[2] == other[2]
+
+
+def _full_page(text: str) -> str:
+    return re.sub(r'("first": )100(?=\D)', r"\g<1>1000", text)
+
+
+def _any_cursor(text: str) -> str:
+    return re.sub(r'("after": )"[\w=-]+"', r"\g<1>null", text)
+
+
 def _without_the_count(text: str) -> str:
     return re.sub(r"sent requests \d+", "", _LACKING.sub("", text))
 
@@ -127,7 +140,31 @@ DEVIATIONS: tuple[Deviation, ...] = (
         part="querysets|tables",
         home=r"^(?!fixtures|full)",
         field=r"requests|sent|traced",
-        holds=lambda before, after: _reads_on(after),
+        holds=lambda before, after: _reads_on(after) or _from_the_other_end(before, after),
+    ),
+    Deviation(
+        reason="what is read beyond a slice, to order it, is asked for in full pages from the third on: the bound that "
+        "explain() gives counts on it",
+        part="querysets",
+        home=r"^live-(?!full)",
+        field=r"\.requests\[\d+\]\.variables$",
+        holds=lambda before, after: _full_page(before) == after,
+    ),
+    Deviation(
+        reason="the cursors of the engine tell lists from objects, and follow its dialect's order of types",
+        part="querysets",
+        field=r"\.requests\[\d+\]\.variables$",
+        holds=lambda before, after: _any_cursor(after) in map(_any_cursor, (before, _full_page(before))),
+    ),
+    Deviation(
+        reason="and so its requests come in another order",
+        part="querysets",
+        home=r"^(?!fixtures|full)",
+        field=r"\.requests\[\d+\]\.document$",
+        holds=lambda before, after: (
+            re.sub(r"\s*runCount\(.*?\)", "", before) == re.sub(r"\s*runCount\(.*?\)", "", after)
+        ),
+        beside=_reads_on,
     ),
     Deviation(
         reason="and so the number of requests is another",
