@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import os
+import re
 import warnings
 from collections.abc import Iterable, Sequence
 from importlib import metadata
@@ -283,6 +284,14 @@ class PluginManager(pluggy.PluginManager):
     # -- the messages ------------------------------------------------------------------------------
 
     @property
+    def packages(self) -> set[str]:
+        """The top-level packages of the installed plugins, and of the backends that they registered."""
+        installed = {report.name: report.value for report in self.report if report.value and report.status == "ok"}
+        made = [entry.factory for entry in self.backends if entry.plugin in installed]
+        modules = [*installed.values(), *(str(getattr(factory, "__module__", "")) for factory in made)]
+        return {re.split(r"[.:]", module, maxsplit=1)[0] for module in modules if module}
+
+    @property
     def schemes(self) -> list[str]:
         """Every scheme that some backend claims, sorted."""
         return sorted({scheme for entry in self.backends for scheme in entry.schemes})
@@ -367,6 +376,7 @@ def default_plugin_manager() -> PluginManager:
         with _default_lock:
             if _default is None:
                 _default = make_plugin_manager()
+                PLUGIN_PACKAGES.update(_default.packages)
     return _default
 
 
@@ -390,9 +400,6 @@ def _load(manager: PluginManager, point: metadata.EntryPoint, foreign: bool) -> 
         manager.report.append(report)
         return
     manager.add(plugin, report)
-    made = [entry.factory for entry in manager.backends if entry.plugin == report.name]
-    modules = (point.module, *(str(getattr(factory, "__module__", "")) for factory in made))
-    PLUGIN_PACKAGES.update(module.partition(".")[0] for module in modules if module)
 
 
 def _built_ins_first(point: metadata.EntryPoint) -> tuple[bool, str]:
