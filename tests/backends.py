@@ -45,7 +45,7 @@ _numbers = itertools.count(1)
 class EngineBackend(SyncBackend):
     """The engine over a store, answered in place."""
 
-    api_version = 1
+    api_version = 0
     name = "engine"
 
     def __init__(
@@ -62,7 +62,7 @@ class EngineBackend(SyncBackend):
 class SlowBackend(AsyncBackend):
     """The same, asynchronous and late. ``delay`` is in seconds per request."""
 
-    api_version = 1
+    api_version = 0
     name = "slow"
 
     def __init__(

@@ -27,8 +27,8 @@ from wbmodel.query.changes import Add, Remove, Set, Unset
 from wbmodel.query.f import PathExpr
 from wbmodel.query.q import Q
 from wbmodel.session import current, otel, redact, trace
-from wbmodel.session.observe import SessionStats
 from wbmodel.session.session import Session
+from wbmodel.session.stats import SessionStats
 from wbmodel_fixtures.plugin import fixtures
 
 __all__ = [

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import attrs
 import pluggy
 
-from wbmodel.backend.asks import Batch, Request, Response, Send
+from wbmodel.backend.asks import Door
 from wbmodel.backend.base import Backend
 
 if TYPE_CHECKING:
@@ -96,17 +96,23 @@ class CallInfo:
     origin: str
 
 
-Wrapper = Callable[[Request, CallInfo], Generator[Send | Batch, Any, Response]]
-"""A generator function around the documents door, without colour: it yields ``Send(request)`` (answered by a
-``Response``) or ``Batch(requests)`` (answered by a list), as often as it likes, and returns the ``Response``. Errors
-from further in are raised at the ``yield``. Not yielding at all answers from here, as a cache does."""
+Wrapper = Callable[[Any, CallInfo], Generator[Any, Any, Any]]
+"""A generator function around what is asked, without colour. It is handed the ask (a ``Request``, where it is
+registered for documents only), yields ``Send(ask)`` (answered by a ``Response``) or ``Batch(asks)`` (answered by a
+list), as often as it likes, and returns the answer. Errors from further in are raised at the ``yield``. Not yielding at
+all answers from here, as a cache does.
+
+Around what is answered by a stream (``Read``, ``Open``, ``Fetch``), ``Send(ask)`` is answered by a handle, of which
+``Next(handle)`` takes an item, or ``END``; the wrapper yields ``Emit(items)`` for the items that it gives, or returns
+the handle to have the rest of the stream pass."""
 
 
 class RegisterWrappers(Protocol):
     """The callable that :func:`wbmodel_register_wrappers` is handed."""
 
-    def __call__(self, name: str, wrapper: Wrapper, *, order: int = 0) -> None:
-        """Add ``wrapper``. A smaller ``order`` is nearer to the caller; equal ones keep the order of registration."""
+    def __call__(self, name: str, wrapper: Wrapper, *, order: int = 0, doors: Iterable[Door] = ("documents",)) -> None:
+        """Add ``wrapper`` for the asks of ``doors``: ``"documents"``, ``"columns"`` or ``"bytes"``. A smaller ``order``
+        is nearer to the caller; equal ones keep the order of registration."""
         ...
 
 

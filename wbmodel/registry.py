@@ -13,12 +13,13 @@ import re
 import warnings
 from collections.abc import Iterable, Sequence
 from importlib import metadata
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import attrs
 import pluggy
 
 from wbmodel import forks, hookspecs
+from wbmodel.backend.asks import Door
 from wbmodel.backend.base import API_VERSION
 from wbmodel.errors import (
     PLUGIN_PACKAGES,
@@ -72,12 +73,13 @@ class BackendEntry:
 
 @attrs.frozen(slots=True)
 class WrapperEntry:
-    """A registered wrapper. A smaller ``order`` is nearer to the caller."""
+    """A registered wrapper. A smaller ``order`` is nearer to the caller; ``doors`` are those whose asks it is for."""
 
     name: str
     wrapper: Wrapper
     order: int
     plugin: str
+    doors: frozenset[Door] = frozenset({"documents"})
 
 
 @attrs.frozen(slots=True)
@@ -238,8 +240,19 @@ class PluginManager(pluggy.PluginManager):
         for plugin in self._having("wbmodel_register_wrappers"):
             name = self.get_name(plugin) or "?"
 
-            def register(label: str, wrapper: Wrapper, *, order: int = 0, _plugin: str = name) -> None:
-                found.append(WrapperEntry(label, wrapper, order, _plugin))
+            def register(
+                label: str,
+                wrapper: Wrapper,
+                *,
+                order: int = 0,
+                doors: Iterable[Door] = ("documents",),
+                _plugin: str = name,
+            ) -> None:
+                unknown = [door for door in doors if door not in get_args(Door)]
+                if unknown:
+                    known = ", ".join(get_args(Door))
+                    raise ValueError(f"wrapper {label!r} is for the door {unknown[0]!r}; the doors are {known}")
+                found.append(WrapperEntry(label, wrapper, order, _plugin, frozenset(doors)))
 
             self._contained(plugin, "wbmodel_register_wrappers", register=register, session=session)
         return sorted(found, key=lambda entry: entry.order)

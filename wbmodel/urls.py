@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit, urlunsplit
 
-__all__ = ["app_url", "is_loopback", "is_scheme", "mask_url", "split_credentials", "split_scheme"]
+__all__ = ["app_url", "is_loopback", "is_scheme", "mask_url", "split_credentials", "split_scheme", "without_account"]
 
 # Two characters at least: "C:" is a Windows drive, not a scheme. No digits alone after the colon: that is host:port.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+._-]+):(?!\d+(?:/|$))")
@@ -45,6 +45,11 @@ def mask_url(url: str) -> str:
     """``url`` as it may be shown: without credentials, and without the values of query parameters that look secret."""
     bare, _ = split_credentials(url)
     return _SECRET_PARAMETER.sub(r"\1***", bare)
+
+
+def without_account(origin: str) -> str:
+    """The origin of a backend as it may be shown: that of a server names the account behind a ``#``."""
+    return origin.partition("#")[0] if origin.startswith(("http://", "https://")) else origin
 
 
 def is_loopback(host: str) -> bool:

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from wbmodel import forks
 from wbmodel.backend import Capabilities, SyncBackend
 from wbmodel.errors import ConfigurationError, DoesNotExist, NotSupported
-from wbmodel.request import BlobRef, ColumnBatch, ReadSpec, Request, Response, Stream
+from wbmodel.request import (
+    BlobRef,
+    ColumnBatch,
+    Failure,
+    Post,
+    Posted,
+    ReadSpec,
+    Request,
+    Response,
+    RunRef,
+    Source,
+)
 
 if TYPE_CHECKING:
     from wbmodel.engine.dialect import Dialect
@@ -26,6 +37,7 @@ DEMO = Path(__file__).parent / "demo"
 """The folder of the world behind ``demo:``."""
 
 _numbers = itertools.count(1)
+_CHUNK = 2**20
 
 
 class FixturesBackend(SyncBackend):
@@ -39,7 +51,7 @@ class FixturesBackend(SyncBackend):
     changed in memory; only :meth:`save` writes. A world that is wrong raises :class:`~wbmodel.errors.FixtureError`.
     """
 
-    api_version = 1
+    api_version = 0
     name = "fixtures"
     blocking: ClassVar[bool] = False
 
@@ -174,37 +186,34 @@ class FixturesBackend(SyncBackend):
         with self._lock:
             return self._executor().execute(request)
 
-    def read(self, run: str, spec: ReadSpec) -> Iterator[ColumnBatch]:
-        """Batches of a run's stream, as they were when the first is asked for."""
+    def read(self, runs: Sequence[RunRef], spec: ReadSpec, /) -> Iterator[ColumnBatch | Failure]:
+        """Batches of the runs' streams, each run as it is when its turn comes."""
+        for run in runs:
+            try:
+                with self._lock:
+                    batches = list(self._executor().read(run.node_id, spec))
+            except DoesNotExist as error:
+                yield Failure(run, error)
+            else:
+                yield from batches
+
+    def append(self, run: RunRef, post: Post, /, *, timeout: float | None = None) -> Posted:
+        """Write to a run in memory: rows take the place of what stands at their lines, and cut nothing off."""
         with self._lock:
-            yield from list(self._executor().read(run, spec))
+            return self._executor().append(run.node_id, post)
 
-    def append(self, run: str, stream: Stream, offset: int, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Write rows at ``offset`` of a stream in memory; what stood there and after it goes."""
-        from wbmodel.engine.records import ConsoleLine
-
-        with self._lock:
-            record = self._run(run)
-            kept = list(getattr(record, stream))
-            if offset > len(kept):
-                raise ConfigurationError(
-                    f"rows cannot be written at {offset} of the {stream} of {record.path!r}, which has {len(kept)} rows"
-                )
-            added = [ConsoleLine(**row) if stream == "console" else dict(row) for row in rows]
-            self.world.update(record, **{stream: [*kept[:offset], *added]})
-            return offset + len(added)
-
-    def open(self, ref: BlobRef) -> Iterator[bytes]:
-        """The bytes of a run file or artifact file that this world holds, in one chunk."""
+    def open(self, ref: BlobRef, /, *, start: int = 0) -> Iterator[bytes]:
+        """The bytes of a run file or artifact file that this world holds."""
         with self._lock:
             data = self._executor().open(ref)
-        yield data
+        for at in range(start, len(data), _CHUNK):
+            yield data[at : at + _CHUNK]
 
-    def put(self, ref: BlobRef, chunks: Iterable[bytes]) -> None:
+    def put(self, ref: BlobRef, source: Source, /, *, timeout: float | None = None) -> None:
         """Store a run file in memory. Artifact files come with their version."""
         if ref.kind != "run_file":
             raise NotSupported("the fixtures backend stores run files only; artifact files come with their version")
-        data = b"".join(chunks)
+        data = b"".join(source.open())
         with self._lock:
             self.world.add_file(self._run(ref.owner), ref.name, data)
 

@@ -37,4 +37,4 @@ def wbmodel_register_backends(register: RegisterBackends) -> None:
     """``fixtures:PATH``, ``fixtures:`` with ``world=``, and ``demo:``."""
     # The protocol says "any options"; this factory names its own, so that connect() can refuse a misspelt one.
     factory = cast("BackendFactory", fixtures)
-    register("fixtures", factory, schemes=("fixtures", "demo"), api_version=1)
+    register("fixtures", factory, schemes=("fixtures", "demo"), api_version=0)

@@ -45,7 +45,7 @@ class LiveBackend(AsyncBackend):
     connection pool and one event loop thread serve all callers, from any thread and any event loop.
     """
 
-    api_version = 1
+    api_version = 0
     name = "live"
 
     def __init__(

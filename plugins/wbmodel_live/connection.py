@@ -13,7 +13,7 @@ import ssl
 import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -33,12 +33,13 @@ from wbmodel.errors import (
 )
 from wbmodel.request import Request, Response
 from wbmodel.urls import is_loopback
+from wbmodel_live.calls import Call, Course, DocumentCall
 from wbmodel_live.credentials import Credentials
-from wbmodel_live.intent import Intent, intent_of
+from wbmodel_live.intent import intent_of
 from wbmodel_live.limiter import TooLong, limiter_for
 from wbmodel_live.lowering import Lowering, ServerInfo
 from wbmodel_live.proxies import proxy_for
-from wbmodel_live.transport import NOTE, Reply, Transport, UnreadableReply, WireRequest
+from wbmodel_live.transport import Reply, Transport, UnreadableReply
 from wbmodel_live.trouble import Again, Trouble, of_exception, of_reply
 
 if TYPE_CHECKING:
@@ -49,31 +50,7 @@ __all__ = ["Connection", "mutates"]
 _FIRST_WAIT, _LONGEST_WAIT = 0.25, 30.0
 _LONGEST_PAUSE = 3600.0
 
-
-@attrs.define(slots=True)
-class _Course:
-    """One request on its way: what all its attempts added up to."""
-
-    request: Request
-    intent: Intent
-    deadline: float
-    begun: float
-    attempts: int = 0
-    pauses: int = 0
-    sent: int = 0
-    received: int = 0
-    in_flight: bool = False
-    unsure: bool = False
-    """Whether an attempt was sent and its answer got lost."""
-    last: Trouble | None = None
-
-    @property
-    def left(self) -> float:
-        return self.deadline - time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        return time.monotonic() - self.begun
+T = TypeVar("T")
 
 
 class Connection:
@@ -109,17 +86,22 @@ class Connection:
             return Response(errors=[error.formatted])
         end = time.monotonic() + (self.options.timeout if timeout is None else timeout)
         # A document that is sent once more in other words has what is left of the time, not all of it again.
-        return await self._lowering.answer(request, lambda asked: self._exchange(asked, end))
+        return await self._lowering.answer(request, lambda asked: self._document(asked, end))
 
     async def _exchange_plain(self, request: Request) -> Response:
-        return await self._exchange(request, time.monotonic() + self.options.timeout)
+        return await self._document(request, time.monotonic() + self.options.timeout)
 
-    # -- one request, with all its attempts --------------------------------------------------------
+    async def _document(self, request: Request, deadline: float) -> Response:
+        course, response = await self._exchange(DocumentCall(request, self._transport), deadline)
+        return attrs.evolve(response, errors=self._hidden(response.errors), note=course.note(self._peak))
 
-    async def _exchange(self, request: Request, deadline: float) -> Response:
-        course = _Course(request, intent_of(request), deadline, time.monotonic())
+    # -- any call, with all its attempts -----------------------------------------------------------
+
+    async def _exchange(self, call: Call[T], deadline: float) -> tuple[Course[T], T]:
+        """Send a call until it is answered, or may not be sent again; the answer, and what it took."""
+        course = Course(call, deadline, time.monotonic())
         retrying = AsyncRetrying(
-            retry=retry_if_exception(lambda error: isinstance(error, Trouble) and error.may_repeat(course.intent)),
+            retry=retry_if_exception(lambda error: isinstance(error, Trouble) and error.may_repeat(call.intent)),
             wait=_wait,
             stop=_Stop(course, self.options.max_attempts),
             before_sleep=functools.partial(self._slow_down, course),
@@ -127,14 +109,14 @@ class Connection:
             reraise=True,
         )
         try:
-            return await retrying(self._attempt, course)
+            return course, await retrying(self._attempt, course)
         except Trouble as trouble:
             failed = trouble
         # Outside of the block, so that nothing leads from here to where the request was sent: a tool that shows the
         # variables of a traceback would show the login.
         raise self._error(course, failed) from failed.__cause__
 
-    def _slow_down(self, course: _Course, state: RetryCallState) -> None:
+    def _slow_down(self, course: Course[Any], state: RetryCallState) -> None:
         """Hold everybody back, not this request alone, when the server asks for less and does not say for how long."""
         trouble = state.outcome.exception() if state.outcome is not None else None
         if isinstance(trouble, Trouble) and (trouble.wait is not None or trouble.status == 429):
@@ -142,7 +124,7 @@ class Connection:
             if trouble.wait is None:
                 self._limiter.pause(state.upcoming_sleep, trouble.what)
 
-    async def _attempt(self, course: _Course) -> Response:
+    async def _attempt(self, course: Course[T]) -> T:
         course.attempts += 1
         course.in_flight = False
         try:
@@ -170,7 +152,7 @@ class Connection:
         except asyncio.TimeoutError:
             raise self._remember(course, self._out_of_time(course)) from None
 
-    def _remember(self, course: _Course, trouble: Trouble) -> Trouble:
+    def _remember(self, course: Course[Any], trouble: Trouble) -> Trouble:
         if trouble.wait is not None:
             self._limiter.pause(min(trouble.wait, _LONGEST_PAUSE), trouble.what)
         course.unsure = course.unsure or (course.in_flight and trouble.again is Again.HARMLESS)
@@ -178,12 +160,12 @@ class Connection:
             course.last = trouble
         return trouble
 
-    def _out_of_time(self, course: _Course) -> Trouble:
+    def _out_of_time(self, course: Course[Any]) -> Trouble:
         what = "gave no answer" if course.in_flight else "could not be asked (other requests are under way)"
         again = Again.HARMLESS if course.in_flight else Again.ALWAYS
         return Trouble(what, RequestTimeout, again, advice="give it more time (timeout=)")
 
-    async def _send(self, course: _Course) -> Response:
+    async def _send(self, course: Course[T]) -> T:
         if self._closed:
             raise ConfigurationError(f"{self.url} was closed while a request was under way")
         await self._open()
@@ -201,11 +183,8 @@ class Connection:
             )
             if login is not None:
                 headers["Authorization"] = login
-            wire = WireRequest(course.request)
             course.in_flight = True
-            result = await asyncio.wait_for(
-                self._transport.execute(wire, extra_args={"headers": headers, **extra}), course.left
-            )
+            answer = await asyncio.wait_for(course.call.send(headers, extra), course.left)
         except UnreadableReply as error:
             self._count(course, error.reply)
             raise self._of_reply(course, error.reply, error.broken) from None
@@ -215,31 +194,19 @@ class Connection:
             # Troubles first: a certificate that cannot be trusted is a ValueError to Python.
             trouble = of_exception(error, proxy)
             if trouble is None and isinstance(error, ValueError):
-                raise ConfigurationError(f"{course.intent.name} cannot be sent: {error} ({self.url})") from None
+                raise ConfigurationError(f"{course.call.intent.name} cannot be sent: {error} ({self.url})") from None
             if trouble is None:
                 raise
             if not course.in_flight and trouble.again is Again.HARMLESS:
                 trouble.again = Again.ALWAYS
             # These hold the request with its headers, and the proxy with its login.
             raise trouble from None if isinstance(error, aiohttp.ClientResponseError) else _bare(error)
-        extensions = dict(result.extensions or {})
-        reply: Reply = extensions.pop(NOTE)
+        reply = course.reply = answer.reply
         self._count(course, reply)
         self._pace(reply.headers)
-        if reply.status >= 400 and (reply.status not in (400, 404, 409, 422) or not result.errors):
+        if not answer.heard:
             raise self._of_reply(course, reply, False)
-        errors = self._hidden(cast("Sequence[Mapping[str, Any]]", result.errors or ()))  # plain objects, see Transport
-        extensions[NOTE] = {
-            "attempts": course.attempts,
-            "pauses": course.pauses,
-            "bytes": course.received,
-            "sent": course.sent,
-            "size": len(reply.body),
-            "in_flight": self._peak,
-            "status": reply.status,
-            "seconds": course.seconds,
-        }
-        return Response(data=result.data, errors=errors, extensions=extensions)
+        return answer.value
 
     def _hidden(self, errors: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
         """GraphQL errors without the key: a server may quote what it was sent."""
@@ -249,11 +216,11 @@ class Connection:
         hidden = self._credentials.hide(text)
         return errors if hidden == text else cast("Sequence[Mapping[str, Any]]", loads(hidden))
 
-    def _count(self, course: _Course, reply: Reply) -> None:
+    def _count(self, course: Course[Any], reply: Reply) -> None:
         course.received += reply.received
         course.sent += reply.sent
 
-    def _of_reply(self, course: _Course, reply: Reply, broken: bool) -> Trouble:
+    def _of_reply(self, course: Course[Any], reply: Reply, broken: bool) -> Trouble:
         trouble = of_reply(
             reply, f"{self.url}/graphql", broken=broken, key_hint=self._credentials.hint, proxy=self._proxy
         )
@@ -275,8 +242,8 @@ class Connection:
 
     # -- the end of it -----------------------------------------------------------------------------
 
-    def _error(self, course: _Course, trouble: Trouble) -> WbmodelError:
-        intent, hide = course.intent, self._credentials.hide
+    def _error(self, course: Course[Any], trouble: Trouble) -> WbmodelError:
+        intent, hide = course.call.intent, self._credentials.hide
         earlier = course.last if course.last is not trouble else None
         if trouble.error is RequestTimeout and earlier is not None and not (intent.mutates and course.in_flight):
             # What went wrong before says more than that the time is over (but not of a mutation that was sent since).
@@ -365,7 +332,7 @@ def mutates(request: Request) -> bool:
 class _Stop(stop_base):
     """No attempt after the deadline, nor more of them than are allowed."""
 
-    def __init__(self, course: _Course, most: int) -> None:
+    def __init__(self, course: Course[Any], most: int) -> None:
         self._course, self._most = course, most
 
     def __call__(self, state: RetryCallState) -> bool:

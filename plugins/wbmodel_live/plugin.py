@@ -61,4 +61,4 @@ def wbmodel_register_backends(register: RegisterBackends) -> None:
     """``https://HOST`` and ``http://HOST``."""
     # The protocol says "any options"; this factory names its own, so that connect() can refuse a misspelt one.
     factory = cast("BackendFactory", live)
-    register("live", factory, schemes=("https", "http"), wants=("api_key", "identity_token_file"), api_version=1)
+    register("live", factory, schemes=("https", "http"), wants=("api_key", "identity_token_file"), api_version=0)

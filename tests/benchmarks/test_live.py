@@ -24,7 +24,7 @@ import pytest
 from tests.benchmarks.served_world import KEY, PATH, served_world
 from tests.clients.installing import CannotInstall, client_python
 from wbmodel import Run, Session, connect
-from wbmodel.session.observe import observing
+from wbmodel.session.observers import observing
 
 HERE = Path(__file__).parent
 ROWS = 10_000
@@ -69,7 +69,7 @@ class Floor:
     def __init__(self, url: str, session: Session) -> None:
         self.url = url
         bodies: list[Any] = []
-        with observing(lambda request, _: bodies.append(request)):
+        with observing(lambda call: bodies.extend(call.asks)):
             touched(Run.objects.using(session).iterator())
         self.requests = [
             json.dumps({"query": item.document.text, "variables": item.variables, "operationName": item.operation_name})
@@ -180,7 +180,7 @@ def test_the_first_row(session: Session, ratios: Any) -> None:
         next(rows)
         rows.close()  # type: ignore[attr-defined]
 
-    with observing(lambda request, _: sizes.append(request.variables["first"])):
+    with observing(lambda call: sizes.extend(request.variables["first"] for request in call.asks)):
         first()
     assert sizes[0] <= 100
     whole = median(seconds(lambda: touched(runs.iterator())) for _ in range(3))

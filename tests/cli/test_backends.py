@@ -15,7 +15,7 @@ from wbmodel.registry import make_plugin_manager
 class Refusing(SyncBackend):
     """Refuses each request by the error that its URL names."""
 
-    api_version = 1
+    api_version = 0
 
     def __init__(self, url):
         self.kind = getattr(errors, url.partition(":")[2])
@@ -30,8 +30,8 @@ class Plugin:
     @hookimpl
     def wbmodel_register_backends(self, register):
         store = make_world().store()
-        register("strong", lambda url: EngineBackend(url, store=store), api_version=1)
-        register("slow", lambda url: SlowBackend(url, store=store, capabilities=WEAK), api_version=1)
+        register("strong", lambda url: EngineBackend(url, store=store), api_version=0)
+        register("slow", lambda url: SlowBackend(url, store=store, capabilities=WEAK), api_version=0)
         register("refusing", Refusing)
         register("lacking", Refusing, requires=("more", ("no_such_library",)))
 

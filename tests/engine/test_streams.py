@@ -160,8 +160,6 @@ def test_history_as_columns(engine: Engine) -> None:
     assert some.columns == {"_step": [5], "acc": [0.5], "nope": [None]}
     (ranged,) = read(engine, min_step=1, max_step=5)
     assert ranged.columns["_step"] == [1]
-    (sampled,) = read(engine, samples=2)
-    assert sampled.columns["_step"] == [0, 5]
     assert read(engine, keys=("nope",)) == []
 
 

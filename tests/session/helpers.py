@@ -10,7 +10,7 @@ from wbmodel.backend import AsyncBackend, Capabilities, SyncBackend
 from wbmodel.errors import ServerError
 from wbmodel.hookspecs import hookimpl
 from wbmodel.registry import make_plugin_manager
-from wbmodel.request import Ahead, Batch, Emit, Request, Response, Send, Wait
+from wbmodel.request import Batch, Emit, Join, Request, Response, Send, Start
 
 DOCUMENT = "query Rows($first: Int!, $after: Int) { rows(first: $first, after: $after) { items next } }"
 
@@ -32,7 +32,7 @@ def answer(request, total, limit):
 class SlowPaged(AsyncBackend):
     """Waits before each page, on a primitive that belongs to one event loop, as an HTTP client does."""
 
-    api_version = 1
+    api_version = 0
     name = "slow"
 
     def __init__(self, url, /, *, total=25, limit=10, delay=0.01, concurrent=True):
@@ -78,7 +78,7 @@ class SlowPaged(AsyncBackend):
 class Plain(SyncBackend):
     """In memory, answers at once."""
 
-    api_version = 1
+    api_version = 0
     name = "plain"
     capabilities = Capabilities()
 
@@ -140,10 +140,10 @@ def pages_ahead(size, total):
     """Emit every page; all are asked for before the first is handed over."""
     handles = []
     for start in range(0, total, size):
-        handle = yield Ahead(page(start, size))
+        handle = yield Start(page(start, size))
         handles.append(handle)
     for handle in handles:
-        response = yield Wait(handle)
+        response = yield Join(handle)
         yield Emit(response.data["rows"]["items"])
 
 

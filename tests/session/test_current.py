@@ -172,7 +172,7 @@ def test_connecting_does_no_io_and_makes_no_backend(tmp_path):
 
     class Lazy:
         def wbmodel_register_backends(self, register):
-            register("lazy", made.append, api_version=1)
+            register("lazy", made.append, api_version=0)
 
     connect("lazy:x", plugins=manager(Lazy()))
     assert made == []

@@ -11,7 +11,7 @@ import pytest
 
 from tests.session.helpers import all_rows, manager, page, pages, pages_ahead, patient
 from wbmodel.errors import ConfigurationError, PluginError, ServerError
-from wbmodel.request import Ahead, Batch, Emit, Request, Send, Wait
+from wbmodel.request import Batch, Emit, Join, Request, Send, Start
 from wbmodel.session import connect
 
 BACKENDS = ["slow", "plain", "blocking"]
@@ -84,10 +84,10 @@ async def test_an_empty_batch_sends_nothing(session):
 
 async def test_errors_of_a_request_read_ahead_come_at_wait(session):
     def operation():
-        handle = yield Ahead(FAILING)
+        handle = yield Start(FAILING)
         rows = (yield Send(page(0, 3))).data["rows"]["items"]
         try:
-            yield Wait(handle)
+            yield Join(handle)
         except ServerError:
             return rows, "late"
 
@@ -136,7 +136,7 @@ def test_reading_ahead_overlaps_where_the_backend_is_concurrent():
 
 def test_reading_ahead_costs_nothing_where_it_would_save_nothing():
     def operation():
-        yield Ahead(page(0, 5))
+        yield Start(page(0, 5))
         return "not waited for"
 
     plain = connect("plain:x", plugins=manager())
@@ -148,7 +148,7 @@ def test_what_was_read_ahead_is_cancelled_when_the_iterator_is_closed():
     slow = connect("slow:x", plugins=manager(), total=50, delay=0.3)
 
     def operation():
-        yield Ahead(page(0, 5))
+        yield Start(page(0, 5))
         yield Emit([1])
 
     rows = slow.iterate(operation())
@@ -164,7 +164,7 @@ async def test_an_unwaited_failure_is_silent():
     slow = connect("slow:x", plugins=manager(), delay=0)
 
     def operation():
-        yield Ahead(FAILING)
+        yield Start(FAILING)
         return (yield Send(page(0, 1))).data["rows"]["items"]
 
     with warnings.catch_warnings():
@@ -177,12 +177,12 @@ async def test_an_unwaited_failure_is_silent():
 
 async def test_wait_takes_its_own_handles_once(session):
     def twice():
-        handle = yield Ahead(page(0, 1))
-        yield Wait(handle)
-        yield Wait(handle)
+        handle = yield Start(page(0, 1))
+        yield Join(handle)
+        yield Join(handle)
 
     def invented():
-        yield Wait("handle")
+        yield Join("handle")
 
     for operation in (twice, invented):
         with pytest.raises(TypeError, match="the handle that the same operation got"):

@@ -16,13 +16,28 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.session.helpers import SlowPaged, all_rows, manager, page, pages
-from wbmodel.backend import AsyncBackend, Capabilities
+from wbmodel.backend import AsyncBackend, BlobSink, BlobSource, Capabilities, ColumnSink, ColumnSource
 from wbmodel.backend.owner_loop import OwnerLoop
 from wbmodel.errors import ConfigurationError, NotSupported, RequestTimeout, ServerError
-from wbmodel.request import BlobRef, ColumnBatch, ReadSpec, Response
+from wbmodel.operations.answer import asked, items
+from wbmodel.request import (
+    Append,
+    BlobRef,
+    BytesSource,
+    ColumnBatch,
+    Open,
+    Post,
+    Posted,
+    Put,
+    Read,
+    ReadSpec,
+    Response,
+    RunRef,
+)
 from wbmodel.session import connect
 
 BLOB = BlobRef("run_file", "owner", "model.pt")
+RUN = RunRef("UnVuOnI=", "acme", "vision", "r")
 
 
 def slow(**options):
@@ -251,7 +266,7 @@ def test_a_stopped_loop_starts_again():
 class Doors(AsyncBackend):
     """Answers every door on its own loop, and notes where it was."""
 
-    api_version = 1
+    api_version = 0
     name = "doors"
     capabilities = Capabilities(columns=True, append=True, blobs=True)
 
@@ -268,26 +283,26 @@ class Doors(AsyncBackend):
         await self._step()
         return Response(data={})
 
-    async def aread(self, run, spec):
+    async def aread(self, runs, spec):
         try:
-            for start in range(spec.min_step, spec.max_step or 3):
+            for start in range(spec.min_step or 0, spec.max_step or 3):
                 await self._step()
-                yield ColumnBatch(run, {"_step": [start]}, 1)
+                yield ColumnBatch(runs[0].node_id, {"_step": [start]}, 1)
         finally:
             self.ended += 1
 
-    async def aappend(self, run, stream, offset, rows):
+    async def aappend(self, run, post, *, timeout=None):
         await self._step()
-        return offset + len(rows)
+        return Posted({stream: first + len(rows) for stream, (first, rows) in post.rows.items()})
 
-    async def aopen(self, ref):
-        for chunk in self.blobs[ref.name]:
+    async def aopen(self, ref, *, start=0):
+        for chunk in self.blobs[ref.name][start:]:
             await self._step()
             yield chunk
 
-    async def aput(self, ref, chunks):
+    async def aput(self, ref, source, *, timeout=None):
         await self._step()
-        self.blobs[ref.name] = [chunk async for chunk in chunks] if hasattr(chunks, "__aiter__") else list(chunks)
+        self.blobs[ref.name] = list(source.open())
 
 
 @pytest.fixture
@@ -298,42 +313,51 @@ def doors():
 
 
 async def test_every_door_leads_to_the_owner_loop_in_both_colours(doors):
-    async def chunks():
-        yield b"a"
-        yield b"b"
-
-    spec = ReadSpec(max_step=2)
-    assert [batch.columns["_step"] for batch in doors.read("r", spec)] == [[0], [1]]
-    assert [batch.columns["_step"] async for batch in doors.aread("r", spec)] == [[0], [1]]
-    assert doors.append("r", "history", 5, [{}, {}]) == await doors.aappend("r", "history", 5, [{}, {}]) == 7
-    doors.put(BLOB, [b"x", b"y"])
-    assert list(doors.open(BLOB)) == [b"x", b"y"]
-    await doors.aput(BLOB, chunks())
-    assert [chunk async for chunk in doors.aopen(BLOB)] == [b"a", b"b"]
+    spec, post = ReadSpec(max_step=2), Post(rows={"history": (5, [{}, {}])})
+    for door in (ColumnSource, ColumnSink, BlobSource, BlobSink):
+        assert isinstance(doors, door)
+    assert [batch.columns["_step"] for batch in doors.read([RUN], spec)] == [[0], [1]]
+    assert [batch.columns["_step"] async for batch in doors.aread([RUN], spec)] == [[0], [1]]
+    assert doors.append(RUN, post) == await doors.aappend(RUN, post) == Posted({"history": 7})
+    doors.put(BLOB, BytesSource(b"xy"))
+    assert list(doors.open(BLOB)) == [b"xy"]
+    await doors.aput(BLOB, BytesSource(b"ab"))
+    assert [chunk async for chunk in doors.aopen(BLOB)] == [b"ab"]
     assert doors.threads == {"doors loop"}
     assert doors.ended == 2
 
 
 async def test_leaving_a_stream_early_ends_it(doors):
-    batches = doors.read("r", ReadSpec())
+    batches = doors.read([RUN], ReadSpec())
     next(batches)
     batches.close()
-    stream = doors.aread("r", ReadSpec())
+    stream = doors.aread([RUN], ReadSpec())
     await stream.__anext__()
     await stream.aclose()
     assert doors.ended == 2
 
 
-async def test_doors_that_are_not_there_name_the_backend_and_the_capability():
-    backend = SlowPaged("x")
-    try:
-        for call, capability in [
-            (lambda: list(backend.read("r", ReadSpec())), "columns"),
-            (lambda: backend.append("r", "history", 0, []), "append"),
-            (lambda: list(backend.open(BLOB)), "blobs"),
-            (lambda: backend.put(BLOB, []), "blobs"),
-        ]:
-            with pytest.raises(NotSupported, match=f"'slow' has no .*'{capability}' is off"):
-                call()
-    finally:
-        backend.close()
+@pytest.mark.parametrize(
+    ("ask", "capability"),
+    [
+        (Read([RUN]), "columns"),
+        (Append(RUN, Post()), "append"),
+        (Open(BLOB), "blobs"),
+        (Put(BLOB, BytesSource(b"")), "blobs"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+async def test_doors_that_are_not_open_name_the_backend_and_the_capability(ask, capability):
+    """Off by capability, or promised by a class that has no such method: both are said."""
+    operation = items if isinstance(ask, Read | Open) else asked
+    for promised, why in [(False, f"its capability '{capability}' is off"), (True, "does not have the methods")]:
+        session = connect("slow:x", plugins=manager(), default=False)
+        session.backend.capabilities = Capabilities(**{capability: promised})
+        with session:
+            with pytest.raises(NotSupported, match=f"'slow' has no .*{why}"):
+                list(session.iterate(operation(ask)))
+            with pytest.raises(NotSupported, match=why):
+                async for _ in session.aiterate(operation(ask)):
+                    pass
+        assert session.stats.requests == 2
+        assert session.stats.errors == 2

@@ -79,7 +79,7 @@ def test_a_factory_that_cannot_import_gives_the_install_command():
             def factory(url):
                 return importlib.import_module("no_such_module")
 
-            register("heavy", factory, api_version=1)
+            register("heavy", factory, api_version=0)
 
     session = connect("heavy:x", plugins=manager(Heavy()))
     with pytest.raises(BackendNotInstalled, match="'heavy' could not import no_such_module: pip install"):
@@ -116,7 +116,7 @@ def test_a_backend_must_say_its_version():
         def wbmodel_register_backends(self, register):
             register("unsaid", lambda url: None)
 
-    with pytest.raises(BackendVersionError, match="does not say which version .* `api_version = 1`"):
+    with pytest.raises(BackendVersionError, match="does not say which version .* `api_version = 0`"):
         make_plugin_manager(load_entry_points=False, plugins=[Unsaid()])
 
 

@@ -11,10 +11,10 @@ from tests.session.helpers import Plain, SlowPaged, all_rows, answer, manager, p
 from wbmodel.backend import Capabilities
 from wbmodel.errors import ServerError
 from wbmodel.hookspecs import hookimpl
-from wbmodel.request import Ahead, Emit, Request, Response, Send
+from wbmodel.request import CallNote, Emit, Request, Response, Send, Start
 from wbmodel.safe_text import readable
 from wbmodel.session import connect
-from wbmodel.session.observe import SessionStats
+from wbmodel.session.stats import SessionStats
 
 FAILING = Request(page(0, 5).document, {"first": 5, "after": 0, "fail": True}, "Rows")
 
@@ -41,8 +41,8 @@ class Noting(SlowPaged):
         if request.variables.get("fail"):
             raise ServerError("gave up", status=502, attempts=4)
         told = answer(request, self.total, self.limit)
-        note = {"attempts": 3, "pauses": 2, "bytes": 100, "sent": 10, "in_flight": self.peak, "status": 200}
-        return Response(told.data, told.errors, {"wbmodel": note})
+        note = CallNote(attempts=3, pauses=2, received=100, sent=10, in_flight=self.peak, status=200)
+        return Response(told.data, told.errors, note=note)
 
 
 class Plugin:
@@ -185,8 +185,8 @@ async def test_what_was_read_ahead_and_given_up_is_no_error_and_no_longer_under_
     session = connect(f"{kind}:x", plugins=manager(), delay=0.05)
 
     def operation():
-        yield Ahead(page(0, 5))
-        yield Ahead(page(5, 5))
+        yield Start(page(0, 5))
+        yield Start(page(5, 5))
         yield Emit([1])
 
     if colour == "sync":
@@ -208,7 +208,7 @@ def test_an_answer_that_nobody_took_is_counted():
     session = noting()
 
     def operation():
-        yield Ahead(page(0, 5))
+        yield Start(page(0, 5))
         yield Emit([1])
 
     rows = session.iterate(operation())

@@ -23,7 +23,7 @@ from tests.session.test_stats import Plugin as NotingPlugin
 from wbmodel import trace
 from wbmodel.errors import ServerError, WbmodelWarning
 from wbmodel.hookspecs import hookimpl
-from wbmodel.request import Ahead, Batch, Emit, Request, Response, Send
+from wbmodel.request import Batch, CallNote, Emit, Request, Response, Send, Start
 from wbmodel.session import connect
 from wbmodel.session.trace import operation_of, rows_of
 
@@ -81,7 +81,7 @@ def test_the_time_is_the_backends_own_where_it_says_so():
     class Timed(SlowPaged):
         async def aexecute(self, request, *, timeout=None):
             await asyncio.sleep(0)
-            return Response({}, extensions={"wbmodel": {"seconds": 12.5}})
+            return Response({}, note=CallNote(seconds=12.5))
 
     class Plugin:
         @hookimpl
@@ -127,7 +127,7 @@ async def test_an_early_close_abandons_what_was_read_ahead(colour):
     session = connect("slow:x", plugins=manager(), delay=0.2)
 
     def operation():
-        yield Ahead(page(0, 5))
+        yield Start(page(0, 5))
         yield Emit([1])
 
     with trace() as records:
@@ -430,15 +430,6 @@ def test_records_reach_handlers_of_the_program(caplog, monkeypatch):
 
 
 # -- when it is off --------------------------------------------------------------------------------
-
-
-def test_nothing_is_installed_when_it_is_off():
-    session = connect("plain:x", plugins=manager())
-    before = session.wrappers
-    assert before == ()
-    with trace(using=session):
-        assert [wrapper.name for wrapper in session.wrappers] == ["trace"]
-    assert session.wrappers == ()
 
 
 def test_nothing_is_loaded_when_it_is_off():

@@ -7,7 +7,7 @@ import pytest
 from tests.session.helpers import all_rows, manager, page, pages, pages_ahead
 from wbmodel.errors import PluginError, ServerError
 from wbmodel.hookspecs import CallInfo, hookimpl
-from wbmodel.request import Ahead, Batch, Emit, Request, Response, Send
+from wbmodel.request import Batch, Emit, Request, Response, Send, Start
 from wbmodel.session import connect
 
 FAILING = Request(page(0, 5).document, {"first": 5, "after": 0, "fail": True}, "Rows")
@@ -55,7 +55,7 @@ async def test_a_batch_stays_a_batch(wrapped):
     assert session.run(all_rows(10, 25)) == list(range(25))
     assert await session.arun(all_rows(10, 25)) == list(range(25))
     assert session.stats.round_trips == 2
-    assert trace[:3] == ["a in"] * 3
+    assert trace.index("a out") > max(at for at, word in enumerate(trace[:6]) if word == "a in")
 
 
 async def test_a_cache_answers_by_itself(wrapped):
@@ -129,7 +129,7 @@ async def test_errors_pass_through_wrappers_and_close_them(wrapped):
             closed.append(request)
 
     def ahead():
-        yield Ahead(page(0, 5))
+        yield Start(page(0, 5))
         yield Emit([1])
 
     session = wrapped(("watch", watch, 0))

@@ -9,7 +9,6 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,14 +67,12 @@ def test_floats_stay_in_one_piece_of_memory() -> None:
     assert Table.concat(with_gap).columns["loss"][-1] is None
 
 
-def test_a_batch_is_frozen_and_compares_by_value() -> None:
+def test_a_batch_compares_by_value() -> None:
     batch = ColumnBatch("r1", {"_step": [0, 1], "loss": [0.5, None]}, 2)
     assert request.ColumnBatch is asks.ColumnBatch is ColumnBatch
     assert batch == ColumnBatch(run="r1", columns={"_step": [0, 1], "loss": [0.5, None]}, length=2)
-    assert batch != attrs.evolve(batch, run="r2")
+    assert batch != ColumnBatch("r2", batch.columns, 2)
     assert repr(batch) == "ColumnBatch(run='r1', columns={'_step': [0, 1], 'loss': [0.5, None]}, length=2)"
-    with pytest.raises(attrs.exceptions.FrozenInstanceError):
-        batch.length = 3  # type: ignore[misc]
     assert pickle.loads(pickle.dumps(batch)) == copy.copy(batch) == batch
 
 

@@ -17,6 +17,7 @@ from tests.writes.places import HOME, kept, moody, on, world
 from wbmodel import Add, Run
 from wbmodel.errors import BulkError, OutcomeUnknown, QueryError, ServerError
 from wbmodel.request import Request
+from wbmodel.session.observers import Outcome, observing
 from wbmodel.testing import assert_num_requests, count_requests
 from wbmodel_fixtures import world_from
 
@@ -380,20 +381,16 @@ def test_ctrl_c_leaves_what_is_under_way_as_unknown(tmp_path: Path) -> None:
 
     with moody(world_from(world(20)).world, mood) as session:
         backend: Any = session.backend
-        wait = session.received
         answered = 0
 
-        def interrupted(responses: Any) -> None:
+        def interrupted(outcome: Outcome) -> None:
             nonlocal answered
-            wait(responses)
-            answered += bool(seen)
+            answered += bool(seen) and outcome.error is None
             if answered == 6:
                 raise KeyboardInterrupt
 
-        session.received = interrupted  # type: ignore[method-assign]
-        with pytest.raises(KeyboardInterrupt):
+        with observing(lambda call: interrupted), pytest.raises(KeyboardInterrupt):
             Run.objects.update(notes="n", at_once=4, journal=file)
-        session.received = wait  # type: ignore[method-assign]
         entries = lines(file)[1:]
         outcomes = [entry["outcome"] for entry in entries]
         assert outcomes == ["done"] * 5 + ["unknown"] * (len(outcomes) - 5)

@@ -23,6 +23,7 @@ from wbmodel.errors import (
     ServerError,
 )
 from wbmodel.request import Request
+from wbmodel.session.observers import Outcome, observing
 from wbmodel.testing import Fault, assert_num_requests, count_requests, served
 from wbmodel_fixtures import world_from
 
@@ -111,18 +112,15 @@ async def test_a_cancelled_save_leaves_it_unknown() -> None:
 
 
 def test_ctrl_c_in_a_save_leaves_it_unknown() -> None:
-    with moody(world_from(world()).world) as session:
+    with moody(world_from(world()).world):
         run = kept()
         run.notes = "new"
-        received = session.received
 
-        def interrupted(responses: Any) -> None:
+        def interrupted(outcome: Outcome) -> None:
             raise KeyboardInterrupt
 
-        session.received = interrupted  # type: ignore[method-assign]
-        with pytest.raises(KeyboardInterrupt):
+        with observing(lambda call: interrupted), pytest.raises(KeyboardInterrupt):
             run.save()
-        session.received = received  # type: ignore[method-assign]
         run.notes = None
         assert run.save() == ("notes",)
         assert not kept().notes

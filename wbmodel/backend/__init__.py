@@ -4,5 +4,16 @@ from __future__ import annotations
 
 from wbmodel.backend.base import API_VERSION, AsyncBackend, Backend, SyncBackend
 from wbmodel.backend.capabilities import Capabilities
+from wbmodel.backend.doors import BlobSink, BlobSource, ColumnSink, ColumnSource
 
-__all__ = ["API_VERSION", "AsyncBackend", "Backend", "Capabilities", "SyncBackend"]
+__all__ = [
+    "API_VERSION",
+    "AsyncBackend",
+    "Backend",
+    "BlobSink",
+    "BlobSource",
+    "Capabilities",
+    "ColumnSink",
+    "ColumnSource",
+    "SyncBackend",
+]

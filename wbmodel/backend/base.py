@@ -1,8 +1,9 @@
-"""What a backend is: the protocol, its capabilities, and two base classes that supply the missing colour.
+"""What a backend is: the protocol, and two base classes that supply the missing colour.
 
-A backend answers through three doors: *documents* (``execute``), *columns* (``read``, ``append``) and *bytes*
-(``open``, ``put``), each with an ``a...`` twin. An author writes one method, ``execute`` in a :class:`SyncBackend`
-or ``aexecute`` in an :class:`AsyncBackend`, and inherits the rest. Nothing here does I/O at construction.
+Every backend answers documents (``execute``). What else it answers is up to its author: the doors of
+:mod:`wbmodel.backend.doors` are columns (``read``, ``append``) and bytes (``open``, ``fetch``, ``put``). An author
+writes each method in one colour, plain in a :class:`SyncBackend` and with ``a`` in front in an :class:`AsyncBackend`;
+the base class makes the other. Nothing here does I/O at construction.
 """
 
 from __future__ import annotations
@@ -10,22 +11,27 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Protocol, TypeVar
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from wbmodel import forks
-from wbmodel.backend.asks import BlobRef, ColumnBatch, ReadSpec, Request, Response, Stream
+from wbmodel.backend.asks import FetchItem, Request, Response, subject_of
 from wbmodel.backend.capabilities import Capabilities
+from wbmodel.backend.doors import DOORS
+from wbmodel.backend.fetching import afetch_by_open, fetch_by_open
 from wbmodel.backend.owner_loop import OwnerLoop
-from wbmodel.errors import ConfigurationError, NotSupported, RequestTimeout
+from wbmodel.errors import ConfigurationError, RequestTimeout
+from wbmodel.urls import without_account
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
 __all__ = ["API_VERSION", "AsyncBackend", "Backend", "SyncBackend"]
 
-API_VERSION = 1
-"""The version of the backend contract. It is counted up when a backend that was written for it would no longer work."""
+API_VERSION = 0
+"""The version of the backend contract. It is counted up when a backend that was written for it would no longer work;
+0 says that it may still change. (Version 1 had the doors in every backend, one run to a ``read``, rows at an offset to
+an ``append``, and the notes on an answer in ``Response.extensions``.)"""
 
 T = TypeVar("T")
 _THREADS = 8
@@ -35,11 +41,10 @@ _END: Any = object()
 class Backend(Protocol):
     """What a session needs of a backend. Derive from :class:`SyncBackend` or :class:`AsyncBackend` to write one.
 
-    All doors are safe to call from any thread, and the ``a...`` twins from any event loop. Errors are
-    :class:`~wbmodel.errors.WbmodelError`; an answer that holds GraphQL errors is returned, not raised.
-    ``Response.extensions["wbmodel"]`` may hold, for the session's statistics and traces, any of ``attempts``,
-    ``pauses``, ``bytes`` (received on the wire), ``sent`` (bytes), ``in_flight`` (requests under way at once so far, at
-    most), ``status`` (of HTTP) and ``seconds`` (until the whole answer was there; a float, the others are integers).
+    All methods are safe to call from any thread, and the ``a...`` twins from any event loop. Errors are
+    :class:`~wbmodel.errors.WbmodelError`; an answer that holds GraphQL errors is returned, not raised. What is to be
+    said of an answer is its ``note``. The doors beside documents are protocols of their own
+    (:mod:`wbmodel.backend.doors`): a backend has those whose methods its class has.
     """
 
     @property
@@ -83,38 +88,6 @@ class Backend(Protocol):
         """Start one request and return at once. Called only where ``capabilities.concurrent``."""
         ...
 
-    def read(self, run: str, spec: ReadSpec) -> Iterator[ColumnBatch]:
-        """Column batches of the stream that ``spec`` names, of the run whose node id is ``run``, in step order."""
-        ...
-
-    def aread(self, run: str, spec: ReadSpec) -> AsyncIterator[ColumnBatch]:
-        """The twin of :meth:`read`."""
-        ...
-
-    def append(self, run: str, stream: Stream, offset: int, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Write ``rows`` at row ``offset`` of a stream and return the offset after them; harmless when repeated."""
-        ...
-
-    async def aappend(self, run: str, stream: Stream, offset: int, rows: Sequence[Mapping[str, Any]]) -> int:
-        """The twin of :meth:`append`."""
-        ...
-
-    def open(self, ref: BlobRef) -> Iterator[bytes]:
-        """The bytes that ``ref`` names, in chunks of the backend's choosing."""
-        ...
-
-    def aopen(self, ref: BlobRef) -> AsyncIterator[bytes]:
-        """The twin of :meth:`open`."""
-        ...
-
-    def put(self, ref: BlobRef, chunks: Iterable[bytes]) -> None:
-        """Store ``chunks`` under ``ref``: all of them, or nothing."""
-        ...
-
-    async def aput(self, ref: BlobRef, chunks: Iterable[bytes] | AsyncIterable[bytes]) -> None:
-        """The twin of :meth:`put`."""
-        ...
-
     def close(self) -> None:
         """Give back what was opened. May be called twice."""
         ...
@@ -125,7 +98,7 @@ class Backend(Protocol):
 
 
 class _Base:
-    """What both base classes share: identity and the refusal of doors that an author did not write."""
+    """What both base classes share: identity."""
 
     # No default for api_version: inherited from here it would always agree with the installed wbmodel,
     # and the check would say nothing about what the author wrote against.
@@ -141,13 +114,6 @@ class _Base:
     else:
         capabilities = Capabilities()
 
-    def _refuse(self, door: str, capability: str) -> NoReturn:
-        label = self.name or type(self).__name__
-        raise NotSupported(
-            f"the backend {label!r} has no {door}() (its capability {capability!r} is off); "
-            "ask with documents (session.execute, querysets) or connect to a backend that has it"
-        )
-
     def __repr__(self) -> str:
         try:
             place = self.origin or self.name
@@ -156,14 +122,34 @@ class _Base:
         return f"<{type(self).__name__} {place!r}>"
 
 
+def _author_wrote(cls: type, name: str) -> bool:
+    """Whether ``name`` is a method that an author wrote, and no twin that a base class made of another."""
+    return callable(found := getattr(cls, name, None)) and not hasattr(found, "made_of")
+
+
+def _made_of(name: str, twin: Callable[..., Any]) -> Callable[..., Any]:
+    twin.__name__ = twin.__qualname__ = f"twin of {name}"
+    twin.made_of = name  # type: ignore[attr-defined]
+    return twin
+
+
 class SyncBackend(_Base):
-    """A backend whose author writes ``execute`` (and, where the capability says so, the other doors).
+    """A backend whose author writes ``execute``, and the methods of the doors that it has: ``read``, ``append``,
+    ``open``, ``fetch`` (where ``open`` in turn is not good enough) and ``put``.
 
     ``blocking`` says whether ``execute`` waits for something outside the process: then the twins run it in a thread,
     so that the event loop goes on; otherwise they call it in place, which costs less than a thread does.
     """
 
     blocking: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if _author_wrote(cls, "open") and not callable(getattr(cls, "fetch", None)):
+            cls.fetch = _fetch  # type: ignore[attr-defined]
+        for name in DOORS:
+            if _author_wrote(cls, name) and not _author_wrote(cls, f"a{name}"):
+                setattr(cls, f"a{name}", _steps_of(name) if name in _STREAMS else _call_of(name))
 
     def execute(self, request: Request, *, timeout: float | None = None) -> Response:
         """Answer one request. The one method an author must write."""
@@ -188,22 +174,6 @@ class SyncBackend(_Base):
         """``execute`` on a thread of a small pool that :meth:`close` gives back."""
         return self._threads().submit(self.execute, request, timeout=timeout)
 
-    def read(self, run: str, spec: ReadSpec) -> Iterator[ColumnBatch]:
-        """Refused, until an author writes it and sets the capability ``columns``."""
-        self._refuse("read", "columns")
-
-    def append(self, run: str, stream: Stream, offset: int, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Refused, until an author writes it and sets the capability ``append``."""
-        self._refuse("append", "append")
-
-    def open(self, ref: BlobRef) -> Iterator[bytes]:
-        """Refused, until an author writes it and sets the capability ``blobs``."""
-        self._refuse("open", "blobs")
-
-    def put(self, ref: BlobRef, chunks: Iterable[bytes]) -> None:
-        """Refused, until an author writes it and sets the capability ``blobs``."""
-        self._refuse("put", "blobs")
-
     def close(self) -> None:
         """Stop the thread pool, if there is one. An author who extends this calls ``super().close()``."""
         with _pool_lock:
@@ -218,24 +188,6 @@ class SyncBackend(_Base):
     async def aexecute_many(self, requests: Sequence[Request], *, timeout: float | None = None) -> list[Response]:
         """``execute_many``, in place or in a thread."""
         return await self._call(functools.partial(self.execute_many, requests, timeout=timeout))
-
-    def aread(self, run: str, spec: ReadSpec) -> AsyncIterator[ColumnBatch]:
-        """``read``, step by step."""
-        return self._steps(functools.partial(self.read, run, spec))
-
-    async def aappend(self, run: str, stream: Stream, offset: int, rows: Sequence[Mapping[str, Any]]) -> int:
-        """``append``, in place or in a thread."""
-        return await self._call(functools.partial(self.append, run, stream, offset, rows))
-
-    def aopen(self, ref: BlobRef) -> AsyncIterator[bytes]:
-        """``open``, step by step."""
-        return self._steps(functools.partial(self.open, ref))
-
-    async def aput(self, ref: BlobRef, chunks: Iterable[bytes] | AsyncIterable[bytes]) -> None:
-        """``put``. Chunks that arrive asynchronously are held in memory until the last one is there."""
-        if isinstance(chunks, AsyncIterable):
-            chunks = [chunk async for chunk in chunks]
-        await self._call(functools.partial(self.put, ref, chunks))
 
     async def aclose(self) -> None:
         """``close``, in place or in a thread."""
@@ -254,7 +206,7 @@ class SyncBackend(_Base):
             while (item := await self._call(functools.partial(next, source, _END))) is not _END:
                 yield item
         finally:
-            if inspect.isgenerator(source):
+            if inspect.isgenerator(source) and not source.gi_running:  # else a thread is in it, and ends it
                 source.close()
 
     def _threads(self) -> ThreadPoolExecutor:
@@ -269,6 +221,31 @@ class SyncBackend(_Base):
 
 
 _pool_lock = forks.lock()
+_STREAMS = ("read", "open", "fetch")
+
+
+def _fetch(self: Any, items: Sequence[FetchItem], /) -> Iterator[Any]:
+    """``open`` in turn, to files."""
+    return fetch_by_open(self.open, items)
+
+
+def _steps_of(name: str) -> Callable[..., Any]:
+    """The twin of a stream of a :class:`SyncBackend`: step by step, in place or in a thread."""
+
+    def twin(self: Any, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
+        steps: AsyncIterator[Any] = self._steps(functools.partial(getattr(self, name), *args, **kwargs))
+        return steps
+
+    return _made_of(name, twin)
+
+
+def _call_of(name: str) -> Callable[..., Any]:
+    """The twin of a method of a :class:`SyncBackend`: in place, or in a thread."""
+
+    async def twin(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return await self._call(functools.partial(getattr(self, name), *args, **kwargs))
+
+    return _made_of(name, twin)
 
 
 def _on_owner_loop(method: Callable[..., Any]) -> Callable[..., Any]:
@@ -287,26 +264,32 @@ def _on_owner_loop(method: Callable[..., Any]) -> Callable[..., Any]:
         owner = self.owner_loop
         if owner.inside:  # a call by the author's own code: the outer call keeps the deadline
             return await method(self, *args, **kwargs)
-        return await owner.arun(_within(functools.partial(method, self, *args, **kwargs), kwargs.get("timeout"), self))
+        start = functools.partial(method, self, *args, **kwargs)
+        return await owner.arun(_within(start, kwargs.get("timeout"), self, args[0] if args else None))
 
     return routed
 
 
-async def _within(start: Callable[[], Coroutine[Any, Any, T]], timeout: float | None, backend: _Base) -> T:
+async def _within(
+    start: Callable[[], Coroutine[Any, Any, T]], timeout: float | None, backend: _Base, asked: Any = None
+) -> T:
     if timeout is None:
         return await start()
     import asyncio
 
     try:
-        # A second more than was asked for: an author who keeps the deadline names the operation, and on a busy machine
-        # this guard would otherwise be first.
+        # A second more than was asked for: an author who keeps the deadline knows more of what was waited for.
         return await asyncio.wait_for(start(), timeout + 1)
     except RequestTimeout:
         raise
     except asyncio.TimeoutError:
-        place = backend.origin or backend.name or type(backend).__name__
+        place = without_account(backend.origin) or backend.name or type(backend).__name__
+        first = asked[0] if isinstance(asked, Sequence) and asked else asked
+        subject = subject_of(first) if isinstance(first, Request) else None
         raise RequestTimeout(
-            f"{place} gave no answer within {timeout:g} s; give more time with connect(..., timeout=seconds)"
+            f"{place} gave no answer within {timeout:g} s{f' ({subject})' if subject else ''}; "
+            "give more time with connect(..., timeout=seconds)",
+            operation=subject,
         ) from None
 
 
@@ -321,22 +304,56 @@ async def _silent(start: Callable[[], Coroutine[Any, Any, T]]) -> T:
     return await start()
 
 
+async def _afetch(self: Any, items: Sequence[FetchItem], /) -> AsyncIterator[Any]:
+    """``aopen``, some at once, to files."""
+    source = afetch_by_open(self.aopen, items)
+    try:
+        async for group in source:
+            yield group
+    finally:
+        await source.aclose()  # type: ignore[attr-defined]
+
+
+def _iterated(name: str) -> Callable[..., Any]:
+    """The twin of a stream of an :class:`AsyncBackend`: step by step on its owner loop."""
+
+    def twin(self: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
+        steps: Iterator[Any] = self.owner_loop.iterate(getattr(self, f"a{name}")(*args, **kwargs))
+        return steps
+
+    return _made_of(f"a{name}", twin)
+
+
+def _blocked(name: str) -> Callable[..., Any]:
+    """The twin of a method of an :class:`AsyncBackend`: on its owner loop, while the caller blocks."""
+
+    def twin(self: Any, *args: Any, **kwargs: Any) -> Any:
+        start = functools.partial(getattr(self, f"a{name}"), *args, **kwargs)
+        return self.owner_loop.run(_within(start, kwargs.get("timeout"), self))
+
+    return _made_of(f"a{name}", twin)
+
+
 class AsyncBackend(_Base):
-    """A backend whose author writes ``aexecute`` (and, where the capability says so, the other ``a...`` doors).
+    """A backend whose author writes ``aexecute``, and the methods of the doors that it has: ``aread``, ``aappend``,
+    ``aopen``, ``afetch`` (where ``aopen``, some at once, is not good enough) and ``aput``.
 
     The author's coroutines always run on one event loop, on a thread that this backend owns (:attr:`owner_loop`),
-    whoever calls: sync code, a notebook's running loop, or several loops at once. Subclassing does this for
-    ``aexecute``, ``aexecute_many``, ``aread``, ``aappend``, ``aopen`` and ``aput``. Make clients and locks lazily,
+    whoever calls: sync code, a notebook's running loop, or several loops at once. Make clients and locks lazily,
     inside them; give clients back in :meth:`release`.
     """
 
-    _DOORS: ClassVar[tuple[str, ...]] = ("aexecute", "aexecute_many", "aread", "aappend", "aopen", "aput")
-
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for door in cls._DOORS:
-            if door in cls.__dict__:
-                setattr(cls, door, _on_owner_loop(cls.__dict__[door]))
+        if _author_wrote(cls, "aopen") and not callable(getattr(cls, "afetch", None)):
+            cls.afetch = _on_owner_loop(_afetch)  # type: ignore[attr-defined]
+        for name in ("execute", "execute_many", *DOORS):
+            written = cls.__dict__.get(f"a{name}")
+            if written is not None and not hasattr(written, "made_of") and not hasattr(written, "__wrapped__"):
+                setattr(cls, f"a{name}", _on_owner_loop(written))
+        for name in DOORS:
+            if callable(getattr(cls, f"a{name}", None)) and not _author_wrote(cls, name):
+                setattr(cls, name, _iterated(name) if name in _STREAMS else _blocked(name))
 
     @property
     def owner_loop(self) -> OwnerLoop:
@@ -368,24 +385,6 @@ class AsyncBackend(_Base):
             await asyncio.gather(*tasks, return_exceptions=True)
             raise
 
-    async def aread(self, run: str, spec: ReadSpec) -> AsyncIterator[ColumnBatch]:
-        """Refused, until an author writes it and sets the capability ``columns``."""
-        self._refuse("read", "columns")
-        yield  # pragma: no cover - makes this an asynchronous generator, as the author's version is
-
-    async def aappend(self, run: str, stream: Stream, offset: int, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Refused, until an author writes it and sets the capability ``append``."""
-        self._refuse("append", "append")
-
-    async def aopen(self, ref: BlobRef) -> AsyncIterator[bytes]:
-        """Refused, until an author writes it and sets the capability ``blobs``."""
-        self._refuse("open", "blobs")
-        yield  # pragma: no cover - as in aread
-
-    async def aput(self, ref: BlobRef, chunks: Iterable[bytes] | AsyncIterable[bytes]) -> None:
-        """Refused, until an author writes it and sets the capability ``blobs``."""
-        self._refuse("put", "blobs")
-
     async def release(self) -> None:
         """Give back clients and sockets. Runs on the owner loop, once, when the backend is closed. Override freely."""
 
@@ -394,34 +393,20 @@ class AsyncBackend(_Base):
 
     def execute(self, request: Request, *, timeout: float | None = None) -> Response:
         """``aexecute`` on the owner loop while the caller blocks. Ctrl-C cancels it."""
-        return self.owner_loop.run(_within(functools.partial(self.aexecute, request, timeout=timeout), timeout, self))
+        return self.owner_loop.run(
+            _within(functools.partial(self.aexecute, request, timeout=timeout), timeout, self, request)
+        )
 
     def execute_many(self, requests: Sequence[Request], *, timeout: float | None = None) -> list[Response]:
         """``aexecute_many`` on the owner loop while the caller blocks."""
         return self.owner_loop.run(
-            _within(functools.partial(self.aexecute_many, requests, timeout=timeout), timeout, self)
+            _within(functools.partial(self.aexecute_many, requests, timeout=timeout), timeout, self, requests)
         )
 
     def submit(self, request: Request, *, timeout: float | None = None) -> Future[Response]:
         """Start ``aexecute`` on the owner loop and return at once."""
         execute = functools.partial(self.aexecute, request, timeout=timeout)
-        return self.owner_loop.submit(_silent(functools.partial(_within, execute, timeout, self)))
-
-    def read(self, run: str, spec: ReadSpec) -> Iterator[ColumnBatch]:
-        """``aread``, step by step."""
-        return self.owner_loop.iterate(self.aread(run, spec))
-
-    def append(self, run: str, stream: Stream, offset: int, rows: Sequence[Mapping[str, Any]]) -> int:
-        """``aappend`` on the owner loop while the caller blocks."""
-        return self.owner_loop.run(self.aappend(run, stream, offset, rows))
-
-    def open(self, ref: BlobRef) -> Iterator[bytes]:
-        """``aopen``, step by step."""
-        return self.owner_loop.iterate(self.aopen(ref))
-
-    def put(self, ref: BlobRef, chunks: Iterable[bytes]) -> None:
-        """``aput`` on the owner loop while the caller blocks."""
-        self.owner_loop.run(self.aput(ref, chunks))
+        return self.owner_loop.submit(_silent(functools.partial(_within, execute, timeout, self, request)))
 
     def close(self) -> None:
         """:meth:`release`, then stop the owner loop. A later call starts a new one."""

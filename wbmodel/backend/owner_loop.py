@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import asyncio
     from concurrent.futures import Future
 
-__all__ = ["OwnerLoop"]
+__all__ = ["LoopIterator", "OwnerLoop"]
 
 T = TypeVar("T")
 _STOP_SECONDS = 5.0
@@ -108,17 +108,9 @@ class OwnerLoop:
                 await asyncio.get_running_loop().create_future()
             raise self._closed() from None
 
-    def iterate(self, source: AsyncIterator[T]) -> Iterator[T]:
+    def iterate(self, source: AsyncIterator[T]) -> LoopIterator[T]:
         """The items of ``source``, each made on the loop while the caller blocks."""
-        try:
-            while True:
-                item = self.run(_step(source))
-                if item is _END:
-                    return
-                yield item
-        finally:
-            if isinstance(source, AsyncGenerator) and self.running and not self.inside:
-                self.run(source.aclose())
+        return LoopIterator(self, source)
 
     async def aiterate(self, source: AsyncIterator[T]) -> AsyncIterator[T]:
         """The items of ``source``, each made on the loop, for a consumer on any loop."""
@@ -195,10 +187,41 @@ class OwnerLoop:
             forked()
 
 
-async def _step(source: AsyncIterator[T]) -> T:
+class LoopIterator(Iterator[T]):
+    """The items of ``source``, each made on ``loop`` while the caller blocks, :attr:`timeout` seconds at most (None: no
+    limit). Raises ``TimeoutError`` then."""
+
+    def __init__(self, loop: OwnerLoop, source: AsyncIterator[T]) -> None:
+        self._loop, self._source = loop, source
+        self._over = False
+        self.timeout: float | None = None
+
+    def __next__(self) -> T:
+        item = self._loop.run(_step(self._source, self.timeout))
+        if item is _END:
+            self._over = True
+            raise StopIteration
+        return item
+
+    def close(self) -> None:
+        """Close the source."""
+        loop, source, over = self._loop, self._source, self._over
+        self._over = True
+        if not over and isinstance(source, AsyncGenerator) and loop.running and not loop.inside:
+            loop.run(source.aclose())
+
+    def __del__(self) -> None:
+        self.close()
+
+
+async def _step(source: AsyncIterator[T], timeout: float | None = None) -> T:
     # StopAsyncIteration cannot travel through a future, so the end is a value.
     try:
-        return await source.__anext__()
+        if timeout is None:
+            return await source.__anext__()
+        import asyncio
+
+        return await asyncio.wait_for(source.__anext__(), timeout)
     except StopAsyncIteration:
         return _END  # type: ignore[no-any-return]
 

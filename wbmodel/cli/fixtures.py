@@ -114,7 +114,7 @@ def _world(session: Session, runs: Iterable[Any], arguments: argparse.Namespace)
         if run.sweep is not None:
             made["sweep"] = run.sweep.id
         if histories:
-            made["history"] = _history(session, run.node_id)
+            made["history"] = _history(session, run)
         projects.setdefault(run.project.path, {}).setdefault("runs", []).append(made)
     if not projects:
         raise wbmodel.Run.DoesNotExist(f"no run matches on {session.url}, so there is no world to make")
@@ -154,9 +154,13 @@ def _known(item: Any, names: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def _history(session: Session, run: str) -> list[dict[str, Any]]:
-    from wbmodel.backend.asks import ReadSpec
-    from wbmodel.table.table import Table
+def _history(session: Session, run: Any) -> list[dict[str, Any]]:
+    from wbmodel.backend.asks import Failure, Read, RunRef
+    from wbmodel.operations.answer import items
 
-    rows = Table.concat(session.backend.read(run, ReadSpec())).records()
-    return [{name: value for name, value in row.items() if value is not None} for row in rows]
+    rows: list[dict[str, Any]] = []
+    for (batch,) in session.iterate(items(Read([RunRef(run.node_id, *run.path.split("/"))]))):
+        if isinstance(batch, Failure):
+            raise batch.error
+        rows += batch.rows()
+    return rows

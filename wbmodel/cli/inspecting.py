@@ -60,7 +60,8 @@ def run_explain(arguments: argparse.Namespace) -> int:
 
 def run_graphql(arguments: argparse.Namespace) -> int:
     """Send one document as it is and print the whole answer as JSON. 1 when the answer holds errors."""
-    from wbmodel.backend.asks import Request, Response, Send
+    from wbmodel.backend.asks import Request, Response
+    from wbmodel.backend.verbs import Send
 
     request = Request(_document(arguments), _variables(arguments.variables), arguments.operation)
 

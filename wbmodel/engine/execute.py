@@ -10,12 +10,22 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import attrs
 
 from wbmodel import forks
-from wbmodel.backend.asks import BlobRef, ColumnBatch, Document, ReadSpec, Request, Response
+from wbmodel.backend.asks import (
+    BlobRef,
+    ColumnBatch,
+    Document,
+    Post,
+    Posted,
+    ReadSpec,
+    Request,
+    Response,
+    StreamName,
+)
 from wbmodel.engine.columns import read_columns
 from wbmodel.engine.context import MANIFEST, Context, blob_url, manifest_file
 from wbmodel.engine.dialect import Dialect
 from wbmodel.engine.pages import Pager
-from wbmodel.engine.records import ArtifactRecord, FileRecord, RunRecord
+from wbmodel.engine.records import ArtifactRecord, ConsoleLine, FileRecord, RunRecord
 from wbmodel.engine.store import Store
 from wbmodel.errors import DoesNotExist
 from wbmodel.weighted_cache import WeightedCache
@@ -106,6 +116,28 @@ class Engine:
             raise DoesNotExist(f"run with id {run!r} does not exist, or this account may not see it")
         return read_columns(record, spec)
 
+    def append(self, run: str, post: Post) -> Posted:
+        """Write to the run with this node id: rows overwrite what stands at their lines, and cut nothing off."""
+        with self._lock:
+            record = self.store.node(run)
+            if not isinstance(record, RunRecord):
+                raise DoesNotExist(f"run with id {run!r} does not exist, or this account may not see it")
+            changes: dict[str, Any] = {}
+            ends: dict[StreamName, int] = {}
+            for stream, (first, rows) in post.rows.items():
+                kept = list(getattr(record, stream))
+                made = [_row(row) for row in rows]
+                kept[first : first + len(made)] = made
+                changes[stream], ends[stream] = kept, first + len(made)
+            if post.summary is not None:
+                changes["summary"] = dict(post.summary)
+            if post.complete:
+                changes["state"] = "finished" if not post.exit_code else "failed"
+                changes["exitcode"] = post.exit_code
+            if changes:
+                self.store.update(record, **changes)
+            return Posted(ends, record.stopped)
+
     def open(self, ref: BlobRef) -> bytes:
         """The bytes of a run file or artifact file. Raises :class:`DoesNotExist` when this store has not got them."""
         file = self.find(ref)
@@ -145,6 +177,10 @@ class Engine:
             file = owner.files.get(ref.name)
             return manifest_file(owner) if file is None and ref.name == MANIFEST else file
         return None
+
+
+def _row(row: Any) -> Any:
+    return ConsoleLine(line=row) if isinstance(row, str) else dict(row)
 
 
 def _is_awaitable(value: Any) -> TypeGuard[Awaitable[Any]]:

@@ -214,7 +214,7 @@ _FROM = {
 
 def _steer(row: Sweep, target: Target, verb: str) -> Operation[None]:
     """Look at the state of a sweep, then write the one that ``verb`` means, unless it is that already."""
-    from wbmodel.backend.asks import Send
+    from wbmodel.backend.verbs import Send
     from wbmodel.compiler.mutations import upsert
     from wbmodel.operations.reload import look_again
     from wbmodel.operations.save import check_answer, place_of, require_writable

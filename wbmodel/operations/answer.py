@@ -6,18 +6,31 @@ import contextlib
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any, TypeVar, cast
 
-from wbmodel.backend.asks import Batch, Request, Response, Send, Verb, raise_for_errors
+from wbmodel.backend.asks import Ask, Fetch, Open, Read, Request, Response, raise_for_errors
+from wbmodel.backend.verbs import END, Batch, Emit, Next, Send, Verb
 from wbmodel.compiler.physical import Parent
 from wbmodel.compiler.target import Target
 from wbmodel.errors import ServerError, WbmodelError
 from wbmodel.meta import EntityMeta, Route, Step, entity_meta
 from wbmodel.meta.scopes import PARTS, PROJECT
 
-__all__ = ["Operation", "answer", "send_all", "walk", "whole_answer"]
+__all__ = ["Operation", "answer", "asked", "items", "send_all", "walk", "whole_answer"]
 
 T = TypeVar("T")
 Operation = Generator[Verb, Any, T]
 """A piece of work without I/O and without a colour: it yields verbs to a driver and is told the answers."""
+
+
+def asked(ask: Ask) -> Operation[Any]:
+    """The answer to one ask."""
+    return (yield Send(ask))
+
+
+def items(ask: Read | Open | Fetch) -> Operation[None]:
+    """Emit the items of the stream that answers ``ask``, one by one."""
+    stream = yield Send(ask)
+    while (item := (yield Next(stream))) is not END:
+        yield Emit((item,))
 
 
 def send_all(requests: Sequence[Request]) -> Operation[Sequence[Response]]:

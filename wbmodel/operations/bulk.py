@@ -14,7 +14,8 @@ from typing import Any, Protocol, cast
 
 import attrs
 
-from wbmodel.backend.asks import Ahead, Emit, Request, Response, Wait
+from wbmodel.backend.asks import Request, Response
+from wbmodel.backend.verbs import Emit, Join, Start
 from wbmodel.compiler.mutations import deletion
 from wbmodel.compiler.target import Target
 from wbmodel.errors import (
@@ -218,7 +219,7 @@ class Bulk:
                     yield Emit([settled_now])
                     continue
                 try:
-                    handle = yield Ahead(request)
+                    handle = yield Start(request)
                 except WbmodelError as error:
                     ended = error
                     continue
@@ -266,7 +267,7 @@ class Bulk:
         """Wait for one answer and emit what became of the row; the error after which no other row is to be tried."""
         fatal: Exception | None = None
         try:
-            response = yield Wait(handle)
+            response = yield Join(handle)
             self.work.finish(row, request, response, target)
             result = _result(row, "done")
         except WbmodelError as error:

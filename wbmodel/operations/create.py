@@ -13,7 +13,8 @@ from typing import Any
 
 import attrs
 
-from wbmodel.backend.asks import Response, Send, raise_for_errors
+from wbmodel.backend.asks import Response, raise_for_errors
+from wbmodel.backend.verbs import Send
 from wbmodel.compiler.access import parent_of
 from wbmodel.compiler.hydrate import hydrator
 from wbmodel.compiler.mutations import encode, input_types, upsert

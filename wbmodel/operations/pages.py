@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from wbmodel.backend.asks import Ahead, Request, Response, Wait
+from wbmodel.backend.asks import Request, Response
+from wbmodel.backend.verbs import Join, Start
 from wbmodel.compiler.filters import conjoined
 from wbmodel.compiler.physical import Scan
 from wbmodel.compiler.requests import page_request, page_size
@@ -71,7 +72,7 @@ class Pages:
         """Ask for the next page and go on."""
         request = self._asked = _request([self])
         try:
-            self._handle = yield Ahead(request)
+            self._handle = yield Start(request)
         except Exception as error:
             # It is the next page that went wrong; this one is here, and its rows are handed out first.
             self._failed = error
@@ -88,7 +89,7 @@ class Pages:
         self._handle = self._failed = self.budget.ahead = None
         if error is not None:
             raise error
-        response = yield Wait(handle)
+        response = yield Join(handle)
         return self._asked, response
 
     # -- a page that came --------------------------------------------------------------------------

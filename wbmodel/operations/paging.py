@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from wbmodel.backend.asks import Response
@@ -30,9 +30,8 @@ class PageBudget:
     def weigh(self, response: Response, rows: int) -> None:
         """Note an answer, and how many rows it held, of all connections in it."""
         self.pages += 1
-        note = response.extensions.get("wbmodel")
-        size = note.get("size") if isinstance(note, Mapping) else None
-        if isinstance(size, int) and size > 0 and rows > 0:
+        size = None if response.note is None else response.note.size
+        if size and rows > 0:
             self._bytes += size
             self._rows += rows
 

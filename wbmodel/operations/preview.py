@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from wbmodel.backend.asks import Emit
+from wbmodel.backend.verbs import Emit
 from wbmodel.operations.answer import Operation
 
 __all__ = ["Preview", "one_page"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from wbmodel.backend.asks import Emit
+from wbmodel.backend.verbs import Emit
 from wbmodel.compiler.target import Target
 from wbmodel.json_values import operand_type
 from wbmodel.operations.answer import Operation

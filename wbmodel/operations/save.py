@@ -13,7 +13,8 @@ from typing import Any
 
 import attrs
 
-from wbmodel.backend.asks import Request, Response, Send, raise_for_errors
+from wbmodel.backend.asks import Request, Response, raise_for_errors
+from wbmodel.backend.verbs import Send
 from wbmodel.compiler.mutations import changed, deletion, encode, input_types, upsert
 from wbmodel.compiler.target import Target
 from wbmodel.errors import (

@@ -1,8 +1,7 @@
 """An OpenTelemetry span for each request that goes to a backend: ``instrument()``, or ``WBMODEL_OTEL=1``.
 
 Only OpenTelemetry's API is needed (``pip install "wbmodel[otel]"``); where spans go is for the program's SDK to say.
-Like tracing (:mod:`wbmodel.session.trace`) it is the innermost wrapper, so that spans are what was sent, and there is
-no wrapper while it is off.
+Like tracing (:mod:`wbmodel.session.trace`) it is an observer, so that spans are what was sent.
 
 A span is named after the operation's type and name (``query Runs``) and of kind CLIENT; its parent is the caller's
 current span. Attributes are those of OpenTelemetry's semantic conventions for GraphQL, HTTP, servers and errors
@@ -14,29 +13,26 @@ current span. Attributes are those of OpenTelemetry's semantic conventions for G
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from wbmodel import forks
 from wbmodel._version import __version__
-from wbmodel.backend.asks import Request, Response, Send
+from wbmodel.backend.asks import Ask, Request, Response
 from wbmodel.codec import dumps
 from wbmodel.errors import LibraryNotInstalled, ServerError
-from wbmodel.hookspecs import CallInfo, Wrapper
-from wbmodel.session import observe
-from wbmodel.session.drive import NamedWrapper
-from wbmodel.session.trace import note_of, operation_of, outcome_of, redactor_for, rows_of, watched
+from wbmodel.session import observers
+from wbmodel.session.observers import Call, Ended, Observed, Observer, Outcome
+from wbmodel.session.trace import came_of, kind_and_name, note_of, redactor_for, rows_of
 
 if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer, TracerProvider
 
-    from wbmodel.session.session import Session
 
 __all__ = ["by_setting", "instrument", "uninstrument"]
 
 _lock = forks.lock()
-_installed: observe.Innermost | None = None
+_installed: Observer | None = None
 
 
 def instrument(
@@ -50,16 +46,12 @@ def instrument(
     Raises :class:`~wbmodel.errors.LibraryNotInstalled` where OpenTelemetry's API is not installed.
     """
     global _installed
-    tracer = _tracer(tracer_provider)
-
-    def innermost(session: Session) -> NamedWrapper:
-        return _spanned(session, tracer, documents, variables)
-
+    observer = _spans(_tracer(tracer_provider), documents, variables)
     with _lock:
         if _installed is not None:
-            observe.remove(_installed)
-        observe.install(innermost)
-        _installed = innermost
+            observers.remove(_installed)
+        observers.add(observer)
+        _installed = observer
 
 
 def uninstrument() -> None:
@@ -67,14 +59,14 @@ def uninstrument() -> None:
     global _installed
     with _lock:
         if _installed is not None:
-            observe.remove(_installed)
+            observers.remove(_installed)
             _installed = None
 
 
-def by_setting() -> observe.Innermost:
-    """The wrapper for a session that ``WBMODEL_OTEL=1`` asks for; none while :func:`instrument` makes its spans."""
-    tracer = _tracer(None)
-    return lambda session: _spanned(session, tracer, False, False) if _installed is None else None
+def by_setting() -> Observer:
+    """The observer for a session that ``WBMODEL_OTEL=1`` asks for; it rests while :func:`instrument` makes spans."""
+    observer = _spans(_tracer(None), False, False)
+    return lambda call: observer(call) if _installed is None else None
 
 
 def _tracer(provider: TracerProvider | None) -> Tracer:
@@ -88,34 +80,30 @@ def _tracer(provider: TracerProvider | None) -> Tracer:
     return trace.get_tracer("wbmodel", __version__, provider)
 
 
-def _spanned(session: Session, tracer: Tracer, documents: bool, variables: bool) -> NamedWrapper:
+def _spans(tracer: Tracer, documents: bool, variables: bool) -> Observer:
     from opentelemetry.trace import SpanKind
 
-    place = _place(session.url)
+    def observe(call: Call) -> Ended:
+        session, started, spans = call.session, time.time_ns(), []
+        for ask in call.asks:
+            kind, name = kind_and_name(ask)
+            # Not made the current span: what is read ahead would leave its context behind.
+            label = f"{kind} {name}" if name and isinstance(ask, Request) else kind
+            spans.append(tracer.start_span(label, kind=SpanKind.CLIENT, start_time=started))
 
-    def wrapper(request: Request, info: CallInfo) -> Generator[Send, Any, Response]:
-        kind, name = operation_of(request)
-        # Not made the current span: a generator that is left at its yield would leave its context behind.
-        started = time.time_ns()
-        span = tracer.start_span(f"{kind} {name}" if name else kind, kind=SpanKind.CLIENT, start_time=started)
+        def end(outcome: Outcome) -> None:
+            for at, (ask, span) in enumerate(zip(call.asks, spans, strict=True)):
+                answer = outcome.answers[at] if outcome.answers else None
+                if span.is_recording():
+                    span.set_attributes(_asked(session, ask, documents, variables))
+                    _answered(span, session, answer, outcome)
+                note = note_of(answer)
+                seconds = None if note is None else note.seconds
+                span.end(None if seconds is None else started + int(seconds * 1e9))
 
-        def end(response: Response | None, error: Exception | None) -> None:
-            if span.is_recording():
-                span.set_attributes({"graphql.operation.type": kind, **place, **_asked(name, info)})
-                if documents or variables:
-                    hide = redactor_for(session)
-                    if documents:
-                        span.set_attribute("graphql.document", hide.document(request.document.text))
-                    if variables:
-                        span.set_attribute("wbmodel.variables", dumps(hide.value(request.variables)))
-                _answered(span, session, response, error)
-            seconds = note_of(response).get("seconds")
-            span.end(None if seconds is None else started + int(seconds * 1e9))
+        return end
 
-        return (yield from watched(request, end))
-
-    checked: Wrapper = wrapper
-    return NamedWrapper("otel", checked)
+    return observe
 
 
 def _place(url: str) -> dict[str, str | int]:
@@ -129,25 +117,37 @@ def _place(url: str) -> dict[str, str | int]:
     return {"server.address": host, "server.port": port or (443 if parts.scheme == "https" else 80)}
 
 
-def _asked(name: str | None, info: CallInfo) -> dict[str, str]:
-    found = {"wbmodel.session": info.session, "wbmodel.backend": info.backend}
-    return found if name is None else {**found, "graphql.operation.name": name}
+def _asked(session: Observed, ask: Ask, documents: bool, variables: bool) -> dict[str, Any]:
+    kind, name = kind_and_name(ask)
+    found: dict[str, Any] = {**_place(session.url), "wbmodel.session": session.call_info.session}
+    found["wbmodel.backend"] = session.call_info.backend
+    if not isinstance(ask, Request):
+        return {**found, "wbmodel.ask": name}
+    found["graphql.operation.type"] = kind
+    if name is not None:
+        found["graphql.operation.name"] = name
+    hide = redactor_for(session) if documents or variables else None
+    if hide is not None and documents:
+        found["graphql.document"] = hide.document(ask.document.text)
+    if hide is not None and variables:
+        found["wbmodel.variables"] = dumps(hide.value(ask.variables))
+    return found
 
 
-def _answered(span: Span, session: Session, response: Response | None, error: Exception | None) -> None:
+def _answered(span: Span, session: Observed, answer: Any, outcome: Outcome) -> None:
     from opentelemetry.trace import Status, StatusCode
 
-    note = note_of(response)
-    rows = None if response is None else rows_of(response.data)
+    error, note = outcome.error, note_of(answer)
+    failed = error if isinstance(error, ServerError) else None
     facts: dict[str, Any] = {
-        "wbmodel.rows": rows,
-        "wbmodel.bytes": note.get("bytes"),
-        "wbmodel.attempts": error.attempts if isinstance(error, ServerError) else note.get("attempts"),
-        "http.response.status_code": error.status if isinstance(error, ServerError) else note.get("status"),
+        "wbmodel.rows": rows_of(answer.data) if isinstance(answer, Response) else outcome.rows,
+        "wbmodel.bytes": outcome.bytes if note is None else note.received,
+        "wbmodel.attempts": failed.attempts if failed is not None else None if note is None else note.attempts,
+        "http.response.status_code": failed.status if failed is not None else None if note is None else note.status,
     }
     span.set_attributes({name: value for name, value in facts.items() if value is not None})
-    outcome, told = outcome_of(response, error)
-    span.set_attribute("wbmodel.outcome", outcome)
+    came, told = came_of(answer, outcome)
+    span.set_attribute("wbmodel.outcome", came)
     if told is None:
         return
     words = redactor_for(session).text(told if error is None else str(error))

@@ -12,18 +12,22 @@ from typing_extensions import Self
 
 from wbmodel import forks
 from wbmodel.backend import Backend, Capabilities
-from wbmodel.backend.asks import Document, Request, Response, Send, raise_for_errors
+from wbmodel.backend.asks import Ask, Document, Request, Response, raise_for_errors
+from wbmodel.backend.verbs import Send
 from wbmodel.compiler.target import Target
-from wbmodel.errors import BackendNotInstalled, ConfigurationError, PluginError, suggestion
+from wbmodel.errors import BackendNotInstalled, ConfigurationError, suggestion
 from wbmodel.hookspecs import CallInfo
-from wbmodel.session import current, deadline, drive, observe
-from wbmodel.session.observe import SessionStats, notify
+from wbmodel.session import current, driver, observers
+from wbmodel.session.clock import Clock
+from wbmodel.session.flow import Operation
+from wbmodel.session.observers import Call, Ended, Observer
 from wbmodel.session.settings import Settings
+from wbmodel.session.stats import SessionStats
 from wbmodel.session.viewer import Viewer
 from wbmodel.urls import app_url, mask_url
 
 if TYPE_CHECKING:
-    from wbmodel.registry import BackendEntry, PluginManager
+    from wbmodel.registry import BackendEntry, PluginManager, WrapperEntry
 
 __all__ = ["Session"]
 
@@ -49,16 +53,15 @@ class Session:
         options: Mapping[str, Any] | None = None,
     ) -> None:
         self.name = name
-        self.settings = settings
+        self.settings: Settings = settings
         self.plugins = plugins
         self.stats = SessionStats()
         self._entry = entry
         self._options = dict(options or {})
         self._lock = forks.rlock()
         self._backend: Backend | None = None
-        self._layers: tuple[tuple[observe.Innermost, ...], Sequence[drive.NamedWrapper]] | None = None
-        self._registered: Sequence[drive.NamedWrapper] | None = None
-        self._recording = _recording(settings)
+        self._wrappers: Sequence[WrapperEntry] | None = None
+        self._observers: Sequence[Observer] = (self.stats.observe, *_recording(settings))
         self._call_info: CallInfo | None = None
         self._viewer = Viewer()
         self._closed = False
@@ -87,11 +90,6 @@ class Session:
     def timeout(self) -> float | None:
         """Seconds that one request may take, or None."""
         return self.settings.timeout.value
-
-    @property
-    def in_turn(self) -> bool:
-        """Whether the drivers send a batch's requests one by one: a query with a deadline may ask for it."""
-        return False
 
     @property
     def app_url(self) -> str | None:
@@ -134,17 +132,13 @@ class Session:
         return backend.origin or self.url
 
     @property
-    def wrappers(self) -> Sequence[drive.NamedWrapper]:
-        """The wrappers around each request, outermost first: those of plugins, then what records and what traces."""
-        wanted = observe.innermost()
-        if self._layers is None or self._layers[0] is not wanted:
+    def wrappers(self) -> Sequence[WrapperEntry]:
+        """The wrappers that plugins put around what is asked, outermost first."""
+        if self._wrappers is None:
             with self._lock:
-                if self._registered is None:
-                    found = self.plugins.wrappers(self)
-                    self._registered = tuple(drive.NamedWrapper(item.name, item.wrapper, item.order) for item in found)
-                inner = [make(self) for make in (*wanted, *self._recording)]
-                self._layers = wanted, (*self._registered, *(wrapper for wrapper in inner if wrapper is not None))
-        return self._layers[1]
+                if self._wrappers is None:
+                    self._wrappers = tuple(self.plugins.wrappers(self))
+        return self._wrappers
 
     @property
     def call_info(self) -> CallInfo:
@@ -179,64 +173,37 @@ class Session:
         request = Request(document, dict(variables or {}), operation_name)
         return await self.arun(self._asked(request))
 
-    def run(self, operation: drive.Operation[T], *, timeout: float | None = None) -> T:
-        """Drive an I/O-free operation to its end and give the value it returns. ``timeout`` is in seconds for all its
-        requests together; :class:`~wbmodel.errors.RequestTimeout` says when they were not enough."""
-        operation = self._viewer.naming(operation, self)
-        return drive.run(operation, self) if timeout is None else deadline.run(operation, self, timeout)
+    def run(self, operation: Operation[T], *, timeout: float | None = None) -> T:
+        """Drive an I/O-free operation to its end and give the value it returns. ``timeout`` is in seconds for all that
+        it asks together; :class:`~wbmodel.errors.RequestTimeout` says when they were not enough."""
+        return driver.run(self._viewer.naming(operation, self), self, self._clock(timeout))
 
-    async def arun(self, operation: drive.Operation[T], *, timeout: float | None = None) -> T:
+    async def arun(self, operation: Operation[T], *, timeout: float | None = None) -> T:
         """The twin of :meth:`run`."""
-        operation = self._viewer.naming(operation, self)
-        if timeout is None:
-            return await drive.arun(operation, self)
-        return await deadline.arun(operation, self, timeout)
+        return await driver.arun(self._viewer.naming(operation, self), self, self._clock(timeout))
 
-    def iterate(self, operation: drive.Operation[Any], *, timeout: float | None = None) -> Iterator[Sequence[Any]]:
+    def iterate(self, operation: Operation[Any], *, timeout: float | None = None) -> Iterator[Sequence[Any]]:
         """What an I/O-free operation emits, as it comes. Closing the iterator early closes the operation. ``timeout``
         is as in :meth:`run`; the time that the caller takes between two of them does not count."""
-        operation = self._viewer.naming(operation, self)
-        return drive.iterate(operation, self) if timeout is None else deadline.iterate(operation, self, timeout)
+        return driver.iterate(self._viewer.naming(operation, self), self, self._clock(timeout))
 
     def aiterate(
-        self, operation: drive.Operation[Any], *, timeout: float | None = None
+        self, operation: Operation[Any], *, timeout: float | None = None
     ) -> AsyncGenerator[Sequence[Any], None]:
         """The twin of :meth:`iterate`."""
-        operation = self._viewer.naming(operation, self)
-        return drive.aiterate(operation, self) if timeout is None else deadline.aiterate(operation, self, timeout)
+        return driver.aiterate(self._viewer.naming(operation, self), self, self._clock(timeout))
 
-    def _asked(self, request: Request) -> drive.Operation[Response]:
+    def observe(self, asks: Sequence[Ask]) -> Ended:
+        """Called by the drivers with what goes to the backend, just before it does: tells the observers."""
+        return observers.told(Call(self, asks), self._observers)
+
+    def _clock(self, total: float | None) -> Clock:
+        return Clock(self.url, self.timeout, total)
+
+    def _asked(self, request: Request) -> Operation[Response]:
         response: Response = yield Send(request)
         raise_for_errors(request, response, self.url)
         return response
-
-    # -- what the drivers tell ---------------------------------------------------------------------
-
-    def sending(self, requests: Sequence[Request]) -> None:
-        """Called by the drivers with what goes to the backend, just before it does."""
-        self.stats.count_sending(len(requests), self._at_once(requests))
-        notify(requests, self)
-
-    def received(self, responses: Sequence[Response]) -> None:
-        """Called by the drivers with what the backend answered."""
-        for response in responses:
-            if not isinstance(response, Response):
-                error = PluginError(
-                    f"the backend {self._entry.name!r} answered with {type(response).__name__}, "
-                    "where a Response is needed"
-                )
-                self.stats.count_failed(error, self._at_once(responses))
-                raise error
-        self.stats.count_received(responses, self._at_once(responses))
-
-    def failed(self, requests: Sequence[Request], error: BaseException) -> None:
-        """Called by the drivers when the backend raised, or nobody waits for it any more."""
-        self.stats.count_failed(error, self._at_once(requests))
-
-    def _at_once(self, items: Sequence[object]) -> int:
-        # By the made backend: the session may have been closed since the request was sent.
-        many = len(items)
-        return many if many == 1 or (self._backend is not None and self._backend.capabilities.concurrent) else 1
 
     # -- as a block, and the end -------------------------------------------------------------------
 
@@ -324,9 +291,9 @@ class Session:
         return backend
 
 
-def _recording(settings: Settings) -> list[observe.Innermost]:
+def _recording(settings: Settings) -> list[Observer]:
     """What the environment asked to be recorded of a session. Loads nothing when that is nothing."""
-    wanted: list[observe.Innermost] = []
+    wanted: list[Observer] = []
     if settings.trace.value is not None:
         from wbmodel.session.trace import by_setting as traced
 

@@ -1,14 +1,13 @@
 """A record of each request that goes to a backend: which document and variables, how long it took, what came of it.
 
-Tracing is a wrapper, the innermost one: it stands between every other wrapper and the backend. So it sees what
-``session.stats`` counts and ``assert_num_requests`` holds. What a cache among the wrappers answers makes no record, and
-what one splits or sends again makes several. Three ways to turn it on:
+Tracing is an observer, as ``session.stats`` and ``assert_num_requests`` are: it sees what they count. What a cache
+among the wrappers answers makes no record, and what one splits or sends again makes several. Three ways to turn it on:
 
 - ``with trace() as records: ...`` collects the records of a block, in both colours;
 - ``WBMODEL_TRACE=1`` when ``connect()`` is called writes a line for each to the logger ``wbmodel.trace``;
 - ``WBMODEL_TRACE=PATH`` appends each as a line of JSON to that file.
 
-When it is off there is no wrapper. Secrets are hidden as :mod:`wbmodel.session.redact` says.
+Secrets are hidden as :mod:`wbmodel.session.redact` says.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -27,14 +26,12 @@ import attrs
 from typing_extensions import Self
 
 from wbmodel import forks
-from wbmodel.backend.asks import Request, Response, Send
+from wbmodel.backend.asks import Ask, CallNote, Request, Response, subject_of
 from wbmodel.codec import dumps, format_datetime
 from wbmodel.errors import ServerError, WbmodelWarning, warn
-from wbmodel.hookspecs import CallInfo, Wrapper
 from wbmodel.safe_text import printable, readable
 from wbmodel.session.current import connections, get_session
-from wbmodel.session.drive import NamedWrapper
-from wbmodel.session.observe import Innermost, within
+from wbmodel.session.observers import Call, Ended, Observed, Observer, Outcome, observing
 from wbmodel.session.redact import Redactor
 
 if TYPE_CHECKING:
@@ -44,32 +41,34 @@ __all__ = [
     "Trace",
     "TraceRecord",
     "by_setting",
+    "came_of",
+    "kind_and_name",
     "note_of",
     "operation_of",
-    "outcome_of",
     "redactor_for",
     "rows_of",
     "trace",
-    "traced",
-    "watched",
+    "tracing",
 ]
 
 logger = logging.getLogger("wbmodel.trace")
 
-Outcome = Literal["ok", "errors", "failed", "abandoned"]
+Came = Literal["ok", "errors", "failed", "abandoned"]
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class TraceRecord:
-    """One request to a backend, without secrets.
+    """One thing that was asked of a backend, without secrets.
 
     ``session``, ``backend`` and ``origin`` say where it went, ``kind`` is ``"query"``, ``"mutation"`` or
-    ``"subscription"``, ``operation`` its name. ``started`` is an aware datetime, ``seconds`` the time until the answer,
-    of the backend itself where it tells it; without that, a batch's requests share their time, and what was read ahead
-    lasts until it is taken. ``rows`` counts the edges of connections in the answer (None: it has none); ``bytes``
-    (received on the wire), ``sent`` (bytes), ``attempts``, ``pauses`` and ``status`` (of HTTP) are what the backend
-    said, or None. ``outcome`` is ``"ok"``, ``"errors"`` (the answer holds GraphQL errors), ``"failed"`` (the backend
-    raised) or ``"abandoned"`` (nobody waited for the answer); ``error`` says what went wrong.
+    ``"subscription"``, ``operation`` its name. (Through the other doors ``kind`` is ``"read"``, ``"append"``,
+    ``"open"``, ``"fetch"`` or ``"put"``, ``operation`` says what of, and there is no document.) ``started`` is an aware
+    datetime, ``seconds`` the time until the answer, of the backend itself where it tells it; without that, a batch's
+    requests share their time, and what was read ahead lasts until it is taken. ``rows`` counts the edges of connections
+    in the answer, or the rows of columns (None: it has none); ``bytes`` (received on the wire), ``sent`` (bytes),
+    ``attempts``, ``pauses`` and ``status`` (of HTTP) are what the backend said, or None. ``outcome`` is ``"ok"``,
+    ``"errors"`` (the answer holds GraphQL errors), ``"failed"`` (the backend raised) or ``"abandoned"`` (nobody waited
+    for the answer); ``error`` says what went wrong.
     """
 
     session: str
@@ -81,7 +80,7 @@ class TraceRecord:
     variables: Mapping[str, Any]
     started: datetime
     seconds: float
-    outcome: Outcome
+    outcome: Came
     error: str | None = None
     rows: int | None = None
     bytes: int | None = None
@@ -137,10 +136,8 @@ class Trace(Sequence[TraceRecord]):
     def __enter__(self) -> Self:
         only = None if self._using is None else get_session(self._using)
 
-        def innermost(session: Session) -> NamedWrapper | None:
-            return None if only is not None and session is not only else traced(session, self._records.append)
-
-        self._block = within(innermost)
+        record = tracing(self._records.append)
+        self._block = observing(lambda call: record(call) if only is None or call.session is only else None)
         self._block.__enter__()
         return self
 
@@ -164,96 +161,83 @@ def trace(using: str | Session | None = None) -> Trace:
     return Trace(using)
 
 
-# -- the wrapper -----------------------------------------------------------------------------------
+# -- the observer ----------------------------------------------------------------------------------
 
 
-def watched(
-    request: Request, end: Callable[[Response | None, Exception | None], object]
-) -> Generator[Send, Any, Response]:
-    """Send ``request``, and tell ``end`` what came of it: the answer or the error. It is told neither when the
-    generator was closed: the operation was, or its task was cancelled."""
-    response: Response | None = None
-    error: Exception | None = None
-    try:
-        answer: Response = yield Send(request)
-        response = answer
-        return answer
-    except Exception as raised:
-        error = raised
-        raise
-    finally:
-        end(response, error)
-        error = None  # its traceback refers to this frame
+def tracing(sink: Callable[[TraceRecord], object]) -> Observer:
+    """The observer that hands ``sink`` a record of each thing that was asked, on the thread that asks."""
 
-
-def traced(session: Session, sink: Callable[[TraceRecord], object]) -> NamedWrapper:
-    """The wrapper that hands ``sink`` a record of each request of ``session``, on the thread that sends it."""
-
-    def wrapper(request: Request, info: CallInfo) -> Generator[Send, Any, Response]:
+    def observe(call: Call) -> Ended:
         started, begin = datetime.now(timezone.utc), time.perf_counter()
 
-        def end(response: Response | None, error: Exception | None) -> None:
-            sink(_record(session, request, info, started, time.perf_counter() - begin, response, error))
+        def end(outcome: Outcome) -> None:
+            seconds = time.perf_counter() - begin
+            answers = outcome.answers or [None] * len(call.asks)
+            for ask, answer in zip(call.asks, answers or [None], strict=True):
+                sink(_record(call.session, ask, started, seconds, answer, outcome))
 
-        return (yield from watched(request, end))
+        return end
 
-    checked: Wrapper = wrapper
-    return NamedWrapper("trace", checked)
+    return observe
 
 
 def _record(
-    session: Session,
-    request: Request,
-    info: CallInfo,
-    started: datetime,
-    seconds: float,
-    response: Response | None,
-    error: Exception | None,
+    session: Observed, ask: Ask, started: datetime, seconds: float, answer: Any, outcome: Outcome
 ) -> TraceRecord:
-    hide = redactor_for(session)
-    note = note_of(response)
-    outcome, told = outcome_of(response, error)
-    failed = {"attempts": error.attempts, "status": error.status} if isinstance(error, ServerError) else {}
-    facts = {name: note.get(name) for name in ("bytes", "sent", "attempts", "pauses", "status")} | failed
-    kind, operation = operation_of(request)
+    hide, info = redactor_for(session), session.call_info
+    error = outcome.error
+    note = note_of(answer)
+    came, told = came_of(answer, outcome)
+    failed = error if isinstance(error, ServerError) else None
+    kind, operation = kind_and_name(ask)
+    rows = rows_of(answer.data) if isinstance(answer, Response) else outcome.rows
     return TraceRecord(
         session=info.session,
         backend=info.backend,
         origin=info.origin,
         kind=kind,
         operation=operation,
-        document=hide.document(request.document.text),
-        variables=hide.value(request.variables),
+        document=hide.document(ask.document.text) if isinstance(ask, Request) else "",
+        variables=hide.value(ask.variables) if isinstance(ask, Request) else {},
         started=started,
-        seconds=float(note.get("seconds", seconds)),
-        outcome=outcome,
+        seconds=seconds if note is None or note.seconds is None else note.seconds,
+        outcome=came,
         error=None if told is None else hide.text(told),
-        rows=None if response is None else rows_of(response.data),
-        **facts,
+        rows=rows,
+        bytes=outcome.bytes if note is None else note.received,
+        sent=None if note is None else note.sent,
+        attempts=failed.attempts if failed is not None else None if note is None else note.attempts,
+        pauses=None if note is None else note.pauses,
+        status=failed.status if failed is not None else None if note is None else note.status,
     )
 
 
-def redactor_for(session: Session) -> Redactor:
+def redactor_for(session: Observed) -> Redactor:
     """What hides the API keys of ``session`` and of the other open sessions, as far as they are known by now."""
     keys = [known.settings.known_key() for known in (session, *list(connections.values()))]
     return Redactor(key.reveal() for key in keys if key is not None)
 
 
-def note_of(response: Response | None) -> Mapping[str, Any]:
-    """What the backend says of an answer; empty where it says nothing."""
-    note = None if response is None else response.extensions.get("wbmodel")
-    return note if isinstance(note, Mapping) else {}
+def note_of(answer: Any) -> CallNote | None:
+    """What the backend says of an answer, if it says anything."""
+    return answer.note if isinstance(answer, Response) else None
 
 
-def outcome_of(response: Response | None, error: Exception | None) -> tuple[Outcome, str | None]:
-    """What came of a request, and the words for what went wrong."""
-    if error is not None:
+def came_of(answer: Any, outcome: Outcome) -> tuple[Came, str | None]:
+    """What came of something that was asked, and the words for what went wrong."""
+    error = outcome.error
+    if isinstance(error, Exception):
         return "failed", f"{type(error).__name__}: {error}"
-    if response is None:
+    if error is not None:
         return "abandoned", None
-    if response.errors:
-        return "errors", str(response.errors[0].get("message", response.errors[0]))
+    if isinstance(answer, Response) and answer.errors:
+        return "errors", str(answer.errors[0].get("message", answer.errors[0]))
     return "ok", None
+
+
+def kind_and_name(ask: Ask) -> tuple[str, str | None]:
+    """What kind of thing is asked, and its name."""
+    return operation_of(ask) if isinstance(ask, Request) else (type(ask).__name__.lower(), subject_of(ask))
 
 
 _OPERATION = re.compile(r"^\s*(query|mutation|subscription)\b(?:\s+(\w+))?", re.MULTILINE)
@@ -281,10 +265,9 @@ def rows_of(data: Any) -> int | None:
 # -- WBMODEL_TRACE ---------------------------------------------------------------------------------
 
 
-def by_setting(where: str) -> Innermost:
-    """The wrapper for a session whose setting ``trace`` is ``where``: ``"log"``, or the path of a file."""
-    sink = _to_log if where == "log" else _File(where)
-    return lambda session: traced(session, sink)
+def by_setting(where: str) -> Observer:
+    """The observer for a session whose setting ``trace`` is ``where``: ``"log"``, or the path of a file."""
+    return tracing(_to_log if where == "log" else _File(where))
 
 
 class _Stderr(logging.Handler):

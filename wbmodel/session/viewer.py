@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from wbmodel.backend.asks import Request, Response, Send, Verb
+from wbmodel.backend.asks import Request, Response
+from wbmodel.backend.verbs import Send, Verb
 from wbmodel.errors import DoesNotExist
 
 if TYPE_CHECKING:

@@ -25,12 +25,11 @@ __all__ = ["Table"]
 
 
 class Table:
-    """``length`` rows: ``columns`` maps names to values as they came, with None for what is not there.
+    """``length`` rows: :attr:`columns` maps names to values as they came, with None for what is not there.
 
     Made of columns whose types may be declared. Raises :class:`~wbmodel.errors.QueryError` for two of one name.
     """
 
-    columns: Mapping[str, Sequence[Any]]
     length: int
     # What was said of the columns when the table was made; of those of a subclass, nothing may have been.
     _known: Mapping[str, Column] = {}
@@ -42,9 +41,14 @@ class Table:
             if column.name in made:
                 raise QueryError(f"two columns would have the name {column.name!r}; give one of them another name")
             made[column.name] = column
-        self.columns = {name: column.values for name, column in made.items()}
+        self._columns: Mapping[str, Sequence[Any]] = {name: column.values for name, column in made.items()}
         self.length = length
         self._known = made
+
+    @property
+    def columns(self) -> Mapping[str, Sequence[Any]]:
+        """The values of each column, by name."""
+        return self._columns
 
     @classmethod
     def concat(cls, tables: Iterable[Table]) -> Table:
@@ -81,7 +85,7 @@ class Table:
             made.append(Column(name, values, dtype))
         _say(mixed, "of several types, or whole numbers beyond 64 bits, and are written as JSON text")
         _say(broken, "that are no valid Unicode; the lone surrogates in them are written as \\udxxx")
-        object.__setattr__(self, "_typed", made)  # a subclass may be frozen
+        self._typed = made
         return made
 
     # -- formats --

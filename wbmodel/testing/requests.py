@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Self
 
-from wbmodel.backend.asks import Request
+from wbmodel.backend.asks import Ask, Request, subject_of
 from wbmodel.session.current import get_session
-from wbmodel.session.observe import observing
+from wbmodel.session.observers import Call, observing
 
 if TYPE_CHECKING:
     from wbmodel.session.session import Session
@@ -26,7 +26,7 @@ class SentRequests:
 
     def __init__(self, expected: int | None = None, using: str | Session | None = None) -> None:
         self.expected = expected
-        self.requests: list[Request] = []
+        self.requests: list[Ask] = []
         self._using = using
         self._session: Session | None = None
         self._observation: Any = None
@@ -42,9 +42,9 @@ class SentRequests:
         """How many were sent so far."""
         return len(self.requests)
 
-    def _note(self, request: Request, session: Session) -> None:
-        if self._session is None or session is self._session:
-            self.requests.append(request)
+    def _note(self, call: Call) -> None:
+        if self._session is None or call.session is self._session:
+            self.requests += call.asks
 
     def __enter__(self) -> Self:
         self._session = None if self._using is None else get_session(self._using)
@@ -70,7 +70,8 @@ class SentRequests:
     def _report(self) -> str:
         lines = [f"expected {self.expected} requests, {self.count} were sent" + (":" if self.requests else "")]
         for number, request in enumerate(self.requests, 1):
-            lines.append(f"-- {number}. {request.operation_name or '(no name)'}")
+            named = isinstance(request, Request) and not request.operation_name
+            lines.append(f"-- {number}. {'(no name)' if named else subject_of(request)}")
             lines.append(str(request))
         return "\n".join(lines)
 

@@ -1,13 +1,13 @@
 from wbmodel.backend import Capabilities, SyncBackend
 from wbmodel.engine.execute import Engine
 from wbmodel.engine.memory import MemoryStore
-from wbmodel.request import Response
+from wbmodel.request import CallNote, Response
 
 
 class AcmeBackend(SyncBackend):
     """Runs of one made-up project, kept in memory and answered by wbmodel's engine."""
 
-    api_version = 1
+    api_version = 0
     name = "acme"
 
     def __init__(self, url, *, runs=3, api_key=None):
@@ -26,7 +26,7 @@ class AcmeBackend(SyncBackend):
         if self._engine is None:
             self._engine = Engine(self._world())
         response = self._engine.execute(request)
-        return Response(response.data, response.errors, {"wbmodel": {"attempts": 2, "bytes": 100}})
+        return Response(response.data, response.errors, note=CallNote(attempts=2, received=100))
 
     def _world(self):
         store = MemoryStore()

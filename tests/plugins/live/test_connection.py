@@ -138,8 +138,8 @@ def test_headers_of_ones_own(server, ask):
 def test_answers_are_packed_unless_they_stay_on_this_machine(ask, packed):
     session = ask(headers={"Accept-Encoding": "gzip"}) if packed else ask()
     response = session.execute('{ project(name: "vision") { runs { edges { node { notes } } } } }')
-    note = response.extensions["wbmodel"]
-    assert (note["bytes"] < note["size"] / 2) is packed
+    note = response.note
+    assert (note.received < note.size / 2) is packed
 
 
 def test_variables_that_are_no_json_are_refused_before_they_are_sent(server, ask):
@@ -238,7 +238,7 @@ def test_graphql_errors_are_answers_of_the_raw_door(server, ask):
     response = backend.execute(Request("{ viewer { nope } }"))
     assert response.data is None
     assert "nope" in response.errors[0]["message"]
-    assert response.extensions["wbmodel"]["status"] == 400
+    assert response.note.status == 400
     assert server.requests == 1
 
 

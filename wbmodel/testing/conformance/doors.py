@@ -3,9 +3,27 @@
 from __future__ import annotations
 
 import math
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from wbmodel.backend.asks import BlobRef, ReadSpec
+from wbmodel.backend.asks import (
+    Append,
+    BlobRef,
+    BytesSource,
+    Failure,
+    Fetch,
+    FetchItem,
+    Open,
+    Post,
+    Posted,
+    Put,
+    Read,
+    ReadSpec,
+    RunRef,
+    StreamName,
+)
 from wbmodel.errors import NotSupported
 from wbmodel.testing.conformance.cases import Group
 from wbmodel.testing.conformance.kit import Kit, alike, shown
@@ -21,16 +39,26 @@ def _run(kit: Kit, run_id: str, project: str | None = None) -> Any:
     return kit.ask(Run.objects.using(kit.session).filter(project=project or kit.world.project), "get", id=run_id)
 
 
-def _rows(kit: Kit, run: str, spec: ReadSpec) -> list[dict[str, Any]]:
+def _nowhere(kit: Kit) -> RunRef:
+    entity, _, project = kit.world.project.partition("/")
+    return RunRef("UnVuOm5vd2hlcmU=", entity, project, "nowhere")
+
+
+def _ref_of(run: Any) -> RunRef:
+    return RunRef(run.node_id, *run.path.split("/"))
+
+
+def _rows(kit: Kit, run: Any, spec: ReadSpec) -> list[dict[str, Any]]:
     """The rows of a stream, put together from its batches; cells that are None are left out."""
     rows: list[dict[str, Any]] = []
-    for batch in kit.stream(kit.backend, "read", run, spec):
-        kit.equal(batch.run, run, "the run that a ColumnBatch names")
+    for batch in kit.items(Read([_ref_of(run)], spec)):
+        if isinstance(batch, Failure):
+            raise batch.error
+        kit.equal(batch.run, run.node_id, "the run that a ColumnBatch names")
         for name, column in batch.columns.items():
             if len(column) != batch.length:
                 kit.fail(f"column {name!r} of a ColumnBatch has {len(column)} cells, and its length is {batch.length}")
-        for at in range(batch.length):
-            rows.append({name: column[at] for name, column in batch.columns.items() if column[at] is not None})
+        rows += batch.rows()
     return rows
 
 
@@ -51,7 +79,7 @@ def _same(kit: Kit, found: list[dict[str, Any]], expected: list[dict[str, Any]],
 def read_something(kit: Kit) -> None:
     """Read a history. Raises what the door raises."""
     run = _run(kit, "e-one")
-    _same(kit, _rows(kit, run.node_id, ReadSpec()), kit.world.run("e-one")["history"], "read() of a history")
+    _same(kit, _rows(kit, run, ReadSpec()), kit.world.run("e-one")["history"], "read() of a history")
 
 
 @group("columns/history", flags=["columns"], parts=["histories"])
@@ -59,9 +87,9 @@ def _history(kit: Kit) -> None:
     """read() gives a history's rows in step order, NaN as a float, nothing for a run without one."""
     for run_id in ("e-one", "e-half", "e-zero"):
         run = _run(kit, run_id)
-        found = _rows(kit, run.node_id, ReadSpec())
+        found = _rows(kit, run, ReadSpec())
         _same(kit, found, kit.world.run(run_id)["history"], f"read() of the history of {run_id}")
-    losses = [row.get("loss") for row in _rows(kit, _run(kit, "e-one").node_id, ReadSpec())]
+    losses = [row.get("loss") for row in _rows(kit, _run(kit, "e-one"), ReadSpec())]
     kit.equal(
         any(isinstance(value, float) and math.isnan(value) for value in losses), True, "whether NaN came as a float"
     )
@@ -75,70 +103,84 @@ def _keys(kit: Kit) -> None:
         {key: row[key] for key in ("_step", "acc") if key in row}
         for row in kit.world.run("e-one")["history"] if "acc" in row
     ]  # fmt: skip
-    _same(kit, _rows(kit, run.node_id, ReadSpec(keys=("acc",))), expected, "read() of the key acc")
-    _same(kit, _rows(kit, run.node_id, ReadSpec(keys=("nowhere",))), [], "read() of a key that no row has")
+    _same(kit, _rows(kit, run, ReadSpec(keys=("acc",))), expected, "read() of the key acc")
+    _same(kit, _rows(kit, run, ReadSpec(keys=("nowhere",))), [], "read() of a key that no row has")
 
 
 @group("columns/steps", flags=["columns"], parts=["histories"])
 def _steps(kit: Kit) -> None:
-    """read() of a range has the first step and not the last; samples bound the number of rows."""
+    """read() of a range has the first step and not the last, and either side may be open."""
     run, history = _run(kit, "e-one"), kit.world.run("e-one")["history"]
-    spec = ReadSpec(min_step=4, max_step=10)
-    expected = [row for row in history if 4 <= row["_step"] < 10]
-    _same(kit, _rows(kit, run.node_id, spec), expected, "read() of the steps 4 to 10")
-    few = _rows(kit, run.node_id, ReadSpec(samples=5))
-    kit.equal(
-        len(few) <= 5 and all(any(alike(row, other) for other in history) for row in few), True, "whether samples fit"
-    )
+    for low, high in ((4, 10), (None, 3), (7, None), (-5, 2), (10, 4)):
+        expected = [
+            row for row in history if (low is None or low <= row["_step"]) and (high is None or row["_step"] < high)
+        ]
+        found = _rows(kit, run, ReadSpec(min_step=low, max_step=high))
+        _same(kit, found, expected, f"read() of the steps from {low} to {high}")
+
+
+@group("columns/several", flags=["columns"], parts=["histories"])
+def _several(kit: Kit) -> None:
+    """read() of several runs gives the batches of each together, the runs as asked; a missing run is one Failure."""
+    first, second = _run(kit, "e-half"), _run(kit, "e-one")
+    gone = _nowhere(kit)
+    refs = [_ref_of(second), gone, _ref_of(first)]
+    told: list[str] = []
+    for item in kit.items(Read(refs)):
+        name = item.run.node_id if isinstance(item, Failure) else item.run
+        if told[-1:] != [name]:
+            told.append(name)
+    kit.equal(told, [ref.node_id for ref in refs], "the runs, in the order of their batches")
 
 
 @group("columns/missing", flags=["columns"])
 def _missing(kit: Kit) -> None:
-    """read() of a run that does not exist is an error of wbmodel.errors."""
-    from wbmodel.errors import WbmodelError
-
-    try:
-        rows = _rows(kit, "UnVuOm5vd2hlcmU=", ReadSpec())
-    except WbmodelError:
-        return
-    kit.fail(f"read() of a run that does not exist gave {rows!r}; raise DoesNotExist")
+    """read() of a run that does not exist gives a Failure with an error of wbmodel.errors."""
+    gone = _nowhere(kit)
+    found = kit.items(Read([gone]))
+    if len(found) != 1 or not isinstance(found[0], Failure) or found[0].run != gone:
+        kit.fail(f"read() of a run that does not exist gave {found!r}; give Failure(run, error) in its place")
 
 
 @group("columns/refused")
 def _refused(kit: Kit) -> None:
     """A door that is not promised is refused with NotSupported, which names the capability."""
-    can = kit.capabilities
-    if can.columns:
+    if kit.capabilities.columns:
         kit.skip("columns is promised")
     try:
-        kit.stream(kit.backend, "read", "UnVuOm5vd2hlcmU=", ReadSpec())
+        kit.items(Read([_nowhere(kit)]))
     except NotSupported as error:
         kit.equal("columns" in str(error), True, f"whether the refusal names the capability ({error})")
     else:
-        kit.fail("read() is not promised and raised nothing; raise NotSupported, as the base classes do")
+        kit.fail("read() is not promised and raised nothing")
 
 
 # -- append ----------------------------------------------------------------------------------------
 
 
 def append_nothing(kit: Kit) -> None:
-    """Append no rows. Raises what the door raises."""
-    run = _run(kit, "log-me", kit.world.second)
-    kit.ask(kit.backend, "append", run.node_id, "history", 0, [])
+    """Write nothing to a run. Raises what the door raises."""
+    kit.answer(Append(_ref_of(_run(kit, "log-me", kit.world.second)), Post()))
+
+
+def _post(kit: Kit, run: Any, first: int, rows: Sequence[Any], stream: StreamName = "history") -> int:
+    posted: Posted = kit.answer(Append(_ref_of(run), Post(rows={stream: (first, rows)})))
+    return posted.offsets[stream]
 
 
 @group("append/history", flags=["append"])
 def _append(kit: Kit) -> None:
-    """append() writes at an offset, gives the one after it, and is harmless when it is repeated."""
+    """append() overwrites at its line, gives the one behind it, and never cuts off what stands there."""
     run = _run(kit, "log-me", kit.world.second)
     rows = [{"_step": step, "loss": step / 2} for step in range(4)]
     for _ in range(2):
-        kit.equal(kit.ask(kit.backend, "append", run.node_id, "history", 0, rows[:2]), 2, "the offset after two rows")
-    kit.equal(kit.ask(kit.backend, "append", run.node_id, "history", 2, rows[2:]), 4, "the offset after four rows")
+        kit.equal(_post(kit, run, 0, rows[:2]), 2, "the line after two rows")
+    kit.equal(_post(kit, run, 2, rows[2:]), 4, "the line after four rows")
+    kit.equal(_post(kit, run, 0, rows[:1]), 1, "the line after one row, written again")
     again = kit.ask(kit.objects("Run").filter(project=kit.world.second).only("history_line_count"), "get", id="log-me")
-    kit.equal(again.history_line_count, 4, "historyLineCount after four rows", "were repeated rows written twice?")
+    kit.equal(again.history_line_count, 4, "historyLineCount after four rows", "was what stood behind a row cut off?")
     if kit.capabilities.columns:
-        _same(kit, _rows(kit, run.node_id, ReadSpec()), rows, "read() after append()")
+        _same(kit, _rows(kit, run, ReadSpec()), rows, "read() after append()")
 
 
 # -- bytes -----------------------------------------------------------------------------------------
@@ -152,7 +194,7 @@ def _ref(kit: Kit, run: Any, name: str) -> BlobRef:
 def open_something(kit: Kit) -> None:
     """Read a run's file. Raises what the door raises."""
     run = _run(kit, "e-one")
-    data = b"".join(kit.stream(kit.backend, "open", _ref(kit, run, "config.yaml")))
+    data = b"".join(kit.items(Open(_ref(kit, run, "config.yaml"))))
     kit.equal(data, kit.world.run("e-one")["files"]["config.yaml"], "the bytes of config.yaml")
 
 
@@ -161,7 +203,7 @@ def _open(kit: Kit) -> None:
     """open() gives the bytes of every file, of none of them more than there are, of an empty one nothing."""
     run = _run(kit, "e-one")
     for name, data in kit.world.run("e-one")["files"].items():
-        found = b"".join(kit.stream(kit.backend, "open", _ref(kit, run, name)))
+        found = b"".join(kit.items(Open(_ref(kit, run, name))))
         kit.equal(found, data, f"the bytes of {name}")
 
 
@@ -172,7 +214,7 @@ def _artifact(kit: Kit) -> None:
     row = next(item for item in kit.rows("Artifact") if item["name"] == "images:v1")
     for file in kit.all(artifact.files):
         ref = BlobRef(kind="artifact_file", owner=artifact.node_id, name=file.name, url=file.url, size=file.size)
-        found = b"".join(kit.stream(kit.backend, "open", ref))
+        found = b"".join(kit.items(Open(ref)))
         kit.equal(found, row["files"][file.name], f"the bytes of {file.name} of images:v1")
 
 
@@ -184,7 +226,7 @@ def _no_file(kit: Kit) -> None:
     run = _run(kit, "e-one")
     ref = BlobRef(kind="run_file", owner=run.node_id, name="nowhere.txt")
     try:
-        found = b"".join(kit.stream(kit.backend, "open", ref))
+        found = b"".join(kit.items(Open(ref)))
     except WbmodelError:
         return
     kit.fail(f"open() of a file that is not there gave {shown(found)}")
@@ -192,10 +234,28 @@ def _no_file(kit: Kit) -> None:
 
 @group("blobs/put", flags=["blobs"])
 def _put(kit: Kit) -> None:
-    """put() stores all chunks under a name, and again in their place."""
+    """put() stores bytes under a name, and others in their place; open() begins where it is told to."""
     run = _run(kit, "log-me", kit.world.second)
     ref = BlobRef(kind="run_file", owner=run.node_id, name=f"put/{kit.colour}.bin")
-    for chunks in ([b"one", b"", b"\x00two"], [b"three"]):
-        kit.ask(kit.backend, "put", ref, chunks)
-        found = b"".join(kit.stream(kit.backend, "open", ref))
-        kit.equal(found, b"".join(chunks), "what open() gives after put()")
+    for chunks in ([b"one", b"\x00two"], [b"three"]):
+        data = b"".join(chunks)
+        kit.answer(Put(ref, BytesSource(data)))
+        kit.equal(b"".join(kit.items(Open(ref))), data, "what open() gives after put()")
+        kit.equal(b"".join(kit.items(Open(ref, 2))), data[2:], "what open() gives from the third byte on")
+
+
+@group("blobs/fetch", flags=["blobs"], parts=["files"])
+def _fetch(kit: Kit) -> None:
+    """fetch() writes every file whole, and says what is wrong with one without giving up the others."""
+    run = _run(kit, "e-one")
+    files = kit.world.run("e-one")["files"]
+    with tempfile.TemporaryDirectory() as folder:
+        items = [FetchItem(_ref(kit, run, name), Path(folder, "files", name)) for name in files]
+        gone = FetchItem(BlobRef(kind="run_file", owner=run.node_id, name="nowhere.txt"), Path(folder, "nowhere.txt"))
+        done = [each for group in kit.items(Fetch([*items[:1], gone, *items[1:]])) for each in group]
+        failed = [each.item for each in done if each.error is not None]
+        kit.equal(failed, [gone], "the files that were not fetched")
+        for name, data in files.items():
+            kit.equal(Path(folder, "files", name).read_bytes(), data, f"the bytes of {name}")
+        left = sorted(path.name for path in Path(folder).rglob("*") if path.is_file())
+        kit.equal(left, sorted(Path(name).name for name in files), "the files in the folder", "are parts left over?")

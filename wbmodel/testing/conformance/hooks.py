@@ -9,7 +9,8 @@ from typing import Any
 import attrs
 
 from wbmodel.backend import API_VERSION, Capabilities
-from wbmodel.backend.asks import Batch, Request, Response, Send
+from wbmodel.backend.asks import Request, Response
+from wbmodel.backend.verbs import Batch, Send
 from wbmodel.hookspecs import CallInfo, RegisterLookups, RegisterWrappers, hookimpl
 from wbmodel.testing import oracle
 from wbmodel.testing.conformance.cases import Group

@@ -7,8 +7,9 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from wbmodel.backend.asks import Request, Response
+from wbmodel.backend.asks import Ask, Fetch, Open, Read, Request, Response
 from wbmodel.errors import QueryWarning, WbmodelError
+from wbmodel.operations.answer import asked, items
 from wbmodel.testing.conformance.cases import Inapplicable, Nonconforming
 from wbmodel.testing.world import KEYS, World
 
@@ -129,14 +130,18 @@ class Kit:
                 return getattr(owner, method)(*args, **named)
             return self.wait(getattr(owner, f"a{method}")(*args, **named))
 
-    def stream(self, owner: Any, method: str, *args: Any) -> list[Any]:
-        """The items of a method that gives an iterator, and its twin an asynchronous one."""
+    def answer(self, ask: Ask) -> Any:
+        """The answer to something that is asked of the backend, through the session."""
+        return self.ask(self.session, "run", asked(ask))
+
+    def items(self, ask: Read | Open | Fetch) -> list[Any]:
+        """The items of a stream, taken through the session."""
+        operation = items(ask)
         if not self.asynchronous:
-            return list(getattr(owner, method)(*args))
-        source = getattr(owner, f"a{method}")(*args)
+            return [item for (item,) in self.session.iterate(operation)]
 
         async def collect() -> list[Any]:
-            return [item async for item in source]
+            return [item async for (item,) in self.session.aiterate(operation)]
 
         return list(self._loop.run(collect()))
 

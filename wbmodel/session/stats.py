@@ -1,99 +1,21 @@
-"""Who is told of each request that goes to a backend, or stands before it, and the counts that a session keeps."""
+"""The counts that a session keeps."""
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import attrs
 
 from wbmodel import forks
-from wbmodel.backend.asks import Request, Response
+from wbmodel.backend.asks import Response
 from wbmodel.errors import ServerError
 from wbmodel.safe_text import counted, readable
 
 if TYPE_CHECKING:
-    from wbmodel.session.drive import NamedWrapper
-    from wbmodel.session.session import Session
+    from wbmodel.session.observers import Call, Ended, Outcome
 
-__all__ = [
-    "Innermost",
-    "Measuring",
-    "Observer",
-    "SessionStats",
-    "innermost",
-    "install",
-    "notify",
-    "observing",
-    "remove",
-    "within",
-]
-
-Observer = Callable[[Request, "Session"], None]
-Innermost = Callable[["Session"], "NamedWrapper | None"]
-"""Makes the wrapper of a session that stands next to its backend, or says that it wants none."""
-
-_lock = forks.lock()
-_observers: tuple[Observer, ...] = ()
-_innermost: tuple[Innermost, ...] = ()
-
-
-@contextlib.contextmanager
-def observing(observer: Observer) -> Iterator[None]:
-    """Call ``observer(request, session)`` before each request of any session goes to its backend.
-
-    It is called on whichever thread sends the request. Answers that a wrapper gives by itself are not seen.
-    """
-    global _observers
-    with _lock:
-        _observers = (*_observers, observer)
-    try:
-        yield
-    finally:
-        with _lock:
-            kept = list(_observers)
-            kept.remove(observer)
-            _observers = tuple(kept)
-
-
-def notify(requests: Sequence[Request], session: Session) -> None:
-    """Tell every observer of ``requests``, which are about to be sent."""
-    for observer in _observers:
-        for request in requests:
-            observer(request, session)
-
-
-def innermost() -> tuple[Innermost, ...]:
-    """What is installed for all sessions: the same object until that changes."""
-    return _innermost
-
-
-def install(wrapper: Innermost) -> None:
-    """Put ``wrapper`` between every session's own wrappers and its backend, from each session's next request on."""
-    global _innermost
-    with _lock:
-        _innermost = (*_innermost, wrapper)
-
-
-def remove(wrapper: Innermost) -> None:
-    """Undo :func:`install`."""
-    global _innermost
-    with _lock:
-        kept = list(_innermost)
-        kept.remove(wrapper)
-        _innermost = tuple(kept)
-
-
-@contextlib.contextmanager
-def within(wrapper: Innermost) -> Iterator[None]:
-    """A block in which ``wrapper`` is installed."""
-    install(wrapper)
-    try:
-        yield
-    finally:
-        remove(wrapper)
+__all__ = ["Measuring", "SessionStats"]
 
 
 @attrs.define(slots=True, eq=False)
@@ -102,9 +24,10 @@ class SessionStats:
 
     ``requests`` went to the backend, in ``round_trips`` calls (a batch is one); ``errors`` of the calls failed.
     ``retries``, ``pauses`` (waits that the server asked for), ``bytes`` (received on the wire) and ``sent`` (bytes) are
-    what the backend says in ``Response.extensions["wbmodel"]``, and 0 where it says nothing; ``retries`` counts the
-    repeats of failed calls too. ``peak_in_flight`` is how many requests were under way at once, at most, from all
-    threads and tasks. Requests that were given up (cancelled, read ahead and not wanted) are no errors.
+    what the backend says in ``Response.note``, and 0 where it says nothing. ``bytes`` counts what streams of bytes gave
+    as well, and ``retries`` the repeats of failed calls. ``peak_in_flight`` is how many requests were under way at
+    once, at most, from all threads and tasks. Requests that were given up (cancelled, read ahead and not wanted) are no
+    errors.
     """
 
     requests: int = 0
@@ -158,44 +81,41 @@ class SessionStats:
             parts.append(f"{now['peak_in_flight']:,} at once at most")
         return ", ".join(parts)
 
-    # -- what a session tells ----------------------------------------------------------------------
+    # -- as an observer ----------------------------------------------------------------------------
 
-    def count_sending(self, requests: int, at_once: int) -> None:
-        """Count a call that goes out with ``requests``, of which the backend sends ``at_once`` together."""
+    def observe(self, call: Call) -> Ended:
+        """Count a call that goes out; what is returned counts what came of it."""
+        asks = len(call.asks)
+        at_once = asks if asks == 1 or call.session.capabilities.concurrent else 1
         with self._lock:
             for counts in self._all:
-                counts.requests += requests
+                counts.requests += asks
                 counts.round_trips += 1
                 counts._in_flight += at_once
                 if counts._in_flight > counts._most:
                     counts._most = counts._in_flight
                     counts._peak()
+        return lambda outcome: self._ended(outcome, at_once)
 
-    def count_received(self, responses: Sequence[Response], at_once: int) -> None:
-        """Count what came in, and that the call which sent ``at_once`` is over."""
-        found = [response.extensions.get("wbmodel") for response in responses if response.extensions]
-        notes = [note for note in found if isinstance(note, dict)]
-        with self._lock:
-            for counts in self._all:
-                counts._in_flight -= at_once
-                if not notes:
-                    continue
-                for note in notes:
-                    counts.retries += max(0, int(note.get("attempts", 1)) - 1)
-                    counts.pauses += int(note.get("pauses", 0))
-                    counts.bytes += int(note.get("bytes", 0))
-                    counts.sent += int(note.get("sent", 0))
-                    counts._noted = max(counts._noted, int(note.get("in_flight", 0)))
-                counts._peak()
-
-    def count_failed(self, error: BaseException, at_once: int) -> None:
-        """Count that the call which sent ``at_once`` raised. What is no ``Exception`` says that it was given up."""
+    def _ended(self, outcome: Outcome, at_once: int) -> None:
+        error = outcome.error
+        notes = [answer.note for answer in outcome.answers or () if isinstance(answer, Response) and answer.note]
         repeats = max(0, error.attempts - 1) if isinstance(error, ServerError) else 0
         with self._lock:
             for counts in self._all:
                 counts._in_flight -= at_once
                 counts.retries += repeats
+                # What is no Exception says that it was given up.
                 counts.errors += isinstance(error, Exception)
+                counts.bytes += outcome.bytes or 0
+                for note in notes:
+                    counts.retries += max(0, note.attempts - 1)
+                    counts.pauses += note.pauses
+                    counts.bytes += note.received or 0
+                    counts.sent += note.sent or 0
+                    counts._noted = max(counts._noted, note.in_flight or 0)
+                if notes:
+                    counts._peak()
 
     def _peak(self) -> None:
         # What is under way here may wait in the backend for its turn, and the backend's own count is of all its life;

@@ -1,0 +1,99 @@
+"""The one deadline of an operation: how long it may wait for each answer, and for all of them."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+
+from wbmodel.backend.asks import Ask, subject_of
+from wbmodel.errors import RAN_OUT, RequestTimeout
+
+__all__ = ["Clock"]
+
+
+class Clock:
+    """``one`` is seconds for one answer (or one item of a stream), ``total`` seconds for the whole operation; None is
+    no limit. ``url`` is for messages.
+
+    Each wait is given what is left, and nothing is asked once nothing is left. The clock runs while the operation
+    does; it stands still while whoever iterates keeps the rows it was handed.
+    """
+
+    __slots__ = ("_asked", "_binding", "_one", "_since", "_spent", "_subject", "_total", "_url")
+
+    def __init__(self, url: str, one: float | None, total: float | None = None) -> None:
+        self._url, self._one, self._total = url, one, total
+        self._spent = 0.0
+        self._since: float | None = None
+        self._asked = 0
+        # Whether the last wait was given what is left of the whole, and not the limit of one.
+        self._binding = False
+        self._subject: str | None = None
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is a limit for the whole operation."""
+        return self._total is not None
+
+    def left(self) -> float | None:
+        """Seconds that the next wait may take. Raises :class:`~wbmodel.errors.RequestTimeout` when none are left."""
+        if self._total is None:
+            return self._one
+        left = self._left(self._total)
+        if left <= 0:
+            raise self._ran_out()
+        self._binding = self._one is None or left <= self._one
+        return left if self._binding else self._one
+
+    def note(self, asks: Sequence[Ask]) -> None:
+        """Note what is about to be asked. Raises :class:`~wbmodel.errors.RequestTimeout` when no time is left."""
+        if self._total is None:
+            return
+        if self._left(self._total) <= 0:
+            raise self._ran_out()
+        self._asked += len(asks)
+        self._subject = subject_of(asks[-1])
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """A block in which the clock runs. A wait that took all that was left of the whole is an error that says so."""
+        if self._total is None:
+            yield
+            return
+        self._since = time.monotonic()
+        try:
+            yield
+        except RequestTimeout as error:
+            # Else it is the limit of one answer that was overrun, and the error says that.
+            if error.server_message == RAN_OUT or not (self._binding or self._left(self._total) <= 0):
+                raise
+            raise self._ran_out() from error
+        finally:
+            self._spent += time.monotonic() - self._since
+            self._since = None
+
+    def overrun(self, ask: Ask) -> RequestTimeout:
+        """The error for a wait that took too long."""
+        seconds = "" if self._one is None else f" within {self._one:g} s"
+        return RequestTimeout(
+            f"{self._url} gave nothing more{seconds} ({subject_of(ask)}); give it more time with "
+            "connect(..., timeout=seconds)",
+            operation=subject_of(ask),
+        )
+
+    def _left(self, total: float) -> float:
+        running = 0.0 if self._since is None else time.monotonic() - self._since
+        return total - self._spent - running
+
+    def _ran_out(self) -> RequestTimeout:
+        if self._subject is None:
+            what = "nothing was sent yet"
+        else:
+            what = f"{self._subject} was under way, request {self._asked}"
+        return RequestTimeout(
+            f"{self._url}: this query was given {self._total:g} s in all and is not done "
+            f"({what}); give it more with timeout(seconds), or ask for less: fewer rows, or only(...) of their fields",
+            operation=self._subject,
+            server_message=RAN_OUT,
+        )
