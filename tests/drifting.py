@@ -116,7 +116,7 @@ class Server:
                 project, f"new{next(_numbers):06d}", created_at=_moment(number), state="finished", summary={"loss": 1}
             )
         elif kind == "delete" and (left := sorted(self.store.runs(project), key=lambda run: run.name)):
-            self.store.delete(left[number % len(left)])
+            self.store.delete(left[number % len(left)].id)
 
     def _connections(self, data: Any, suffixes: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
         for suffix in suffixes:

@@ -8,12 +8,23 @@ from __future__ import annotations
 import inspect
 import re
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 
 import attrs
 
 from tools.docs_markdown import markdown, members, signature, table
-from wbmodel.backend import AsyncBackend, Backend, Capabilities, SyncBackend
+from wbmodel.backend import (
+    AsyncBackend,
+    Backend,
+    BlobSink,
+    BlobSource,
+    Capabilities,
+    ColumnSink,
+    ColumnSource,
+    SyncBackend,
+)
+from wbmodel.backend.asks import DOOR_OF_ASK, Ask
+from wbmodel.backend.verbs import Verb
 from wbmodel.codec import dumps
 from wbmodel.compiler.filters import compile_filter
 from wbmodel.entities.base import Model
@@ -174,21 +185,37 @@ def capabilities() -> dict[str, str]:
         (f"`{item.name}`", f"`{_shown(item.default)}`", Capabilities.doc(item.name))
         for item in attrs.fields(Capabilities)
     ]
-    doors = []
-    for name, item in vars(Backend).items():
-        if inspect.isfunction(item) and not name.startswith("_"):
-            colour = "async " if inspect.iscoroutinefunction(item) else ""
-            doors.append((f"`{colour}{signature(item, name)}`", markdown(item.__doc__)))
     facts = members(
         Backend, without={name for name in vars(Backend) if inspect.isfunction(vars(Backend)[name])}, types=True
     )
     return {
         "flags": table(("flag", "default", "meaning"), flags),
         "backend": markdown(Backend.__doc__),
-        "doors": table(("member", "meaning"), [*facts, *doors]),
+        "members": table(("member", "meaning"), [*facts, *_methods(Backend)]),
+        "doors": "\n\n".join(
+            f"**`{door.__name__}`**. {markdown(door.__doc__)}\n\n{table(('method', 'meaning'), _methods(door))}"
+            for door in (ColumnSource, ColumnSink, BlobSource, BlobSink)
+        ),
+        "asks": table(("ask", "door", "meaning"), [_ask_row(kind) for kind in get_args(Ask)]),
+        "verbs": table(
+            ("verb", "meaning"), [(f"`{kind.__name__}`", markdown(kind.__doc__)) for kind in get_args(Verb)]
+        ),
         "sync": markdown(SyncBackend.__doc__),
         "async": markdown(AsyncBackend.__doc__),
     }
+
+
+def _methods(protocol: type) -> list[tuple[str, str]]:
+    rows = []
+    for name, item in vars(protocol).items():
+        if inspect.isfunction(item) and not name.startswith("_"):
+            colour = "async " if inspect.iscoroutinefunction(item) else ""
+            rows.append((f"`{colour}{signature(item, name)}`", markdown(item.__doc__)))
+    return rows
+
+
+def _ask_row(kind: type) -> tuple[str, str, str]:
+    return f"`{kind.__name__}`", DOOR_OF_ASK.get(kind) or "", markdown(kind.__doc__)
 
 
 def _shown(value: object) -> str:

@@ -20,7 +20,7 @@ import pluggy
 
 from wbmodel import forks, hookspecs
 from wbmodel.backend.asks import Door
-from wbmodel.backend.base import API_VERSION
+from wbmodel.backend.base import API_VERSION, REPLACED_VERSIONS
 from wbmodel.errors import (
     PLUGIN_PACKAGES,
     BackendClaimedTwice,
@@ -346,10 +346,12 @@ def check_api_version(stated: object, backend: str, owner: str) -> None:
         )
     if stated != API_VERSION:
         older = isinstance(stated, int) and stated < API_VERSION
-        way = f"upgrade {owner}" if older else "upgrade wbmodel"
+        way = f": upgrade {owner}" if older else ": upgrade wbmodel"
+        if stated in REPLACED_VERSIONS:
+            way = f", which took its place: upgrade {owner} (docs/how-to/write-a-backend.md says what changed)"
         raise BackendVersionError(
             f"the backend {backend!r} of {owner} was written for version {stated} of the backend contract; "
-            f"this wbmodel has version {API_VERSION}: {way}"
+            f"this wbmodel has version {API_VERSION}{way}"
         )
 
 

@@ -4,31 +4,17 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from wbmodel import forks
-from wbmodel.backend import Capabilities, SyncBackend
-from wbmodel.errors import ConfigurationError, DoesNotExist, NotSupported
-from wbmodel.request import (
-    BlobRef,
-    ColumnBatch,
-    Failure,
-    Post,
-    Posted,
-    ReadSpec,
-    Request,
-    Response,
-    RunRef,
-    Source,
-)
+from wbmodel.backend import Capabilities
+from wbmodel.engine import Dialect, EngineBackend, MemoryStore
+from wbmodel.engine.execute import Engine
+from wbmodel.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from wbmodel.engine.dialect import Dialect
-    from wbmodel.engine.execute import Engine
-    from wbmodel.engine.memory import MemoryStore
-    from wbmodel.engine.records import RunRecord
     from wbmodel_fixtures.fill import World
 
 __all__ = ["DEMO", "FixturesBackend", "world_from"]
@@ -37,10 +23,9 @@ DEMO = Path(__file__).parent / "demo"
 """The folder of the world behind ``demo:``."""
 
 _numbers = itertools.count(1)
-_CHUNK = 2**20
 
 
-class FixturesBackend(SyncBackend):
+class FixturesBackend(EngineBackend):
     """The backend of ``fixtures:PATH``, of ``fixtures:`` with a dict, and of ``demo:``.
 
     ``url`` names a file or folder (relative to the working folder of now, ``~`` is expanded); ``world`` is a dict in
@@ -53,7 +38,6 @@ class FixturesBackend(SyncBackend):
 
     api_version = 0
     name = "fixtures"
-    blocking: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -86,13 +70,11 @@ class FixturesBackend(SyncBackend):
             raise ConfigurationError("fixtures: needs a path, as in 'fixtures:worlds/small.yaml', or world={...}")
         if root is not None and world is None:
             raise ConfigurationError("root= goes with world=; the folder of a path is known")
-        self._dialect = dialect
+        self.dialect = dialect or Dialect()
         self._limits = (max_bytes, max_depth)
         self._lock = forks.rlock()
-        self._loaded: World | None = None
-        self._engine: Engine | None = None
+        self._world: World | None = None
         self._files: list[Path] = []
-        self._capabilities: Capabilities | None = None
 
     # -- the world ---------------------------------------------------------------------------------
 
@@ -103,6 +85,11 @@ class FixturesBackend(SyncBackend):
 
     def load(self) -> None:
         """Read the world again from where it came; changes in memory are lost. On an error, the old world stays."""
+        with self._lock:
+            self.use_store(self.open_store())
+
+    def open_store(self) -> MemoryStore:
+        """The world, read from where it came."""
         from wbmodel_fixtures.fill import fill
         from wbmodel_fixtures.folder import read_parts
         from wbmodel_fixtures.sources import Limits, Source
@@ -112,14 +99,14 @@ class FixturesBackend(SyncBackend):
             **({} if max_bytes is None else {"max_bytes": max_bytes}),
             **({} if max_depth is None else {"max_depth": max_depth}),
         )
-        with self._lock:
-            if self._path is not None:
-                parts = read_parts(self._path, limits)
-            else:
-                parts = read_parts(Source.of(self._given, limits, self._root), limits)
-            world = fill(parts, limits)
-            self._loaded, self._engine = world, None
-            self._files = [part.place.source.file for part in parts if part.place.source.file is not None]
+        if self._path is not None:
+            parts = read_parts(self._path, limits)
+        else:
+            parts = read_parts(Source.of(self._given, limits, self._root), limits)
+        world = fill(parts, limits)
+        files = [part.place.source.file for part in parts if part.place.source.file is not None]
+        self._world, self._files = world, files
+        return world.store
 
     def save(self, path: str | Path | None = None) -> None:
         """Write the world: back to where it came from, or to a file (``.yaml``, ``.yml``, ``.json``) or a folder.
@@ -154,104 +141,17 @@ class FixturesBackend(SyncBackend):
                 save_folder(world, target, old=[file for _, file, _, _ in part_files(target)])
 
     def _ready(self) -> World:
-        with self._lock:
-            if self._loaded is None:
-                self.load()
-            assert self._loaded is not None
-            return self._loaded
-
-    def _executor(self) -> Engine:
-        """The engine over the world. Called with the lock held."""
-        world = self._ready()
-        if self._engine is None:
-            from wbmodel.engine.dialect import Dialect
-            from wbmodel.engine.execute import Engine
-
-            self._engine = Engine(world.store, dialect=self._dialect or Dialect())
-        return self._engine
-
-    # -- the doors ---------------------------------------------------------------------------------
+        if self._world is None:
+            _ = self.engine  # opens it
+        assert self._world is not None
+        return self._world
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the engine promises under the dialect in use."""
-        if self._capabilities is None:
-            from wbmodel.engine.dialect import Dialect
-
-            self._capabilities = _promises(self._dialect or Dialect())
-        return self._capabilities
-
-    def execute(self, request: Request, *, timeout: float | None = None) -> Response:
-        """Execute a document over the world. ``timeout`` is not needed: nothing is waited for."""
-        with self._lock:
-            return self._executor().execute(request)
-
-    def read(self, runs: Sequence[RunRef], spec: ReadSpec, /) -> Iterator[ColumnBatch | Failure]:
-        """Batches of the runs' streams, each run as it is when its turn comes."""
-        for run in runs:
-            try:
-                with self._lock:
-                    batches = list(self._executor().read(run.node_id, spec))
-            except DoesNotExist as error:
-                yield Failure(run, error)
-            else:
-                yield from batches
-
-    def append(self, run: RunRef, post: Post, /, *, timeout: float | None = None) -> Posted:
-        """Write to a run in memory: rows take the place of what stands at their lines, and cut nothing off."""
-        with self._lock:
-            return self._executor().append(run.node_id, post)
-
-    def open(self, ref: BlobRef, /, *, start: int = 0) -> Iterator[bytes]:
-        """The bytes of a run file or artifact file that this world holds."""
-        with self._lock:
-            data = self._executor().open(ref)
-        for at in range(start, len(data), _CHUNK):
-            yield data[at : at + _CHUNK]
-
-    def put(self, ref: BlobRef, source: Source, /, *, timeout: float | None = None) -> None:
-        """Store a run file in memory. Artifact files come with their version."""
-        if ref.kind != "run_file":
-            raise NotSupported("the fixtures backend stores run files only; artifact files come with their version")
-        data = b"".join(source.open())
-        with self._lock:
-            self.world.add_file(self._run(ref.owner), ref.name, data)
-
-    def _run(self, node_id: str) -> RunRecord:
-        from wbmodel.engine.records import RunRecord
-
-        record = self.world.node(node_id)
-        if not isinstance(record, RunRecord):
-            raise DoesNotExist(f"there is no run with the node id {node_id!r} in {self.origin}")
-        return record
+        """What the engine promises under the dialect in use. The world is not read for it."""
+        return Engine(MemoryStore(), self.dialect).capabilities
 
 
 def world_from(world: Mapping[str, Any], /, **options: Any) -> FixturesBackend:
     """A backend over a dict in the format, for tests: ``world_from({"entities": {...}})``. Options as for the class."""
     return FixturesBackend("fixtures:", world=world, **options)
-
-
-def _promises(dialect: Dialect) -> Capabilities:
-    from wbmodel.engine.dialect import TYPES
-
-    plain = not dialect.case_blind and dialect.arrays == "opaque"
-    return Capabilities(
-        strict_values=plain and not dialect.cross_types and not dialect.null_comparisons and dialect.nan == "token",
-        literal_keys=dialect.literal_keys,
-        regex=plain,
-        exists=True,
-        multi_order=dialect.multi_order and dialect.ties == "newest",
-        # Who is promised this leaves the whole order to the backend, the types in it included.
-        nulls_last=dialect.nulls == "last" and dialect.nan == "token" and dialect.types == TYPES,
-        all_projects=True,
-        filtered=dialect.filtered,
-        page_size=dialect.max_page,
-        max_page_size=dialect.max_page,
-        max_aliases=200,
-        in_process=True,
-        stable_cursors=True,
-        writable=True,
-        columns=True,
-        append=True,
-        blobs=True,
-    )

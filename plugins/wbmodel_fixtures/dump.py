@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from wbmodel.codec import format_datetime
-from wbmodel.engine.memory_artifacts import manifest_digest
+from wbmodel.engine.list_artifacts import manifest_digest
+from wbmodel.engine.lists import ListStore
 from wbmodel.engine.records import (
     ArtifactRecord,
     CollectionRecord,
@@ -21,7 +22,6 @@ from wbmodel.engine.records import (
     UserRecord,
     ViewRecord,
 )
-from wbmodel.engine.store import Store
 from wbmodel_fixtures.fields import FIRST_DATE
 from wbmodel_fixtures.format import (
     ARTIFACT_TYPE,
@@ -49,7 +49,7 @@ def inline(record: Record, name: str, content: Any) -> Any:
     return dump_file(content) if isinstance(content, FileRecord) else content
 
 
-def dump_world(store: Store) -> dict[str, Any]:
+def dump_world(store: ListStore) -> dict[str, Any]:
     """The world without projects: format version, viewer, users, entities."""
     world: dict[str, Any] = {"wbmodel": FORMAT_VERSION}
     if store.viewer is not None:
@@ -99,7 +99,7 @@ def _entity(entity: EntityRecord) -> dict[str, Any]:
     return fields
 
 
-def dump_project(store: Store, project: ProjectRecord, keep: Keep, *, runs: bool = True) -> dict[str, Any]:
+def dump_project(store: ListStore, project: ProjectRecord, keep: Keep, *, runs: bool = True) -> dict[str, Any]:
     """A project with all that is in it; ``runs=False`` leaves its runs out."""
     content = ("runs", "sweeps", "artifact_types", "artifacts", "reports")
     fields = _fields(PROJECT, project, but=content)
@@ -109,11 +109,11 @@ def dump_project(store: Store, project: ProjectRecord, keep: Keep, *, runs: bool
     if runs and store.runs(project):
         fields["runs"] = [dump_run(store, run, keep) for run in store.runs(project)]
     collections = store.collections(project)
-    used = {collection.type for collection in collections}
+    used = {collection.type.id for collection in collections}
     types = {
         kind.name: _fields(ARTIFACT_TYPE, kind)
         for kind in store.artifact_types(project)
-        if kind.description is not None or kind not in used
+        if kind.description is not None or kind.id not in used
     }
     if types:
         fields["artifact_types"] = types
@@ -125,7 +125,7 @@ def dump_project(store: Store, project: ProjectRecord, keep: Keep, *, runs: bool
     return fields
 
 
-def dump_run(store: Store, run: RunRecord, keep: Keep) -> dict[str, Any]:
+def dump_run(store: ListStore, run: RunRecord, keep: Keep) -> dict[str, Any]:
     """A run with its streams, files and edges to artifacts it used."""
     streams = ("history", "events", "system_metrics", "console", "files", "used_artifacts", "logged_artifacts")
     fields = _fields(RUN, run, but=("sweep", *streams))
@@ -136,10 +136,10 @@ def dump_run(store: Store, run: RunRecord, keep: Keep) -> dict[str, Any]:
     if run.sweep is not None:
         fields["sweep"] = run.sweep.name
     for name in ("history", "events"):
-        rows = getattr(run, name)
+        rows = [row for row in getattr(run, name).rows() if row is not None]
         if rows:
-            fields[name] = keep(run, name, list(rows))
-    lines = run.console
+            fields[name] = keep(run, name, rows)
+    lines = [line for line in run.console.rows() if line is not None]
     if lines:
         plain = all(line.level is None and line.timestamp is None and line.label is None for line in lines)
         written = [line.line if plain else _line(line) for line in lines]
@@ -159,7 +159,7 @@ def _line(line: Any) -> dict[str, Any]:
 
 
 def _name(artifact: ArtifactRecord, project: ProjectRecord) -> str:
-    own = artifact.sequence.project is project
+    own = artifact.sequence.project.id == project.id
     return f"{artifact.sequence.name}:v{artifact.version_index}" if own else artifact.path
 
 
@@ -182,7 +182,7 @@ def _report(view: ViewRecord) -> dict[str, Any]:
     return fields
 
 
-def _collection(store: Store, collection: CollectionRecord, keep: Keep) -> dict[str, Any]:
+def _collection(store: ListStore, collection: CollectionRecord, keep: Keep) -> dict[str, Any]:
     fields = _fields(COLLECTION, collection, but=("type", "kind", "versions"))
     fields = {"type": collection.type.name, **fields}
     if collection.kind == "portfolio":
@@ -193,7 +193,7 @@ def _collection(store: Store, collection: CollectionRecord, keep: Keep) -> dict[
         if collection.kind == "portfolio":
             version: dict[str, Any] = {"link": _name(artifact, collection.project)}
         else:
-            version = {"version": artifact.version_index, **_version(artifact, keep)}
+            version = {"version": artifact.version_index, **_version(store, artifact, keep)}
         if membership.aliases:
             version["aliases"] = list(membership.aliases)
         versions.append(version)
@@ -202,11 +202,12 @@ def _collection(store: Store, collection: CollectionRecord, keep: Keep) -> dict[
     return fields
 
 
-def _version(artifact: ArtifactRecord, keep: Keep) -> dict[str, Any]:
+def _version(store: ListStore, artifact: ArtifactRecord, keep: Keep) -> dict[str, Any]:
     fields = _fields(VERSION, artifact, but=("version", "aliases", "link", "files", "logged_by", "user"))
     if fields.get("state") == "COMMITTED":
         del fields["state"]
-    if artifact.digest == manifest_digest(artifact.files):
+    entries = {file.name: file for file in store.files(artifact)}
+    if artifact.digest == manifest_digest(entries):
         del fields["digest"]
     if artifact.created_at == artifact.sequence.created_at:
         del fields["created_at"]
@@ -215,7 +216,7 @@ def _version(artifact: ArtifactRecord, keep: Keep) -> dict[str, Any]:
         fields["logged_by"] = maker.name
     elif maker is not None:
         fields["user"] = maker.username
-    files = {file.name: keep(artifact, f"files/{file.name}", file) for file in artifact.files.values()}
+    files = {file.name: keep(artifact, f"files/{file.name}", file) for file in entries.values()}
     if files:
         fields["files"] = files
     return fields

@@ -176,7 +176,7 @@ class _Filler:
             project = self._guard(place, self._store.add_project, entity, name, **{"created_at": FIRST_DATE, **fields})
             self._run_places[project] = {}
         else:
-            self._guard(place, self._store.update, project, **{"updated_at": None, **fields})
+            self._guard(place, self._store.update, project.id, **{"updated_at": None, **fields})
         if value is None:
             return project
         self._project_places[project] = place

@@ -62,7 +62,7 @@ def fill(store: MemoryStore) -> None:
     store.add_file(run, "media/a plot.txt", "größer\n".encode(), mimetype="text/plain")
     store.add_file(run, "empty.txt", b"", mimetype="text/plain")
     store.update(
-        run,
+        run.id,
         events=[{"system.cpu": 1.5, "_runtime": 1.0}, {"system.cpu": 2.5, "_runtime": 2.0}],
         console=[ConsoleLine(line=f"epoch {number}") for number in range(5)],
         summary={**run.summary, "nan": math.nan, "inf": math.inf, "nested": {"deep": [1, None, "x"]}},

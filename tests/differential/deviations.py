@@ -214,6 +214,13 @@ DEVIATIONS: tuple[Deviation, ...] = (
         before=r"where there is no such row|to whoever iterates|that is no flag",
     ),
     Deviation(
+        reason="a store gives the size of an artifact; its files are rows of a relation and no longer in the record",
+        part="names",
+        field="kind",
+        before=r"^property$",
+        after=r"^attribute$",
+    ),
+    Deviation(
         reason="the server stands in a package of its own; the path that the docs name leads there",
         part="names",
         before=r"wbmodel\.engine\.server\.Server",

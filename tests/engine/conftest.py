@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from wbmodel.engine import ConsoleLine, Dialect, Engine, MemoryStore
+from wbmodel.engine.conditions import parse_filter
+from wbmodel.engine.evaluate import Predicate, predicate
 from wbmodel.request import Request, Response
 
 START = datetime(2024, 1, 1, tzinfo=timezone.utc)
@@ -85,6 +87,11 @@ def make_world() -> MemoryStore:
     store.add_view(vision, "rep", display_name="A report", spec={"blocks": []}, user="ada")
     store.add_view(vision, "draft", type="runs/draft", display_name="A draft")
     return store
+
+
+def matching(document: dict[str, Any], kind: str, dialect: Dialect) -> Predicate | None:
+    """The predicate that a filter document means; None when every record matches."""
+    return predicate(parse_filter(document, kind, dialect), kind)
 
 
 class Asker:

@@ -8,11 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.engine.conftest import Asker, make_world, ticking
+from tests.engine.conftest import Asker, make_world, matching, ticking
 from wbmodel.engine import Dialect, Engine, MemoryStore
 from wbmodel.engine.dialect import TYPES, ValueType
 from wbmodel.engine.fields import LanguageError
-from wbmodel.engine.filters import compile_filter
 from wbmodel.errors import ConfigurationError
 from wbmodel.request import Request
 
@@ -50,7 +49,7 @@ def store() -> MemoryStore:
 def hits(store: MemoryStore, condition: Any, key: str = "config.k", **switches: Any) -> set[str]:
     project = store.project("ada", "p")
     assert project is not None
-    matches = compile_filter({key: condition}, "Run", Dialect(**switches))
+    matches = matching({key: condition}, "Run", Dialect(**switches))
     return {run.name for run in store.runs(project) if matches is None or matches(run)}
 
 
@@ -191,7 +190,7 @@ def test_max_page(store: MemoryStore) -> None:
 
 def test_max_depth(store: MemoryStore) -> None:
     with pytest.raises(LanguageError, match="3 levels"):
-        compile_filter({"$and": [{"$and": [{"$and": [{}]}]}]}, "Run", Dialect(max_depth=3))
+        matching({"$and": [{"$and": [{"$and": [{}]}]}]}, "Run", Dialect(max_depth=3))
 
 
 def test_features() -> None:

@@ -16,7 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.engine.conftest import Asker, make_world
-from wbmodel.engine import Engine, MemoryStore
+from wbmodel.engine import Dialect, Engine, MemoryStore
+from wbmodel.engine.context import Context
+from wbmodel.engine.pages import Reader
 from wbmodel.engine.schema import executable_schema
 from wbmodel.request import Document, Request
 
@@ -534,7 +536,7 @@ def test_projected_lists_equal_executed_ones(data: st.DataObject) -> None:
     assert isinstance(kind, GraphQLObjectType)
     ast = parse("{ " + ROOTS[root].format(_plain_selection(kind, data.draw, 2)) + " }")
     assert not validate(schema, ast)
-    context = Engine(WORLD)._context
+    context = Context(WORLD, Reader(Dialect()))
     plain = execute(schema, ast, context_value=context)
     short = execute(schema, ast, context_value=context, executor_class=ProjectingExecutor)
     assert short == plain

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.engine.conftest import Asker
+from tests.engine.conftest import Asker, matching
 from wbmodel.engine import Dialect, MemoryStore
+from wbmodel.engine.conditions import load_filter
 from wbmodel.engine.fields import LanguageError, known_fields
-from wbmodel.engine.filters import compile_filter, load_filter
 from wbmodel.engine.paths import split_order, split_path
 
 VALUES: dict[str, Any] = {
@@ -46,7 +46,7 @@ def rows() -> list[Any]:
 
 
 def hits(rows: list[Any], document: dict[str, Any], dialect: Dialect | None = None) -> set[str]:
-    matches = compile_filter(document, "Run", dialect or Dialect())
+    matches = matching(document, "Run", dialect or Dialect())
     return {row.name for row in rows if matches is None or matches(row)}
 
 
@@ -188,7 +188,7 @@ def test_dates_are_instants(ask: Asker) -> None:
     run = ask.store.run(project, "r2")
     assert run is not None
     moment = datetime(2024, 5, 1, 12, tzinfo=timezone(timedelta(hours=2)))
-    ask.store.update(run, heartbeat_at=moment)
+    ask.store.update(run.id, heartbeat_at=moment)
     for text in (
         "2024-05-01T10:00:00Z",
         "2024-05-01T10:00:00",
@@ -234,7 +234,7 @@ def test_dates_are_instants(ask: Asker) -> None:
 )
 def test_what_is_wrong_is_named(document: dict[str, Any], words: list[str]) -> None:
     with pytest.raises(LanguageError) as caught:
-        compile_filter(document, "Run", Dialect())
+        matching(document, "Run", Dialect())
     for word in words:
         assert word in str(caught.value)
 
@@ -325,6 +325,6 @@ def test_every_known_field_can_be_asked(ask: Asker) -> None:
     samples = {"Run": ask.store.runs(ask.store.project("acme", "vision"))}  # type: ignore[arg-type]
     for name in known_fields("Run"):
         path = name.replace("<key>", "k")
-        matches = compile_filter({path: None}, "Run", Dialect())
+        matches = matching({path: None}, "Run", Dialect())
         assert matches is not None
         assert {type(matches(row)) for row in samples["Run"]} == {bool}

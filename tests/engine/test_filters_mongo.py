@@ -24,8 +24,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from mongoquery import Query
 
+from tests.engine.conftest import matching
 from wbmodel.engine import Dialect, MemoryStore
-from wbmodel.engine.filters import compile_filter
 
 KEYS = st.sampled_from(["a", "b", "c.d"])
 NUMBERS = st.sampled_from([-3, -2, -1.5, -1, 0.5, 2, 2.0, 2.5, 3])
@@ -70,7 +70,7 @@ def ours(document: dict[str, Any], filter_: dict[str, Any]) -> bool:
     store.add_entity("e")
     run = store.add_run(store.add_project("e", "p"), "r", config=document)
     prefixed = _prefixed(filter_)
-    matches = compile_filter(prefixed, "Run", Dialect.mongo())
+    matches = matching(prefixed, "Run", Dialect.mongo())
     return matches is None or matches(run)
 
 
@@ -134,7 +134,7 @@ def test_where_the_default_dialect_differs_from_mongodb(
     run = store.add_run(store.add_project("e", "p"), "r", config=document)
     assert ours(document, filter_) is mongo
     try:
-        matches = compile_filter(_prefixed(filter_), "Run", Dialect())
+        matches = matching(_prefixed(filter_), "Run", Dialect())
     except LanguageError:
         assert default == "error"
     else:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.engine.conftest import RUNS, make_world
 from wbmodel.engine import Dialect, Engine
-from wbmodel.engine.operators import OPERATORS
+from wbmodel.engine.conditions import OPERATORS
 from wbmodel.request import Request
 
 WORLD = make_world()

@@ -39,10 +39,10 @@ def vision(store: MemoryStore) -> Any:
         (lambda s: s.add_version(s.collection(vision(s), "data"), version=0), ["v0", "acme/vision/data"]),
         (lambda s: s.add_version(s.collection(vision(s), "chosen")), ["portfolio", "link()"]),
         (lambda s: s.add_version(s.collection(vision(s), "data"), aliases=["v9"]), ["'v9'", "version number"]),
-        (lambda s: s.update(s.run(vision(s), "r1"), naem="x"), ["no field 'naem'", "name"]),
-        (lambda s: s.update(s.run(vision(s), "r1"), name="x"), ["cannot be renamed"]),
-        (lambda s: s.update(vision(s), name="empty"), ["acme/empty", "exists"]),
-        (lambda s: s.delete(s.user("ada")), ["cannot be deleted"]),
+        (lambda s: s.update(s.run(vision(s), "r1").id, naem="x"), ["no field 'naem'", "name"]),
+        (lambda s: s.update(s.run(vision(s), "r1").id, name="x"), ["cannot be renamed"]),
+        (lambda s: s.update(vision(s).id, name="empty"), ["acme/empty", "exists"]),
+        (lambda s: s.delete(s.user("ada").id), ["cannot be deleted"]),
     ],
 )
 def test_what_does_not_fit_is_refused_by_name(wrong: Any, words: list[str]) -> None:
@@ -57,7 +57,7 @@ def test_ids_are_unique_and_stay(store: MemoryStore) -> None:
     project = vision(store)
     run = store.run(project, "r1")
     assert base64.b64decode(run.id) == b"Run:v1:r1:vision:acme"
-    store.update(project, name="renamed")
+    store.update(project.id, name="renamed")
     assert store.project("acme", "vision") is None
     assert store.node(run.id) is run
     assert run.path == "acme/renamed/r1"
@@ -67,15 +67,15 @@ def test_ids_are_unique_and_stay(store: MemoryStore) -> None:
 
 
 def test_every_change_counts_the_version_up(store: MemoryStore) -> None:
-    project, seen = vision(store), {store.version}
+    project, seen = vision(store), {store.token}
     run = store.add_run(project, "new")
-    seen.add(store.version)
-    store.update(run, notes="x")
-    seen.add(store.version)
+    seen.add(store.token)
+    store.update(run.id, notes="x")
+    seen.add(store.token)
     store.use(run, store.membership(store.collection(project, "data"), "latest").artifact)
-    seen.add(store.version)
-    store.delete(run)
-    seen.add(store.version)
+    seen.add(store.token)
+    store.delete(run.id)
+    seen.add(store.token)
     assert len(seen) == 5
 
 
@@ -86,7 +86,7 @@ def test_wire_texts_are_made_once_and_again_after_a_change(store: MemoryStore) -
     assert json.loads(text)["_wandb"] == {"value": {"t": {"1": [1]}, "cli_version": "0.31.0"}}
     assert run.config_text is text
     before = run.updated_at
-    store.update(run, config={"lr": 2})
+    store.update(run.id, config={"lr": 2})
     assert json.loads(run.config_text)["lr"]["value"] == 2
     assert run.updated_at is not None
     assert run.updated_at != before
@@ -126,8 +126,8 @@ def test_history_is_read_when_it_is_asked_and_lines_without_steps_are_numbered(s
 
     run = store.add_run(vision(store), "lazy", history=rows)
     assert not reads
-    assert [row["_step"] for row in run.history] == [0, 7, 8, 3]
-    assert run.history is run.history
+    assert [row["_step"] for row in run.history.rows()] == [0, 7, 8, 3]
+    assert run.history.count() == 4
     assert len(reads) == 1
 
 
@@ -148,7 +148,7 @@ def test_digests_are_the_clients(store: MemoryStore) -> None:
     expected = hashlib.md5(f"wandb-artifact-manifest-v1\na.txt:{digest}\n".encode()).hexdigest()
     artifact = store.membership(store.collection(vision(store), "data"), "v1").artifact
     assert artifact.digest == expected
-    assert artifact.files["a.txt"].digest == digest
+    assert store.files(artifact)[0].digest == digest
 
 
 def test_deleting_a_run_leaves_its_artifacts_without_it(store: MemoryStore) -> None:
@@ -157,8 +157,8 @@ def test_deleting_a_run_leaves_its_artifacts_without_it(store: MemoryStore) -> N
     first = store.membership(store.collection(project, "data"), "v0").artifact
     second = store.membership(store.collection(project, "data"), "v1").artifact
     files = store.files(user)
-    store.delete(run)
-    store.delete(user)
+    store.delete(run.id)
+    store.delete(user.id)
     assert first.logged_by is None
     assert list(store.used_by(second)) == []
     assert [store.node(file.id) for file in files] == [None, None]
@@ -168,7 +168,7 @@ def test_deleting_a_run_leaves_its_artifacts_without_it(store: MemoryStore) -> N
 
 def test_deleting_a_sweep_leaves_its_runs(store: MemoryStore) -> None:
     project = vision(store)
-    store.delete(store.sweep(project, "sw1"))
+    store.delete(store.sweep(project, "sw1").id)
     assert store.run(project, "r1").sweep is None
     assert len(store.runs(project)) == 4
 
@@ -178,7 +178,7 @@ def test_deleting_a_project_takes_everything_with_it(store: MemoryStore) -> None
     elsewhere = store.add_collection(store.project("acme", "empty"), "links", type="dataset", kind="portfolio")
     store.link(store.membership(store.collection(project, "data"), "v0").artifact, elsewhere)
     inside = [*store.runs(project), *store.sweeps(project), *store.views(project), *store.collections(project)]
-    store.delete(project)
+    store.delete(project.id)
     assert [store.node(record.id) for record in inside] == [None] * len(inside)
     assert list(store.versions(elsewhere)) == []
     assert [project.name for project in store.projects(store.entity("acme"))] == ["empty"]
@@ -188,15 +188,15 @@ def test_moving_a_run_between_sweeps(store: MemoryStore) -> None:
     project = vision(store)
     other = store.add_sweep(project, "sw2")
     run = store.run(project, "r1")
-    store.update(run, sweep="sw2")
+    store.update(run.id, sweep="sw2")
     assert run.sweep is other
     assert list(store.sweep_runs(other)) == [run]
-    store.update(run, sweep=None)
+    store.update(run.id, sweep=None)
     assert list(store.sweep_runs(other)) == []
 
 
 def test_a_record_deleted_twice_is_an_error(store: MemoryStore) -> None:
     run = store.run(vision(store), "r1")
-    store.delete(run)
+    store.delete(run.id)
     with pytest.raises(StoreError, match="not in this store"):
-        store.delete(run)
+        store.delete(run.id)

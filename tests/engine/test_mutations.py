@@ -20,9 +20,9 @@ def mutate(ask: Asker, name: str, returning: str, /, **given: Any) -> Any:
 
 def refused(ask: Asker, name: str, returning: str = "clientMutationId", /, **given: Any) -> str:
     kind = name[0].upper() + name[1:] + "Input!"
-    before = ask.store.version
+    before = ask.store.token
     message = ask.error(f"mutation($input: {kind}) {{ {name}(input: $input) {{ {returning} }} }}", input=given)
-    assert ask.store.version == before, "nothing is changed by what is refused"
+    assert ask.store.token == before, "nothing is changed by what is refused"
     return message
 
 

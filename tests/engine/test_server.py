@@ -492,14 +492,14 @@ async def test_start_and_stop_on_a_loop_of_the_callers():
 def slow_world() -> tuple[MemoryStore, threading.Event, threading.Event]:
     """A world whose list of runs takes as long as the test likes: ``(store, is asked, may answer)``."""
     store, asked, let = make_world(), threading.Event(), threading.Event()
-    true_runs = store.runs
+    true_select = store.select
 
-    def runs(project):
+    def select(ask):
         asked.set()
         assert let.wait(20)
-        return true_runs(project)
+        return true_select(ask)
 
-    store.runs = runs  # type: ignore[method-assign]
+    store.select = select  # type: ignore[method-assign]
     return store, asked, let
 
 

@@ -7,10 +7,12 @@ import math
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.engine.conftest import Asker
-from wbmodel.engine import Engine, MemoryStore
-from wbmodel.engine.history import flat_row, sample
+from wbmodel.engine import ConsoleLine, Engine, KeyFacts, MemoryStore, RowStream, Stream
+from wbmodel.engine.streams import flat_row, sample
 from wbmodel.errors import DoesNotExist
 from wbmodel.request import BlobRef, ReadSpec
 
@@ -198,7 +200,7 @@ def test_opening_files(engine: Engine) -> None:
     membership = engine.store.membership(data, "v0")
     assert membership is not None
     artifact = membership.artifact
-    engine.store.update(engine.store.files(run)[0], content=lambda: b"late")
+    engine.store.update(engine.store.files(run)[0].id, content=lambda: b"late")
     assert engine.open(BlobRef("run_file", run.id, "config.yaml")) == b"late"
     assert engine.open(BlobRef("artifact_file", artifact.id, "a.txt")) == b"hello"
     manifest = json.loads(engine.open(BlobRef("artifact_file", artifact.id, "wandb_manifest.json")))
@@ -227,3 +229,108 @@ def test_a_server_writes_its_own_urls(store: MemoryStore) -> None:
     assert response.data is not None
     node = response.data["project"]["run"]["files"]["edges"][0]["node"]
     assert node == {"url": "http://here/config.yaml", "directUrl": "http://here/config.yaml"}
+
+
+# -- streams by line and by step -------------------------------------------------------------------
+
+
+def steps_of(rows: Any) -> list[Any]:
+    return [None if row is None else row["_step"] for row in rows]
+
+
+def test_a_history_is_read_by_step_and_kept_by_line() -> None:
+    stream = RowStream([{"_step": 3}, {"_step": -2}, {"_step": 1, "x": "a"}, {"_step": 1, "x": "b"}, {"x": 0}])
+    assert steps_of(stream.rows()) == [3, -2, 1, 1, 4]
+    assert steps_of(stream.rows(1, 3)) == [-2, 1]
+    assert [(row["_step"], row.get("x")) for row in stream.between(None, None)] == [
+        (-2, None), (1, "a"), (1, "b"), (3, None), (4, 0),
+    ]  # fmt: skip
+    assert steps_of(stream.between(-2, 1)) == [-2]
+    assert steps_of(stream.between(1, None)) == [1, 1, 3, 4]
+    assert stream.between(5, 2) == []
+    assert steps_of(stream.tail(2)) == [1, 4]
+    assert (stream.length(), stream.count(), stream.last_step) == (5, 5, 4)
+    (batch,) = stream.read(ReadSpec(min_step=-9))
+    assert batch.columns["_step"] == [-2, 1, 1, 3, 4]
+
+
+def test_negative_steps_in_documents(ask: Asker) -> None:
+    project = ask.store.project("acme", "vision")
+    assert project is not None
+    ask.store.add_run(project, "below", history=[{"_step": 2}, {"_step": -5}])
+    assert steps_of(rows(of_run(ask, "history(samples: 9)", "below")["history"])) == [-5, 2]
+    assert steps_of(rows(of_run(ask, "history(minStep: $a)", "below", a=0)["history"])) == [2]
+    got = of_run(ask, "historyKeys historyTail", "below")
+    assert got["historyKeys"]["lastStep"] == 2
+    assert json.loads(json.loads(got["historyTail"])[0]) == {"_step": -5}, "the last by line"
+
+
+def test_writing_overwrites_and_never_truncates() -> None:
+    stream: Any = RowStream([{"x": n} for n in range(4)])
+    once = stream.written(1, [{"x": "new"}])
+    assert [row["x"] for row in once.rows()] == [0, "new", 2, 3]
+    assert list(once.written(1, [{"x": "new"}]).rows()) == list(once.rows())
+    gap = once.written(6, [{"x": 6}])
+    assert (gap.length(), gap.count()) == (7, 5)
+    assert steps_of(gap.rows()) == [0, 1, 2, 3, None, None, 6]
+    assert steps_of(gap.tail(2)) == [3, 6]
+    filled = gap.written(4, [{"x": 4}, {"x": 5}])
+    assert (filled.length(), filled.count()) == (7, 7)
+    assert steps_of(stream.rows()) == [0, 1, 2, 3], "the old stream is as it was"
+    with pytest.raises(ValueError, match="-1"):
+        stream.written(-1, [])
+
+
+def test_a_gap_in_documents(ask: Asker) -> None:
+    project = ask.store.project("acme", "vision")
+    assert project is not None
+    run = ask.store.add_run(project, "gap")
+    ask.store.update(run.id, history=run.history.written(3, [{"x": 1}]), console=run.console.written(2, [LINE]))
+    got = of_run(ask, "historyLineCount logLineCount history logLines { edges { node { number line } } }", "gap")
+    assert got["historyLineCount"] == 4
+    assert rows(got["history"]) == [{"x": 1, "_step": 3}]
+    assert got["logLineCount"] == 3
+    assert got["logLines"]["edges"] == [{"node": {"number": 2, "line": "late"}}]
+
+
+LINE = ConsoleLine(line="late")
+
+
+class Counting(RowStream):
+    """Rows of a place that can change, as a file is."""
+
+    def __init__(self) -> None:
+        self.content = [{"x": 1.0}, {"x": 2.0}]
+        self.reads = 0
+
+    def rows(self, start: int = 0, stop: int | None = None) -> Any:
+        self.reads += 1
+        yield from self.content[start:stop]
+
+    @property
+    def token(self) -> int:
+        return len(self.content)
+
+
+def test_a_subclass_says_rows_and_token_and_all_else_follows() -> None:
+    stream = Counting()
+    assert isinstance(stream, Stream)
+    assert (stream.length(), stream.count(), stream.last_step) == (2, 2, 1)
+    assert stream.keys()["x"] == KeyFacts(2, {"number": 2}, 2.0, True)
+    assert steps_of(stream.between(1, None)) == [1]
+    assert stream.reads == 1, "read once while the token is the same"
+    stream.content.append({"x": 0.5})
+    assert (stream.length(), stream.last_step, stream.keys()["x"].monotonic) == (3, 2, False)
+    assert [row["x"] for row in stream.rows(1)] == [2.0, 0.5]
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(
+    st.lists(st.integers(-3, 3), max_size=12),
+    st.one_of(st.none(), st.integers(-5, 5)),
+    st.one_of(st.none(), st.integers(-5, 5), st.floats(-5, 5)),
+)
+def test_ranges_are_what_a_scan_gives(steps: list[int], low: Any, high: Any) -> None:
+    rows = [{"_step": step, "line": line} for line, step in enumerate(steps)]
+    scanned = [row for row in rows if (low is None or row["_step"] >= low) and (high is None or row["_step"] < high)]
+    assert list(RowStream(rows).between(low, high)) == sorted(scanned, key=lambda row: row["_step"])

@@ -241,7 +241,7 @@ def test_a_run_that_goes_as_another_comes_is_said_by_the_rows_that_came() -> Non
                 assert project is not None
                 runs = {run.name: run for run in self.store.runs(project)}
                 # The last of the order becomes the first: everything between moves on by one.
-                self.store.update(runs["r007"], summary={"loss": -1})
+                self.store.update(runs["r007"].id, summary={"loss": -1})
 
     server = Moving(filled({"vision": LOSSES}), cap=5)
     with drifting(server), pytest.warns(PageDrift, match="20 match, and 19 different ones came"):

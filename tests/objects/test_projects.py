@@ -149,4 +149,4 @@ def test_a_run_is_told_apart_by_its_project() -> None:
         assert {run.path for run in rows} == {"acme/vision/v00", "acme/nlp/v00"}
         with pytest.raises(Run.MultipleObjectsReturned):
             rows.get()
-    assert STORE.version > 0
+    assert STORE.token > 0

@@ -397,7 +397,7 @@ def test_a_metric_with_a_dot_may_be_one_key_or_nested() -> None:
         )
         run = store.run(project, "r1")
         assert run is not None
-        store.update(run, sweep=sweep, summary=summary)
+        store.update(run.id, sweep=sweep, summary=summary)
         with served(store):
             best = Sweep.objects.get(id="s").best_run()
             assert best is not None

@@ -212,10 +212,10 @@ def test_runs_that_a_deleted_sweep_leaves_are_still_there() -> None:
     sweep = store.add_sweep(project, "s")
     run = store.run(project, "r0")
     assert run is not None
-    store.update(run, sweep=sweep)
+    store.update(run.id, sweep=sweep)
     with served(store):
         assert ids(Run.objects.filter(sweep="s")) == ["r0"]
-        store.delete(sweep)
+        store.delete(sweep.id)
         assert ids(Run.objects.filter(sweep="s")) == []
         assert Run.objects.get(id="r0").sweep is None
 

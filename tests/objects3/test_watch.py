@@ -121,7 +121,7 @@ async def test_a_heartbeat_alone_is_no_change() -> None:
         assert project is not None
         run = store.run(project, "r1")
         assert run is not None
-        store.update(run, heartbeat_at=datetime.now(timezone.utc))
+        store.update(run.id, heartbeat_at=datetime.now(timezone.utc))
 
     with served(store):
         assert told(await played(Run.objects.all(), [beat, beat], "plain")) == []

@@ -104,11 +104,22 @@ def test_claimed_twice_names_both_and_hurts_nobody_else():
 
 
 @pytest.mark.parametrize(
-    ("version", "way"), [(API_VERSION + 1, "upgrade wbmodel"), (API_VERSION - 1, "upgrade plugin")]
+    ("version", "way"),
+    [
+        (API_VERSION + 9, "upgrade wbmodel"),
+        (API_VERSION - 1, "upgrade plugin"),
+    ],
 )
 def test_another_version_is_refused_with_both_numbers(version, way):
     with pytest.raises(BackendVersionError, match=f"version {version} of .* has version {API_VERSION}: {way}"):
         make_plugin_manager(load_entry_points=False, plugins=[Registers("later", api_version=version)])
+
+
+def test_a_backend_for_the_version_that_was_replaced_is_told_so():
+    with pytest.raises(
+        BackendVersionError, match="version 1 of .* version 0, which took its place: upgrade plugin .*docs/"
+    ):
+        make_plugin_manager(load_entry_points=False, plugins=[Registers("earlier", api_version=1)])
 
 
 def test_a_backend_must_say_its_version():

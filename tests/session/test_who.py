@@ -77,7 +77,7 @@ def test_every_way_that_ends_in_nothing_says_it() -> None:
 def test_an_entity_of_another_name_is_named_too() -> None:
     store = filled({"vision": [1]})
     assert store.viewer is not None
-    store.update(store.viewer, entity="acme")
+    store.update(store.viewer.id, entity="acme")
     with drifting(Server(store)), pytest.raises(Run.DoesNotExist, match=r"asked as ada \(entity acme\)$"):
         Run.objects.get(id="nothing")
 

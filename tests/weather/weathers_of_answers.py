@@ -57,7 +57,7 @@ def _gone(scene: Scene) -> None:
     assert project is not None
     run = scene.store.run(project, "r05")
     assert run is not None
-    scene.notes["meanwhile"] = lambda: scene.store.delete(run)
+    scene.notes["meanwhile"] = lambda: scene.store.delete(run.id)
 
 
 weather(

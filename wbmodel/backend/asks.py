@@ -397,7 +397,7 @@ Ask = Request | Read | Append | Open | Fetch | Put | Work
 
 def door_of(ask: Ask) -> Door | None:
     """The door that ``ask`` goes through; None for :class:`Work`, which goes through none."""
-    return _DOORS.get(type(ask))
+    return DOOR_OF_ASK.get(type(ask))
 
 
 def subject_of(ask: Ask) -> str:
@@ -418,7 +418,7 @@ def subject_of(ask: Ask) -> str:
     return "work on local files"
 
 
-_DOORS: Mapping[type, Door] = {
+DOOR_OF_ASK: Mapping[type, Door] = {
     Request: "documents",
     Read: "columns",
     Append: "columns",

@@ -30,8 +30,10 @@ __all__ = ["API_VERSION", "AsyncBackend", "Backend", "SyncBackend"]
 
 API_VERSION = 0
 """The version of the backend contract. It is counted up when a backend that was written for it would no longer work;
-0 says that it may still change. (Version 1 had the doors in every backend, one run to a ``read``, rows at an offset to
-an ``append``, and the notes on an answer in ``Response.extensions``.)"""
+0 says that it may still change."""
+
+REPLACED_VERSIONS = frozenset({1})
+"""Versions that were given out before this one and are gone."""
 
 T = TypeVar("T")
 _THREADS = 8

@@ -1,4 +1,4 @@
-"""The engine: executes W&B's GraphQL over a store of plain records. Imports ``errors``, ``codec``, ``request`` only.
+"""The engine: executes W&B's GraphQL over a store of plain records.
 
 ``MemoryStore`` holds a world; ``Engine(store).execute(request)`` answers documents about it; ``Dialect`` says how a
 server behaves where that is not known. Importing this loads neither graphql-core nor msgspec nor yaml.
@@ -6,10 +6,16 @@ server behaves where that is not known. Importing this loads neither graphql-cor
 
 from __future__ import annotations
 
+from wbmodel.engine.backend import EngineBackend
+from wbmodel.engine.conditions import All, Compare, Condition, Json, Not, Path, Some
 from wbmodel.engine.dialect import Dialect
+from wbmodel.engine.evaluate import predicate
 from wbmodel.engine.execute import Engine
+from wbmodel.engine.fields import LanguageError
+from wbmodel.engine.lists import ListStore
 from wbmodel.engine.memory import MemoryStore
 from wbmodel.engine.records import (
+    AliasRecord,
     ArtifactRecord,
     ArtifactTypeRecord,
     CollectionRecord,
@@ -17,6 +23,7 @@ from wbmodel.engine.records import (
     EntityRecord,
     FileRecord,
     MembershipRecord,
+    PageLoader,
     ProjectRecord,
     Record,
     RunRecord,
@@ -24,9 +31,38 @@ from wbmodel.engine.records import (
     UserRecord,
     ViewRecord,
 )
-from wbmodel.engine.store import Store, StoreError
+from wbmodel.engine.select import Group, KeyFacts, Page, Select, Term
+from wbmodel.engine.store import Catalog, Changes, Selection, Store, StoreError, View, WritableStore, Writer
+from wbmodel.engine.streams import ConsoleStream, RowStream, Stream
 
 __all__ = [
+    "EngineBackend",
+    "ConsoleStream",
+    "RowStream",
+    "Stream",
+    "Catalog",
+    "Changes",
+    "Group",
+    "KeyFacts",
+    "ListStore",
+    "Page",
+    "PageLoader",
+    "Select",
+    "Selection",
+    "Term",
+    "View",
+    "WritableStore",
+    "Writer",
+    "All",
+    "Compare",
+    "Condition",
+    "Json",
+    "LanguageError",
+    "Not",
+    "Path",
+    "Some",
+    "predicate",
+    "AliasRecord",
     "ArtifactRecord",
     "ArtifactTypeRecord",
     "CollectionRecord",

@@ -1,30 +1,32 @@
-"""What resolvers get beside their source: the store, the dialect, the pager, and how file URLs are written."""
+"""What resolvers get beside their source: the view of the request, how arguments are read and file URLs written."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import quote
 
 import attrs
 
+from wbmodel.engine.conditions import All, Condition
 from wbmodel.engine.dialect import Dialect
-from wbmodel.engine.pages import Pager
+from wbmodel.engine.pages import Connection, Reader, stamp_of
 from wbmodel.engine.records import (
     ArtifactRecord,
-    CollectionRecord,
     EntityRecord,
     FileRecord,
     MembershipRecord,
     ProjectRecord,
+    Record,
     RunRecord,
     UserRecord,
 )
-from wbmodel.engine.store import Store
+from wbmodel.engine.select import Select, Term
+from wbmodel.engine.store import StoreError, View, Writer
 
-__all__ = ["MANIFEST", "Alias", "Context", "blob_url", "manifest_file"]
+__all__ = ["MANIFEST", "Context", "Counts", "Tag", "blob_url", "manifest_file"]
 
 MANIFEST = "wandb_manifest.json"
 """The name under which an artifact's manifest can be opened."""
@@ -36,25 +38,98 @@ def blob_url(file: FileRecord) -> str:
     return f"wbmodel:blob/{kind}/{quote(file.owner.id, safe='')}/{quote(file.name.encode('utf-8', 'surrogatepass'))}"
 
 
+_SUGGESTED = 1000
+"""Names that a message may choose its suggestion from."""
+
 _EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)
 _NOBODY = UserRecord(id="User:0", created_at=_EPOCH, username="nobody", name="nobody")
 
 
+class Counts:
+    """How many rows hang off a record (``Run.fileCount``), asked for all rows of its page at once."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._pages: list[Sequence[Record]] = []
+        self._page_of: dict[str, Sequence[Record]] = {}
+        self._known: dict[str, dict[str | None, int]] = {}
+
+    def note(self, rows: Sequence[Record]) -> None:
+        """Note a page that was given to the document."""
+        self._pages.append(rows)
+
+    def of(self, relation: str, parent: str) -> int:
+        """How many rows ``relation`` has of the record with the node id ``parent``."""
+        known = self._known.setdefault(relation, {})
+        if parent not in known:
+            while self._pages:
+                rows = self._pages.pop()
+                self._page_of.update((row.id, rows) for row in rows)
+            rows = self._page_of.get(parent, ())
+            known.update(self._view.count(Select(relation), [row.id for row in rows] or [parent]))
+        return known[parent]
+
+    def forget(self) -> None:
+        """Count again: something has changed."""
+        self._known.clear()
+
+
 @attrs.frozen(slots=True, eq=False)
 class Context:
-    """One engine's parts, shared by all its requests."""
+    """What one request works with."""
 
-    store: Store
-    dialect: Dialect
-    pager: Pager
+    store: View
+    """The one state of the store that this request reads, and for a mutation document changes."""
+    reader: Reader
     url_for: Callable[[FileRecord], str] = blob_url
     given_up: Callable[[], bool] | None = None
     """Whether the client of this one request has stopped waiting."""
+    change: Writer | None = None
+    """:attr:`store`, where it can be changed."""
+    counts: Counts = attrs.field(init=False, default=attrs.Factory(lambda self: Counts(self.store), takes_self=True))
+
+    @property
+    def dialect(self) -> Dialect:
+        """How this engine behaves."""
+        return self.reader.dialect
+
+    @property
+    def writer(self) -> Writer:
+        """The store, to be changed. Raises :class:`StoreError` where it is read only."""
+        if self.change is None:
+            raise StoreError("this store is read only")
+        return self.change
 
     @property
     def nobody(self) -> UserRecord | None:
         """Who is shown for a run that has no user."""
         return _NOBODY if self.dialect.missing_user == "nobody" else None
+
+    # -- rows --------------------------------------------------------------------------------------
+
+    def connection(
+        self,
+        relation: str,
+        parent: Record | None,
+        args: Mapping[str, Any],
+        where: Condition = All(),  # noqa: B008  frozen
+        order: tuple[Term, ...] = (),
+    ) -> Connection:
+        """The page that a document asks for, see :meth:`Reader.ask`."""
+        return self.page(self.reader.ask(relation, None if parent is None else parent.id, args, where, order))
+
+    def page(self, ask: Select) -> Connection:
+        """A page as a document sees it."""
+        page = self.store.select(ask)
+        self.counts.note(page.rows)
+        return Connection(page, stamp_of(ask))
+
+    def names(self, relation: str, parent: Record | None = None) -> list[str]:
+        """Names of the first rows, for a message that suggests one."""
+        rows = self.store.select(Select(relation, None if parent is None else parent.id, first=_SUGGESTED)).rows
+        return [row.name for row in rows]
+
+    # -- one thing ---------------------------------------------------------------------------------
 
     def entity(self, name: str | None) -> EntityRecord | None:
         """An entity by name; null and "" mean the viewer's default entity (both clients send them, seen)."""
@@ -68,32 +143,15 @@ class Context:
         owner = self.entity(entity)
         return self.store.project(owner.name, name) if owner is not None and name else None
 
-    def membership(self, collection: CollectionRecord, alias: str) -> MembershipRecord | None:
-        """The version that an alias means; ``latest`` is the newest one where nothing holds that alias."""
-        found = self.store.membership(collection, alias or "latest")
-        if found is None and alias in ("", "latest"):
-            versions = self.store.versions(collection)
-            found = max(versions, key=lambda m: m.version_index) if versions else None
-        return found
-
     def artifact(self, project: ProjectRecord, name: str) -> MembershipRecord | None:
         """The version that ``collection:alias`` (or ``collection`` alone: its latest) means."""
         collection, _, alias = name.partition(":")
         found = self.store.collection(project, collection)
-        return None if found is None else self.membership(found, alias)
+        return None if found is None else self.store.membership(found, alias or "latest")
 
-
-@attrs.frozen(slots=True, eq=False)
-class Alias:
-    """An alias of a version in a collection, as the schema shows it."""
-
-    alias: str
-    membership: MembershipRecord
-
-    @property
-    def id(self) -> str:
-        """An id of its own: the membership's, and the alias."""
-        return f"{self.membership.id}:{self.alias}"
+    def manifest(self, artifact: ArtifactRecord) -> FileRecord:
+        """The manifest of an artifact, as a file that can be read."""
+        return manifest_file(artifact, self.store.select(Select("artifact.files", artifact.id)).rows)
 
 
 @attrs.frozen(slots=True, eq=False)
@@ -104,12 +162,12 @@ class Tag:
     name: str
 
 
-def manifest_file(artifact: ArtifactRecord) -> FileRecord:
-    """The manifest of an artifact, version 1, as a file that can be read."""
+def manifest_file(artifact: ArtifactRecord, files: Sequence[FileRecord]) -> FileRecord:
+    """The manifest of an artifact that has these files, version 1, as a file that can be read."""
     contents: dict[str, Any] = {}
-    for path, file in artifact.files.items():
+    for file in files:
         entry: dict[str, Any] = {"digest": file.digest or "", "size": file.size}
-        contents[path] = {**entry, "ref": file.ref} if file.ref else {**entry, "birthArtifactID": artifact.id}
+        contents[file.name] = {**entry, "ref": file.ref} if file.ref else {**entry, "birthArtifactID": artifact.id}
     manifest = {
         "version": 1,
         "storagePolicy": "wandb-storage-policy-v1",

@@ -31,7 +31,7 @@ class Dialect:
 
     The defaults: negation keeps rows that lack the key; null, absent and NaN sort last; types are kept apart, numbers
     before text before booleans before lists before objects; case matters; lists in config and summary are opaque; ties
-    stand newest first, then by name; several order keys.
+    stand newest first, then by name, then by node id; several order keys.
     """
 
     ne_keeps_null: bool = True

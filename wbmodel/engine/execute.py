@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from copy import copy
 from typing import TYPE_CHECKING, Any, TypeGuard
-
-import attrs
 
 from wbmodel import forks
 from wbmodel.backend.asks import (
@@ -21,13 +20,17 @@ from wbmodel.backend.asks import (
     Response,
     StreamName,
 )
-from wbmodel.engine.columns import read_columns
+from wbmodel.backend.capabilities import Capabilities
+from wbmodel.engine.conditions import Compare
 from wbmodel.engine.context import MANIFEST, Context, blob_url, manifest_file
-from wbmodel.engine.dialect import Dialect
-from wbmodel.engine.pages import Pager
+from wbmodel.engine.dialect import TYPES, Dialect
+from wbmodel.engine.fields import Path
+from wbmodel.engine.pages import Reader
 from wbmodel.engine.records import ArtifactRecord, ConsoleLine, FileRecord, RunRecord
-from wbmodel.engine.store import Store
-from wbmodel.errors import DoesNotExist
+from wbmodel.engine.select import Select
+from wbmodel.engine.store import Store, Writer, is_writable
+from wbmodel.engine.streams import Stream
+from wbmodel.errors import DoesNotExist, NotSupported
 from wbmodel.weighted_cache import WeightedCache
 
 if TYPE_CHECKING:
@@ -39,25 +42,13 @@ _KEPT_TEXTS = 4 * 1024 * 1024
 """Characters of the documents whose validation is kept: an AST takes some 50 times the memory of its text."""
 
 
-_locks: weakref.WeakKeyDictionary[Store, threading.RLock] = weakref.WeakKeyDictionary()
-_locks_lock = forks.lock()
-
-
-def _lock_of(store: Store) -> threading.RLock:
-    """The one lock of a store, which several engines may be over: one in this process and one behind a server, say."""
-    with _locks_lock:
-        try:
-            return _locks.setdefault(store, forks.rlock())
-        except TypeError:  # a store of somebody's that cannot be referred to weakly
-            return forks.rlock()
-
-
 class Engine:
     """W&B's GraphQL over ``store``. ``url_for`` writes the URLs of files (default: names inside this engine).
 
     Documents are executed, never told apart by operation name. Variables that a document does not declare are
-    ignored, as real clients send such (seen). The schema is built at the first request. One request runs at a time
-    on a store, whichever of its engines executes it; an engine may be called from any thread.
+    ignored, as real clients send such (seen). The schema is built at the first request. A query reads one view of the
+    store, a mutation document changes it in one change; an engine may be called from any thread, and what waits for
+    what is the store's affair.
     """
 
     def __init__(
@@ -65,17 +56,41 @@ class Engine:
     ) -> None:
         self.store = store
         self.dialect = dialect or Dialect()
-        self._context = Context(store, self.dialect, Pager(store, self.dialect), url_for)
-        self._lock = _lock_of(store)
+        self._reader = Reader(self.dialect)
+        self._url_for = url_for
 
     def __repr__(self) -> str:
         return f"Engine({self.store!r})"
 
+    @property
+    def capabilities(self) -> Capabilities:
+        """What this engine promises: all that its dialect leaves, and changes where its store can be changed."""
+        dialect, writable = self.dialect, is_writable(self.store)
+        plain = not dialect.case_blind and dialect.arrays == "opaque"
+        return Capabilities(
+            strict_values=plain and not dialect.cross_types and not dialect.null_comparisons and dialect.nan == "token",
+            literal_keys=dialect.literal_keys,
+            regex=plain,
+            exists=True,
+            multi_order=dialect.multi_order and dialect.ties == "newest",
+            # Who is promised this leaves the whole order to the backend, the types in it included.
+            nulls_last=dialect.nulls == "last" and dialect.nan == "token" and dialect.types == TYPES,
+            all_projects=True,
+            filtered=dialect.filtered,
+            page_size=dialect.max_page,
+            max_page_size=dialect.max_page,
+            max_aliases=200,
+            in_process=True,
+            stable_cursors=True,
+            writable=writable,
+            columns=True,
+            append=writable,
+            blobs=True,
+        )
+
     def with_urls(self, url_for: Callable[[FileRecord], str]) -> Engine:
-        """This engine (its store, dialect and lock) with other URLs for files, as a server in front of it needs."""
-        twin = Engine(self.store, self.dialect, url_for=url_for)
-        twin._context = attrs.evolve(self._context, url_for=url_for)
-        return twin
+        """An engine over the same store, in the same dialect, with other URLs for files, as a server needs."""
+        return Engine(self.store, self.dialect, url_for=url_for)
 
     def execute(self, request: Request, *, given_up: Callable[[], bool] | None = None) -> Response:
         """Answer one request. What is wrong with it is in ``Response.errors``; nothing is raised for it.
@@ -93,8 +108,7 @@ class Engine:
             return Response(errors=[error.formatted])
         if problems:
             return Response(errors=[error.formatted for error in problems])
-        context = self._context if given_up is None else attrs.evolve(self._context, given_up=given_up)
-        with self._lock:
+        with self._opened(ast, request.operation_name, given_up) as context:
             result = execute(
                 executable_schema(),
                 ast,
@@ -110,33 +124,46 @@ class Engine:
 
     def read(self, run: str, spec: ReadSpec) -> Iterator[ColumnBatch]:
         """A run's stream as columns; ``run`` is the node id. Raises :class:`DoesNotExist` for no such run."""
-        with self._lock:
-            record = self.store.node(run)
+        with self.store.view() as view:
+            record = view.node(run)
         if not isinstance(record, RunRecord):
             raise DoesNotExist(f"run with id {run!r} does not exist, or this account may not see it")
-        return read_columns(record, spec)
+        stream: Stream = getattr(record, spec.stream)
+        return (_of_run(batch, run) for batch in stream.read(spec))
 
     def append(self, run: str, post: Post) -> Posted:
-        """Write to the run with this node id: rows overwrite what stands at their lines, and cut nothing off."""
-        with self._lock:
-            record = self.store.node(run)
+        """Write to the run with this node id: rows overwrite what stands at their lines, and cut nothing off. Raises
+        :class:`DoesNotExist` for no such run."""
+        with self._changed("take rows") as writer:
+            record = writer.node(run)
             if not isinstance(record, RunRecord):
                 raise DoesNotExist(f"run with id {run!r} does not exist, or this account may not see it")
             changes: dict[str, Any] = {}
             ends: dict[StreamName, int] = {}
-            for stream, (first, rows) in post.rows.items():
-                kept = list(getattr(record, stream))
-                made = [_row(row) for row in rows]
-                kept[first : first + len(made)] = made
-                changes[stream], ends[stream] = kept, first + len(made)
+            for name, (first, rows) in post.rows.items():
+                stream: Stream = getattr(record, name)
+                changes[name] = stream.written(first, [_row(name, row) for row in rows])
+                ends[name] = first + len(rows)
             if post.summary is not None:
                 changes["summary"] = dict(post.summary)
             if post.complete:
                 changes["state"] = "finished" if not post.exit_code else "failed"
                 changes["exitcode"] = post.exit_code
+            stopped = record.stopped
             if changes:
-                self.store.update(record, **changes)
-            return Posted(ends, record.stopped)
+                writer.update(run, **changes)
+            return Posted(ends, stopped)
+
+    def put(self, ref: BlobRef, data: bytes) -> None:
+        """Store a run file, in place of one of that name. Raises :class:`DoesNotExist` for no such run, and
+        :class:`NotSupported` for artifact files, which come with their version."""
+        if ref.kind != "run_file":
+            raise NotSupported("only run files can be stored; artifact files come with their version")
+        with self._changed("take files") as writer:
+            record = writer.node(ref.owner)
+            if not isinstance(record, RunRecord):
+                raise DoesNotExist(f"run with id {ref.owner!r} does not exist, or this account may not see it")
+            writer.add_file(record, ref.name, data)
 
     def open(self, ref: BlobRef) -> bytes:
         """The bytes of a run file or artifact file. Raises :class:`DoesNotExist` when this store has not got them."""
@@ -150,37 +177,71 @@ class Engine:
         return data
 
     def run_id(self, entity: str, project: str, run: str) -> str | None:
-        """The node id of a run by the names of its path; None when there is none."""
-        with self._lock:
-            parent = self.store.project(entity, project)
-            found = None if parent is None else self.store.run(parent, run)
+        """The node id of a run by the names of its path, the newest of them; None when there is none."""
+        with self.store.view() as view:
+            parent = view.project(entity, project)
+            found = None if parent is None else view.run(parent, run)
             return None if found is None else found.id
 
     def find(self, ref: BlobRef) -> FileRecord | None:
         """The record of a run file or artifact file (its manifest too); None when there is none."""
-        with self._lock:
-            return self._file(ref)
+        with self.store.view() as view:
+            owner = view.node(ref.owner)
+            if not isinstance(owner, RunRecord if ref.kind == "run_file" else ArtifactRecord):
+                return None
+            where = Compare(Path("plain", "name"), "eq", ref.name)
+            relation = "run.files" if ref.kind == "run_file" else "artifact.files"
+            found = view.select(Select(relation, owner.id, where, first=1)).rows
+            if not found and isinstance(owner, ArtifactRecord) and ref.name == MANIFEST:
+                return manifest_file(owner, view.select(Select(relation, owner.id)).rows)
+            return found[0] if found else None
 
     def entry(self, artifact: str, digest: str) -> FileRecord | None:
         """The file of an artifact version (by node id) whose bytes have this digest, base64 of the MD5."""
-        with self._lock:
-            owner = self.store.node(artifact)
+        with self.store.view() as view:
+            where = Compare(Path("plain", "digest"), "eq", digest)
+            owner = view.node(artifact)
             if not isinstance(owner, ArtifactRecord):
                 return None
-            return next((file for file in owner.files.values() if file.digest == digest), None)
+            found = view.select(Select("artifact.files", owner.id, where, first=1)).rows
+            return found[0] if found else None
 
-    def _file(self, ref: BlobRef) -> FileRecord | None:
-        owner = self.store.node(ref.owner)
-        if ref.kind == "run_file" and isinstance(owner, RunRecord):
-            return next((file for file in self.store.files(owner) if file.name == ref.name), None)
-        if ref.kind == "artifact_file" and isinstance(owner, ArtifactRecord):
-            file = owner.files.get(ref.name)
-            return manifest_file(owner) if file is None and ref.name == MANIFEST else file
-        return None
+    def _changed(self, what: str) -> AbstractContextManager[Writer]:
+        if not is_writable(self.store):
+            raise NotSupported(f"this store is read only and cannot {what}")
+        return self.store.change()
+
+    @contextmanager
+    def _opened(
+        self, ast: DocumentNode, operation: str | None, given_up: Callable[[], bool] | None
+    ) -> Iterator[Context]:
+        """What one request works with: a change for a mutation, where the store has it, else a view."""
+        if is_writable(self.store) and _is_mutation(ast, operation):
+            with self.store.change() as writer:
+                yield Context(writer, self._reader, self._url_for, given_up, writer)
+        else:
+            with self.store.view() as view:
+                yield Context(view, self._reader, self._url_for, given_up)
 
 
-def _row(row: Any) -> Any:
-    return ConsoleLine(line=row) if isinstance(row, str) else dict(row)
+def _of_run(batch: ColumnBatch, run: str) -> ColumnBatch:
+    # A copy, with whatever data it has: a stream may keep its batches, and does not know whose they are.
+    named = copy(batch)
+    named.run = run
+    return named
+
+
+def _row(stream: StreamName, row: Mapping[str, Any] | str) -> Any:
+    if stream != "console":
+        return dict(row)  # type: ignore[arg-type]  # only lines of a console are texts
+    return ConsoleLine(line=row) if isinstance(row, str) else ConsoleLine(**row)
+
+
+def _is_mutation(ast: DocumentNode, name: str | None) -> bool:
+    from graphql import OperationType, get_operation_ast
+
+    operation = get_operation_ast(ast, name or None)
+    return operation is not None and operation.operation is OperationType.MUTATION
 
 
 def _is_awaitable(value: Any) -> TypeGuard[Awaitable[Any]]:

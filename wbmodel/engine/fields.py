@@ -1,6 +1,7 @@
-"""What filters and orders may name: one table per GraphQL type, in both spellings (``created_at``, ``createdAt``).
+"""What filters and orders may name: one table per kind of row, in both spellings (``created_at``, ``createdAt``).
 
-A getter takes a record and gives the value, or :data:`MISSING` for a key that a JSON object lacks. Columns are never
+:func:`path_of` reads a name of a document into a :class:`Path`, which any store understands; :func:`getter` makes of a
+path what takes a record and gives the value, or :data:`MISSING` for a key that a JSON object lacks. Columns are never
 missing; they may be None.
 """
 
@@ -14,11 +15,10 @@ from typing import Any, Literal
 import attrs
 
 from wbmodel.engine.dialect import Dialect
-from wbmodel.engine.history import history_keys
 from wbmodel.engine.paths import split_path
 from wbmodel.errors import suggestion
 
-__all__ = ["MISSING", "Field", "LanguageError", "field", "known_fields"]
+__all__ = ["MISSING", "Getter", "LanguageError", "Path", "PathKind", "getter", "known_fields", "path_of"]
 
 
 class LanguageError(Exception):
@@ -39,17 +39,24 @@ MISSING: Any = _Missing()
 """The value of a key that is not there."""
 
 Getter = Callable[[Any], Any]
-Kind = Literal["plain", "time", "json", "list"]
+PathKind = Literal["plain", "time", "json", "list"]
 
 
-@attrs.frozen(slots=True)
-class Field:
-    """One path of a filter or order. ``plain``: a column of text, number or bool; ``time``: an aware datetime;
-    ``json``: any JSON value; ``list``: a list of texts with membership meaning."""
+@attrs.frozen(slots=True, cache_hash=True)
+class Path:
+    """One thing that a filter or an order looks at. ``plain``: a column of text, number or bool; ``time``: an aware
+    datetime; ``json``: any JSON value; ``list``: a list of texts with membership meaning.
 
-    path: str
-    kind: Kind
-    get: Getter
+    ``name`` is the column in snake_case, ``keys`` the way into a JSON column, decoded. ``keys_info`` with one key is
+    what is known of that key of a run's history.
+    """
+
+    kind: PathKind
+    name: str
+    keys: tuple[str, ...] = ()
+
+
+_Entry = tuple[PathKind, Getter]
 
 
 def _optional(outer: str, inner: str) -> Getter:
@@ -62,22 +69,22 @@ def _optional(outer: str, inner: str) -> Getter:
     return get
 
 
-_TIMES: dict[str, tuple[Kind, Getter]] = {
+_TIMES: dict[str, _Entry] = {
     "created_at": ("time", attrgetter("created_at")),
     "updated_at": ("time", attrgetter("updated_at")),
 }
-_USER: dict[str, tuple[Kind, Getter]] = {
+_USER: dict[str, _Entry] = {
     "username": ("plain", _optional("user", "username")),
     "user.username": ("plain", _optional("user", "username")),
     "user.name": ("plain", _optional("user", "name")),
 }
 
 
-def _columns(*names: str) -> dict[str, tuple[Kind, Getter]]:
+def _columns(*names: str) -> dict[str, _Entry]:
     return {name: ("plain", attrgetter(name)) for name in names}
 
 
-_RUN: dict[str, tuple[Kind, Getter]] = {
+_RUN: dict[str, _Entry] = {
     **_columns("name", "display_name", "state", "group", "job_type", "notes", "description", "commit", "exitcode"),
     **_TIMES,
     **_USER,
@@ -89,14 +96,14 @@ _RUN: dict[str, tuple[Kind, Getter]] = {
     "config": ("json", attrgetter("config")),
     "summary_metrics": ("json", attrgetter("summary")),
 }
-_PROJECT: dict[str, tuple[Kind, Getter]] = {
+_PROJECT: dict[str, _Entry] = {
     **_columns("name", "description", "access", "is_benchmark"),
     **_TIMES,
     **_USER,
     "entity": ("plain", attrgetter("entity.name")),
     "entity_name": ("plain", attrgetter("entity.name")),
 }
-_SWEEP: dict[str, tuple[Kind, Getter]] = {
+_SWEEP: dict[str, _Entry] = {
     **_columns("name", "display_name", "description", "state", "method"),
     **_TIMES,
     **_USER,
@@ -104,12 +111,12 @@ _SWEEP: dict[str, tuple[Kind, Getter]] = {
     "run_count_expected": ("plain", attrgetter("run_count_expected")),
     "config": ("json", attrgetter("config")),
 }
-_VIEW: dict[str, tuple[Kind, Getter]] = {
+_VIEW: dict[str, _Entry] = {
     **_columns("name", "display_name", "description", "type"),
     **_TIMES,
     **_USER,
 }
-_COLLECTION: dict[str, tuple[Kind, Getter]] = {
+_COLLECTION: dict[str, _Entry] = {
     **_columns("name", "description", "kind"),
     **_TIMES,
     "tags": ("list", attrgetter("tags")),
@@ -118,7 +125,7 @@ _COLLECTION: dict[str, tuple[Kind, Getter]] = {
     "collection_type": ("plain", lambda record: record.kind.upper()),
 }
 # The rows of a collection are memberships: version and aliases belong to the place, the rest to the artifact.
-_ARTIFACT: dict[str, tuple[Kind, Getter]] = {
+_ARTIFACT: dict[str, _Entry] = {
     "state": ("plain", attrgetter("artifact.state")),
     "digest": ("plain", attrgetter("artifact.digest")),
     "description": ("plain", attrgetter("artifact.description")),
@@ -135,9 +142,20 @@ _ARTIFACT: dict[str, tuple[Kind, Getter]] = {
     "commit_hash": ("plain", attrgetter("artifact.commit")),
     "history_step": ("plain", attrgetter("artifact.history_step")),
 }
-_USERS: dict[str, tuple[Kind, Getter]] = {**_columns("username", "name", "email", "admin"), **_TIMES}
+_USERS: dict[str, _Entry] = {**_columns("username", "name", "email", "admin"), **_TIMES}
+
+# Kinds that no document filters or orders; relations and resolvers do.
+_OTHERS: dict[str, dict[str, _Entry]] = {
+    "Entity": {**_columns("name", "is_team"), **_TIMES},
+    "ArtifactType": {**_columns("name"), **_TIMES},
+    "ArtifactVersion": {**_columns("path"), **_TIMES},
+    "File": {**_columns("name", "digest"), **_TIMES},
+    "Alias": {**_columns("alias"), **_TIMES},
+    "Membership": {**_columns("version_index"), "path": ("plain", attrgetter("collection.path")), **_TIMES},
+}
 
 _TABLES = {
+    **_OTHERS,
     "Run": _RUN,
     "Project": _PROJECT,
     "Sweep": _SWEEP,
@@ -147,6 +165,15 @@ _TABLES = {
     "User": _USERS,
 }
 
+_SAME = {
+    "sweep_name": "sweep",
+    "tag": "tags",
+    "alias": "aliases",
+    "entity_name": "entity",
+    "user.username": "username",
+}
+"""Names of a column that has another one: stores see only that."""
+
 
 def _camel(name: str) -> str:
     head, *tail = name.split("_")
@@ -154,62 +181,71 @@ def _camel(name: str) -> str:
 
 
 _SPELLINGS = {
-    type_name: {spelling: name for name in table for spelling in (name, _camel(name))}
-    for type_name, table in _TABLES.items()
+    kind: {spelling: name for name in table for spelling in (name, _camel(name))} for kind, table in _TABLES.items()
 }
 
 
-def known_fields(type_name: str) -> list[str]:
+def known_fields(kind: str) -> list[str]:
     """The fields of a type that filters and orders may name, in snake_case; JSON fields with ``.<key>``."""
-    paths = [f"{name}.<key>" if kind == "json" else name for name, (kind, _) in _TABLES[type_name].items()]
-    return [*paths, "keys_info.keys.<key>"] if type_name == "Run" else paths
+    paths = [f"{name}.<key>" if entry[0] == "json" else name for name, entry in _TABLES[kind].items()]
+    return [*paths, "keys_info.keys.<key>"] if kind == "Run" else paths
 
 
-def field(type_name: str, path: str, dialect: Dialect, role: str = "filter") -> Field:
-    """The field that a path names. Raises :class:`LanguageError` for an unknown one, with the known ones."""
-    spellings, table = _SPELLINGS[type_name], _TABLES[type_name]
-    name = spellings.get(path)
+def path_of(kind: str, text: str, dialect: Dialect, role: str = "filter") -> Path:
+    """The path that a document names. Raises :class:`LanguageError` for an unknown one, with the known ones."""
+    spellings, table = _SPELLINGS[kind], _TABLES[kind]
+    name = spellings.get(text)
     if name is not None:
-        kind, get = table[name]
-        return Field(path, kind, get)
-    keys = split_path(path, dialect.literal_keys)
+        return Path(table[name][0], _SAME.get(name, name))
+    keys = split_path(text, dialect.literal_keys)
     name = spellings.get(keys[0])
     if name is not None and table[name][0] == "json" and len(keys) > 1:
         rest = keys[1:]
         if keys[0] == "config" and len(rest) > 1 and rest[1] == "value":
             # config.k.value is the wire's wrapping of config.k; a nested key "value" is config.k.value.value.
             del rest[1]
-        return Field(path, "json", _digger(table[name][1], rest, dialect))
-    if type_name == "Run" and keys[:2] in (["keys_info", "keys"], ["keysInfo", "keys"]) and len(keys) > 2:
-        wanted = ".".join(keys[2:])
-        return Field(path, "json", lambda run: history_keys(run)["keys"].get(wanted, MISSING))
+        return Path("json", name, tuple(rest))
+    if kind == "Run" and keys[:2] in (["keys_info", "keys"], ["keysInfo", "keys"]) and len(keys) > 2:
+        return Path("json", "keys_info", (".".join(keys[2:]),))
     raise LanguageError(
-        f"{role} names {path!r}, which is no field of {type_name}"
-        + suggestion(keys[0], {*(p for p in table), *(["keys_info"] if type_name == "Run" else [])}, "known fields")
-        + (f" (known: {', '.join(known_fields(type_name))})" if role == "filter" else "")
+        f"{role} names {text!r}, which is no field of {kind}"
+        + suggestion(keys[0], {*(p for p in table), *(["keys_info"] if kind == "Run" else [])}, "known fields")
+        + (f" (known: {', '.join(known_fields(kind))})" if role == "filter" else "")
     )
 
 
-def _digger(base: Getter, keys: list[str], dialect: Dialect) -> Getter:
+def getter(kind: str, path: Path, nan_text: bool = False) -> Getter:
+    """What gives the value at a path of a record of ``kind``. With ``nan_text``, a number that is not finite inside a
+    JSON column is its text."""
+    if path.name == "keys_info":
+        (wanted,) = path.keys
+        return lambda run: _key_info(run, wanted)
+    base = _TABLES[kind][path.name][1]
+    if not path.keys:
+        return base
+    get = _digger(base, path.keys)
+    return (lambda record: _as_text(get(record))) if nan_text else get
+
+
+def _key_info(run: Any, key: str) -> Any:
+    facts = run.history.keys().get(key)
+    return MISSING if facts is None else facts.info
+
+
+def _digger(base: Getter, keys: tuple[str, ...]) -> Getter:
     if len(keys) == 1:
         key = keys[0]
+        return lambda record: base(record).get(key, MISSING)
 
-        def get(record: Any) -> Any:
-            return base(record).get(key, MISSING)
+    def get(record: Any) -> Any:
+        value = base(record)
+        for key in keys:
+            if type(value) is not dict:
+                return MISSING
+            value = value.get(key, MISSING)
+        return value
 
-    else:
-
-        def get(record: Any) -> Any:
-            value = base(record)
-            for key in keys:
-                if type(value) is not dict:
-                    return MISSING
-                value = value.get(key, MISSING)
-            return value
-
-    if dialect.nan == "token":
-        return get
-    return lambda record: _as_text(get(record))
+    return get
 
 
 def _as_text(value: Any) -> Any:

@@ -1,6 +1,6 @@
 """Mutations of projects, runs, sweeps and reports. In an input, null means "leave as it is" (seen in both clients).
 
-Everything that can be wrong is checked before the store is touched.
+What a mutation gives is the record that the store returned for its change: one read before is stale.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from wbmodel.codec import loads
+from wbmodel.engine.conditions import Compare
 from wbmodel.engine.context import Context
-from wbmodel.engine.fields import LanguageError
+from wbmodel.engine.fields import LanguageError, Path
 from wbmodel.engine.records import (
     EntityRecord,
     ProjectRecord,
@@ -23,6 +24,7 @@ from wbmodel.engine.records import (
     load_summary_text,
 )
 from wbmodel.engine.resolvers import NotFound, Resolver
+from wbmodel.engine.select import Select
 from wbmodel.errors import suggestion
 
 __all__ = ["MUTATIONS", "found", "owner_of", "project_of"]
@@ -44,7 +46,11 @@ def mutation(function: Callable[[Context, Input], dict[str, Any]]) -> Callable[[
 
     def resolve(_: Any, context: Context, args: dict[str, Any]) -> dict[str, Any]:
         given = args["input"]
-        return {"clientMutationId": given.get("clientMutationId"), **function(context, given)}
+        # The mutations of a document are one change, and each that fails is undone alone.
+        with context.writer.savepoint():
+            payload = {"clientMutationId": given.get("clientMutationId"), **function(context, given)}
+        context.counts.forget()
+        return payload
 
     MUTATIONS[f"Mutation.{name}"] = resolve
     return function
@@ -67,7 +73,7 @@ def owner_of(context: Context, name: str | None) -> EntityRecord:
     """The entity that an input names, or the viewer's default one."""
     entity = context.entity(name)
     if entity is None:
-        hint = suggestion(name or "", (e.name for e in context.store.entities()), "known entities")
+        hint = suggestion(name or "", context.names("entities"), "known entities")
         raise NotFound(f"entity {name!r} does not exist, or this account may not see it{hint}")
     return entity
 
@@ -77,7 +83,7 @@ def project_of(context: Context, entity: str | None, name: str | None) -> Projec
     owner = owner_of(context, entity)
     project = context.store.project(owner.name, name) if name else None
     if project is None:
-        hint = suggestion(name or "", (p.name for p in context.store.projects(owner)), "known projects")
+        hint = suggestion(name or "", context.names("entity.projects", owner), "known projects")
         raise NotFound(f"project '{owner.name}/{name}' does not exist, or this account may not see it{hint}")
     return project
 
@@ -128,16 +134,16 @@ def upsert_model(context: Context, given: Input) -> dict[str, Any]:
         project = context.store.project(owner_of(context, given.get("entityName")).name, name)
     if project is None:
         owner = owner_of(context, given.get("entityName"))
-        project = context.store.add_project(owner, str(name), user=context.store.viewer, **changes)
+        project = context.writer.add_project(owner, str(name), user=context.store.viewer, **changes)
         return {"inserted": True, "model": project, "project": project}
-    context.store.update(project, **changes)
-    return {"inserted": False, "model": project, "project": project}
+    changed = context.writer.update(project.id, **changes)
+    return {"inserted": False, "model": changed, "project": changed}
 
 
 @mutation
 def delete_model(context: Context, given: Input) -> dict[str, Any]:
     """Delete a project with all that is in it."""
-    context.store.delete(found(context, given["id"], ProjectRecord, "project"))
+    context.writer.delete(found(context, given["id"], ProjectRecord, "project").id)
     return {"success": True}
 
 
@@ -147,8 +153,8 @@ def rename_project(context: Context, given: Input) -> dict[str, Any]:
     project = project_of(context, given.get("entityName"), given["oldProjectName"])
     if not given["newProjectName"]:
         raise LanguageError("newProjectName must not be empty")
-    context.store.update(project, name=given["newProjectName"])
-    return {"inserted": False, "project": project}
+    renamed = context.writer.update(project.id, name=given["newProjectName"])
+    return {"inserted": False, "project": renamed}
 
 
 # -- runs ------------------------------------------------------------------------------------------
@@ -183,17 +189,16 @@ def upsert_bucket(context: Context, given: Input) -> dict[str, Any]:
     if given.get("sweep") is not None:
         changes["sweep"] = _sweep_of(context, project, given["sweep"])
     if run is not None:
-        context.store.update(run, **changes)
-        return {"bucket": run, "inserted": False}
+        return {"bucket": context.writer.update(run.id, **changes), "inserted": False}
     if project is None:
         owner = owner_of(context, given.get("entityName"))
         title = given.get("modelName") or _DEFAULT_PROJECT
-        project = context.store.add_project(owner, title, user=context.store.viewer)
+        project = context.writer.add_project(owner, title, user=context.store.viewer)
     where = project
     name = given.get("name") or _new_name(lambda text: context.store.run(where, text))
-    run = context.store.add_run(project, name, **{"state": "running", "user": context.store.viewer, **changes})
-    context.store.update(run, heartbeat_at=run.created_at, updated_at=run.created_at)
-    return {"bucket": run, "inserted": True}
+    run = context.writer.add_run(project, name, **{"state": "running", "user": context.store.viewer, **changes})
+    started = context.writer.update(run.id, heartbeat_at=run.created_at, updated_at=run.created_at)
+    return {"bucket": started, "inserted": True}
 
 
 def _bucket(context: Context, given: Input) -> tuple[ProjectRecord | None, RunRecord | None]:
@@ -212,8 +217,8 @@ def _sweep_of(context: Context, project: ProjectRecord | None, name: str) -> Swe
         return None
     sweep = context.store.sweep(project, name) if project is not None else None
     if sweep is None:
-        sweeps = context.store.sweeps(project) if project is not None else ()
-        hint = suggestion(name, (s.name for s in sweeps), "known sweeps")
+        known = context.names("project.sweeps", project) if project is not None else ()
+        hint = suggestion(name, known, "known sweeps")
         raise NotFound(f"sweep {name!r} does not exist in the run's project{hint}")
     return sweep
 
@@ -223,23 +228,23 @@ def delete_run(context: Context, given: Input) -> dict[str, Any]:
     """Delete a run, and with ``deleteArtifacts`` the artifacts that it logged."""
     run = found(context, given["id"], RunRecord, "run")
     if given.get("deleteArtifacts"):
-        for artifact in context.store.logged(run):
-            context.store.delete(artifact)
-    context.store.delete(run)
+        for artifact in context.store.select(Select("run.logged", run.id)).rows:
+            context.writer.delete(artifact.id)
+    context.writer.delete(run.id)
     return {}
 
 
 @mutation
 def update_run_state(context: Context, given: Input) -> dict[str, Any]:
     """Write a run's state as it is given."""
-    context.store.update(found(context, given["id"], RunRecord, "run"), state=given["state"])
+    context.writer.update(found(context, given["id"], RunRecord, "run").id, state=given["state"])
     return {"success": True}
 
 
 @mutation
 def stop_run(context: Context, given: Input) -> dict[str, Any]:
     """Ask a run to stop: its client reads ``stopped``."""
-    context.store.update(found(context, given["id"], RunRecord, "run"), stopped=True)
+    context.writer.update(found(context, given["id"], RunRecord, "run").id, stopped=True)
     return {"success": True}
 
 
@@ -276,19 +281,18 @@ def upsert_sweep(context: Context, given: Input) -> dict[str, Any]:
     if given.get("config") is not None:
         changes.update(config=_parsed(given, "config", _sweep_config), config_source=given["config"])
     if given.get("id"):
-        sweep = found(context, given["id"], SweepRecord, "sweep")
-        context.store.update(sweep, **changes)
-        return {"sweep": sweep, "inserted": False, "configValidationWarnings": []}
+        changed = context.writer.update(found(context, given["id"], SweepRecord, "sweep").id, **changes)
+        return {"sweep": changed, "inserted": False, "configValidationWarnings": []}
     project = project_of(context, given.get("entityName"), given.get("projectName"))
     name = _new_name(lambda text: context.store.sweep(project, text))
-    sweep = context.store.add_sweep(project, name, **{"user": context.store.viewer, **changes})
+    sweep = context.writer.add_sweep(project, name, **{"user": context.store.viewer, **changes})
     return {"sweep": sweep, "inserted": True, "configValidationWarnings": []}
 
 
 @mutation
 def delete_sweep(context: Context, given: Input) -> dict[str, Any]:
     """Delete a sweep; its runs stay."""
-    context.store.delete(found(context, given["id"], SweepRecord, "sweep"))
+    context.writer.delete(found(context, given["id"], SweepRecord, "sweep").id)
     return {"success": True}
 
 
@@ -305,17 +309,20 @@ def upsert_view(context: Context, given: Input) -> dict[str, Any]:
         view = found(context, given["id"], ViewRecord, "report")
         if given.get("name"):
             changes["name"] = given["name"]
-        context.store.update(view, **changes)
-        return {"view": view, "inserted": False}
+        return {"view": context.writer.update(view.id, **changes), "inserted": False}
     project = project_of(context, given.get("entityName"), given.get("projectName"))
-    names = {view.name for view in context.store.views(project)}
-    name = given.get("name") or _new_name(names.__contains__, 12)
-    view = context.store.add_view(project, name, **{"user": context.store.viewer, **changes})
+    name = given.get("name") or _new_name(lambda text: _is_view(context, project, text), 12)
+    view = context.writer.add_view(project, name, **{"user": context.store.viewer, **changes})
     return {"view": view, "inserted": True}
+
+
+def _is_view(context: Context, project: ProjectRecord, name: str) -> bool:
+    where = Compare(Path("plain", "name"), "eq", name)
+    return bool(context.store.select(Select("project.views", project.id, where, first=1)).rows)
 
 
 @mutation
 def delete_view(context: Context, given: Input) -> dict[str, Any]:
     """Delete a report; drafts are reports of their own here, so there are none left."""
-    context.store.delete(found(context, given["id"], ViewRecord, "report"))
+    context.writer.delete(found(context, given["id"], ViewRecord, "report").id)
     return {"success": True, "pendingDrafts": False}

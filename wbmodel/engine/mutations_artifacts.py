@@ -18,17 +18,17 @@ def _artifact(context: Context, given: Input) -> ArtifactRecord:
     return found(context, given["artifactID"], ArtifactRecord, "artifact")
 
 
-def _memberships(context: Context, artifact: ArtifactRecord, wanted: list[Input]) -> dict[MembershipRecord, list[str]]:
-    """The aliases that an input names, by the place of the artifact that they belong to."""
-    places = {m.collection.name: m for m in reversed(context.store.memberships(artifact))}
-    named: dict[MembershipRecord, list[str]] = {}
+def _named(artifact: ArtifactRecord, wanted: list[Input]) -> list[tuple[MembershipRecord, list[str]]]:
+    """The aliases that an input names, with the place of the artifact that they belong to."""
+    places = {m.collection.name: m for m in reversed(artifact.memberships)}
+    named: dict[str, list[str]] = {}
     for item in wanted:
         collection = item["artifactCollectionName"]
         if collection not in places:
             where = ", ".join(sorted(places))
             raise NotFound(f"artifact {artifact.path!r} is not in a collection {collection!r}; it is in {where}")
-        named.setdefault(places[collection], []).append(item["alias"])
-    return named
+        named.setdefault(collection, []).append(item["alias"])
+    return [(places[collection], aliases) for collection, aliases in named.items()]
 
 
 @mutation
@@ -50,22 +50,19 @@ def update_artifact(context: Context, given: Input) -> dict[str, Any]:
     added = [tag["tagName"] for tag in given.get("tagsToAdd") or ()]
     if gone or added:
         changes["tags"] = list(dict.fromkeys([*(tag for tag in artifact.tags if tag not in gone), *added]))
-    named = _memberships(context, artifact, given["aliases"]) if given.get("aliases") is not None else None
-    context.store.update(artifact, **changes)
-    if named is not None:
-        own = context.store.memberships(artifact)[0]
-        for membership, aliases in (named or {own: []}).items():
+    if given.get("aliases") is not None:
+        for membership, aliases in _named(artifact, given["aliases"]) or [(artifact.memberships[0], [])]:
             # 0.10.28 lists version aliases with the others; the server gives those by itself.
-            context.store.set_aliases(membership, [a for a in aliases if a != f"v{membership.version_index}"])
-    return {"artifact": artifact}
+            context.writer.set_aliases(membership, [a for a in aliases if a != f"v{membership.version_index}"])
+    return {"artifact": context.writer.update(artifact.id, **changes)}
 
 
 @mutation
 def add_aliases(context: Context, given: Input) -> dict[str, Any]:
     """Give a version more aliases; each moves here from the version that had it."""
     artifact = _artifact(context, given)
-    for membership, aliases in _memberships(context, artifact, given["aliases"]).items():
-        context.store.set_aliases(membership, [*membership.aliases, *aliases])
+    for membership, aliases in _named(artifact, given["aliases"]):
+        context.writer.set_aliases(membership, [*membership.aliases, *aliases])
     return {"success": True}
 
 
@@ -73,8 +70,8 @@ def add_aliases(context: Context, given: Input) -> dict[str, Any]:
 def delete_aliases(context: Context, given: Input) -> dict[str, Any]:
     """Take aliases from a version."""
     artifact = _artifact(context, given)
-    for membership, aliases in _memberships(context, artifact, given["aliases"]).items():
-        context.store.set_aliases(membership, [a for a in membership.aliases if a not in aliases])
+    for membership, aliases in _named(artifact, given["aliases"]):
+        context.writer.set_aliases(membership, [a for a in membership.aliases if a not in aliases])
     return {"success": True}
 
 
@@ -82,12 +79,12 @@ def delete_aliases(context: Context, given: Input) -> dict[str, Any]:
 def delete_artifact(context: Context, given: Input) -> dict[str, Any]:
     """Delete a version. One that has aliases goes only with ``deleteAliases``."""
     artifact = _artifact(context, given)
-    aliases = [alias for m in context.store.memberships(artifact) for alias in m.aliases]
+    aliases = [alias for m in artifact.memberships for alias in m.aliases]
     if aliases and not given.get("deleteAliases"):
         raise LanguageError(
             f"artifact {artifact.path!r} has aliases {', '.join(aliases)}; delete them, or give deleteAliases: true"
         )
-    context.store.delete(artifact)
+    context.writer.delete(artifact.id)
     return {"artifact": artifact}
 
 
@@ -99,5 +96,5 @@ def use_artifact(context: Context, given: Input) -> dict[str, Any]:
     run = context.store.run(project, given["runName"])
     if run is None:
         raise NotFound(f"run {given['runName']!r} does not exist in project {project.path!r}")
-    context.store.use(run, artifact)
+    context.writer.use(run, artifact)
     return {"artifact": artifact}

@@ -1,38 +1,44 @@
-"""Orders: ``+key`` and ``-key`` terms -> rows in one total order, and keys to find a place in it again.
+"""Orders of Python objects: terms -> rows in one total order, and keys to find a place in it again.
 
 Ascending: numbers, then text (by code point), then booleans, then lists, then objects (both by JSON text), or the types
-as the dialect orders them; descending: the exact reverse. Null, absent and NaN come last in both directions (or first,
-if the dialect says so). Rows that tie in every key stand newest first, then by name; that is also the order when none
-is asked.
+as the collation orders them; descending: the exact reverse. Null, absent and NaN come last in both directions (or
+first, if the collation says so). Rows that tie in every key stand newest first, then by name, then by node id, which no
+two rows share; that is also the order when none is asked.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
+from operator import attrgetter
 from typing import Any
 from zlib import crc32
 
 import attrs
 
 from wbmodel.codec import dumps
-from wbmodel.engine.dialect import TYPES, Dialect, ValueType
-from wbmodel.engine.fields import MISSING, Getter, field
-from wbmodel.engine.paths import split_order
+from wbmodel.engine.dialect import TYPES, ValueType
+from wbmodel.engine.fields import MISSING, Getter, Path, getter
+from wbmodel.engine.select import Collation, Place, Rank, Term
 
-__all__ = ["Order", "Rank", "compile_order", "parse_order"]
+__all__ = ["Order", "compile_order", "fits", "ranker"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-
-Rank = tuple[int, Any]
-"""The place of a value's type among the types, and the value: a number, text, bool, or the JSON text of a list or
-object. Dates are microseconds."""
 
 _HELD: dict[ValueType, tuple[type, ...]] = {
     "number": (int, float), "text": (str,), "bool": (bool,), "list": (str,), "object": (str,),
 }  # fmt: skip
 """What a rank holds of a value of each type."""
+
+_NAMES: Mapping[str, Getter] = {
+    "User": attrgetter("username"),
+    "Artifact": attrgetter("artifact.id"),
+    "ArtifactVersion": attrgetter("path"),
+    "Membership": attrgetter("collection.path"),
+    "Alias": attrgetter("alias"),
+}
+"""What a row is called, a text, where that is not its ``name``."""
 
 
 def ranker(types: Sequence[ValueType]) -> Callable[[Any], Rank | None]:
@@ -51,22 +57,16 @@ def ranker(types: Sequence[ValueType]) -> Callable[[Any], Rank | None]:
         if value is None or value is MISSING:
             return None
         if kind is datetime:
-            return (number, microseconds(value))
+            return (number, _microseconds(value))
         return (mapping if kind is dict else array, dumps(value))
 
     return rank
 
 
-def microseconds(moment: datetime) -> int:
+def _microseconds(moment: datetime) -> int:
     """Microseconds since 1970, exact."""
     span = moment - _EPOCH
     return (span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds
-
-
-def parse_order(text: str | None, dialect: Dialect) -> tuple[tuple[str, bool], ...]:
-    """The terms of an order argument as ``(path, descending)``; only the first when the dialect honours one."""
-    keys = split_order(text or "")
-    return tuple(keys if dialect.multi_order else keys[:1])
 
 
 @attrs.frozen(slots=True)
@@ -76,13 +76,10 @@ class Order:
 
     keys: tuple[tuple[Getter, bool], ...]
     nulls_first: bool
-    tie: Callable[[Any], tuple[Any, ...]]
-    types: tuple[ValueType, ...] = TYPES
-    newest: tuple[Getter, Getter] | None = None
-    """Getters of date and name when :attr:`tie` means "newest first, then by name": two plain sorts are quicker."""
-    rank: Callable[[Any], Rank | None] = attrs.field(
-        init=False, default=attrs.Factory(lambda self: ranker(self.types), takes_self=True)
-    )
+    date: Getter
+    name: Getter
+    shuffle: int | None
+    rank: Callable[[Any], Rank | None]
 
     def sort(self, rows: Sequence[Any]) -> list[Any]:
         """The rows in order. Rows that tie in all keys must be in tie order already, see :meth:`settle`."""
@@ -103,28 +100,29 @@ class Order:
 
     def settle(self, rows: Sequence[Any]) -> list[Any]:
         """The rows in tie order."""
-        if self.newest is None:
+        if self.shuffle is not None:
             return sorted(rows, key=self.tie)
-        date, name = self.newest
-        settled = sorted(rows, key=name)
-        settled.sort(key=date, reverse=True)
+        # Plain sorts by one text each are quicker than one by tuples, and two rows of one name are rare.
+        name = self.name
+        settled = list(rows)
+        if len(set(map(name, settled))) < len(settled):
+            settled.sort(key=attrgetter("id"))
+        settled.sort(key=name)
+        settled.sort(key=self.date, reverse=True)
         return settled
 
-    def place(self, row: Any) -> list[Any]:
-        """Where a row stands: its rank for each key, then its tie key. Plain JSON values."""
-        return [*(None if (r := self.rank(get(row))) is None else list(r) for get, _ in self.keys), list(self.tie(row))]
+    def tie(self, row: Any) -> tuple[int, str, str]:
+        """What orders rows that tie in every key, ascending."""
+        name = self.name(row)
+        if self.shuffle is not None:
+            return (crc32(f"{self.shuffle}:{name}".encode("utf-8", "surrogatepass")), name, row.id)
+        return (-_microseconds(self.date(row)), name, row.id)
 
-    def fits(self, place: Any) -> bool:
-        """Whether ``place`` could have come from this order."""
-        return (
-            isinstance(place, list)
-            and len(place) == len(self.keys) + 1
-            and all(_is_rank(item, self.types) for item in place[:-1])
-            and isinstance(place[-1], list)
-            and [type(item) for item in place[-1]] == [int, str]
-        )
+    def place(self, row: Any) -> Place:
+        """Where a row stands."""
+        return (*(self.rank(get(row)) for get, _ in self.keys), self.tie(row))
 
-    def is_after(self, row: Any, place: list[Any]) -> bool:
+    def is_after(self, row: Any, place: Place) -> bool:
         """Whether ``row`` comes after the place that another row had."""
         for (get, descending), before in zip(self.keys, place, strict=False):
             mine = self.rank(get(row))
@@ -132,14 +130,36 @@ class Order:
                 if (mine is None) != (before is None):
                     return (mine is None) is not self.nulls_first
                 continue
-            other = tuple(before)
-            if mine != other:
-                return (mine < other) if descending else (mine > other)
-        return self.tie(row) > tuple(place[-1])
+            if mine != before:
+                return bool(mine < before) if descending else bool(mine > before)
+        return bool(self.tie(row) > place[-1])
 
 
 def _first(pair: tuple[Rank, Any]) -> Rank:
     return pair[0]
+
+
+def compile_order(terms: Sequence[Term], kind: str, collation: Collation) -> Order:
+    """An order of records of ``kind``."""
+    return Order(
+        tuple((getter(kind, term.path, collation.nan_text), term.descending) for term in terms),
+        collation.nulls_first,
+        getter(kind, Path("time", "created_at")),
+        _NAMES.get(kind, attrgetter("name")),
+        collation.shuffle,
+        ranker(collation.types),
+    )
+
+
+def fits(place: Any, terms: Sequence[Term], collation: Collation) -> bool:
+    """Whether decoded JSON could be a place of an order, with lists for tuples."""
+    return (
+        isinstance(place, list)
+        and len(place) == len(terms) + 1
+        and all(_is_rank(item, collation.types) for item in place[:-1])
+        and isinstance(place[-1], list)
+        and [type(item) for item in place[-1]] == [int, str, str]
+    )
 
 
 def _is_rank(item: Any, types: Sequence[ValueType]) -> bool:
@@ -149,22 +169,3 @@ def _is_rank(item: Any, types: Sequence[ValueType]) -> bool:
         return False
     kind = type(item[1])
     return 0 <= item[0] < len(types) and kind in _HELD[types[item[0]]] and not (kind is float and math.isnan(item[1]))
-
-
-def compile_order(terms: Sequence[tuple[str, bool]], type_name: str, dialect: Dialect, name: Getter) -> Order:
-    """An order of records of ``type_name``. ``name`` gives the last word among rows that tie, a text."""
-    keys = tuple((field(type_name, path, dialect, "order").get, descending) for path, descending in terms)
-    created = field(type_name, "created_at", dialect).get
-    if dialect.ties == "arbitrary":
-        seed = dialect.seed
-
-        def tie(row: Any) -> tuple[Any, ...]:
-            key = name(row)
-            return (crc32(f"{seed}:{key}".encode("utf-8", "surrogatepass")), key)
-
-        return Order(keys, dialect.nulls == "first", tie, dialect.types)
-
-    def newest_first(row: Any) -> tuple[Any, ...]:
-        return (-microseconds(created(row)), name(row))
-
-    return Order(keys, dialect.nulls == "first", newest_first, dialect.types, (created, name))

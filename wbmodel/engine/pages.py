@@ -1,224 +1,209 @@
-"""Connections: rows of a parent, filtered, ordered and cut into pages by keyset cursors.
+"""Connections: the arguments of a document -> a :class:`Select`, and its page as edges with cursors.
 
 A cursor says where its row stood (the ranks of its order keys and its tie key), so a page goes on at the right place
-while rows are added, changed or deleted. What was filtered and sorted is kept per store version: reading 10,000 rows
-in pages of 1,000 filters and sorts once.
+while rows are added, changed or deleted.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from zlib import crc32
 
 import attrs
 
 from wbmodel.codec import dumps, loads
+from wbmodel.engine.conditions import All, Condition, all_of, load_filter, parse_filter
 from wbmodel.engine.dialect import Dialect
-from wbmodel.engine.fields import LanguageError
-from wbmodel.engine.filters import compile_filter, load_filter
-from wbmodel.engine.orders import Order, compile_order, parse_order
-from wbmodel.engine.records import Record
-from wbmodel.engine.store import Store
+from wbmodel.engine.fields import LanguageError, path_of
+from wbmodel.engine.orders import fits
+from wbmodel.engine.paths import split_order
+from wbmodel.engine.select import RELATIONS, Collation, Page, Place, Select, Term
+from wbmodel.weighted_cache import WeightedCache
 
-__all__ = ["DEFAULT_FIRST", "Connection", "Edge", "Pager", "fixed_order"]
+__all__ = ["DEFAULT_FIRST", "LINES", "Connection", "Edge", "Line", "LinePage", "Reader", "stamp_of"]
 
 DEFAULT_FIRST = 50
 """Rows of a page when the document does not say."""
 
-_KEPT = 64
-
-Terms = tuple[tuple[str, bool], ...]
-
-_NAMES: dict[str, Callable[[Any], str]] = {
-    "User": lambda user: str(user.username),
-    "Artifact": lambda membership: str(membership.artifact.id),
-}
+_KEPT_FILTERS = 1024 * 1024
+"""Characters of the filter texts whose condition is kept: the pages of a listing read theirs once."""
 
 
-def _name(record: Any) -> str:
-    return str(record.name)
+LINES = 0
+"""What cursors of numbered lines call their order."""
 
 
 class Edge:
     """One row of a page."""
 
-    __slots__ = ("connection", "node")
+    __slots__ = ("_at", "connection", "node")
 
-    def __init__(self, connection: Connection, node: Any) -> None:
+    def __init__(self, connection: Connection, at: int, node: Any) -> None:
         self.connection = connection
         self.node = node
+        self._at = at
 
     @property
     def cursor(self) -> str:
         """Where to go on after this row."""
-        return self.connection.cursor(self.node)
+        return self.connection.cursor(self._at)
 
 
 @attrs.frozen(slots=True, eq=False)
 class Connection:
-    """One page: ``rows``, whether more follow, and how many rows there are in all."""
+    """A page as a document sees it."""
 
-    rows: Sequence[Any]
-    has_next: bool
-    total: int
-    order: Order
+    page: Page
     stamp: int
+    """What the order is called in cursors: they go with the order that gave them."""
+
+    @property
+    def rows(self) -> Sequence[Any]:
+        """The records."""
+        return self.page.rows
 
     @property
     def edges(self) -> list[Edge]:
         """The rows as edges."""
-        return [Edge(self, row) for row in self.rows]
+        return [Edge(self, at, row) for at, row in enumerate(self.page.rows)]
 
-    def cursor(self, row: Any) -> str:
-        """The opaque cursor of a row of this order."""
-        text = dumps([self.stamp, *self.order.place(row)])
+    @property
+    def has_next(self) -> bool:
+        """Whether rows follow."""
+        return self.page.has_next
+
+    @property
+    def total(self) -> int:
+        """How many rows match in all."""
+        return self.page.total
+
+    def cursor(self, at: int) -> str:
+        """The opaque cursor of a row, by its place on the page."""
+        text = dumps([self.stamp, *self.page.places[at]])
         return base64.urlsafe_b64encode(text.encode("utf-8", "surrogatepass")).decode()
 
     @property
     def end_cursor(self) -> str | None:
         """The cursor of the last row; None on an empty page."""
-        return self.cursor(self.rows[-1]) if self.rows else None
+        return self.cursor(len(self.rows) - 1) if self.rows else None
 
 
-def fixed_order(key: Callable[[Any], tuple[int, str]]) -> Order:
-    """An order by one key that documents cannot change."""
-    return Order((), False, key)
+class Line:
+    """A numbered line of a terminal."""
+
+    __slots__ = ("line", "number")
+
+    def __init__(self, number: int, line: Any) -> None:
+        self.number = number
+        self.line = line
 
 
-class Pager:
-    """Pages of a store's lists under a dialect, with a small cache of sorted lists."""
+@attrs.frozen(slots=True, eq=False)
+class LinePage:
+    """A page of numbered lines."""
 
-    def __init__(self, store: Store, dialect: Dialect) -> None:
-        self.store = store
+    rows: Sequence[Line]
+    has_next: bool
+    total: int
+
+    @property
+    def places(self) -> Sequence[Place]:
+        """The place of each line: its number."""
+        return [((line.number, "", ""),) for line in self.rows]
+
+
+class Reader:
+    """Reads the arguments of connections under a dialect."""
+
+    def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
-        self._version = -1
-        self._kept: OrderedDict[Any, Any] = OrderedDict()
+        self.collation = Collation(
+            dialect.types,
+            dialect.nulls == "first",
+            dialect.nan == "text",
+            dialect.seed if dialect.ties == "arbitrary" else None,
+        )
+        self._filters: WeightedCache[Condition] = WeightedCache(_KEPT_FILTERS)
 
-    def connection(
+    def ask(
         self,
-        type_name: str,
-        parent: Record | None,
         relation: str,
-        rows: Callable[[], Sequence[Any]],
-        args: dict[str, Any],
-    ) -> Connection:
-        """A page of a connection that takes ``filters`` and ``order``. ``rows`` lists it whole, when needed."""
-        order, terms = self._order(type_name, args)
-        found = self._sorted(type_name, parent, relation, rows, args, order, terms)
-        return self._page(found, order, crc32(repr(terms).encode("utf-8", "surrogatepass")), args)
+        parent: str | None,
+        args: Mapping[str, Any],
+        where: Condition = All(),  # noqa: B008  frozen
+        order: tuple[Term, ...] = (),
+    ) -> Select:
+        """The question of a connection with the arguments ``filters``, ``order``, ``first`` and ``after``, as far as it
+        takes them. ``where`` narrows it further; ``order`` holds where the document asks for none. Raises
+        :class:`LanguageError`."""
+        kind = RELATIONS[relation].kind
+        terms = self._terms(kind, args.get("order")) or order
+        where = all_of([where, self.where(kind, args.get("filters"))])
+        ask = Select(relation, parent, where, terms, None, self._first(args), self.collation)
+        after = args.get("after")
+        if not after:
+            return ask
+        return attrs.evolve(ask, after=_decoded(after, ask.terms, ask.collation, stamp_of(ask)))
 
-    def listing(self, order: Order, rows: Sequence[Any], args: dict[str, Any]) -> Connection:
-        """A page of a list in an order of its own, such as files by name."""
-        return self._page(order.settle(rows), order, 0, args)
+    def window(self, args: Mapping[str, Any]) -> tuple[int, int]:
+        """The first line that a connection of numbered lines asks for, and how many at most."""
+        first, after = self._first(args), args.get("after")
+        return (_decoded(after, (), self.collation, LINES)[-1][0] + 1 if after else 0), first
 
-    def whole(self, order: Order, rows: Sequence[Any]) -> Connection:
-        """A list that has no pages."""
-        return Connection(order.settle(rows), False, len(rows), order, 0)
-
-    def count(
-        self,
-        type_name: str,
-        parent: Record | None,
-        relation: str,
-        rows: Callable[[], Sequence[Any]],
-        args: dict[str, Any],
-    ) -> int:
-        """How many rows match ``filters``."""
-        order, terms = self._order(type_name, {})
-        return len(self._sorted(type_name, parent, relation, rows, args, order, terms))
+    def where(self, kind: str, text: Any) -> Condition:
+        """The condition of a ``filters`` argument."""
+        if text in (None, "", "{}"):
+            return All()
+        self._honours(kind, "filters")
+        if not isinstance(text, str):
+            return parse_filter(load_filter(text), kind, self.dialect)
+        key = f"{kind}\n{text}"
+        found = self._filters.get(key)
+        if found is None:
+            found = parse_filter(load_filter(text), kind, self.dialect)
+            self._filters.put(key, found, len(key))
+        return found
 
     # -- inside ------------------------------------------------------------------------------------
 
-    def _order(self, type_name: str, args: dict[str, Any]) -> tuple[Order, Terms]:
-        terms = parse_order(args.get("order"), self.dialect)
-        if terms == (("created_at", True),) and self.dialect.ties == "newest":
-            terms = ()
-        self._honours(type_name, "order", args.get("order"))
-        key = ("order", type_name, terms)
-        order = self._kept.get(key)
-        if order is None:
-            order = self._keep(key, compile_order(terms, type_name, self.dialect, _NAMES.get(type_name, _name)))
-        return order, terms
-
-    def _honours(self, type_name: str, what: str, given: Any) -> None:
-        if given and type_name not in self.dialect.filtered:
-            raise LanguageError(f"this server takes no {what} on a connection of {type_name}")
-
-    def _sorted(
-        self,
-        type_name: str,
-        parent: Record | None,
-        relation: str,
-        rows: Callable[[], Sequence[Any]],
-        args: dict[str, Any],
-        order: Order,
-        terms: Terms,
-    ) -> list[Any]:
-        if self.store.version != self._version:
-            self._kept.clear()
-            self._version = self.store.version
-        text = args.get("filters")
-        self._honours(type_name, "filters", text not in (None, "", "{}"))
-        place = (type_name, parent.id if parent is not None else None, relation)
-        key = (place, text, terms) if isinstance(text, (str, type(None))) else None
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._list(key)
-        matches = compile_filter(load_filter(text), type_name, self.dialect)
-        if place not in self._kept:
-            self._keep(place, order.settle(rows()))
-        settled = self._list(place)
-        found = settled if matches is None else [row for row in settled if matches(row)]
-        if order.keys:
-            found = order.sort(found)
-        if key is not None:
-            self._keep(key, found)
-        return found
-
-    def _list(self, key: Any) -> list[Any]:
-        kept: list[Any] = self._kept[key]
-        return kept
-
-    def _keep(self, key: Any, value: Any) -> Any:
-        self._kept[key] = value
-        if len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
-        return value
-
-    def _page(self, rows: Sequence[Any], order: Order, stamp: int, args: dict[str, Any]) -> Connection:
+    def _first(self, args: Mapping[str, Any]) -> int:
         first = args.get("first")
         first = DEFAULT_FIRST if first is None else first
         if first < 0:
             raise LanguageError(f"first must not be negative, and it is {first}")
-        after = args.get("after")
-        start = _start(rows, order, _decode(after, order, stamp)) if after else 0
-        stop = start + min(first, self.dialect.max_page)
-        return Connection(rows[start:stop], stop < len(rows), len(rows), order, stamp)
+        return int(min(first, self.dialect.max_page))
+
+    def _terms(self, kind: str, text: str | None) -> tuple[Term, ...]:
+        if not text:
+            return ()
+        keys = split_order(text)
+        keys = keys if self.dialect.multi_order else keys[:1]
+        self._honours(kind, "order")
+        terms = tuple(Term(path_of(kind, path, self.dialect, "order"), descending) for path, descending in keys)
+        newest = len(terms) == 1 and terms[0].descending and terms[0].path.name == "created_at"
+        return () if newest and self.dialect.ties == "newest" else terms
+
+    def _honours(self, kind: str, what: str) -> None:
+        if kind not in self.dialect.filtered:
+            raise LanguageError(f"this server takes no {what} on a connection of {kind}")
 
 
-def _decode(after: str, order: Order, stamp: int) -> list[Any]:
+def stamp_of(ask: Select) -> int:
+    """What cursors call the order of ``ask``."""
+    return crc32(repr(ask.terms).encode("utf-8", "surrogatepass"))
+
+
+def _decoded(after: str, terms: tuple[Term, ...], collation: Collation, stamp: int) -> Place:
     try:
         text = base64.b64decode(after, altchars=b"-_", validate=True).decode("utf-8", "surrogatepass")
         cursor = loads(text)
     except (ValueError, binascii.Error, RecursionError):
         cursor = None
-    if not isinstance(cursor, list) or not cursor or not order.fits(cursor[1:]):
+    if not isinstance(cursor, list) or not cursor or not fits(cursor[1:], terms, collation):
         raise LanguageError(f"after is no cursor of this connection: {after[:80]!r}")
     if cursor[0] != stamp:
         raise LanguageError("after is a cursor of another order; cursors go with the order that gave them")
-    return cursor[1:]
-
-
-def _start(rows: Sequence[Any], order: Order, place: list[Any]) -> int:
-    low, high = 0, len(rows)
-    while low < high:
-        middle = (low + high) // 2
-        if order.is_after(rows[middle], place):
-            high = middle
-        else:
-            low = middle + 1
-    return low
+    return tuple(None if part is None else tuple(part) for part in cursor[1:])

@@ -13,9 +13,21 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
-from wbmodel.engine.context import Alias, Context, Tag, manifest_file
+from wbmodel.engine.conditions import All, Compare, all_of
+from wbmodel.engine.context import Context, Tag
+from wbmodel.engine.fields import Path, getter
 from wbmodel.engine.history import history_keys
-from wbmodel.engine.records import ArtifactRecord, CollectionRecord, FileRecord, RunRecord, SweepRecord, UserRecord
+from wbmodel.engine.records import (
+    AliasRecord,
+    ArtifactRecord,
+    CollectionRecord,
+    FileRecord,
+    RunRecord,
+    SweepRecord,
+    UserRecord,
+)
+from wbmodel.engine.select import Select, Term
+from wbmodel.engine.streams import Stream
 from wbmodel.engine.text import encode
 
 __all__ = ["LOADED", "PLAIN", "Getter", "Loader"]
@@ -41,42 +53,38 @@ def _self(source: Any) -> Any:
 
 
 def _last_event(run: RunRecord) -> str | None:
-    return encode(run.events[-1]) if run.events else None
+    rows = run.events.tail(1)
+    return encode(rows[0]) if rows else None
 
 
-def _tail(rows: Any) -> str:
-    return encode([encode(rows[-1])]) if rows else "[]"
+def _tail(stream: Stream) -> str:
+    return encode([encode(row) for row in stream.tail(1)])
 
 
 def _keys(run: RunRecord) -> dict[str, Any] | None:
-    return history_keys(run) if run.history else None
-
-
-def _summary_number(run: RunRecord, name: str) -> float | None:
-    value: Any = run.summary.get(name)
-    if value is None and "." in name:
-        value = run.summary
-        for part in name.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
-        return None
-    return float(value)
+    return history_keys(run.history) if run.history.count() else None
 
 
 def _best_loss(sweep: SweepRecord, context: Context) -> float | None:
+    """The best finite number that a run of the sweep has for its metric, whose name is a key or a dotted way to one."""
     metric = sweep.config.get("metric")
     if not isinstance(metric, dict) or not isinstance(metric.get("name"), str):
         return None
-    runs = context.store.sweep_runs(sweep)
-    values = [v for v in (_summary_number(run, metric["name"]) for run in runs) if v is not None]
-    return (max if metric.get("goal") == "maximize" else min)(values) if values else None
+    highest, name = metric.get("goal") == "maximize", metric["name"]
+    literal, nested = Path("json", "summary_metrics", (name,)), Path("json", "summary_metrics", tuple(name.split(".")))
+    found: list[float] = []
+    for path, where in ((literal, All()), (nested, Compare(literal, "eq", None))):
+        finite = (Compare(path, "gt", -math.inf), Compare(path, "lt", math.inf))
+        ask = Select("sweep.runs", sweep.id, all_of([where, *finite]), (Term(path, highest),), first=1)
+        found += [float(getter("Run", path)(run)) for run in context.store.select(ask).rows]
+    return (max if highest else min)(found) if found else None
 
 
 # -- artifacts -------------------------------------------------------------------------------------
 
 
-def _aliases(artifact: ArtifactRecord, context: Context) -> list[Alias]:
-    return [Alias(alias, m) for m in context.store.memberships(artifact) for alias in m.aliases]
+def _aliases(artifact: ArtifactRecord) -> list[AliasRecord]:
+    return [alias for membership in artifact.memberships for alias in AliasRecord.of(membership)]
 
 
 def _tags(names: list[str]) -> list[Tag]:
@@ -84,7 +92,7 @@ def _tags(names: list[str]) -> list[Tag]:
 
 
 def _latest(collection: CollectionRecord, context: Context) -> ArtifactRecord | None:
-    found = context.membership(collection, "latest")
+    found = context.store.membership(collection, "latest")
     return None if found is None else found.artifact
 
 
@@ -180,11 +188,11 @@ PLAIN: dict[str, dict[str, Getter]] = {
         "shouldStop": attrgetter("stopped"),
         "readOnly": _constant(False),
         "historyKeys": _keys,
-        "historyLineCount": lambda run: len(run.history),
+        "historyLineCount": lambda run: run.history.length(),
         "historyTail": lambda run: _tail(run.history),
-        "eventsLineCount": lambda run: len(run.events),
+        "eventsLineCount": lambda run: run.events.length(),
         "eventsTail": lambda run: _tail(run.events),
-        "logLineCount": lambda run: len(run.console),
+        "logLineCount": lambda run: run.console.length(),
     },
     "RunEdge": _EDGE,
     "RunConnection": _PAGE,
@@ -244,7 +252,6 @@ PLAIN: dict[str, dict[str, Getter]] = {
         "digestAlgorithm": _constant("MANIFEST_MD5"),
         "metadata": attrgetter("metadata_text"),
         "labels": _constant("{}"),
-        "fileCount": lambda artifact: len(artifact.files),
         "commitHash": attrgetter("commit"),
         # Minus one is "as the collection has it", and nothing here expires.
         "ttlDurationSeconds": _constant(-1),
@@ -252,10 +259,11 @@ PLAIN: dict[str, dict[str, Getter]] = {
         "tags": lambda artifact: _tags(artifact.tags),
         "artifactType": attrgetter("sequence.type"),
         "artifactSequence": attrgetter("sequence"),
+        "aliases": _aliases,
         "createdBy": attrgetter("logged_by"),
         "currentManifest": _self,
     },
-    "ArtifactManifest": {"id": lambda artifact: f"{artifact.id}:manifest", "file": manifest_file},
+    "ArtifactManifest": {"id": lambda artifact: f"{artifact.id}:manifest"},
     "ArtifactEdge": _EDGE,
     "ArtifactConnection": _COUNTED,
     "VersionedArtifactEdge": {
@@ -283,7 +291,7 @@ PLAIN: dict[str, dict[str, Getter]] = {
     "ArtifactCollectionMembership": {
         **_same("id", "versionIndex", "createdAt", "artifact"),
         "artifactCollection": attrgetter("collection"),
-        "aliases": lambda membership: [Alias(alias, membership) for alias in membership.aliases],
+        "aliases": AliasRecord.of,
     },
     "ArtifactCollectionMembershipEdge": _EDGE,
     "ArtifactCollectionMembershipConnection": _PAGE,
@@ -295,7 +303,7 @@ PLAIN: dict[str, dict[str, Getter]] = {
 
 LOADED: dict[str, dict[str, Loader]] = {
     "User": {
-        "teams": lambda user, context: context.store.teams(user),
+        "teams": lambda user, context: context.store.select(Select("user.teams", user.id)).rows,
         "apiKeys": lambda user, context: (),
     },
     "Entity": {
@@ -303,17 +311,18 @@ LOADED: dict[str, dict[str, Loader]] = {
             user for user in map(context.store.user, entity.members) if isinstance(user, UserRecord)
         ],
     },
-    "Project": {"totalSweeps": lambda project, context: len(context.store.sweeps(project))},
+    "Project": {"totalSweeps": lambda project, context: context.counts.of("project.sweeps", project.id)},
     "Run": {
-        "fileCount": lambda run, context: len(context.store.files(run)),
+        "fileCount": lambda run, context: context.counts.of("run.files", run.id),
         "user": lambda run, context: run.user or context.nobody,
     },
     "File": {"directUrl": lambda file, context: context.url_for(file)},
     "Sweep": {
-        "runCount": lambda sweep, context: len(context.store.sweep_runs(sweep)),
+        "runCount": lambda sweep, context: context.counts.of("sweep.runs", sweep.id),
         "bestLoss": _best_loss,
     },
-    "Artifact": {"aliases": _aliases},
+    "Artifact": {"fileCount": lambda artifact, context: context.counts.of("artifact.files", artifact.id)},
+    "ArtifactManifest": {"file": lambda artifact, context: context.manifest(artifact)},
     "ArtifactSequence": {"latestArtifact": _latest},
     "ServerInfo": {
         "cliVersionInfo": lambda _, context: {},

@@ -1,8 +1,8 @@
 """What a store holds: one slotted record per thing, in plain Python values.
 
 A record knows its parents (a run its project, a project its entity); everything that points the other way, and
-every list, is asked of the store. Records are changed through the store (``store.update``), which counts its
-version up and drops the texts cached here.
+every list, is asked of the store. Records are compared by their id, as two views give two records of one thing. They
+are changed through the store (``update``), which gives the record as it is then; one from before is stale.
 
 Node ids (``id``) are opaque, unique in a store and stay for the life of the object, also when it is renamed.
 Datetimes are aware. ``config`` and ``summary`` hold unwrapped values.
@@ -10,16 +10,19 @@ Datetimes are aware. ``config`` and ``summary`` hold unwrapped values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, Literal
 
 import attrs
 
 from wbmodel.codec import loads_numbers
+from wbmodel.engine.streams import ConsoleStream, RowStream, Stream, console_of, events_of, history_of
 from wbmodel.engine.text import encode
 
 __all__ = [
+    "AliasRecord",
     "ArtifactRecord",
     "ArtifactTypeRecord",
     "CollectionRecord",
@@ -27,9 +30,9 @@ __all__ = [
     "EntityRecord",
     "FileRecord",
     "MembershipRecord",
+    "PageLoader",
     "ProjectRecord",
     "Record",
-    "Rows",
     "RunRecord",
     "SweepRecord",
     "UserRecord",
@@ -38,18 +41,27 @@ __all__ = [
     "load_summary_text",
 ]
 
-Row = dict[str, Any]
-Rows = Sequence[Row] | Callable[[], Sequence[Row]]
-"""Rows of a stream, or a callable without arguments that reads them at the first use."""
+
+# Shared, as most runs of a big world lack some: a stream does not change, writing to one gives another.
+_NO_ROWS, _NO_EVENTS, _NO_LINES = RowStream(), RowStream(steps=False), ConsoleStream()
 
 
 @attrs.define(slots=True, eq=False, kw_only=True)
 class Record:
-    """The part that all records share. Records are compared by identity."""
+    """The part that all records share."""
 
     id: str
     created_at: datetime
     updated_at: datetime | None = None
+    _loader: PageLoader | None = attrs.field(default=None, init=False)
+
+    def defer(self, loader: PageLoader, parts: Iterable[str]) -> None:
+        """Come without these attributes: ``loader`` gives them to all rows of the page when one is asked for any."""
+        self._loader = loader
+        deferring: Any = _deferring
+        self.__class__ = deferring(type(self))
+        for name in parts:
+            delattr(self, name)
 
     def forget_texts(self) -> None:
         """Drop texts cached for the wire. The store calls it after a change."""
@@ -57,6 +69,46 @@ class Record:
     def __repr__(self) -> str:
         name = getattr(self, "path", None) or getattr(self, "name", None)
         return f"<{type(self).__name__} {name or self.id}>"
+
+
+@cache
+def _deferring(cls: Any) -> Any:
+    """The class of records that come without a part. One of their own, as a class with ``__getattr__`` is slower to
+    read (a page of 1,000 whole runs by a quarter)."""
+
+    def load(self: Any, name: str) -> Any:
+        # Only for a slot that is not filled: attributes that are there never come here.
+        loader = None if name.startswith("_") else self._loader
+        if loader is None or not loader.load(name):
+            raise AttributeError(f"{cls.__name__!r} object has no attribute {name!r}")
+        return object.__getattribute__(self, name)
+
+    if "__getattr__" in cls.__dict__:
+        return cls
+    return type(cls.__name__, (cls,), {"__slots__": (), "__getattr__": load, "__module__": cls.__module__})
+
+
+class PageLoader:
+    """What the rows of one page share: gives all of them a part that they came without, in one go.
+
+    ``parts`` maps attributes (``config``, ``summary``, ``user``) to functions of all rows, which give a value for each,
+    in order. Making the loader takes these attributes from the rows.
+    """
+
+    def __init__(self, rows: Sequence[Record], parts: Mapping[str, Callable[[Sequence[Any]], Iterable[Any]]]) -> None:
+        self._rows = rows
+        self._parts = parts
+        for row in rows:
+            row.defer(self, parts)
+
+    def load(self, name: str) -> bool:
+        """Give every row its part; False where this is not one."""
+        read = self._parts.get(name)
+        if read is None:
+            return False
+        for row, value in zip(self._rows, read(self._rows), strict=True):
+            setattr(row, name, value)
+        return True
 
 
 @attrs.define(slots=True, eq=False, kw_only=True, repr=False)
@@ -198,8 +250,8 @@ class RunRecord(Record):
     """A run. ``name`` is the short id of the URL, ``display_name`` what people see.
 
     ``config_wandb`` is the value of config's ``_wandb`` key exactly as it was on the wire and ``config_desc`` the
-    descriptions that are not null, so that the wire text can be rebuilt. ``_history``, ``_events`` and ``_console``
-    may be callables, read at the first use.
+    descriptions that are not null, so that the wire text can be rebuilt. Streams may be given as rows, or as callables
+    that read them at the first use; rows of the console are :class:`ConsoleLine`.
     """
 
     name: str
@@ -224,55 +276,16 @@ class RunRecord(Record):
     host: str | None = None
     program: str | None = None
     repo: str | None = None
-    _history: Rows = attrs.field(default=(), alias="history")
-    _events: Rows = attrs.field(default=(), alias="events")
-    _console: Sequence[ConsoleLine] | Callable[[], Sequence[ConsoleLine]] = attrs.field(default=(), alias="console")
+    history: Stream = attrs.field(default=_NO_ROWS, converter=history_of)
+    events: Stream = attrs.field(default=_NO_EVENTS, converter=events_of)
+    console: Stream = attrs.field(default=_NO_LINES, converter=console_of)
     _config_text: str | None = attrs.field(default=None, init=False)
     _summary_text: str | None = attrs.field(default=None, init=False)
-    keys_cache: dict[str, Any] | None = attrs.field(default=None, init=False)
 
     @property
     def path(self) -> str:
         """``"entity/project/run"``."""
         return f"{self.project.path}/{self.name}"
-
-    @property
-    def history(self) -> Sequence[Row]:
-        """Rows of the history, each with a ``_step``; a row that came without one has its line number there."""
-        if callable(self._history):
-            self._history = _numbered(self._history())
-        return self._history
-
-    @history.setter
-    def history(self, rows: Rows) -> None:
-        self._history = rows if callable(rows) else _numbered(rows)
-        self.keys_cache = None
-
-    @property
-    def events(self) -> Sequence[Row]:
-        """Rows of system metrics."""
-        if callable(self._events):
-            self._events = list(self._events())
-        return self._events
-
-    @events.setter
-    def events(self, rows: Rows) -> None:
-        self._events = rows
-
-    @property
-    def console(self) -> Sequence[ConsoleLine]:
-        """Lines of the terminal."""
-        if callable(self._console):
-            self._console = list(self._console())
-        return self._console
-
-    @console.setter
-    def console(self, lines: Sequence[ConsoleLine] | Callable[[], Sequence[ConsoleLine]]) -> None:
-        self._console = lines
-
-    def __attrs_post_init__(self) -> None:
-        if not callable(self._history):
-            self._history = _numbered(self._history)
 
     @property
     def config_text(self) -> str:
@@ -293,7 +306,7 @@ class RunRecord(Record):
         return self._summary_text
 
     def forget_texts(self) -> None:
-        self._config_text = self._summary_text = self.keys_cache = None
+        self._config_text = self._summary_text = None
 
 
 @attrs.define(slots=True, eq=False, kw_only=True, repr=False)
@@ -326,8 +339,8 @@ class CollectionRecord(Record):
 class ArtifactRecord(Record):
     """One version of an artifact. ``sequence`` owns it; ``version_index`` is the n of ``vn`` there.
 
-    ``digest`` is the hex MD5 of the manifest (version 1 rule), ``metadata`` plain values. ``logged_by`` is the run
-    or user that made it.
+    ``digest`` is the hex MD5 of the manifest (version 1 rule), ``size`` bytes of all files together, ``metadata`` plain
+    values. ``logged_by`` is the run or user that made it; ``memberships`` its places, that in ``sequence`` first.
     """
 
     sequence: CollectionRecord
@@ -336,17 +349,13 @@ class ArtifactRecord(Record):
     state: Literal["COMMITTED", "PENDING", "DELETED"] = "COMMITTED"
     description: str | None = None
     metadata: dict[str, Any] = attrs.field(factory=dict)
+    size: int = 0
     tags: list[str] = attrs.field(factory=list)
-    files: dict[str, FileRecord] = attrs.field(factory=dict)
+    memberships: list[MembershipRecord] = attrs.field(factory=list)
     logged_by: RunRecord | UserRecord | None = None
     commit: str | None = None
     history_step: int | None = None
     _metadata_text: str | None = attrs.field(default=None, init=False)
-
-    @property
-    def size(self) -> int:
-        """Bytes of all files together."""
-        return sum(file.size for file in self.files.values())
 
     @property
     def path(self) -> str:
@@ -374,13 +383,21 @@ class MembershipRecord(Record):
     aliases: list[str] = attrs.field(factory=list)
 
 
-def _numbered(rows: Sequence[Row]) -> list[Row]:
-    return [r if type(r.get("_step")) is int else {**r, "_step": _step(r, line)} for line, r in enumerate(rows)]
+@attrs.define(slots=True, eq=False, kw_only=True, repr=False)
+class AliasRecord(Record):
+    """An alias of a version in a collection, as a thing of its own."""
 
+    alias: str
+    membership: MembershipRecord
 
-def _step(row: Row, line: int) -> int:
-    step = row.get("_step")
-    return int(step) if isinstance(step, float) and step.is_integer() else line
+    @classmethod
+    def of(cls, membership: MembershipRecord) -> list[AliasRecord]:
+        """The aliases of a version in a collection."""
+        created = membership.created_at
+        return [
+            cls(id=f"{membership.id}:{alias}", created_at=created, alias=alias, membership=membership)
+            for alias in membership.aliases
+        ]
 
 
 def load_config_text(text: str) -> tuple[dict[str, Any], Any, dict[str, Any] | None]:

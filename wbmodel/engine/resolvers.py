@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from wbmodel.engine.context import Alias, Context
-from wbmodel.engine.fields import LanguageError
-from wbmodel.engine.history import in_steps, sample, sampled_rows
-from wbmodel.engine.orders import Order, microseconds
-from wbmodel.engine.pages import Connection, fixed_order
+from wbmodel.engine.conditions import All, Compare, Condition, all_of, some_of
+from wbmodel.engine.context import Context
+from wbmodel.engine.fields import LanguageError, Path
+from wbmodel.engine.history import sampled_rows
+from wbmodel.engine.pages import LINES, Connection, Line, LinePage
 from wbmodel.engine.records import (
     ArtifactRecord,
     ArtifactTypeRecord,
     CollectionRecord,
-    ConsoleLine,
     EntityRecord,
     FileRecord,
     MembershipRecord,
@@ -26,6 +24,8 @@ from wbmodel.engine.records import (
     UserRecord,
     ViewRecord,
 )
+from wbmodel.engine.select import Select, Term
+from wbmodel.engine.streams import sample
 from wbmodel.engine.text import encode
 from wbmodel.errors import suggestion
 
@@ -40,21 +40,6 @@ class NotFound(Exception):
     """Something that a document takes for granted is not there. The message names it."""
 
 
-class _NumberedLine:
-    __slots__ = ("line", "number")
-
-    def __init__(self, number: int, line: ConsoleLine) -> None:
-        self.number = number
-        self.line = line
-
-
-_BY_NAME = fixed_order(lambda record: (0, record.name))
-_BY_DATE = fixed_order(lambda record: (microseconds(record.created_at), record.path))
-_BY_NUMBER = fixed_order(lambda line: (line.number, ""))
-_BY_ALIAS = fixed_order(lambda alias: (0, alias.alias))
-_BY_VERSION = fixed_order(lambda membership: (membership.version_index, membership.collection.path))
-
-
 def _resolver(*names: str) -> Callable[[Resolver], Resolver]:
     def note(function: Resolver) -> Resolver:
         for name in names:
@@ -64,15 +49,8 @@ def _resolver(*names: str) -> Callable[[Resolver], Resolver]:
     return note
 
 
-def _listing(name: str, order: Order, rows: Callable[[Any, Context], Sequence[Any]]) -> None:
-    RESOLVERS[name] = lambda source, context, args: context.pager.listing(order, rows(source, context), args)
-
-
-def _connection(name: str, type_name: str, rows: Callable[[Any, Context], Sequence[Any]]) -> None:
-    def resolve(source: Record, context: Context, args: dict[str, Any]) -> Connection:
-        return context.pager.connection(type_name, source, name, lambda: rows(source, context), args)
-
-    RESOLVERS[name] = resolve
+def _connection(name: str, relation: str) -> None:
+    RESOLVERS[name] = lambda source, context, args: context.connection(relation, source, args)
 
 
 # -- root ------------------------------------------------------------------------------------------
@@ -90,16 +68,14 @@ def _server_info(_: Any, context: Context, args: dict[str, Any]) -> dict[str, An
 
 @_resolver("Query.users")
 def _users(_: Any, context: Context, args: dict[str, Any]) -> Connection:
-    wanted = (args.get("query") or "").lower()
-
-    def rows() -> list[UserRecord]:
-        users = context.store.users()
-        return [u for u in users if any(wanted in (text or "").lower() for text in (u.username, u.name, u.email))]
-
+    wanted = args.get("query") or ""
+    parts = [
+        Compare(Path("plain", name), "contains", wanted, frozenset({"fold"})) for name in ("username", "name", "email")
+    ]
     if args.get("first") is None:
         # Real clients read this list without pages.
         args = {**args, "first": context.dialect.max_page}
-    return context.pager.connection("User", None, f"users:{wanted}", rows, args)
+    return context.connection("users", None, args, some_of(parts) if wanted else All())
 
 
 @_resolver("Query.entity")
@@ -119,9 +95,9 @@ def _models(_: Any, context: Context, args: dict[str, Any]) -> Connection:
     if entity is None:
         if not name:
             raise NotFound("models without entityName needs a viewer with a default entity")
-        hint = suggestion(name, (e.name for e in context.store.entities()), "known entities")
+        hint = suggestion(name, context.names("entities"), "known entities")
         raise NotFound(f"entity {name!r} does not exist, or this account may not see it{hint}")
-    return context.pager.connection("Project", entity, "projects", lambda: context.store.projects(entity), args)
+    return context.connection("entity.projects", entity, args)
 
 
 def _node(name: str, kind: type[Record]) -> None:
@@ -140,13 +116,13 @@ _node("Query.artifactCollection", CollectionRecord)
 # -- people and projects ---------------------------------------------------------------------------
 
 
-def _projects_of_user(user: UserRecord, context: Context) -> Sequence[ProjectRecord]:
-    entity = context.store.entity(user.username)
-    return context.store.projects(entity) if entity is not None else ()
+@_resolver("User.projects")
+def _projects_of_user(user: UserRecord, context: Context, args: dict[str, Any]) -> Connection:
+    # A user without a space of their own has no projects; the user's id has none either.
+    return context.connection("entity.projects", context.store.entity(user.username) or user, args)
 
 
-_connection("User.projects", "Project", _projects_of_user)
-_connection("Entity.projects", "Project", lambda entity, context: context.store.projects(entity))
+_connection("Entity.projects", "entity.projects")
 
 
 @_resolver("Entity.project")
@@ -159,14 +135,16 @@ def _run(project: ProjectRecord, context: Context, args: dict[str, Any]) -> RunR
     return context.store.run(project, args.get("name") or args.get("desc") or "")
 
 
-@_resolver("Project.runs", "Project.buckets")
-def _runs(project: ProjectRecord, context: Context, args: dict[str, Any]) -> Connection:
-    return context.pager.connection("Run", project, "runs", lambda: context.store.runs(project), args)
+_connection("Project.runs", "project.runs")
+_connection("Project.buckets", "project.runs")
 
 
 @_resolver("Project.runCount")
 def _run_count(project: ProjectRecord, context: Context, args: dict[str, Any]) -> int:
-    return context.pager.count("Run", project, "runs", lambda: context.store.runs(project), args)
+    where = context.reader.where("Run", args.get("filters"))
+    if where == All():
+        return context.counts.of("project.runs", project.id)
+    return context.store.count(Select("project.runs", project.id, where))[project.id]
 
 
 @_resolver("Project.sweep")
@@ -174,25 +152,25 @@ def _sweep(project: ProjectRecord, context: Context, args: dict[str, Any]) -> Sw
     return context.store.sweep(project, args.get("sweepName") or "")
 
 
-_connection("Project.sweeps", "Sweep", lambda project, context: context.store.sweeps(project))
-_connection("Sweep.runs", "Run", lambda sweep, context: context.store.sweep_runs(sweep))
+_connection("Project.sweeps", "project.sweeps")
+_connection("Sweep.runs", "sweep.runs")
 
 
 @_resolver("Project.allViews")
 def _views(project: ProjectRecord, context: Context, args: dict[str, Any]) -> Connection:
     name, kind = args.get("viewName"), args.get("viewType")
-
-    def rows() -> list[ViewRecord]:
-        views = context.store.views(project)
-        return [v for v in views if (not name or name in (v.name, v.display_name)) and (not kind or v.type == kind)]
-
-    return context.pager.connection("View", project, f"views:{[name, kind]}", rows, args)
+    where: list[Condition] = []
+    if name:
+        where.append(some_of([Compare(Path("plain", field), "eq", name) for field in ("name", "display_name")]))
+    if kind:
+        where.append(Compare(Path("plain", "type"), "eq", kind))
+    return context.connection("project.views", project, args, all_of(where))
 
 
 # -- artifacts -------------------------------------------------------------------------------------
 
-_listing("Project.artifactTypes", _BY_NAME, lambda project, context: context.store.artifact_types(project))
-_connection("Project.artifactCollections", "ArtifactCollection", lambda p, context: context.store.collections(p))
+_connection("Project.artifactTypes", "project.artifact_types")
+_connection("Project.artifactCollections", "project.collections")
 
 
 @_resolver("Project.artifactType")
@@ -221,22 +199,19 @@ def _membership(project: ProjectRecord, context: Context, args: dict[str, Any]) 
     return context.artifact(project, args["name"])
 
 
-def _of_type(kind: ArtifactTypeRecord, context: Context) -> list[CollectionRecord]:
-    return [c for c in context.store.collections(kind.project) if c.type is kind]
+_connection("ArtifactType.artifactCollections", "artifact_type.collections")
 
 
-_connection("ArtifactType.artifactCollections", "ArtifactCollection", _of_type)
-_listing(
-    "ArtifactType.artifactSequences",
-    _BY_NAME,
-    lambda kind, context: [c for c in _of_type(kind, context) if c.kind == "sequence"],
-)
+@_resolver("ArtifactType.artifactSequences")
+def _sequences(kind: ArtifactTypeRecord, context: Context, args: dict[str, Any]) -> Connection:
+    where = Compare(Path("plain", "kind"), "eq", "sequence")
+    return context.connection("artifact_type.collections", kind, args, where, (Term(Path("plain", "name")),))
 
 
 @_resolver("ArtifactType.artifactCollection")
 def _collection_of_type(kind: ArtifactTypeRecord, context: Context, args: dict[str, Any]) -> CollectionRecord | None:
     found = context.store.collection(kind.project, args["name"])
-    return found if found is not None and found.type is kind else None
+    return found if found is not None and found.type.id == kind.id else None
 
 
 @_resolver("ArtifactType.artifactSequence")
@@ -248,20 +223,16 @@ def _sequence_of_type(kind: ArtifactTypeRecord, context: Context, args: dict[str
 @_resolver("ArtifactType.artifact")
 def _artifact_of_type(kind: ArtifactTypeRecord, context: Context, args: dict[str, Any]) -> ArtifactRecord | None:
     found = context.artifact(kind.project, args["name"])
-    return found.artifact if found is not None and found.artifact.sequence.type is kind else None
-
-
-def _aliases_of(collection: CollectionRecord, context: Context) -> list[Alias]:
-    return [Alias(alias, m) for m in context.store.versions(collection) for alias in m.aliases]
+    return found.artifact if found is not None and found.artifact.sequence.type.id == kind.id else None
 
 
 def _member(collection: CollectionRecord, context: Context, args: dict[str, Any]) -> MembershipRecord | None:
-    return context.membership(collection, args["aliasName"])
+    return context.store.membership(collection, args["aliasName"] or "latest")
 
 
 for _kind in ("ArtifactSequence", "ArtifactPortfolio"):
-    _connection(f"{_kind}.artifacts", "Artifact", lambda collection, context: context.store.versions(collection))
-    _listing(f"{_kind}.aliases", _BY_ALIAS, _aliases_of)
+    _connection(f"{_kind}.artifacts", "collection.versions")
+    _connection(f"{_kind}.aliases", "collection.aliases")
     RESOLVERS[f"{_kind}.artifactMembership"] = _member
 
 
@@ -269,51 +240,44 @@ for _kind in ("ArtifactSequence", "ArtifactPortfolio"):
 def _used_by(artifact: ArtifactRecord, context: Context, args: dict[str, Any]) -> Connection:
     if args.get("before") is not None or args.get("last") is not None:
         raise LanguageError("usedBy goes forward only: first and after, not last and before")
-    return context.pager.connection("Run", artifact, "Artifact.usedBy", lambda: context.store.used_by(artifact), args)
+    return context.connection("artifact.used_by", artifact, args)
 
 
-_listing("Run.inputArtifacts", _BY_DATE, lambda run, context: context.store.used(run))
-_listing("Run.outputArtifacts", _BY_DATE, lambda run, context: context.store.logged(run))
+_connection("Run.inputArtifacts", "run.used")
+_connection("Run.outputArtifacts", "run.logged")
 
 
 @_resolver("Artifact.artifactMemberships")
 def _memberships(artifact: ArtifactRecord, context: Context, args: dict[str, Any]) -> Connection:
-    return context.pager.whole(_BY_VERSION, context.store.memberships(artifact))
+    return context.page(Select("artifact.memberships", artifact.id))
 
 
 # -- files -----------------------------------------------------------------------------------------
 
 
-def _like(pattern: str) -> re.Pattern[str]:
-    """A SQL LIKE pattern: ``%`` is any text, ``_`` any character."""
-    parts = {"%": ".*", "_": "."}
-    return re.compile("".join(parts.get(char) or re.escape(char) for char in pattern), re.DOTALL)
-
-
-def _files(files: Sequence[FileRecord], context: Context, args: dict[str, Any]) -> Connection:
+def _files(relation: str, owner: Record, context: Context, args: dict[str, Any]) -> Connection:
     names, pattern = args.get("names"), args.get("pattern")
+    where: list[Condition] = []
     if names:
-        wanted = set(names)
-        files = [file for file in files if file.name in wanted]
+        where.append(Compare(Path("plain", "name"), "in", tuple(dict.fromkeys(names))))
     if pattern:
-        like = _like(pattern)
-        files = [file for file in files if like.fullmatch(file.name)]
-    return context.pager.listing(_BY_NAME, files, args)
+        where.append(Compare(Path("plain", "name"), "like", pattern))
+    return context.connection(relation, owner, args, all_of(where))
 
 
 @_resolver("Run.files")
 def _run_files(run: RunRecord, context: Context, args: dict[str, Any]) -> Connection:
-    return _files(context.store.files(run), context, args)
+    return _files("run.files", run, context, args)
 
 
 @_resolver("Artifact.files")
 def _artifact_files(artifact: ArtifactRecord, context: Context, args: dict[str, Any]) -> Connection:
-    return _files(list(artifact.files.values()), context, args)
+    return _files("artifact.files", artifact, context, args)
 
 
 @_resolver("ArtifactCollectionMembership.files")
 def _member_files(membership: MembershipRecord, context: Context, args: dict[str, Any]) -> Connection:
-    return _files(list(membership.artifact.files.values()), context, args)
+    return _files("artifact.files", membership.artifact, context, args)
 
 
 @_resolver("File.url")
@@ -326,23 +290,21 @@ def _file_url(file: FileRecord, context: Context, args: dict[str, Any]) -> str:
 
 @_resolver("Run.history")
 def _history(run: RunRecord, context: Context, args: dict[str, Any]) -> list[str]:
-    rows: Sequence[Any] = run.history
-    if args.get("minStep") is not None or args.get("maxStep") is not None:
-        rows = in_steps(rows, args.get("minStep"), args.get("maxStep"))
+    rows = run.history.between(args.get("minStep"), args.get("maxStep"))
     return [encode(row) for row in sample(rows, args.get("samples"))]
 
 
 @_resolver("Run.sampledHistory")
 def _sampled_history(run: RunRecord, context: Context, args: dict[str, Any]) -> list[Any]:
     try:
-        return [sampled_rows(run, spec) for spec in args.get("specs") or ()]
+        return [sampled_rows(run.history, spec) for spec in args.get("specs") or ()]
     except ValueError as error:
         raise LanguageError(f"sampledHistory: {error}") from None
 
 
 @_resolver("Run.events")
 def _events(run: RunRecord, context: Context, args: dict[str, Any]) -> list[str]:
-    return [encode(row) for row in sample(run.events, args.get("samples"))]
+    return [encode(row) for row in sample(run.events.tail(run.events.count()), args.get("samples"))]
 
 
 @_resolver("Run.parquetHistory")
@@ -352,11 +314,15 @@ def _parquet(run: RunRecord, context: Context, args: dict[str, Any]) -> dict[str
 
 @_resolver("Run.logLines")
 def _log_lines(run: RunRecord, context: Context, args: dict[str, Any]) -> Connection:
-    lines = [_NumberedLine(number, line) for number, line in enumerate(run.console)]
-    last = args.get("last")
+    length, last = run.console.length(), args.get("last")
     if last is not None and last >= 0:
-        return context.pager.whole(_BY_NUMBER, lines[max(len(lines) - last, 0) :])
-    return context.pager.listing(_BY_NUMBER, lines, args)
+        start, stop = max(length - last, 0), length
+    else:
+        start, first = context.reader.window(args)
+        stop = start + first
+    numbered = enumerate(run.console.rows(start, stop), start)
+    lines = [Line(number, line) for number, line in numbered if line is not None]
+    return Connection(LinePage(lines, stop < length, length), LINES)
 
 
 @_resolver("Run.wandbConfig")

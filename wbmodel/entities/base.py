@@ -12,6 +12,7 @@ from wbmodel.errors import ConfigurationError, FieldError, FieldNotLoaded, Unrea
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, Options, register, state
 from wbmodel.meta.state import State
 from wbmodel.objects.relations import ToMany
+from wbmodel.urls import without_account
 
 if TYPE_CHECKING:
     from wbmodel.operations.answer import Operation
@@ -162,7 +163,7 @@ class Model(State):
             found = session_for_origin(owner)
             if found is None:
                 raise ConfigurationError(
-                    f"{self!r} came from {owner}, and no session to it is open; connect() to it first"
+                    f"{self!r} came from {without_account(owner)}, and no session to it is open; connect() to it first"
                 )
             self._owner = owner = found
         session: Session = owner

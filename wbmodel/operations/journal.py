@@ -19,6 +19,7 @@ from wbmodel import forks
 from wbmodel.codec import dumps, format_datetime, loads
 from wbmodel.errors import QueryError
 from wbmodel.operations.bulk_result import RowResult
+from wbmodel.urls import without_account
 
 __all__ = ["Call", "Entry", "Journal"]
 
@@ -60,7 +61,10 @@ class Call:
         }
         for name, words in told.items():
             if header.get(name) != mine[name]:
-                shown = [", ".join(item) if isinstance(item, list) else item for item in (header.get(name), mine[name])]
+                both = (header.get(name), mine[name])
+                shown = [", ".join(item) if isinstance(item, list) else without_account(str(item)) for item in both]
+                if name == "origin" and shown[0] == shown[1]:
+                    words = "{0} was written with another account of {1}"
                 raise QueryError(f"{words.format(file, *shown)}; repeat that very call, or give another file")
 
 

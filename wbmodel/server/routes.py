@@ -182,7 +182,7 @@ class Routes:
             variables = json.dumps(call.variables, sort_keys=True)
         except (ValueError, RecursionError):
             return None
-        return (call.document, variables, call.operation, engine.store.version, engine.dialect, call.base)
+        return (call.document, variables, call.operation, engine.store.token, engine.dialect, call.base)
 
     def execute(self, call: Call, given_up: Callable[[], bool]) -> Executed:
         """Execute the GraphQL request of ``call``. Runs in a thread; raises :class:`Refusal`."""

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import attrs
 
-from wbmodel.backend.asks import Append, Ask, ColumnBatch, Fetch, Posted, Put, Read, Request, Response, Work
+from wbmodel.backend.asks import Append, Ask, ColumnBatch, Fetch, Open, Posted, Put, Read, Request, Response, Work
 from wbmodel.backend.base import SyncBackend
 from wbmodel.backend.doors import door_method
 from wbmodel.backend.verbs import END
-from wbmodel.errors import ConfigurationError, PluginError, RequestTimeout
+from wbmodel.errors import ConfigurationError, IntegrityError, PluginError, RequestTimeout
 from wbmodel.session.observers import Outcome
 
 if TYPE_CHECKING:
@@ -337,13 +337,24 @@ class Pull:
     def _came(self, item: Any) -> None:
         self._item = item
         if item is END:
-            self._finish(None)
+            self._error = self._cut_off()
+            self._finish(self._error)
         elif item.__class__ is bytes:
             self._bytes += len(item)
         elif item.__class__ is ColumnBatch:
             self._rows += item.length
         elif self.ask.__class__ is Fetch:
             self._bytes += sum(done.bytes for done in item)
+
+    def _cut_off(self) -> Exception | None:
+        """What is wrong when the bytes end before the size that was promised."""
+        ask = self.ask
+        size = ask.ref.size if isinstance(ask, Open) else None
+        if not isinstance(ask, Open) or size is None or ask.start + self._bytes >= size:
+            return None
+        return IntegrityError(
+            f"{ask.ref.name} has {size:,} bytes, and {self.caller.place.url} ended after {ask.start + self._bytes:,}"
+        )
 
     def _failed(self, error: BaseException) -> None:
         if isinstance(error, TimeoutError) and not isinstance(error, RequestTimeout):

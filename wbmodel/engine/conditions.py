@@ -1,0 +1,379 @@
+"""W&B's filter language: JSON -> a frozen, hashable condition tree that every store can read.
+
+The language is MongoDB's in shape: ``{"key": value}``, ``{"key": {"$op": operand}}``, ``$and $or $nor $not``. Its
+meaning here is wbmodel's:
+
+- ``{k: null}`` matches null and absent; ``$exists`` tells them apart (a column is always there).
+- ``$ne`` and ``$nin`` keep rows that lack the key. ``$gt $gte $lt $lte`` never match absent, null or NaN.
+- Types are kept apart: 1 equals 1.0, true equals neither; numbers compare with numbers, text with text. Dates are
+  compared as instants with RFC 3339 operands.
+- Lists in config and summary are one value; ``tags`` (and ``aliases``) match when an element does. ``$contains`` is a
+  substring on text and membership on any list; ``$all`` and ``$size`` look at lists.
+- ``$regex`` is ``re.search``. ``{"$and": []}`` matches all, ``{"$or": []}`` nothing, as report specs need it.
+
+What a :class:`~wbmodel.engine.dialect.Dialect` does differently is lowered into the tree: as ``loose`` flags of a
+comparison, and where ``$ne`` drops nulls, as one more comparison. So no store needs a dialect.
+
+Everything wrong with a filter is a :class:`~wbmodel.engine.fields.LanguageError` of this module. Many terms are loops,
+never recursion; nesting is bounded by ``Dialect.max_depth``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+import attrs
+
+from wbmodel.codec import dumps, loads, parse_datetime
+from wbmodel.engine.dialect import Dialect
+from wbmodel.engine.fields import LanguageError, Path, path_of
+from wbmodel.errors import suggestion
+
+__all__ = [
+    "OPERATORS",
+    "All",
+    "Compare",
+    "Condition",
+    "Json",
+    "Loose",
+    "Not",
+    "Op",
+    "Operand",
+    "Path",
+    "Some",
+    "all_of",
+    "load_filter",
+    "parse_filter",
+    "some_of",
+]
+
+Op = Literal["eq", "in", "lt", "lte", "gt", "gte", "exists", "regex", "contains", "all", "size", "like"]
+"""What a comparison asks. ``like`` is SQL's, with ``%`` and ``_``; no filter document says it, arguments do."""
+
+Loose = Literal["fold", "cross_types", "elements", "nulls_compare", "nan_text"]
+"""Ways in which a dialect takes a comparison less strictly: text without case; text that looks like a number as one,
+and booleans as 0 and 1; elements of lists too; null and booleans in ``lt lte gt gte``; NaN and infinities as texts."""
+
+
+@attrs.frozen(slots=True)
+class Json:
+    """A list or an object as an operand: its JSON text, which can be hashed."""
+
+    text: str
+
+    @property
+    def value(self) -> Any:
+        """The list or object."""
+        return loads(self.text)
+
+
+Operand = None | bool | int | float | str | datetime | Json | tuple["Operand", ...]
+"""What a comparison compares with: dates are aware, ``in`` and ``all`` have a tuple, ``exists`` a bool."""
+
+
+def _exact(operand: Any) -> Any:
+    # 1, 1.0 and True are equal in Python and are not the same question.
+    return tuple(map(_exact, operand)) if type(operand) is tuple else (type(operand), operand)
+
+
+@attrs.frozen(slots=True, cache_hash=True)
+class All:
+    """Every part is true. ``All()`` is true."""
+
+    parts: tuple[Condition, ...] = ()
+
+
+@attrs.frozen(slots=True, cache_hash=True)
+class Some:
+    """At least one part is true. ``Some()`` is false."""
+
+    parts: tuple[Condition, ...] = ()
+
+
+@attrs.frozen(slots=True, cache_hash=True)
+class Not:
+    """The part is false. Every condition is true or false, never unknown."""
+
+    part: Condition
+
+
+@attrs.frozen(slots=True, cache_hash=True)
+class Compare:
+    """One comparison. ``loose`` names only what can matter to it; empty is the documented meaning."""
+
+    path: Path
+    op: Op
+    operand: Operand = attrs.field(eq=_exact)
+    loose: frozenset[Loose] = frozenset()
+
+
+Condition = All | Some | Not | Compare
+
+OPERATORS: Mapping[str, Op] = {
+    "$eq": "eq",
+    "$in": "in",
+    "$gt": "gt",
+    "$gte": "gte",
+    "$lt": "lt",
+    "$lte": "lte",
+    "$exists": "exists",
+    "$regex": "regex",
+    "$contains": "contains",
+    "$all": "all",
+    "$size": "size",
+}
+"""The positive operators of filter documents; ``$ne`` and ``$nin`` are the opposites of ``$eq`` and ``$in``."""
+
+_NEGATIVE = {"$ne": "$eq", "$nin": "$in"}
+_LOGIC = ("$and", "$or", "$nor", "$not")
+_TRUE, _FALSE = All(), Some()
+
+_LOOSENED: Mapping[Op, frozenset[Loose]] = {
+    "eq": frozenset({"fold", "cross_types", "elements", "nan_text"}),
+    "in": frozenset({"fold", "cross_types", "elements", "nan_text"}),
+    **dict.fromkeys(
+        ("lt", "lte", "gt", "gte"), frozenset[Loose]({"cross_types", "elements", "nulls_compare", "nan_text"})
+    ),
+    "regex": frozenset({"fold", "elements", "nan_text"}),
+    "contains": frozenset({"fold", "cross_types", "nan_text"}),
+    "all": frozenset({"fold", "cross_types", "nan_text"}),
+}
+"""What of a dialect each operator can feel; ``exists`` and ``size`` feel nothing."""
+
+
+def all_of(parts: Sequence[Condition]) -> Condition:
+    """The condition that all parts are true, as small as it can be said."""
+    kept = tuple(part for part in parts if part != _TRUE)
+    return kept[0] if len(kept) == 1 else All(kept)
+
+
+def some_of(parts: Sequence[Condition]) -> Condition:
+    """The condition that a part is true, as small as it can be said."""
+    if any(part == _TRUE for part in parts):
+        return _TRUE
+    return parts[0] if len(parts) == 1 else Some(tuple(parts))
+
+
+def _negation(part: Condition) -> Condition:
+    return _FALSE if part == _TRUE else _TRUE if part == _FALSE else Not(part)
+
+
+def load_filter(text: Any) -> dict[str, Any]:
+    """The filter document of an argument: JSON text, or an object in place of text. Null and "" are ``{}``."""
+    if text is None or text == "":
+        return {}
+    if isinstance(text, str):
+        try:
+            text = loads(text)
+        except (ValueError, RecursionError) as error:
+            raise LanguageError(f"filters are no JSON: {error}") from None
+        if text is None:
+            return {}
+    if not isinstance(text, Mapping):
+        raise LanguageError(f"filters must be a JSON object, not {_shown(text)}")
+    return dict(text)
+
+
+def parse_filter(document: Mapping[str, Any], kind: str, dialect: Dialect) -> Condition:
+    """The condition that a filter document puts on records of ``kind``, a GraphQL type such as ``Run``."""
+    try:
+        found = _Parser(kind, dialect).document(document, 1)
+        hash(found)  # kept inside, so that no later look into a cache walks the tree
+    except RecursionError:
+        raise LanguageError("filter nests too deeply for the stack that is left") from None
+    return found
+
+
+class _Parser:
+    def __init__(self, kind: str, dialect: Dialect) -> None:
+        self.kind = kind
+        self.dialect = dialect
+        self.paths: dict[str, Path] = {}
+        self.loose = _loosened(dialect)
+
+    # -- documents ---------------------------------------------------------------------------------
+
+    def document(self, document: Any, depth: int) -> Condition:
+        if depth > self.dialect.max_depth:
+            raise LanguageError(f"filter nests deeper than {self.dialect.max_depth} levels")
+        if not isinstance(document, Mapping):
+            raise LanguageError(f"filter holds {_shown(document)} where an object is needed")
+        parts: list[Condition] = []
+        for key, operand in document.items():
+            if not isinstance(key, str):
+                raise LanguageError(f"filter has {_shown(key)} where a key belongs")
+            if key == "$and":
+                parts.append(all_of([self.document(d, depth + 1) for d in self._list(key, operand)]))
+            elif key == "$or":
+                parts.append(self._any(self._list(key, operand), depth))
+            elif key == "$nor":
+                parts.append(_negation(self._any(self._list(key, operand), depth)))
+            elif key == "$not":
+                parts.append(_negation(self.document(operand, depth + 1)))
+            elif key.startswith("$"):
+                known = [*OPERATORS, *_NEGATIVE]
+                hint = "; it stands under a key" if key in known else suggestion(key, [*known, *_LOGIC])
+                raise LanguageError(f"filter has {key!r} where a key or one of {', '.join(_LOGIC)} belongs{hint}")
+            else:
+                parts.append(self.leaf(key, operand, depth))
+        return all_of(parts)
+
+    def _list(self, key: str, operand: Any) -> list[Any]:
+        if not isinstance(operand, list):
+            raise LanguageError(f"{key} takes a list of filters, not {_shown(operand)}")
+        return operand
+
+    def _any(self, documents: list[Any], depth: int) -> Condition:
+        # Many equalities on one key are one look into a set, and one term of an SQL statement, of which few fit.
+        by_key: dict[str, list[Any]] = {}
+        rest: list[Any] = []
+        for document in documents:
+            single = isinstance(document, Mapping) and len(document) == 1
+            key, operand = next(iter(document.items())) if single else ("$", None)
+            if isinstance(key, str) and not key.startswith("$") and not isinstance(operand, (Mapping, list)):
+                by_key.setdefault(key, []).append(operand)
+            else:
+                rest.append(document)
+        joined = [{key: operands[0] if len(operands) == 1 else {"$in": operands}} for key, operands in by_key.items()]
+        return some_of([self.document(document, depth + 1) for document in [*joined, *rest]])
+
+    # -- one key -----------------------------------------------------------------------------------
+
+    def leaf(self, key: str, operand: Any, depth: int) -> Condition:
+        path = self.paths.get(key)
+        if path is None:
+            path = self.paths[key] = path_of(self.kind, key, self.dialect)
+        if not isinstance(operand, Mapping) or not any(isinstance(k, str) and k.startswith("$") for k in operand):
+            return self.apply(key, path, "$eq", operand)
+        parts: list[Condition] = []
+        for operator, value in operand.items():
+            if not isinstance(operator, str):
+                raise LanguageError(f"filter on {key!r} has {_shown(operator)} where an operator belongs")
+            if operator == "$not":
+                if depth > self.dialect.max_depth:
+                    raise LanguageError(f"filter nests deeper than {self.dialect.max_depth} levels")
+                parts.append(_negation(self.leaf(key, value, depth + 1)))
+            elif operator in OPERATORS or operator in _NEGATIVE:
+                parts.append(self.apply(key, path, operator, value))
+            elif operator in _LOGIC:
+                raise LanguageError(f"{operator} stands outside keys, not under {key!r}")
+            else:
+                known = [*OPERATORS, *_NEGATIVE, "$not"]
+                what = "unknown operator" if operator.startswith("$") else "a key among operators:"
+                raise LanguageError(
+                    f"filter on {key!r} has {what} {operator!r}{suggestion(operator, known, 'known operators')}"
+                    f" (known: {', '.join(sorted([*known, *_LOGIC]))})"
+                )
+        return all_of(parts)
+
+    def apply(self, key: str, path: Path, operator: str, operand: Any) -> Condition:
+        positive = _NEGATIVE.get(operator, operator)
+        op = OPERATORS[positive]
+        loose = self.loose & _LOOSENED.get(op, frozenset()) if self.loose else self.loose
+        if loose and not (path.kind == "json" and path.keys):
+            loose -= {"nan_text"}  # columns are as they are, and a whole config is not looked into
+        compare = Compare(path, op, self._operand(key, path, positive, operand), loose)
+        if positive == operator:
+            return compare
+        if self.dialect.ne_keeps_null:
+            return Not(compare)
+        return All((Not(compare), Not(Compare(path, "eq", None))))
+
+    def _operand(self, key: str, path: Path, operator: str, operand: Any) -> Operand:
+        """The operand as a comparison has it; what an operator cannot take is refused here."""
+        timed = path.kind == "time"
+        if operator == "$eq":
+            return _value(operand, key, timed, operator)
+        if operator == "$in":
+            if not isinstance(operand, list):
+                raise LanguageError(f"$in and $nin on {key!r} take a list, not {_shown(operand)}")
+            return tuple(_value(item, key, timed, operator) for item in operand)
+        if operator in ("$gt", "$gte", "$lt", "$lte"):
+            return self._bound(key, timed, operator, operand)
+        if operator == "$exists":
+            if type(operand) not in (bool, int) or operand not in (0, 1):
+                raise LanguageError(f"$exists on {key!r} takes true or false, not {_shown(operand)}")
+            return bool(operand)
+        if operator == "$regex":
+            return _pattern(operand, key, self.dialect)
+        if operator == "$contains":
+            if timed:
+                raise LanguageError(f"$contains on {key!r}: a date is neither text nor a list")
+            return _value(operand, key, False, operator)
+        if operator == "$all":
+            if not isinstance(operand, list):
+                raise LanguageError(f"$all on {key!r} takes a list, not {_shown(operand)}")
+            return tuple(_value(item, key, timed, "$eq") for item in operand)
+        whole = type(operand) is int or (type(operand) is float and operand.is_integer())
+        if not whole or operand < 0:
+            raise LanguageError(f"$size on {key!r} takes a whole number from 0, not {_shown(operand)}")
+        return int(operand)
+
+    def _bound(self, key: str, timed: bool, operator: str, operand: Any) -> Operand:
+        if timed:
+            return _moment(operand, key, operator)
+        if isinstance(operand, (int, float, str)) and type(operand) is not bool:
+            return operand
+        if operand is None and self.dialect.null_comparisons:
+            return None
+        if type(operand) is bool and (self.dialect.null_comparisons or self.dialect.cross_types):
+            return operand
+        raise LanguageError(f"{operator} on {key!r} compares with a number or a text, not {_shown(operand)}")
+
+
+def _loosened(dialect: Dialect) -> frozenset[Loose]:
+    switches: dict[Loose, bool] = {
+        "fold": dialect.case_blind,
+        "cross_types": dialect.cross_types,
+        "elements": dialect.arrays == "elements",
+        "nulls_compare": dialect.null_comparisons,
+        "nan_text": dialect.nan == "text",
+    }
+    return frozenset(name for name, on in switches.items() if on)
+
+
+# -- operands --------------------------------------------------------------------------------------
+
+
+def _value(operand: Any, key: str, timed: bool, operator: str) -> Operand:
+    if operand is None:
+        return None
+    if timed:
+        return _moment(operand, key, operator)
+    if isinstance(operand, (bool, int, float, str)):
+        return operand
+    try:
+        return Json(dumps(operand))
+    except (TypeError, ValueError) as error:
+        raise LanguageError(f"{operator} on {key!r} takes a JSON value: {error}") from None
+
+
+def _moment(operand: Any, key: str, operator: str) -> datetime:
+    if isinstance(operand, str):
+        try:
+            return parse_datetime(operand)
+        except ValueError:
+            pass
+    raise LanguageError(f"{operator} on {key!r} needs a date such as 2021-04-23T10:00:00Z, not {_shown(operand)}")
+
+
+def _pattern(operand: Any, key: str, dialect: Dialect) -> str:
+    if not isinstance(operand, str):
+        raise LanguageError(f"$regex on {key!r} takes a pattern as text, not {_shown(operand)}")
+    try:
+        re.compile(operand, re.IGNORECASE if dialect.case_blind else 0)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise LanguageError(f"$regex on {key!r}: {operand[:80]!r} is no pattern: {error}") from None
+    return operand
+
+
+def _shown(value: Any) -> str:
+    """A value for a message: short, with the name that JSON has for its type."""
+    names = {bool: "boolean", int: "number", float: "number", str: "text", list: "list", dict: "object"}
+    if value is None:
+        return "null"
+    text = repr(value)
+    return f"the {names.get(type(value), type(value).__name__)} {text[:60]}{'...' if len(text) > 60 else ''}"
