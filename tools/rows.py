@@ -29,10 +29,14 @@ class Row:
         return tuple(module.rstrip("/") for module in self.modules)
 
 
-_GROUND = ("errors", "codec", "urls", "json_values", "safe_text", "weighted_cache", "_version")
+_GROUND = ("errors", "codec", "forks", "urls", "json_values", "safe_text", "weighted_cache", "_version")
 
 ROWS = (
-    Row("ground", _GROUND, "every exception; JSON and time as text; what JSON values equal; text that is safe to show"),
+    Row(
+        "ground",
+        _GROUND,
+        "every exception; JSON and time as text; what JSON values equal; text that is safe to show; locks",
+    ),
     Row("columns", ("table/",), "one table of columns, how types are inferred, and the frames and files made of it"),
     Row("what there is", ("meta/",), "fields and relations as declared, and how each entity is reached and written"),
     Row(

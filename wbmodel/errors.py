@@ -275,14 +275,20 @@ class FrameWarning(WbmodelWarning):
 
 
 def warn(message: str, category: type[Warning]) -> None:
-    """Warn, with the line of the first caller that is neither this package nor one of its backends as the place."""
+    """Warn, with the line of the first caller that is neither this package nor a backend as the place."""
     level, frame = 1, sys._getframe()
-    while frame.f_back is not None and str(frame.f_globals.get("__name__")).partition(".")[0] in _OWN:
+    while frame.f_back is not None and _is_inside(str(frame.f_globals.get("__name__"))):
         level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level)
 
 
-_OWN = ("wbmodel", "wbmodel_fixtures", "wbmodel_live")
+def _is_inside(module: str) -> bool:
+    package = module.partition(".")[0]
+    return package == "wbmodel" or package.startswith("wbmodel_") or package in PLUGIN_PACKAGES
+
+
+PLUGIN_PACKAGES: set[str] = set()
+"""Top-level packages of the installed plugins: a warning is never about a line of theirs. The registry adds them."""
 
 
 # -- words for messages ----------------------------------------------------------------------------

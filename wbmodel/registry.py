@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import os
-import threading
+import re
 import warnings
 from collections.abc import Iterable, Sequence
 from importlib import metadata
@@ -18,10 +18,11 @@ from typing import Any, Literal, get_args
 import attrs
 import pluggy
 
-from wbmodel import hookspecs
+from wbmodel import forks, hookspecs
 from wbmodel.backend.asks import Door
 from wbmodel.backend.base import API_VERSION, REPLACED_VERSIONS
 from wbmodel.errors import (
+    PLUGIN_PACKAGES,
     BackendClaimedTwice,
     BackendError,
     BackendNotInstalled,
@@ -29,6 +30,7 @@ from wbmodel.errors import (
     PluginError,
     UnknownBackend,
     WbmodelWarning,
+    nearest,
     suggestion,
 )
 from wbmodel.hookspecs import GROUP, BackendFactory, LookupRewrite, SessionView, Wrapper
@@ -47,12 +49,6 @@ __all__ = [
 
 OWN = "wbmodel"
 SETTINGS = frozenset({"api_key", "entity", "identity_token_file", "project", "timeout"})
-_PLANNED = {
-    "local": "wbmodel's own store",
-    "replay": "recorded requests",
-    "tensorboard": "TensorBoard logs",
-    "wandb-dir": "W&B run directories",
-}
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -301,6 +297,14 @@ class PluginManager(pluggy.PluginManager):
     # -- the messages ------------------------------------------------------------------------------
 
     @property
+    def packages(self) -> set[str]:
+        """The top-level packages of the installed plugins, and of the backends that they registered."""
+        installed = {report.name: report.value for report in self.report if report.value and report.status == "ok"}
+        made = [entry.factory for entry in self.backends if entry.plugin in installed]
+        modules = [*installed.values(), *(str(getattr(factory, "__module__", "")) for factory in made)]
+        return {re.split(r"[.:]", module, maxsplit=1)[0] for module in modules if module}
+
+    @property
     def schemes(self) -> list[str]:
         """Every scheme that some backend claims, sorted."""
         return sorted({scheme for entry in self.backends for scheme in entry.schemes})
@@ -316,14 +320,8 @@ class PluginManager(pluggy.PluginManager):
         if not any(report.distribution == OWN for report in self.report) and not self.backends:
             tail += "; wbmodel itself is not installed here, so its own backends are not found: run the install command"
         known = ", ".join(self.schemes) or "none"
-        if scheme in _PLANNED:
-            return UnknownBackend(
-                f"{scheme}: is meant for {_PLANNED[scheme]}, and this version of wbmodel has no backend for it yet; "
-                f"backends that are here: {known}{tail}"
-            )
-        return UnknownBackend(
-            f"no backend claims {scheme!r}{suggestion(scheme, self.schemes)} (backends that are here: {known}){tail}"
-        )
+        near = suggestion(scheme, self.schemes) if nearest(scheme, self.schemes) else "; it needs a plugin that does"
+        return UnknownBackend(f"no backend claims {scheme!r}{near} (backends that are here: {known}){tail}")
 
     def _no_scheme(self, url: str) -> str:
         shown = mask_url(url)
@@ -383,7 +381,7 @@ def make_plugin_manager(
 
 
 _default: PluginManager | None = None
-_default_lock = threading.Lock()
+_default_lock = forks.lock()
 
 
 def default_plugin_manager() -> PluginManager:
@@ -393,6 +391,7 @@ def default_plugin_manager() -> PluginManager:
         with _default_lock:
             if _default is None:
                 _default = make_plugin_manager()
+                PLUGIN_PACKAGES.update(_default.packages)
     return _default
 
 

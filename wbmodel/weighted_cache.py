@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Generic, TypeVar
+
+from wbmodel import forks
 
 __all__ = ["WeightedCache"]
 
@@ -19,7 +20,7 @@ class WeightedCache(Generic[V]):
         self.limit = limit
         self.size = 0
         self._kept: OrderedDict[Hashable, tuple[V, int]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = forks.lock()
 
     def __len__(self) -> int:
         return len(self._kept)

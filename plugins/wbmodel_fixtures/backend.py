@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import os
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wbmodel import forks
 from wbmodel.backend import Capabilities
 from wbmodel.engine import Dialect, EngineBackend, MemoryStore
 from wbmodel.engine.execute import Engine
@@ -72,7 +72,7 @@ class FixturesBackend(EngineBackend):
             raise ConfigurationError("root= goes with world=; the folder of a path is known")
         self.dialect = dialect or Dialect()
         self._limits = (max_bytes, max_depth)
-        self._lock = threading.RLock()
+        self._lock = forks.rlock()
         self._world: World | None = None
         self._files: list[Path] = []
 

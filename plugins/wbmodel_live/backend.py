@@ -83,7 +83,7 @@ class LiveBackend(AsyncBackend):
         self._connection: Connection | None = None
 
     def __repr__(self) -> str:
-        return f"<LiveBackend {self.url}>"
+        return f"<LiveBackend {getattr(self, 'url', 'without an address')}>"
 
     @property
     def capabilities(self) -> Capabilities:
@@ -137,3 +137,4 @@ class LiveBackend(AsyncBackend):
     def forked(self) -> None:
         """Forget the parent's connections; the child makes its own."""
         self._connection = None
+        self.credentials.forked()

@@ -60,6 +60,9 @@ class Credentials:
         """``text`` without the secrets: a server may quote what it was sent."""
         return text
 
+    def forked(self) -> None:
+        """Called in a forked child, whose event loop is another one."""
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
 
@@ -147,6 +150,9 @@ class IdentityToken(Credentials):
                 if time.monotonic() >= self._until:
                     await self._exchange(http, extra)
         return Hidden(f"Bearer {self._token}")
+
+    def forked(self) -> None:
+        self._lock = None
 
     async def _exchange(self, http: aiohttp.ClientSession, extra: dict[str, object]) -> None:
         try:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import threading
 import time
 from collections import deque
 from contextlib import asynccontextmanager
@@ -16,6 +14,8 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 import attrs
+
+from wbmodel import forks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -49,7 +49,7 @@ class HostLimiter:
     def __init__(self, host: str, limit: int = CONCURRENCY) -> None:
         self.host = host
         self.limit = limit
-        self._lock = threading.Lock()
+        self._lock = forks.lock()
         self._active = 0
         self._paused_until = 0.0
         self._waiting: deque[tuple[asyncio.AbstractEventLoop, asyncio.Future[None]]] = deque()
@@ -148,7 +148,7 @@ def _wake(place: asyncio.Future[None]) -> None:
 # A limiter lives as long as a session to its host: what a server asked for is not held against whatever answers at
 # that address after all sessions to it were closed.
 _limiters: WeakValueDictionary[str, HostLimiter] = WeakValueDictionary()
-_registry_lock = threading.Lock()
+_registry_lock = forks.lock()
 
 
 def limiter_for(host: str, limit: int | None = None) -> HostLimiter:
@@ -163,12 +163,4 @@ def limiter_for(host: str, limit: int | None = None) -> HostLimiter:
         return found
 
 
-def _forget_in_child() -> None:
-    # A lock may have been held by a thread that is not in the child, and what was active is the parent's.
-    global _registry_lock
-    _registry_lock = threading.Lock()
-    _limiters.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_in_child)
+forks.in_child(_limiters.clear)  # what is active and who waits is the parent's

@@ -12,10 +12,12 @@ REACHES = {
     },
     "cli.main": {
         "argparse names the type of its table of commands nowhere else": "_SubParsersAction",
-        "os._exit, documented: ends the process without taking the interpreter apart": "_exit",
-        "atexit runs what others registered nowhere else": "_run_exitfuncs",
     },
     "cli.options": {"argparse names the type of its table of commands nowhere else": "_SubParsersAction"},
+    "forks": {
+        "sys, documented: where threads are": "_current_frames _getframe",
+        "locks, as the standard library renews its own": "_at_fork_reinit",
+    },
     "errors": {"sys._getframe, documented: whose line a warning is about": "_getframe"},
 }
 

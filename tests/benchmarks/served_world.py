@@ -26,8 +26,8 @@ DISTINCT = 10_000
 async def serve(runs: int, latency: float) -> None:
     from wbmodel.engine import Engine, MemoryStore
     from wbmodel.engine.server import Server
-    from wbmodel.server.faults import Faults
-    from wbmodel.server.limits import Limits
+    from wbmodel.server import Limits
+    from wbmodel.testing import Faults
 
     store = MemoryStore()
     store.viewer = store.add_user("ada", name="Ada")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from wbmodel import Run, connect
-from wbmodel.engine.server import Fault
 from wbmodel.errors import ServerError
-from wbmodel.testing import served
+from wbmodel.testing import Fault, served
 
 WORLD = {"entities": {"ada": {"projects": {"vision": {"runs": {"a": {"summary": {"loss": 0.5}}}}}}}}
 

@@ -227,6 +227,26 @@ DEVIATIONS: tuple[Deviation, ...] = (
         after=r"wbmodel\.server\.Server",
     ),
     Deviation(
+        reason="faults are of the server for tests, which the path that the docs name leads to",
+        part="names",
+        before=r"^\(engine: 'Engine'|Iterator\[Server\]'$",
+        after=r"faults: 'Faults \| None' = None, \*\*options|Iterator\[FaultyServer\]'$",
+    ),
+    Deviation(
+        reason="the same, in words",
+        part="names",
+        field="doc",
+        before=r"^``engine`` behind HTTP|^A running :class:`Server` on a thread",
+        after=r"to whose requests things happen|^A server over ``world``",
+    ),
+    Deviation(
+        reason="a backend need not be one of ours for a warning to be about the caller's line",
+        part="names",
+        field="doc",
+        before=r"nor one of its backends as the place",
+        after=r"nor a backend as the place",
+    ),
+    Deviation(
         reason="discovery.find took the queryset, the terms and the owner of an operation; no page named it, and "
         "QuerySet.fields() is the way",
         part="names",

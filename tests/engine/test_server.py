@@ -19,8 +19,9 @@ import pytest
 from tests.engine.conftest import RUNS, make_world
 from tests.engine.http_helpers import KEY, VIEWER, basic, call, post
 from wbmodel.engine import Dialect, Engine, MemoryStore
-from wbmodel.engine.server import Faults, Limits, Server, serving
+from wbmodel.engine.server import Limits, Server, serving
 from wbmodel.errors import ConfigurationError
+from wbmodel.testing import Faults
 
 
 @pytest.fixture

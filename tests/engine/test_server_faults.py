@@ -13,8 +13,9 @@ import pytest
 from tests.engine.conftest import make_world
 from tests.engine.http_helpers import KEY, VIEWER, basic, call, post
 from wbmodel.engine import Engine
-from wbmodel.engine.server import Fault, Faults, serving
-from wbmodel.server.faults import put_null
+from wbmodel.engine.server import serving
+from wbmodel.testing import Fault, Faults
+from wbmodel.testing.faults import put_null
 
 CREATE = """mutation Create { upsertBucket(input: {entityName: "acme", modelName: "vision", name: "made"}) {
   inserted bucket { name } } }"""
@@ -329,3 +330,47 @@ def test_a_fault_changed_by_fields(server):
     server.faults.add(Fault.html(), status=503)
     got = post(server)
     assert (got.status, got.headers["Content-Type"]) == (503, "text/html; charset=utf-8")
+
+
+def test_a_server_asks_any_injector_and_knows_no_faults_of_its_own():
+    """The seam is a protocol: what picks and plays may be anybody's."""
+    from aiohttp import web
+
+    from wbmodel.server import Server, serving
+    from wbmodel.server.injection import Exchange
+
+    picked: list[tuple[str, str, str | None, str | None]] = []
+
+    class Teapot:
+        latency = 0.0
+        active = True
+
+        def pick(self, method, path, operation, document, kind):
+            picked.append((method, path, operation, kind))
+            return None if kind == "mutation" else self
+
+        async def play(self, exchange: Exchange) -> web.StreamResponse:
+            true = await exchange.answer()
+            return web.Response(status=418, body=true.body)
+
+    with serving(Engine(make_world()), api_key=KEY, faults=Teapot()) as server:
+        assert type(server) is Server
+        assert not hasattr(server, "faults")
+        assert post(server, VIEWER).status == 418
+        assert post(server, CREATE).data["data"]["upsertBucket"]["inserted"] is True
+        assert picked == [("POST", "/graphql", None, "query"), ("POST", "/graphql", None, "mutation")]
+        assert server.stats.faults == 1
+    with serving(Engine(make_world()), api_key=KEY) as server:
+        assert post(server, VIEWER).status == 200
+
+
+def test_the_older_names_lead_to_the_same():
+    from wbmodel.engine import server as older
+    from wbmodel.testing import served
+
+    assert older.serving is served
+    assert older.Fault is Fault
+    with older.serving(Engine(make_world()), api_key=KEY) as running:
+        assert isinstance(running, older.Server)
+        running.faults.add(status=502)
+        assert post(running, VIEWER).status == 502

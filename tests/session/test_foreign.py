@@ -108,3 +108,25 @@ def test_it_can_be_left_out():
     assert lines == [
         "the backend 'acme' of plugin 'acme' (distribution 'acme-backend') is left out by WBMODEL_NO_PLUGINS"
     ]
+
+
+def test_a_warning_is_about_the_line_of_the_caller_and_not_of_the_backend():
+    lines = run(
+        """
+        import warnings
+        from wbmodel import connect, errors
+
+        def called_by(module):
+            inside = {"errors": errors, "__name__": module}
+            exec(compile("def ask():\\n    errors.warn('slow', errors.QueryWarning)", f"{module}.py", "exec"), inside)
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                inside["ask"]()
+            return caught[0].filename
+
+        print(called_by("acme_backend.deep"), called_by("wbmodel_other.deep"), called_by("acme_backends_user"))
+        connect("fixtures:nowhere")
+        print(called_by("acme_backend.deep"), called_by("wbmodel_other.deep"), called_by("acme_backends_user"))
+        """
+    )
+    assert lines == ["acme_backend.deep.py <string> acme_backends_user.py", "<string> <string> acme_backends_user.py"]

@@ -43,8 +43,14 @@ class Registers:
             "plan:x",
             r"no backend claims 'plan'; did you mean 'plain'\? \(backends that are here: blocking, plain, slow\)",
         ),
-        ("zzz:x", "no backend claims 'zzz'; choices: blocking, plain, slow"),
-        ("tensorboard:logs", "tensorboard: is meant for TensorBoard logs, and this version of wbmodel has no backend"),
+        (
+            "zzz:x",
+            r"no backend claims 'zzz'; it needs a plugin that does \(backends that are here: blocking, plain, slow\)",
+        ),
+        (
+            "tensorboard:logs",
+            r"no backend claims 'tensorboard'; it needs a plugin that does \(backends that are here: b",
+        ),
         ("plain", "'plain' lacks the colon: write 'plain:'"),
         ("api.wandb.ai", "did you mean 'https://api.wandb.ai'"),
         ("localhost:8080", "did you mean 'http://localhost:8080'"),

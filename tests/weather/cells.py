@@ -19,8 +19,8 @@ from wbmodel import Run, Session, Sweep, connect
 from wbmodel.engine.dialect import Dialect
 from wbmodel.engine.execute import Engine
 from wbmodel.engine.memory import MemoryStore
-from wbmodel.engine.server import Faults, Seen, Server
-from wbmodel.server.faults import Fault
+from wbmodel.engine.server import Seen, Server
+from wbmodel.testing import Fault, Faults
 from wbmodel_live import limiter
 
 __all__ = ["IDS", "KEY", "OPERATIONS", "Cell", "Operation", "Outcome", "Scene", "make_store", "run_cell"]

@@ -13,7 +13,7 @@ import attrs
 
 from tests.weather.cells import Operation, Scene
 from wbmodel.errors import OutcomeUnknown
-from wbmodel.server.faults import Fault
+from wbmodel.testing import Fault
 
 __all__ = [
     "SHORT",

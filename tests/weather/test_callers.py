@@ -20,7 +20,7 @@ from wbmodel import Run, Session, connect
 from wbmodel.engine.execute import Engine
 from wbmodel.engine.server import Server, serving
 from wbmodel.errors import NotAuthenticated, RequestTimeout
-from wbmodel.server.faults import Fault
+from wbmodel.testing import Fault
 
 OTHER_KEY = "fedcba9876543210fedcba9876543210fedcba98"
 ROOT = Path(__file__).resolve().parents[2]

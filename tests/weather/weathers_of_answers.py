@@ -6,7 +6,7 @@ from tests.weather.cells import KEY, Scene
 from tests.weather.forecast import SHORT, TWICE, answers, fails, of_each, ok, options, plays, unknown, weather
 from wbmodel import Project, Run
 from wbmodel.errors import NotAuthenticated, NotWandbServer, OutcomeUnknown, PermissionDenied, RateLimited, ServerError
-from wbmodel.server.faults import Fault
+from wbmodel.testing import Fault
 
 __all__ = ["OTHER_KEY", "WRONG_KEY"]
 

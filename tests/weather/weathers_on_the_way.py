@@ -17,8 +17,8 @@ from tests.weather.forecast import SHORT, TWICE, fails, ok, plays, unknown, weat
 from tests.weather.ground import Proxy, banner, closed_port, listening, recoding
 from tests.weather.weathers_of_answers import BUSY
 from wbmodel.errors import NotWandbServer, RateLimited, RequestTimeout, ServerUnreachable
-from wbmodel.server.faults import Fault
 from wbmodel.server.limits import Limits
+from wbmodel.testing import Fault
 
 __all__ = ["PASSWORD"]
 

@@ -14,7 +14,6 @@ import pytest
 
 from tests.writes.places import HOME, kept, moody, on, variables, world
 from wbmodel import Project, Run, Sweep, connect
-from wbmodel.engine.server import Fault
 from wbmodel.errors import (
     ConfigurationError,
     FieldError,
@@ -25,7 +24,7 @@ from wbmodel.errors import (
 )
 from wbmodel.request import Request
 from wbmodel.session.observers import Outcome, observing
-from wbmodel.testing import assert_num_requests, count_requests, served
+from wbmodel.testing import Fault, assert_num_requests, count_requests, served
 from wbmodel_fixtures import world_from
 
 

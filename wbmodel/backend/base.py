@@ -11,10 +11,10 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
+from wbmodel import forks
 from wbmodel.backend.asks import FetchItem, Request, Response, subject_of
 from wbmodel.backend.capabilities import Capabilities
 from wbmodel.backend.doors import DOORS
@@ -117,7 +117,11 @@ class _Base:
         capabilities = Capabilities()
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.origin or self.name!r}>"
+        try:
+            place = self.origin or self.name
+        except Exception:  # a property of an author's, and ``__init__`` has failed: a debugger shows those too
+            place = self.name
+        return f"<{type(self).__name__} {place!r}>"
 
 
 def _author_wrote(cls: type, name: str) -> bool:
@@ -218,7 +222,7 @@ class SyncBackend(_Base):
             return pool  # type: ignore[no-any-return]
 
 
-_pool_lock = threading.Lock()
+_pool_lock = forks.lock()
 _STREAMS = ("read", "open", "fetch")
 
 

@@ -8,12 +8,13 @@ child, and stops at exit or on :meth:`OwnerLoop.stop`.
 from __future__ import annotations
 
 import atexit
-import os
 import threading
 import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
+from types import MethodType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from wbmodel import forks
 from wbmodel.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -33,19 +34,23 @@ class OwnerLoop:
     """A lazily started event loop thread.
 
     ``name`` is used for the thread and in messages. ``forked`` is called once in a forked child, before
-    anything else there, so that the owner can drop sockets that still belong to the parent.
+    anything else there, so that the owner can drop sockets that still belong to the parent; a bound method does not
+    keep its object alive.
     """
 
     def __init__(self, name: str, forked: Callable[[], None] | None = None) -> None:
         self.name = name
-        self._forked = forked
-        self._lock = threading.Lock()
+        self._forked: Callable[[], Callable[[], None] | None] = (
+            weakref.WeakMethod(forked) if isinstance(forked, MethodType) else lambda: forked
+        )
+        self._lock = forks.lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._last: list[Callable[[], Coroutine[Any, Any, Any]]] = []
         # Whoever asks on a loop that is ending must not start another one by it.
         self._own: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
         _alive.add(self)
+        forks.renewing(self)
 
     @property
     def running(self) -> bool:
@@ -170,16 +175,16 @@ class OwnerLoop:
             self._finalizer.atexit = False
         return self._loop
 
-    def _reset_in_child(self) -> None:
-        # Only the forking thread lives on in the child: the loop's thread is gone and the lock may be held for ever.
+    def after_fork(self) -> None:
+        """The loop's thread is not in the child, which starts anew."""
         had_loop = self._loop is not None
-        self._lock = threading.Lock()
         self._loop = self._thread = None
         self._own = weakref.WeakSet()
         if had_loop:
             self._finalizer.detach()
-        if had_loop and self._forked is not None:
-            self._forked()
+        forked = self._forked()
+        if had_loop and forked is not None:
+            forked()
 
 
 class LoopIterator(Iterator[T]):
@@ -246,11 +251,6 @@ def _serve(loop: asyncio.AbstractEventLoop, last: list[Callable[[], Coroutine[An
         loop.close()
 
 
-def _reset_all_in_child() -> None:
-    for owner in list(_alive):
-        owner._reset_in_child()
-
-
 def _dies_now() -> bool:
     """Whether the calling thread is a daemon and the process ends: an error would be a traceback that nobody can do
     anything about, so whoever asks this waits for the end instead. (Threads that are no daemons are gone by then.)"""
@@ -264,6 +264,4 @@ def _stop_all() -> None:
         owner.stop()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_reset_all_in_child)
 atexit.register(_stop_all)

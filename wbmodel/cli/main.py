@@ -7,7 +7,6 @@ keeps its traceback, because it is a bug.
 from __future__ import annotations
 
 import argparse
-import gc
 import importlib
 import os
 import sys
@@ -41,19 +40,13 @@ def exit_status(error: errors.WbmodelError) -> int:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line with ``argv`` (default: the process's own arguments) and give the exit status."""
     arguments = sys.argv[1:] if argv is None else list(argv)
-    if argv is None:
-        # A process that lives for half a second gains nothing from looking for cycles a hundred times.
-        gc.set_threshold(50_000, 20, 100)
     prepare()
     import warnings
 
     with warnings.catch_warnings():
         warnings.simplefilter("default", errors.WbmodelWarning)
         warnings.showwarning = _show_warning
-        status = _contained(lambda: _run(arguments))
-    if argv is None:
-        _leave(status)
-    return status
+        return _contained(lambda: _run(arguments))
 
 
 def _contained(run: Callable[[], int]) -> int:
@@ -86,20 +79,6 @@ def _close_quietly() -> None:
         os.close(nowhere)
     except (OSError, ValueError, AttributeError):  # not a stream of the system's: a test's, or a notebook's
         pass
-
-
-def _leave(status: int) -> None:
-    """End the process without taking the interpreter apart, which would cost a tenth of a second and more; what others
-    registered to be done at the end is done."""
-    import atexit
-
-    atexit._run_exitfuncs()
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except (OSError, ValueError):
-        pass
-    os._exit(status)
 
 
 def _run(arguments: list[str]) -> int:

@@ -226,13 +226,6 @@ def _serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--latency", type=_latency, default=0.0, metavar="SECONDS", help="for tests: so much later, every request"
     )
-    parser.add_argument(
-        "--fault",
-        action="append",
-        default=[],
-        metavar="FAULT",
-        help="for tests, as in status=429,retry-after=1,times=2",
-    )
     parser.epilog = SERVING
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     from wbmodel.engine import Engine
-    from wbmodel.server import Faults, Limits, Server
+    from wbmodel.server import Limits, Server
 
 __all__ = ["KEY_VARIABLE", "run_serve"]
 
@@ -33,11 +33,14 @@ _USUAL_KEY = 40
 def run_serve(arguments: argparse.Namespace) -> int:
     """Serve until Ctrl-C or SIGTERM, then finish what is under way. 0 in the end."""
     import asyncio
+    import logging
     from contextlib import ExitStack
 
     from wbmodel.server import Server
+    from wbmodel.server.injection import NoFaults
 
     key = _key(arguments)
+    logging.basicConfig(format="%(name)s: %(levelname)s: %(message)s")
     with ExitStack() as open_things:
         engine, what = _engine(arguments, open_things)
         server = Server(
@@ -46,7 +49,7 @@ def run_serve(arguments: argparse.Namespace) -> int:
             port=arguments.port,
             api_key=key,
             limits=_limits(arguments),
-            faults=_faults(arguments),
+            faults=NoFaults(latency=arguments.latency),
             ssl_context=_tls(arguments),
         )
         asyncio.run(_serve(server, what, key))
@@ -178,7 +181,7 @@ def _hide(key: str) -> None:
     os.execve(sys.executable, kept, {**os.environ, KEY_VARIABLE: key})
 
 
-# -- limits, faults, TLS ---------------------------------------------------------------------------
+# -- limits, TLS -----------------------------------------------------------------------------------
 
 
 def _limits(arguments: argparse.Namespace) -> Limits:
@@ -199,17 +202,6 @@ def _limits(arguments: argparse.Namespace) -> Limits:
         if given[name] < 0 or given[name] != given[name]:
             raise ConfigurationError(f"--set-limit {name}={value}: a limit is not negative")
     return Limits(**given)
-
-
-def _faults(arguments: argparse.Namespace) -> Faults:
-    from wbmodel.cli.serve_faults import parse_fault
-    from wbmodel.server import Faults
-
-    faults = Faults(latency=arguments.latency)
-    for text in arguments.fault:
-        fault, rule = parse_fault(text)
-        faults.add(fault, **rule)
-    return faults
 
 
 def _tls(arguments: argparse.Namespace) -> ssl.SSLContext | None:

@@ -41,7 +41,7 @@ def _generate(
     names: dict[str, Any] = {
         "new": object.__new__,
         "cls": cls,
-        "filling": _filling(cls),
+        "filling": blank_of(cls),
         "parse": parse_datetime,
         "one_of": _one_of,
         "null": partial(_refuse_null, meta),
@@ -98,10 +98,12 @@ def _generate(
 
 
 @lru_cache(maxsize=128)
-def _filling(cls: Any) -> Any:
-    """A twin of ``cls`` that objects belong to while they are filled. Setting a field of an entity is a change that is
-    checked and noted, which what comes from a backend is not; a class without that check is filled at full speed, and
-    as its layout is the same, giving the object its true class costs next to nothing."""
+def blank_of(cls: Any) -> Any:
+    """A twin of ``cls`` that objects belong to while they are filled; ``o.__class__ = cls`` makes one what it is.
+
+    Setting a field of an entity is a change that is checked and noted, which what comes from a backend is not. A class
+    without that check is filled at full speed, and as its layout is the same, the true class costs next to nothing.
+    """
     # Both: CPython has one slot for setting and deleting, and calls Python for both when one is written in Python.
     body = {
         "__slots__": (),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from wbmodel import forks
 from wbmodel.backend.asks import (
     BlobRef,
     ColumnBatch,
@@ -43,8 +43,8 @@ class _Opened:
     """The store in use, and who may open or refresh it."""
 
     def __init__(self) -> None:
-        self.opening = threading.Lock()
-        self.refreshing = threading.Lock()
+        self.opening = forks.lock()
+        self.refreshing = forks.lock()
         self.engine: Engine | None = None
         self.asked = 0.0
         self.failed = False

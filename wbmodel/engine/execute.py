@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import threading
 import weakref
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from copy import copy
 from typing import TYPE_CHECKING, Any, TypeGuard
 
+from wbmodel import forks
 from wbmodel.backend.asks import (
     BlobRef,
     ColumnBatch,
@@ -262,7 +262,7 @@ def _formatted(error: GraphQLError) -> dict[str, Any]:
 _Checked = tuple["DocumentNode", "list[GraphQLError]"]
 _by_document: dict[int, tuple[weakref.ref[Document], _Checked]] = {}
 _by_text: WeightedCache[_Checked] = WeightedCache(_KEPT_TEXTS)
-_check_lock = threading.Lock()
+_check_lock = forks.lock()
 
 
 def _checked(document: Document) -> _Checked:

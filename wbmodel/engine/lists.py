@@ -11,12 +11,12 @@ makes.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+from wbmodel import forks
 from wbmodel.engine.fields import Path
 from wbmodel.engine.list_artifacts import ArtifactTables
 from wbmodel.engine.records import (
@@ -46,7 +46,7 @@ class ListStore(ArtifactTables):
 
     def __init__(self, *, viewer: str | None = None, clock: Callable[[], datetime] | None = None) -> None:
         super().__init__(clock)
-        self._lock = threading.RLock()
+        self._lock = forks.rlock()
         self._viewer: UserRecord | None = None
         self._users: dict[str, UserRecord] = {}
         self._entities: dict[str, EntityRecord] = {}

@@ -1,7 +1,11 @@
-"""The server under its older name: see :mod:`wbmodel.server`."""
+"""The server for tests, under its older name: see :mod:`wbmodel.server` for the server, :mod:`wbmodel.testing` for its
+faults."""
 
 from __future__ import annotations
 
-from wbmodel.server import Fault, Faults, Limits, Rule, Seen, Server, Stats, serving
+from wbmodel.server import Limits, Seen, Stats
+from wbmodel.testing.faults import Fault, Faults, Rule
+from wbmodel.testing.serving import FaultyServer as Server
+from wbmodel.testing.serving import served as serving
 
 __all__ = ["Fault", "Faults", "Limits", "Rule", "Seen", "Server", "Stats", "serving"]

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Callable, Sequence
-from threading import get_ident
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import attrs
 
-from wbmodel import errors, operations
+from wbmodel import errors, forks, operations
 from wbmodel.errors import ConfigurationError, FieldError, FieldNotLoaded, UnreadableValue, nearest
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, Options, register, state
 from wbmodel.meta.state import State
@@ -26,20 +23,8 @@ __all__ = ["Model", "entity"]
 T = TypeVar("T")
 
 # Of two threads that decode one field at once, the first keeps its value: the second's would throw away the edits that
-# were made in it. The thread that kept a value last need not look whether another one did (which costs a tenth of the
-# decoding); any other looks, behind a lock. CPython changes threads after a call and at a jump, and so not between the
-# question who was last and the keeping.
-_keeping = threading.Lock()
-_keeper = 0
-
-
-def _renew() -> None:
-    global _keeping
-    _keeping = threading.Lock()  # a thread that is not in this fork may have held the old one
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_renew)
+# were made in it.
+_keeping = forks.lock()
 
 
 def _with_texts(cls: type[Any], fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
@@ -128,13 +113,7 @@ class Model(State):
                     value = decode(text)
                 except (ValueError, TypeError, RecursionError) as error:
                     raise unreadable(self, name, text, error) from error
-                global _keeper
-                me = get_ident()
-                if _keeper == me:
-                    keep(self, value)
-                    return value
                 with _keeping:
-                    _keeper = me
                     try:
                         return made(self)
                     except AttributeError:
@@ -161,8 +140,6 @@ class Model(State):
         def __setattr__(self, name: str, value: Any) -> None:
             if name[:1] != "_":
                 name, value = operations.save.setting(self, name, value)
-                global _keeper
-                _keeper = 0  # who decodes this very field at the moment is to look
             state.put(self, name, value)
 
         def __delattr__(self, name: str) -> None:

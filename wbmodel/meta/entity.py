@@ -46,7 +46,6 @@ class EntityMeta:
         self.lazy: dict[
             str, tuple[Callable[[Any], Any], Callable[[Any], Any], Callable[[Any], Any], Callable[[Any, Any], Any]]
         ] = {}
-        self.caches: dict[Any, Any] = {}
 
     @property
     def does_not_exist(self) -> type[Exception]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+
+from wbmodel import forks
 
 __all__ = ["Result"]
 
@@ -13,13 +14,13 @@ class Result:
     """The results of one evaluation. Threads and iterators that read on share what was read; the lock keeps them to one
     source."""
 
-    __slots__ = ("_lock", "_source", "complete", "rows")
+    __slots__ = ("__weakref__", "_lock", "_source", "complete", "rows")
 
     def __init__(self, rows: list[Any] | None = None) -> None:
         self.rows: list[Any] = [] if rows is None else rows
         self.complete = rows is not None
         self._source: Iterator[Sequence[Any]] | None = None
-        self._lock = threading.RLock()
+        self._lock = forks.rlock()
 
     def more(self, begin: Callable[[], Iterator[Sequence[Any]]]) -> bool:
         """Read on; False at the end. ``begin`` gives the source where none was begun."""
@@ -27,6 +28,7 @@ class Result:
             if self.complete:
                 return False
             if self._source is None:
+                forks.renewing(self)
                 self._source = begin()
             try:
                 part = next(self._source, None)
@@ -39,6 +41,11 @@ class Result:
                 return False
             self.rows.extend(part)
             return True
+
+    def after_fork(self) -> None:
+        """What is half read belongs to the parent, whose thread may be in the middle of it: the child begins anew."""
+        if not self.complete:
+            self.rows, self._source = [], None
 
     def take(self, rows: list[Any]) -> None:
         """Keep rows that were read in another way, unless there are some already."""

@@ -10,12 +10,12 @@ import errno
 import hashlib
 import os
 import sys
-import threading
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, Any
 
+from wbmodel import forks
 from wbmodel.codec import dumps, format_datetime, loads
 from wbmodel.errors import QueryError
 from wbmodel.operations.bulk_result import RowResult
@@ -107,7 +107,7 @@ class Journal:
         self._handle: IO[bytes] | None = None
         self._noted = 0
         # A cancelled task goes on while the thread that it left still writes.
-        self._lock = threading.RLock()
+        self._lock = forks.rlock()
 
     def open(self) -> dict[str, Entry]:
         """What it knows by node id. Raises :class:`QueryError` for a journal of another call, one that another call

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from wbmodel.server.faults import Fault, Faults, Rule
 from wbmodel.server.limits import Limits
 from wbmodel.server.server import Seen, Server, Stats, serving
 
-__all__ = ["Fault", "Faults", "Limits", "Rule", "Seen", "Server", "Stats", "serving"]
+__all__ = ["Limits", "Seen", "Server", "Stats", "serving"]

@@ -6,7 +6,7 @@
 What it answers: ``POST /graphql`` (Basic authentication, user ``api``), ``GET`` of run files under ``/files/`` and of
 artifact files and manifests under ``/artifact-files/``, at the URLs that GraphQL gives. Everything else is an error in
 GraphQL's shape: ``/files/.../file_stream`` 503 and uploads 501 until they are built, other paths 404. Limits are in
-:class:`~wbmodel.server.limits.Limits`, faults for tests in :class:`~wbmodel.server.faults.Faults`.
+:class:`~wbmodel.server.limits.Limits`. Tests that need bad weather take :func:`wbmodel.testing.served`.
 """
 
 from __future__ import annotations
@@ -27,19 +27,20 @@ from wbmodel.errors import ConfigurationError
 from wbmodel.server import errors
 from wbmodel.server.answers import Answer
 from wbmodel.server.errors import Refusal
-from wbmodel.server.faults import Fault, Faults, Rule
+from wbmodel.server.injection import Exchange, FaultInjector, NoFaults
 from wbmodel.server.limits import Limits
 from wbmodel.server.routes import Call, Routes
-from wbmodel.server.wire import Front, log, read_body, reset, response_of, send, spoiled
+from wbmodel.server.wire import Front, log, read_body, response_of
 from wbmodel.urls import is_loopback
 from wbmodel.weighted_cache import WeightedCache
 
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["Fault", "Faults", "Limits", "Rule", "Seen", "Server", "Stats", "serving"]
+__all__ = ["Seen", "Server", "Stats", "running", "serving"]
 
 T = TypeVar("T")
+S = TypeVar("S", bound="Server")
 _SMALL = 64 * 1024
 """Bytes of a body that is read as JSON on the event loop; a longer one goes to a thread."""
 
@@ -87,7 +88,7 @@ class Server:
 
     ``api_key`` is a text or an object with ``reveal()``; None lets everybody in, which is refused with
     :class:`~wbmodel.errors.ConfigurationError` unless ``host`` is the loopback device. Only a digest of it is kept.
-    With an ``ssl_context`` the server speaks HTTPS. Nothing is opened before :meth:`start`.
+    With an ``ssl_context`` the server speaks HTTPS. ``faults`` is for tests. Nothing is opened before :meth:`start`.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class Server:
         port: int = 0,
         api_key: Any = None,
         limits: Limits | None = None,
-        faults: Faults | None = None,
+        faults: FaultInjector | None = None,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         local = is_loopback(host)
@@ -111,7 +112,7 @@ class Server:
         if api_key is not None and not (api_key.reveal() if hasattr(api_key, "reveal") else api_key):
             raise ConfigurationError("the API key of a server must not be empty; api_key=None makes an open one")
         self.host = host
-        self.faults = faults if faults is not None else Faults()
+        self._faults: FaultInjector = faults if faults is not None else NoFaults()
         self.limits = limits if limits is not None else Limits()
         self.stats = Stats()
         self.seen: deque[Seen] = deque(maxlen=1000)
@@ -224,8 +225,9 @@ class Server:
                 self._idle.set()
 
     async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
-        if self.faults.latency > 0:
-            await self._pause(self.faults.latency)
+        faults = self._faults
+        if faults.latency > 0:
+            await self._pause(faults.latency)
         call = self._call(request)
         refusal: Refusal | None = None
         try:
@@ -241,14 +243,14 @@ class Server:
                 await self._near(len(call.body), lambda: self._routes.understand(call))
             except Refusal as error:
                 refusal = error
-        kind = await self._near(len(call.document), lambda: self._routes.kind(call)) if self.faults.rules else None
+        kind = await self._near(len(call.document), lambda: self._routes.kind(call)) if faults.active else None
         self._note(call, kind)
-        fault = self.faults.pick(call.method, call.path, call.operation, call.document, kind)
+        fault = faults.pick(call.method, call.path, call.operation, call.document, kind)
         if fault is None:
             answer = await self._answer(call, refusal)
             return response_of(answer, self._packed(call, answer))
         self.stats.faults += 1
-        return await self._play(request, call, refusal, fault)
+        return await fault.play(Exchange(request, lambda: self._answer(call, refusal), self._pause))
 
     def _call(self, request: web.BaseRequest) -> Call:
         target = request.raw_path
@@ -265,32 +267,6 @@ class Server:
     def _note(self, call: Call, kind: str | None) -> None:
         agent = call.headers.get("User-Agent", "")[:200]
         self.seen.append(Seen(call.method, call.path, call.operation, kind, agent, "Authorization" in call.headers))
-
-    async def _play(
-        self, request: web.BaseRequest, call: Call, refusal: Refusal | None, fault: Fault
-    ) -> web.StreamResponse:
-        if fault.reset == "before":
-            raise reset(request)
-        waits = fault.stall > 0 and fault.stall_at == "headers"
-        if waits and not fault.execute:
-            await self._stall(request, fault.stall)
-        true = await self._answer(call, refusal) if fault.needs_answer else None
-        if waits and fault.execute:
-            await self._stall(request, fault.stall)
-        if fault.reset == "after":
-            raise reset(request)
-        try:
-            answer = spoiled(true, fault)
-        except Exception as error:  # the edit is the test's own function
-            log.exception("a fault could not be played")
-            answer = Answer(500, errors.error_body(f"the fault could not be played: {error}", "FAULT"))
-        return await send(request, answer, fault, self._pause)
-
-    async def _stall(self, request: web.BaseRequest, seconds: float) -> None:
-        """Wait. Raises when the client has gone meanwhile, or the server stops."""
-        stays = await self._pause(seconds)
-        if not stays or request.transport is None or request.transport.is_closing():
-            raise reset(request)
 
     async def _pause(self, seconds: float) -> bool:
         try:
@@ -383,11 +359,17 @@ class Server:
 
 @contextmanager
 def serving(engine: Engine, **options: Any) -> Iterator[Server]:
-    """A running :class:`Server` on a thread and event loop of its own; the options are those of the class.
+    """A :class:`Server` that runs for the length of the block; the options are those of the class."""
+    with running(Server(engine, **options)) as server:
+        yield server
+
+
+@contextmanager
+def running(server: S) -> Iterator[S]:
+    """Run ``server`` on a thread and event loop of its own.
 
     At the end of the block it is stopped as :meth:`Server.stop` says, its thread too.
     """
-    server = Server(engine, **options)
     ready = threading.Event()
     failed: list[BaseException] = []
     handle: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []

@@ -1,30 +1,23 @@
-"""Answers onto the socket, with whatever fault is to be played there."""
+"""Bodies off the socket and answers onto it, in aiohttp's forms."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import socket
-import struct
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 
 from wbmodel._version import __version__
-from wbmodel.codec import loads
-from wbmodel.server.answers import Answer, encode_strict
+from wbmodel.server.answers import Answer
 from wbmodel.server.errors import Refusal, error_body
-from wbmodel.server.faults import Fault
 from wbmodel.server.limits import Limits
 
-__all__ = ["Front", "reset", "response_of", "send", "spoiled"]
+__all__ = ["Front", "headers_of", "read_body", "response_of"]
 
-log = logging.getLogger("wbmodel.engine.server")
+log = logging.getLogger("wbmodel.server")
 _SERVER = f"wbmodel/{__version__}"
-Pause = Callable[[float], Awaitable[bool]]
-"""Waits so many seconds; False when the server stops instead."""
 
 
 class _Connection(web.RequestHandler):
@@ -73,88 +66,17 @@ class Front(web.Server):
         )
 
 
+def headers_of(answer: Answer) -> dict[str, str]:
+    """The headers that go out with an answer."""
+    return {"Content-Type": answer.content_type, "Server": _SERVER, **answer.headers}
+
+
 def response_of(answer: Answer, packed: bool = False) -> web.Response:
     """aiohttp's form of an answer."""
-    headers = {"Content-Type": answer.content_type, "Server": _SERVER, **answer.headers}
+    headers = headers_of(answer)
     if packed:
         headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
     return web.Response(status=answer.status, body=answer.pack() if packed else answer.body, headers=headers)
-
-
-def spoiled(answer: Answer | None, fault: Fault) -> Answer:
-    """The answer that ``fault`` makes of the true one (None where it needs none)."""
-    status, body, kind = fault.status, fault.body, None
-    if answer is None:
-        answer = Answer(200, b"")
-        if body is None:
-            body = {"errors": [{"message": f"a fault was asked for: status {status or 200}"}]}
-    if body is None:
-        made = answer.body
-        if fault.edit is not None:
-            value: Any = loads(made)
-            edited = fault.edit(value)
-            made = encode_strict(value if edited is None else edited)
-    elif isinstance(body, str):
-        made, kind = body.encode(), "text/plain; charset=utf-8"
-    else:
-        made = body if isinstance(body, bytes) else encode_strict(body)
-    if fault.keep < 1:
-        made = made[: int(len(made) * fault.keep)]
-    return Answer(
-        answer.status if status is None else status,
-        made,
-        fault.content_type or kind or answer.content_type,
-        {**answer.headers, **fault.headers},
-    )
-
-
-def reset(request: web.BaseRequest) -> ConnectionResetError:
-    """Reset the connection as seen from the client (RST, not FIN); the caller raises what is given back."""
-    transport = request.transport
-    if transport is not None:
-        found = transport.get_extra_info("socket")
-        if found is not None:
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        transport.abort()
-    return ConnectionResetError("reset on purpose")
-
-
-async def send(request: web.BaseRequest, answer: Answer, fault: Fault, pause: Pause) -> web.StreamResponse:
-    """Send an answer as ``fault`` says. Raises ConnectionResetError where it ends in a reset."""
-    body = answer.body
-    in_parts = fault.reset == "body" or fault.rate is not None or (fault.stall > 0 and fault.stall_at == "body")
-    if not in_parts:
-        return response_of(answer)
-    response = web.StreamResponse(
-        status=answer.status, headers={"Content-Type": answer.content_type, "Server": _SERVER, **answer.headers}
-    )
-    response.content_length = len(body)
-    await response.prepare(request)
-    half = len(body) // 2
-    await _trickle(request, response, body[:half], fault.rate, pause)
-    if fault.reset == "body":
-        await asyncio.sleep(0.02)  # so that what was sent so far has left before the reset
-        raise reset(request)
-    if fault.stall and fault.stall_at == "body" and not await pause(fault.stall):
-        raise reset(request)
-    await _trickle(request, response, body[half:], fault.rate, pause)
-    await response.write_eof()
-    return response
-
-
-async def _trickle(
-    request: web.BaseRequest, response: web.StreamResponse, data: bytes, rate: float | None, pause: Pause
-) -> None:
-    if rate is None:
-        if data:
-            await response.write(data)
-        return
-    # Ten parts a second, or one byte at a time where that is less.
-    step = max(1, int(rate / 10))
-    for start in range(0, len(data), step):
-        await response.write(data[start : start + step])
-        if not await pause(step / rate):
-            raise reset(request)
 
 
 async def read_body(request: web.BaseRequest, limit: int) -> bytes:

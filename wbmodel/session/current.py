@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from wbmodel import forks
 from wbmodel.errors import ConfigurationError, WbmodelError, suggestion
 from wbmodel.session.settings import Secret, resolve_settings
 
@@ -33,7 +33,7 @@ __all__ = [
     "session_for_origin",
 ]
 
-_lock = threading.RLock()
+_lock = forks.rlock()
 _connections: dict[str, Session] = {}
 _default: Session | None = None
 # The sessions whose blocks are open here, outermost first. A block takes out what it put in by looking for it, not
@@ -64,8 +64,9 @@ def connect(
     ``WBMODEL_URL`` and ``WANDB_BASE_URL`` are asked. ``project`` is ``"project"`` or ``"entity/project"``. ``api_key``
     or ``identity_token_file`` (a file with a JSON web token that the server takes for an access token) beat the
     environment and netrc, and exclude each other. ``name`` is what :func:`get_session` and ``.using()`` know it by; an
-    open session of that name is replaced, and stays usable for whoever holds it. ``timeout`` is in seconds per request.
-    ``backend_options`` go to the backend. ``plugins`` is for tests that make their own plugin manager.
+    open session of that name is replaced, and stays usable for whoever holds it. A session that has lost its name, and
+    that nobody holds, gives back its connections by itself, as ``close()`` does at once. ``timeout`` is in seconds per
+    request. ``backend_options`` go to the backend. ``plugins`` is for tests that make their own plugin manager.
 
     Raises :class:`~wbmodel.errors.ConfigurationError` when there is nothing to connect to or an option is unknown, and
     :class:`~wbmodel.errors.BackendError` when the backend is unknown, not installed, claimed twice or broken.

@@ -8,12 +8,12 @@ goes out.
 from __future__ import annotations
 
 import contextlib
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
+from wbmodel import forks
 from wbmodel.backend.asks import Ask
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Outcome:
 Ended = Callable[[Outcome], object]
 Observer = Callable[[Call], "Ended | None"]
 
-_lock = threading.Lock()
+_lock = forks.lock()
 _observers: tuple[Observer, ...] = ()
 
 

@@ -12,11 +12,11 @@ current span. Attributes are those of OpenTelemetry's semantic conventions for G
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from wbmodel import forks
 from wbmodel._version import __version__
 from wbmodel.backend.asks import Ask, Request, Response
 from wbmodel.codec import dumps
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["by_setting", "instrument", "uninstrument"]
 
-_lock = threading.Lock()
+_lock = forks.lock()
 _installed: Observer | None = None
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import threading
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from typing_extensions import Self
 
+from wbmodel import forks
 from wbmodel.backend import Backend, Capabilities
 from wbmodel.backend.asks import Ask, Document, Request, Response, raise_for_errors
 from wbmodel.backend.verbs import Send
@@ -58,13 +58,12 @@ class Session:
         self.stats = SessionStats()
         self._entry = entry
         self._options = dict(options or {})
-        self._lock = threading.RLock()
+        self._lock = forks.rlock()
         self._backend: Backend | None = None
         self._wrappers: Sequence[WrapperEntry] | None = None
         self._observers: Sequence[Observer] = (self.stats.observe, *_recording(settings))
         self._call_info: CallInfo | None = None
-        self._viewer = Viewer(lambda: not self.capabilities.in_process)
-        self._target: Target | None = None
+        self._viewer = Viewer()
         self._closed = False
         self._blocks = 0
         _check_options(entry, self._options)
@@ -120,12 +119,11 @@ class Session:
     @property
     def target(self) -> Target:
         """Where plans are asked over this session. Raises :class:`~wbmodel.errors.ConfigurationError` once closed."""
-        can = self.capabilities
-        if self._target is None or self._target.capabilities is not can:
-            self._target = Target(
-                capabilities=can, project=self.project, entity=self.entity, place=self.url, owner=self
-            )
-        return self._target
+        # Made anew each time: kept here, it would keep a session alive that nobody holds any more, until the collector
+        # of garbage comes by.
+        return Target(
+            capabilities=self.capabilities, project=self.project, entity=self.entity, place=self.url, owner=self
+        )
 
     @property
     def origin(self) -> str:
@@ -178,22 +176,22 @@ class Session:
     def run(self, operation: Operation[T], *, timeout: float | None = None) -> T:
         """Drive an I/O-free operation to its end and give the value it returns. ``timeout`` is in seconds for all that
         it asks together; :class:`~wbmodel.errors.RequestTimeout` says when they were not enough."""
-        return driver.run(self._viewer.naming(operation), self, self._clock(timeout))
+        return driver.run(self._viewer.naming(operation, self), self, self._clock(timeout))
 
     async def arun(self, operation: Operation[T], *, timeout: float | None = None) -> T:
         """The twin of :meth:`run`."""
-        return await driver.arun(self._viewer.naming(operation), self, self._clock(timeout))
+        return await driver.arun(self._viewer.naming(operation, self), self, self._clock(timeout))
 
     def iterate(self, operation: Operation[Any], *, timeout: float | None = None) -> Iterator[Sequence[Any]]:
         """What an I/O-free operation emits, as it comes. Closing the iterator early closes the operation. ``timeout``
         is as in :meth:`run`; the time that the caller takes between two of them does not count."""
-        return driver.iterate(self._viewer.naming(operation), self, self._clock(timeout))
+        return driver.iterate(self._viewer.naming(operation, self), self, self._clock(timeout))
 
     def aiterate(
         self, operation: Operation[Any], *, timeout: float | None = None
     ) -> AsyncGenerator[Sequence[Any], None]:
         """The twin of :meth:`iterate`."""
-        return driver.aiterate(self._viewer.naming(operation), self, self._clock(timeout))
+        return driver.aiterate(self._viewer.naming(operation, self), self, self._clock(timeout))
 
     def observe(self, asks: Sequence[Ask]) -> Ended:
         """Called by the drivers with what goes to the backend, just before it does: tells the observers."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from wbmodel import forks
 from wbmodel.backend.asks import Response
 from wbmodel.errors import ServerError
 from wbmodel.safe_text import counted, readable
@@ -38,7 +39,7 @@ class SessionStats:
     sent: int = 0
     peak_in_flight: int = 0
     # Shared with the blocks that measure, as one lock must hold while a request is counted in all of them.
-    _lock: threading.Lock = attrs.field(factory=threading.Lock, init=False, repr=False)
+    _lock: threading.Lock = attrs.field(factory=forks.lock, init=False, repr=False)
     # This one, and the blocks that measure now.
     _all: tuple[SessionStats, ...] = attrs.field(default=(), init=False, repr=False)
     _in_flight: int = attrs.field(default=0, init=False, repr=False)

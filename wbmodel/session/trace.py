@@ -17,7 +17,6 @@ import logging
 import os
 import re
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
@@ -26,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import attrs
 from typing_extensions import Self
 
+from wbmodel import forks
 from wbmodel.backend.asks import Ask, CallNote, Request, Response, subject_of
 from wbmodel.codec import dumps, format_datetime
 from wbmodel.errors import ServerError, WbmodelWarning, warn
@@ -278,7 +278,7 @@ class _Stderr(logging.Handler):
             sys.stderr.write(f"{record.name}: {record.getMessage()}\n")
 
 
-_once = threading.Lock()
+_once = forks.lock()
 
 
 def _to_log(record: TraceRecord) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from typing import Any, TypeVar
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from wbmodel.backend.asks import Request, Response
 from wbmodel.backend.verbs import Send, Verb
 from wbmodel.errors import DoesNotExist
+
+if TYPE_CHECKING:
+    from wbmodel.hookspecs import SessionView
 
 __all__ = ["VIEWER", "Viewer"]
 
@@ -17,29 +20,26 @@ VIEWER = Request("query Viewer { viewer { username entity } }", {}, "Viewer")
 
 
 class Viewer:
-    """The account of a session, found out when a message needs it and remembered then.
+    """The account of a session, found out when a message needs it and remembered then."""
 
-    ``wanted`` says whether the backend has accounts worth naming: one in this process has none.
-    """
-
-    def __init__(self, wanted: Callable[[], bool]) -> None:
-        self._wanted = wanted
+    def __init__(self) -> None:
         self._words: str | None = None
 
-    def naming(self, operation: Generator[Verb, Any, T]) -> Generator[Verb, Any, T]:
+    def naming(self, operation: Generator[Verb, Any, T], session: SessionView) -> Generator[Verb, Any, T]:
         """``operation``, with the account named in a :class:`~wbmodel.errors.DoesNotExist` that leaves it. That costs
         one request, the first time; an operation that handles the error itself pays nothing."""
-        made: Any = self._naming(operation)
+        made: Any = self._naming(operation, session)
         # What is said of an operation that is used the wrong way names it, and not this.
         made.__qualname__ = getattr(operation, "__qualname__", type(operation).__name__)
         named: Generator[Verb, Any, T] = made
         return named
 
-    def _naming(self, operation: Generator[Verb, Any, T]) -> Generator[Verb, Any, T]:
+    def _naming(self, operation: Generator[Verb, Any, T], session: SessionView) -> Generator[Verb, Any, T]:
         try:
             return (yield from operation)
         except DoesNotExist as error:
-            if self._words is None and self._wanted():
+            # A backend in this process has no accounts worth naming.
+            if self._words is None and not session.backend.capabilities.in_process:
                 self._words = yield from _who()
             if self._words:
                 error.args = (f"{error}; {self._words}", *error.args[1:])

@@ -1,6 +1,7 @@
 """What wbmodel ships for tests, its own and other people's.
 
-:func:`served` puts a world behind a real server, :func:`assert_num_requests` counts what is sent,
+:func:`served` puts a world behind a real server, a :class:`Fault` says what goes wrong there,
+:func:`assert_num_requests` counts what is sent,
 :mod:`wbmodel.testing.conformance` is the suite for backends, :mod:`wbmodel.testing.world` the world it asks about.
 """
 
@@ -9,10 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wbmodel.testing.faults import Fault, Faults
     from wbmodel.testing.requests import SentRequests, assert_num_requests, count_requests
     from wbmodel.testing.serving import served
 
-__all__ = ["SentRequests", "assert_num_requests", "count_requests", "served"]
+__all__ = ["Fault", "Faults", "SentRequests", "assert_num_requests", "count_requests", "served"]
 
 
 def __getattr__(name: str) -> Any:
@@ -21,6 +23,10 @@ def __getattr__(name: str) -> Any:
         from wbmodel.testing.serving import served
 
         return served
+    if name in ("Fault", "Faults"):
+        from wbmodel.testing import faults
+
+        return getattr(faults, name)
     if name in __all__:
         from wbmodel.testing import requests
 

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from wbmodel.engine.execute import Engine
 from wbmodel.errors import ConfigurationError
+from wbmodel.server.server import Server, running
+from wbmodel.testing.faults import Faults
 
-if TYPE_CHECKING:
-    from wbmodel.engine.execute import Engine
-    from wbmodel.server.server import Server
+__all__ = ["FaultyServer", "served"]
 
-__all__ = ["served"]
+
+class FaultyServer(Server):
+    """A :class:`~wbmodel.server.Server` to whose requests things happen: those of ``faults``."""
+
+    def __init__(self, engine: Engine, *, faults: Faults | None = None, **options: Any) -> None:
+        self.faults = faults if faults is not None else Faults()
+        """The latency and the script of faults; may be changed while the server runs."""
+        super().__init__(engine, faults=self.faults, **options)
 
 
 @contextmanager
-def served(world: str | Mapping[str, Any] | Engine = "demo:", **options: Any) -> Iterator[Server]:
+def served(world: str | Mapping[str, Any] | Engine = "demo:", **options: Any) -> Iterator[FaultyServer]:
     """A server over ``world``, for the length of the block.
 
     ``world`` is a fixtures URL (``"fixtures:PATH"``, ``"demo:"``), a dict in the fixtures format, or an engine.
@@ -25,11 +33,8 @@ def served(world: str | Mapping[str, Any] | Engine = "demo:", **options: Any) ->
     is given has ``url``, and ``faults`` for bad weather. The official client can be pointed at it as well
     (``WANDB_BASE_URL``). Raises :class:`~wbmodel.errors.ConfigurationError` for a URL of another backend.
     """
-    from wbmodel.engine.execute import Engine
-    from wbmodel.server.server import serving
-
     engine = world if isinstance(world, Engine) else Engine(_store(world))
-    with serving(engine, **options) as server:
+    with running(FaultyServer(engine, **options)) as server:
         yield server
 
 

@@ -15,7 +15,7 @@ import pytest
 from tests.plugins.live.old_server import OldEngine
 from wbmodel import Run, connect
 from wbmodel.engine import Engine, MemoryStore
-from wbmodel.engine.server import Fault, serving
+from wbmodel.engine.server import serving
 from wbmodel.errors import (
     ConfigurationError,
     NotAuthenticated,
@@ -26,6 +26,7 @@ from wbmodel.errors import (
     ServerError,
 )
 from wbmodel.request import Request
+from wbmodel.testing import Fault
 from wbmodel_live import LiveBackend
 
 KEY = "local-" + "0123456789abcdef" * 3

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import warnings
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, TypeVar
 
 import attrs
 
+from wbmodel import forks
 from wbmodel.codec import format_datetime
 from wbmodel.errors import QueryWarning
 from wbmodel.meta import Kind
@@ -142,7 +142,7 @@ def rewrites() -> Mapping[str, Lookup]:
 
 
 _sources: list[Callable[[], Mapping[str, Any]]] = []
-_lock = threading.RLock()
+_lock = forks.rlock()
 
 
 def add_source(source: Callable[[], Mapping[str, Any]]) -> None:

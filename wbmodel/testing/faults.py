@@ -15,11 +15,17 @@ Whether the engine carries out the request is part of each fault: see :attr:`Fau
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
+
+if TYPE_CHECKING:
+    from aiohttp import web
+
+    from wbmodel.server.injection import Exchange
+
+from wbmodel import forks
 
 __all__ = ["Fault", "Faults", "Rule"]
 
@@ -82,6 +88,12 @@ class Fault:
             return False
         own = self.status is not None or self.body is not None
         return self.execute or self.edit is not None or self.reset == "after" or not own
+
+    async def play(self, exchange: Exchange) -> web.StreamResponse:
+        """Do it to one request. The server calls this."""
+        from wbmodel.testing.fault_play import play
+
+        return await play(self, exchange)
 
     # -- the usual ones ----------------------------------------------------------------------------
 
@@ -206,7 +218,12 @@ class Faults:
         self.latency = latency
         """Seconds that every request waits before it is looked at, as on a long way to the server."""
         self._rules: list[Rule] = []
-        self._lock = threading.Lock()
+        self._lock = forks.lock()
+
+    @property
+    def active(self) -> bool:
+        """Whether there is a script."""
+        return bool(self.rules)
 
     @property
     def rules(self) -> Sequence[Rule]:
