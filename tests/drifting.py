@@ -22,7 +22,7 @@ from wbmodel.engine.execute import Engine
 from wbmodel.engine.memory import MemoryStore
 from wbmodel.hookspecs import RegisterBackends, hookimpl
 from wbmodel.registry import make_plugin_manager
-from wbmodel.request import Request, Response
+from wbmodel.request import CallNote, Request, Response
 from wbmodel.session.current import connect
 from wbmodel.session.session import Session
 
@@ -103,8 +103,8 @@ class Server:
                     edge["node"]["createdAt"] = self._shown(edge["node"]["createdAt"])
             rows += len(connection["edges"])
         self.given.append(rows)
-        extensions = {} if self.size is None else {"wbmodel": {"size": self.size * rows}}
-        return attrs.evolve(response, extensions=extensions)
+        note = None if self.size is None else CallNote(size=self.size * rows)
+        return attrs.evolve(response, note=note)
 
     def step(self) -> None:
         """The next step of the script."""
