@@ -23,10 +23,11 @@ from wbmodel.errors import (
     PermissionDenied,
     QueryWarning,
     RateLimited,
+    RequestTimeout,
     ServerError,
 )
 from wbmodel.request import Request
-from wbmodel.testing import Fault
+from wbmodel.testing import Fault, Faults
 from wbmodel_live import LiveBackend
 
 KEY = "local-" + "0123456789abcdef" * 3
@@ -152,6 +153,24 @@ def test_what_is_no_graphql_is_not_sent(server, ask):
     with pytest.raises(ServerError, match="Syntax Error"):
         ask().execute("query {")
     assert server.requests == 0
+
+
+@pytest.mark.parametrize("limit", ["one", "whole"])
+@pytest.mark.parametrize("colour", ["sync", "async"])
+async def test_what_takes_too_long_is_named_and_no_account_is_shown(store, colour, limit):
+    """The origin of a session names the account behind a '#': that is for wbmodel, not for people."""
+    faults = Faults()
+    faults.add(Fault.stalled(30), times=None, operation="RunsCount")
+    with serving(Engine(store), api_key=KEY, faults=faults) as server:
+        options = {"timeout": 0.5} if limit == "one" else {}
+        with connect(server.url, project="ada/vision", default=False, api_key=KEY, **options) as session:
+            assert "#" in session.origin
+            rows = Run.objects.using(session)
+            rows = rows if limit == "one" else rows.timeout(0.5)
+            with pytest.raises(RequestTimeout, match="RunsCount") as caught:
+                rows.count() if colour == "sync" else await rows.acount()
+    assert "#" not in str(caught.value)
+    assert caught.value.operation == "RunsCount"
 
 
 # -- a session of the user's own -------------------------------------------------------------------

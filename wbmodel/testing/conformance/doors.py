@@ -183,6 +183,31 @@ def _append(kit: Kit) -> None:
         _same(kit, _rows(kit, run, ReadSpec()), rows, "read() after append()")
 
 
+@group("append/gap", flags=["append"])
+def _gap(kit: Kit) -> None:
+    """append() beyond the end leaves lines missing, which count and are not read; they may be written later."""
+    run = _run(kit, "log-me", kit.world.second)
+    rows = [{"system.cpu": line / 2} for line in range(6)]
+
+    def check(expected: list[dict[str, Any]], when: str) -> None:
+        entity, project, name = run.path.split("/")
+        count = kit.data(_EVENTS, entity=entity, project=project, name=name)["project"]["run"]["eventsLineCount"]
+        kit.equal(count, 6, f"eventsLineCount {when}", "it is the highest line + 1")
+        if kit.capabilities.columns:
+            _same(kit, _rows(kit, run, ReadSpec(stream="events")), expected, f"read() of the events {when}")
+
+    kit.equal(_post(kit, run, 0, rows[:2], "events"), 2, "the line after two rows")
+    kit.equal(_post(kit, run, 5, rows[5:], "events"), 6, "the line after a row behind a gap")
+    if kit.colour == "sync":  # the colours share a world: the second one finds the gap filled
+        check([*rows[:2], rows[5]], "around a gap")
+    kit.equal(_post(kit, run, 1, rows[1:5], "events"), 5, "the line after rows that overlap and fill the gap")
+    check(rows, "after the gap was filled")
+
+
+_EVENTS = """query Events($entity: String, $project: String, $name: String!) {
+  project(name: $project, entityName: $entity) { run(name: $name) { eventsLineCount } } }"""
+
+
 # -- bytes -----------------------------------------------------------------------------------------
 
 
