@@ -15,7 +15,9 @@ import wbmodel
 from tests.clients.conftest import PROJECT, RUN, Client, World
 from wbmodel import Artifact, Project, Report, Run, Sweep, User
 from wbmodel.codec import format_datetime
-from wbmodel.request import ReadSpec
+from wbmodel.engine.streams import sample
+from wbmodel.operations.answer import items
+from wbmodel.request import Read, ReadSpec, RunRef
 
 pytestmark = pytest.mark.clients
 
@@ -61,12 +63,9 @@ def row(world: World, run: Run) -> dict[str, Any]:
 
 
 def history(world: World, **spec: Any) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    for batch in world.session.backend.read(one_run(world).node_id, ReadSpec(**spec)):  # type: ignore[union-attr]
-        for at in range(batch.length):
-            cells = {name: column[at] for name, column in batch.columns.items()}
-            rows.append({name: value for name, value in cells.items() if value is not None})
-    return plain(rows)
+    run = one_run(world)
+    asked = items(Read([RunRef(run.node_id, *run.path.split("/"))], ReadSpec(**spec)))
+    return plain([row for (batch,) in world.session.iterate(asked) for row in batch.rows()])
 
 
 def one_run(world: World) -> Run:
@@ -155,7 +154,7 @@ def test_history(client: Client, world: World) -> None:
 
 
 def test_history_sampled(client: Client, world: World) -> None:
-    assert plain(client["history_sampled"]) == history(world, samples=5)
+    assert plain(client["history_sampled"]) == sample(history(world), 5)
 
 
 def test_scan_history(client: Client, world: World) -> None:

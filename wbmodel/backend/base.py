@@ -289,7 +289,7 @@ async def _within(
         first = asked[0] if isinstance(asked, Sequence) and asked else asked
         subject = subject_of(first) if isinstance(first, Request) else None
         raise RequestTimeout(
-            f"{place} gave no answer within {timeout:g} s{f' ({subject})' if subject else ''}; "
+            f"{place}{f' ({subject})' if subject else ''} gave no answer within {timeout:g} s; "
             "give more time with connect(..., timeout=seconds)",
             operation=subject,
         ) from None
