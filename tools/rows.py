@@ -29,7 +29,7 @@ class Row:
         return tuple(module.rstrip("/") for module in self.modules)
 
 
-_GROUND = ("errors", "codec", "forks", "urls", "json_values", "safe_text", "weighted_cache", "_version")
+_GROUND = ("errors", "codec", "forks", "loggers", "urls", "json_values", "safe_text", "weighted_cache", "_version")
 
 ROWS = (
     Row(

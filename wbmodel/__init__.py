@@ -11,7 +11,6 @@ Declared entities, lazy querysets in Django's manner that compile to GraphQL, an
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from wbmodel import errors
@@ -35,9 +34,6 @@ from wbmodel.objects.queryset import QuerySet
 from wbmodel.query.changes import Add, Remove, Set, Unset
 from wbmodel.query.f import F
 from wbmodel.query.q import Q
-
-# Silent until the program configures logging: without a handler, warnings would go to stderr.
-logging.getLogger("wbmodel").addHandler(logging.NullHandler())
 
 if TYPE_CHECKING:
     from wbmodel.objects.watch import Change

@@ -8,7 +8,6 @@ another thread. State that must not be shared is dropped by :func:`in_child` and
 
 from __future__ import annotations
 
-import logging  # noqa: F401 - see `register_at_fork` below
 import os
 import sys
 import threading
@@ -18,7 +17,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any, Protocol
 
-__all__ = ["Renewed", "in_child", "lock", "renewing", "rlock"]
+__all__ = ["Renewed", "in_child", "lock", "renewing", "rlock", "wait_for_imports"]
 
 _IMPORTING = "<frozen importlib._bootstrap>"
 _LONGEST = 10.0
@@ -96,7 +95,19 @@ def _renew() -> None:
         owner.after_fork()
 
 
+def wait_for_imports() -> None:
+    """Have forks wait for imports from now on: called when there is something to ask, and so a reason for threads."""
+    global _waiting
+    if not _waiting and hasattr(os, "register_at_fork"):
+        # What was registered last is done first. `logging` takes its lock in a hook of its own, and imports that wait
+        # for that lock would not end: so it is imported here, before, and our hook is done before its.
+        import logging  # noqa: F401
+
+        os.register_at_fork(before=_let_imports_end)
+        _waiting = True
+
+
+_waiting = False
+
 if hasattr(os, "register_at_fork"):
-    # What was registered last is done first. `logging` takes its lock in a hook of its own, and imports that wait for
-    # that lock would not end: so it is imported here, before, and our hook is done before its.
-    os.register_at_fork(before=_let_imports_end, after_in_child=_renew)
+    os.register_at_fork(after_in_child=_renew)

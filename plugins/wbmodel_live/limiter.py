@@ -6,7 +6,6 @@ All sessions of a process that ask one host share its limiter, whatever threads 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections import deque
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ from weakref import WeakValueDictionary
 import attrs
 
 from wbmodel import forks
+from wbmodel.loggers import get_logger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ __all__ = ["CONCURRENCY", "HostLimiter", "Slot", "TooLong", "limiter_for"]
 CONCURRENCY = 16
 """Requests to one host at once, unless ``connect(..., concurrency=)`` says otherwise."""
 
-_log = logging.getLogger("wbmodel.live")
+_log = get_logger("wbmodel.live")
 
 
 class TooLong(Exception):

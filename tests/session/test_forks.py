@@ -205,6 +205,7 @@ def test_a_queryset_that_another_thread_reads_is_read_anew_in_the_child():
 @posix
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_fork_waits_for_imports_of_ours_and_for_nobody_elses(tmp_path, monkeypatch):
+    forks.wait_for_imports()  # as making a session does
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "slow_to_import.py").write_text("import time\ntime.sleep(0.4)\n")
     (tmp_path / "never_imported.py").write_text("import threading\nOVER = threading.Event()\nOVER.wait()\n")

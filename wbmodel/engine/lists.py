@@ -11,8 +11,8 @@ makes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
 
@@ -35,6 +35,22 @@ from wbmodel.engine.store import StoreError, View
 from wbmodel.errors import suggestion
 
 __all__ = ["ListStore"]
+
+
+class _Locked:
+    """A block that holds a store's lock. (A generator with ``contextmanager`` takes three times as long.)"""
+
+    __slots__ = ("_lock", "_store")
+
+    def __init__(self, lock: Any, store: View) -> None:
+        self._lock, self._store = lock, store
+
+    def __enter__(self) -> View:
+        self._lock.acquire()
+        return self._store
+
+    def __exit__(self, *exc: object) -> None:
+        self._lock.release()
 
 
 class ListStore(ArtifactTables):
@@ -60,11 +76,9 @@ class ListStore(ArtifactTables):
         if viewer is not None:
             self.viewer = self.add_user(viewer)
 
-    @contextmanager
-    def view(self) -> Iterator[View]:
+    def view(self) -> AbstractContextManager[View]:
         """The store, locked."""
-        with self._lock:
-            yield self
+        return _Locked(self._lock, self)
 
     # -- the viewer --------------------------------------------------------------------------------
 

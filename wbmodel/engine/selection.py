@@ -50,9 +50,13 @@ class ListSelection:
         matches = predicate(ask.where, ask.kind)
         counts: dict[str | None, int] = {}
         for parent in [ask.parent] if parents is None else parents:
-            kept = self._kept_rows((ask.relation, parent, ask.where, ask.terms, ask.collation))
-            rows = self._rows(ask.relation, parent) if kept is None else kept
-            counts[parent] = len(rows) if kept is not None or matches is None else sum(map(matches, rows))
+            key = (ask.relation, parent, ask.where, ask.terms, ask.collation)
+            found: Sequence[Any] | None = self._kept_rows(key) or self._kept_rows(("unsorted", *key))
+            if found is None:
+                found = self._rows(ask.relation, parent)
+                if matches is not None:
+                    found = self._keep(("unsorted", *key), [row for row in found if matches(row)])
+            counts[parent] = len(found)
         return counts
 
     def groups(self, ask: Select, by: tuple[Path, ...], /) -> Sequence[Group]:

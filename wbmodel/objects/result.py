@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 from wbmodel import forks
 
 __all__ = ["Result"]
+
+_making = forks.lock()
 
 
 class Result:
@@ -20,11 +23,19 @@ class Result:
         self.rows: list[Any] = [] if rows is None else rows
         self.complete = rows is not None
         self._source: Iterator[Sequence[Any]] | None = None
-        self._lock = forks.rlock()
+        self._lock: AbstractContextManager[Any] | None = None
+
+    def _locked(self) -> AbstractContextManager[Any]:
+        # Made when something is read: most querysets are a step on the way to another one.
+        if self._lock is None:
+            with _making:
+                if self._lock is None:
+                    self._lock = forks.rlock()
+        return self._lock
 
     def more(self, begin: Callable[[], Iterator[Sequence[Any]]]) -> bool:
         """Read on; False at the end. ``begin`` gives the source where none was begun."""
-        with self._lock:
+        with self._locked():
             if self.complete:
                 return False
             if self._source is None:
@@ -49,6 +60,6 @@ class Result:
 
     def take(self, rows: list[Any]) -> None:
         """Keep rows that were read in another way, unless there are some already."""
-        with self._lock:
+        with self._locked():
             if not self.complete:
                 self.rows, self.complete, self._source = rows, True, None

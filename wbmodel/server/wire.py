@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 
 from wbmodel._version import __version__
+from wbmodel.loggers import get_logger
 from wbmodel.server.answers import Answer
 from wbmodel.server.errors import Refusal, error_body
 from wbmodel.server.limits import Limits
 
 __all__ = ["Front", "headers_of", "read_body", "response_of"]
 
-log = logging.getLogger("wbmodel.server")
+log = get_logger("wbmodel.server")
 _SERVER = f"wbmodel/{__version__}"
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from types import TracebackType
 
 from wbmodel.backend.asks import Ask, subject_of
 from wbmodel.errors import RAN_OUT, RequestTimeout
@@ -55,23 +55,21 @@ class Clock:
         self._asked += len(asks)
         self._subject = subject_of(asks[-1])
 
-    @contextlib.contextmanager
-    def running(self) -> Iterator[None]:
-        """A block in which the clock runs. A wait that took all that was left of the whole is an error that says so."""
-        if self._total is None:
-            yield
+    def __enter__(self) -> None:
+        """Let the clock run for a block."""
+        if self._total is not None:
+            self._since = time.monotonic()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Stop it. A wait that took all that was left of the whole is an error that says so; else it is the limit of
+        one answer that was overrun, and its error says that."""
+        if self._total is None or self._since is None:
             return
-        self._since = time.monotonic()
-        try:
-            yield
-        except RequestTimeout as error:
-            # Else it is the limit of one answer that was overrun, and the error says that.
-            if error.server_message == RAN_OUT or not (self._binding or self._left(self._total) <= 0):
-                raise
+        ran_out = isinstance(error, RequestTimeout) and (self._binding or self._left(self._total) <= 0)
+        self._spent += time.monotonic() - self._since
+        self._since = None
+        if ran_out and isinstance(error, RequestTimeout) and error.server_message != RAN_OUT:
             raise self._ran_out() from error
-        finally:
-            self._spent += time.monotonic() - self._since
-            self._since = None
 
     def overrun(self, ask: Ask) -> RequestTimeout:
         """The error for a wait that took too long."""

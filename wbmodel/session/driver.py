@@ -33,7 +33,7 @@ def _driven(flow: Flow[Any]) -> Generator[Sequence[Any], None, None]:
     try:
         while emitted is not None:
             emitted = None
-            with flow.caller.clock.running():
+            with flow.caller.clock:
                 for step in flow:
                     if step.__class__ is Emit:
                         emitted = step
@@ -75,7 +75,7 @@ async def _adriven(flow: Flow[Any]) -> AsyncGenerator[Sequence[Any], None]:
     try:
         while emitted is not None:
             emitted = None
-            with flow.caller.clock.running():
+            with flow.caller.clock:
                 for step in flow:
                     if step.__class__ is Emit:
                         emitted = step

@@ -52,6 +52,7 @@ class Session:
         name: str = "default",
         options: Mapping[str, Any] | None = None,
     ) -> None:
+        forks.wait_for_imports()
         self.name = name
         self.settings: Settings = settings
         self.plugins = plugins

@@ -29,6 +29,7 @@ from wbmodel import forks
 from wbmodel.backend.asks import Ask, CallNote, Request, Response, subject_of
 from wbmodel.codec import dumps, format_datetime
 from wbmodel.errors import ServerError, WbmodelWarning, warn
+from wbmodel.loggers import get_logger
 from wbmodel.safe_text import printable, readable
 from wbmodel.session.current import connections, get_session
 from wbmodel.session.observers import Call, Ended, Observed, Observer, Outcome, observing
@@ -51,7 +52,7 @@ __all__ = [
     "tracing",
 ]
 
-logger = logging.getLogger("wbmodel.trace")
+logger = get_logger("wbmodel.trace")
 
 Came = Literal["ok", "errors", "failed", "abandoned"]
 

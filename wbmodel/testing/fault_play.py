@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
 import struct
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from wbmodel.codec import loads
+from wbmodel.loggers import get_logger
 from wbmodel.server.answers import Answer, encode_strict
 from wbmodel.server.errors import error_body
 from wbmodel.server.wire import headers_of, response_of
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["play"]
 
-_log = logging.getLogger("wbmodel.testing")
+_log = get_logger("wbmodel.testing")
 
 
 async def play(fault: Fault, exchange: Exchange) -> web.StreamResponse:
