@@ -1,7 +1,7 @@
 """The backend of ``https:`` and ``http:`` URLs: a W&B server, asked over gql and aiohttp.
 
 Everything that waits runs on one event loop thread, whoever asks. What a network and a busy server do is dealt with
-here (``weather.py`` says what is repeated); what comes out is an answer or one error that says what happened.
+here (``trouble.py`` says what is repeated); what comes out is an answer or one error that says what happened.
 """
 
 from __future__ import annotations

@@ -175,10 +175,10 @@ class IdentityToken(Credentials):
         ) as answer:
             body = await answer.read()
             if answer.status == 429 or answer.status >= 500:
-                from wbmodel_live.transport import Reply, UnreadableReply
+                from wbmodel_live.transport import BadReply, Reply
 
                 reply = Reply(answer.status, answer.reason or "", answer.headers, body, len(body), 0)
-                raise UnreadableReply(reply, broken=False)
+                raise BadReply(reply, broken=False)
         try:
             found = loads(body) if answer.status == 200 else {}
             token, lasts = str(found["access_token"]), float(found["expires_in"])
