@@ -30,6 +30,7 @@ from wbmodel.request import Request, Response
 from wbmodel_live.calls import Call, Course, Way
 from wbmodel_live.client import Client
 from wbmodel_live.credentials import Credentials
+from wbmodel_live.foreign import Foreign
 from wbmodel_live.intent import intent_of
 from wbmodel_live.limiter import TooLong, limiter_for
 from wbmodel_live.lowering import Lowering, ServerInfo
@@ -55,7 +56,8 @@ class Connection:
         self._credentials = credentials
         parts = urlsplit(url)
         self._limiter = limiter_for(f"{parts.scheme}://{parts.netloc}", options.concurrency)
-        self._way: Way = Client(url, credentials, options)
+        transport = options.transport
+        self._way: Way = Client(url, credentials, options) if transport is None else Foreign(transport, url)
         self._lowering = Lowering(self.url, self._exchange_plain)
         self._in_flight = self._peak = 0
         self._closed = False
@@ -147,7 +149,7 @@ class Connection:
     def _remember(self, course: Course[Any], trouble: Trouble) -> Trouble:
         if trouble.wait is not None:
             self._limiter.pause(min(trouble.wait, _LONGEST_PAUSE), trouble.what)
-        course.unsure = course.unsure or (course.in_flight and trouble.again is Again.HARMLESS)
+        course.unsure = course.unsure or (course.in_flight and trouble.again in (Again.HARMLESS, Again.UNSURE))
         if not (trouble.error is RequestTimeout and course.last is not None):
             course.last = trouble
         return trouble
