@@ -1,7 +1,8 @@
-"""The backend of ``https:`` and ``http:`` URLs: a W&B server, asked over gql and aiohttp.
+"""The backend of ``https:`` and ``http:`` URLs: a W&B server, asked over gql: by aiohttp, or by a transport of the
+user's own (``foreign.py``).
 
 Everything that waits runs on one event loop thread, whoever asks. What a network and a busy server do is dealt with
-here (``weather.py`` says what is repeated); what comes out is an answer or one error that says what happened.
+here (``trouble.py`` says what is repeated); what comes out is an answer or one error that says what happened.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from wbmodel.backend import AsyncBackend, Capabilities
 from wbmodel.errors import ConfigurationError
 from wbmodel.request import Request, Response
 from wbmodel.urls import mask_url, split_credentials
-from wbmodel_live.credentials import ApiKey, Credentials, IdentityToken, Nobody, SecretText
+from wbmodel_live.credentials import ApiKey, Brought, Credentials, IdentityToken, Nobody, SecretText
 from wbmodel_live.options import Options
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ class LiveBackend(AsyncBackend):
     """The backend of ``https://HOST`` and ``http://HOST``, where HOST serves W&B's API at ``/graphql``.
 
     ``options`` are those of :class:`~wbmodel_live.options.Options`. Nothing is asked before the first request. One
-    connection pool and one event loop thread serve all callers, from any thread and any event loop.
+    connection pool, or the transport that was given, and one event loop thread serve all callers, from any thread and
+    any event loop.
     """
 
     api_version = 0
@@ -72,7 +73,9 @@ class LiveBackend(AsyncBackend):
         self.options = options or Options()
         host = parts.hostname or ""
         self.credentials: Credentials = (
-            ApiKey(api_key, host)
+            Brought(api_key)
+            if self.options.transport is not None
+            else ApiKey(api_key, host)
             if api_key is not None
             else IdentityToken(identity_token_file, self.url, host)
             if identity_token_file

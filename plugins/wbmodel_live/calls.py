@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import attrs
 
 from wbmodel.request import CallNote, Request, Response
-from wbmodel_live.intent import Intent, intent_of
-from wbmodel_live.transport import NOTE, Reply, Transport, WireRequest
+from wbmodel_live.intent import Intent
 
 if TYPE_CHECKING:
+    from wbmodel_live.transport import Reply
     from wbmodel_live.trouble import Trouble
 
-__all__ = ["Answer", "Call", "Course", "DocumentCall"]
+__all__ = ["Answer", "Call", "Course", "Way"]
 
 T = TypeVar("T")
 
 
 @attrs.frozen(slots=True)
 class Answer(Generic[T]):
-    """What came of one attempt: the HTTP ``reply``, what it says (``value``), and whether that is an answer whatever
-    the status (``heard``)."""
+    """What came of one attempt: what the answer says (``value``), and the HTTP ``reply`` that said it, None where the
+    call cannot tell."""
 
-    reply: Reply
     value: T
-    heard: bool
+    reply: Reply | None = None
 
 
 class Call(Protocol[T]):
@@ -38,28 +36,30 @@ class Call(Protocol[T]):
         """Its name for messages, and what repeating it does."""
         ...
 
-    async def send(self, headers: Mapping[str, str], options: Mapping[str, Any]) -> Answer[T]:
-        """Send it once. ``options`` go to aiohttp. Raises what aiohttp raises, and
-        :class:`~wbmodel_live.transport.UnreadableReply`."""
+    async def prepare(self) -> None:
+        """Do what comes before sending: connect, log in. When this raises, the server has carried out nothing."""
+        ...
+
+    async def send(self) -> Answer[T]:
+        """Send it once."""
+        ...
+
+    def trouble(self, error: Exception) -> Trouble | None:
+        """What it means that :meth:`prepare` or :meth:`send` raised ``error``; the cause of the trouble is what may be
+        shown of it. None for an error that is raised as it is."""
         ...
 
 
-class DocumentCall:
-    """A GraphQL request."""
+class Way(Protocol):
+    """How calls get to a server. Lives on one event loop."""
 
-    def __init__(self, request: Request, transport: Transport) -> None:
-        self.request, self._transport = request, transport
-        self.intent = intent_of(request)
+    def document(self, request: Request) -> Call[Response]:
+        """The call that asks a GraphQL request."""
+        ...
 
-    async def send(self, headers: Mapping[str, str], options: Mapping[str, Any]) -> Answer[Response]:
-        """Post the document. An answer with GraphQL errors is heard at the statuses that servers give such."""
-        wire = WireRequest(self.request)
-        result = await self._transport.execute(wire, extra_args={"headers": headers, **options})
-        extensions = dict(result.extensions or {})
-        reply: Reply = extensions.pop(NOTE)
-        errors = cast("Sequence[Mapping[str, Any]]", result.errors or ())  # plain objects, see Transport
-        heard = reply.status < 400 or (reply.status in (400, 404, 409, 422) and bool(errors))
-        return Answer(reply, Response(data=result.data, errors=errors, extensions=extensions), heard)
+    async def close(self) -> None:
+        """Give back what was opened. May be called twice."""
+        ...
 
 
 @attrs.define(slots=True)
@@ -78,7 +78,7 @@ class Course(Generic[T]):
     """Whether an attempt was sent and its answer got lost."""
     last: Trouble | None = None
     reply: Reply | None = None
-    """The answer that ended it."""
+    """The answer that ended it; None before that, and where the call does not say."""
 
     @property
     def left(self) -> float:
@@ -92,14 +92,14 @@ class Course(Generic[T]):
 
     def note(self, peak: int) -> CallNote:
         """What is to be said of its answer; ``peak`` is how many calls were under way at once, at most."""
-        assert self.reply is not None
+        reply = self.reply
         return CallNote(
             attempts=self.attempts,
             pauses=self.pauses,
-            received=self.received,
-            sent=self.sent,
-            size=len(self.reply.body),
+            received=None if reply is None else self.received,
+            sent=None if reply is None else self.sent,
+            size=None if reply is None else len(reply.body),
             in_flight=peak,
-            status=self.reply.status,
+            status=None if reply is None else reply.status,
             seconds=self.seconds,
         )

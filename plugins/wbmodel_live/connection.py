@@ -7,16 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import inspect
-import os
-import ssl
 import time
 from collections.abc import Mapping, Sequence
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
-import aiohttp
 import attrs
 from graphql import GraphQLError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential, wait_random
@@ -32,15 +27,15 @@ from wbmodel.errors import (
     WbmodelError,
 )
 from wbmodel.request import Request, Response
-from wbmodel.urls import is_loopback
-from wbmodel_live.calls import Call, Course, DocumentCall
+from wbmodel_live.calls import Call, Course, Way
+from wbmodel_live.client import Client
 from wbmodel_live.credentials import Credentials
+from wbmodel_live.foreign import Foreign
 from wbmodel_live.intent import intent_of
 from wbmodel_live.limiter import TooLong, limiter_for
 from wbmodel_live.lowering import Lowering, ServerInfo
-from wbmodel_live.proxies import proxy_for
-from wbmodel_live.transport import Reply, Transport, UnreadableReply
-from wbmodel_live.trouble import Again, Trouble, of_exception, of_reply
+from wbmodel_live.transport import BadReply, Reply
+from wbmodel_live.trouble import Again, Trouble
 
 if TYPE_CHECKING:
     from wbmodel_live.options import Options
@@ -54,24 +49,23 @@ T = TypeVar("T")
 
 
 class Connection:
-    """The connection pool of one backend. Lives on one event loop."""
+    """What one backend asks its server through. Lives on one event loop."""
 
     def __init__(self, url: str, credentials: Credentials, options: Options) -> None:
         self.url, self.options = url, options
         self._credentials = credentials
         parts = urlsplit(url)
         self._limiter = limiter_for(f"{parts.scheme}://{parts.netloc}", options.concurrency)
-        self._proxy = proxy_for(url, options)
-        self._transport = Transport(f"{url}/graphql", self._open_session, _trust(options))
-        self._opening = asyncio.Lock()
+        transport = options.transport
+        self._way: Way = Client(url, credentials, options) if transport is None else Foreign(transport, url)
         self._lowering = Lowering(self.url, self._exchange_plain)
         self._in_flight = self._peak = 0
         self._closed = False
 
     async def close(self) -> None:
-        """Close the sockets. What is under way ends with a :class:`ConfigurationError`."""
+        """Close the way to the server. What is under way ends with a :class:`ConfigurationError`."""
         self._closed = True
-        await self._transport.close()
+        await self._way.close()
 
     async def info(self) -> ServerInfo:
         """What the server says of itself."""
@@ -92,7 +86,7 @@ class Connection:
         return await self._document(request, time.monotonic() + self.options.timeout)
 
     async def _document(self, request: Request, deadline: float) -> Response:
-        course, response = await self._exchange(DocumentCall(request, self._transport), deadline)
+        course, response = await self._exchange(self._way.document(request), deadline)
         return attrs.evolve(response, errors=self._hidden(response.errors), note=course.note(self._peak))
 
     # -- any call, with all its attempts -----------------------------------------------------------
@@ -155,7 +149,7 @@ class Connection:
     def _remember(self, course: Course[Any], trouble: Trouble) -> Trouble:
         if trouble.wait is not None:
             self._limiter.pause(min(trouble.wait, _LONGEST_PAUSE), trouble.what)
-        course.unsure = course.unsure or (course.in_flight and trouble.again is Again.HARMLESS)
+        course.unsure = course.unsure or (course.in_flight and trouble.again in (Again.HARMLESS, Again.UNSURE))
         if not (trouble.error is RequestTimeout and course.last is not None):
             course.last = trouble
         return trouble
@@ -168,44 +162,27 @@ class Connection:
     async def _send(self, course: Course[T]) -> T:
         if self._closed:
             raise ConfigurationError(f"{self.url} was closed while a request was under way")
-        await self._open()
-        proxy = self._proxy
-        clock = aiohttp.ClientTimeout(
-            total=None, connect=self.options.connect_timeout, sock_read=self.options.read_timeout
-        )
-        extra: dict[str, Any] = {"timeout": clock, "proxy": proxy}
-        session = self._transport.session
-        assert session is not None
+        call = course.call
         try:
-            headers = {"Content-Type": "application/json"}
-            login = await asyncio.wait_for(
-                self._credentials.header(session, ssl=self._transport.ssl, **extra), course.left
-            )
-            if login is not None:
-                headers["Authorization"] = login
+            await asyncio.wait_for(call.prepare(), course.left)
             course.in_flight = True
-            answer = await asyncio.wait_for(course.call.send(headers, extra), course.left)
-        except UnreadableReply as error:
-            self._count(course, error.reply)
-            raise self._of_reply(course, error.reply, error.broken) from None
+            answer = await asyncio.wait_for(call.send(), course.left)
         except Exception as error:
-            if self._closed:
+            if isinstance(error, BadReply):
+                self._heard(course, error.reply)
+            elif self._closed:
                 raise ConfigurationError(f"{self.url} was closed while a request was under way") from None
-            # Troubles first: a certificate that cannot be trusted is a ValueError to Python.
-            trouble = of_exception(error, proxy)
-            if trouble is None and isinstance(error, ValueError):
-                raise ConfigurationError(f"{course.call.intent.name} cannot be sent: {error} ({self.url})") from None
+            trouble = call.trouble(error)
+            if trouble is None and course.in_flight and isinstance(error, ValueError):
+                raise ConfigurationError(f"{call.intent.name} cannot be sent: {error} ({self.url})") from None
             if trouble is None:
                 raise
             if not course.in_flight and trouble.again is Again.HARMLESS:
                 trouble.again = Again.ALWAYS
-            # These hold the request with its headers, and the proxy with its login.
-            raise trouble from None if isinstance(error, aiohttp.ClientResponseError) else _bare(error)
-        reply = course.reply = answer.reply
-        self._count(course, reply)
-        self._pace(reply.headers)
-        if not answer.heard:
-            raise self._of_reply(course, reply, False)
+            raise trouble from trouble.__cause__
+        course.reply = answer.reply
+        if answer.reply is not None:
+            self._heard(course, answer.reply)
         return answer.value
 
     def _hidden(self, errors: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
@@ -216,17 +193,10 @@ class Connection:
         hidden = self._credentials.hide(text)
         return errors if hidden == text else cast("Sequence[Mapping[str, Any]]", loads(hidden))
 
-    def _count(self, course: Course[Any], reply: Reply) -> None:
+    def _heard(self, course: Course[Any], reply: Reply) -> None:
         course.received += reply.received
         course.sent += reply.sent
-
-    def _of_reply(self, course: Course[Any], reply: Reply, broken: bool) -> Trouble:
-        trouble = of_reply(
-            reply, f"{self.url}/graphql", broken=broken, key_hint=self._credentials.hint, proxy=self._proxy
-        )
-        if not course.in_flight and trouble.again is Again.HARMLESS:
-            trouble.again = Again.ALWAYS
-        return trouble
+        self._pace(reply.headers)
 
     def _pace(self, headers: Mapping[str, str]) -> None:
         """Pause when the server says that nothing is left of the current window.
@@ -281,45 +251,6 @@ class Connection:
             server_message=None if trouble.said is None else hide(trouble.said),
         )
 
-    # -- the aiohttp session -----------------------------------------------------------------------
-
-    async def _open(self) -> None:
-        if self._transport.session is None:
-            async with self._opening:
-                await self._transport.connect()
-
-    async def _open_session(self) -> aiohttp.ClientSession:
-        if self.options.client_session is not None:
-            made = self.options.client_session()
-            session = await made if inspect.isawaitable(made) else made
-            if not isinstance(session, aiohttp.ClientSession):
-                raise ConfigurationError(
-                    f"client_session() gave {type(session).__name__}, not an aiohttp.ClientSession"
-                )
-        else:
-            session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),  # the limiter is the limit
-                # A server of this protocol needs no cookies, and none are carried from one account to another.
-                cookie_jar=aiohttp.DummyCookieJar(),
-                read_bufsize=2**20,
-            )
-        session.headers.setdefault("User-Agent", f"wbmodel/{version('wbmodel')}")
-        if is_loopback(urlsplit(self.url).hostname or ""):
-            # Between two processes of one machine, packing costs more than it saves.
-            session.headers["Accept-Encoding"] = "identity"
-        for name, value in self.options.headers.items():
-            session.headers[name] = value
-        return session
-
-
-def _bare(error: Exception) -> Exception:
-    """``error`` and what led to it, without their frames."""
-    link: BaseException | None = error
-    while link is not None:
-        link.__traceback__ = None
-        link = link.__cause__ or link.__context__
-    return error
-
 
 def mutates(request: Request) -> bool:
     """Whether a request changes anything; one that is no GraphQL does not."""
@@ -351,21 +282,3 @@ def _wait(state: RetryCallState) -> float:
     if isinstance(trouble, Trouble) and trouble.wait is not None:
         return trouble.wait
     return _backoff(state)
-
-
-def _trust(options: Options) -> ssl.SSLContext | bool:
-    if options.ssl_context is not None:
-        return options.ssl_context
-    path = options.ca_file
-    if path is None and options.trust_env:
-        path = os.environ.get("REQUESTS_CA_BUNDLE") or None
-    if path is None:
-        return True
-    try:
-        if os.path.isdir(path):
-            return ssl.create_default_context(capath=os.fspath(path))
-        return ssl.create_default_context(cafile=os.fspath(path))
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(
-            f"the certificate authorities in {os.fspath(path)!r} cannot be read: {error}"
-        ) from None

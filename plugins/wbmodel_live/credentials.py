@@ -18,7 +18,7 @@ from wbmodel.errors import ConfigurationError, NotAuthenticated
 if TYPE_CHECKING:
     import aiohttp
 
-__all__ = ["ApiKey", "Credentials", "IdentityToken", "Nobody", "SecretText"]
+__all__ = ["BROUGHT", "ApiKey", "Brought", "Credentials", "IdentityToken", "Nobody", "SecretText"]
 
 _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _EARLY = 300.0
@@ -87,6 +87,27 @@ class Nobody(Credentials):
         return None
 
 
+BROUGHT = "the transport that was given as transport= brings its own login; it is not given the API key of the session"
+"""What to say where the login of a transport is refused."""
+
+
+class Brought(Credentials):
+    """A transport of the user's own brings the login. The session's key is known here to be hidden, no more."""
+
+    def __init__(self, key: SecretText | None) -> None:
+        self._text = "" if key is None else key.reveal().strip()
+
+    @property
+    def hint(self) -> str:
+        return BROUGHT
+
+    async def header(self, http: aiohttp.ClientSession, **extra: object) -> str | None:
+        return None
+
+    def hide(self, text: str) -> str:
+        return _without_key(text, self._text) if self._text else text
+
+
 class ApiKey(Credentials):
     """An API key: Basic authentication of the user ``api``, as both clients send it (0.10.28, 0.31.0, seen)."""
 
@@ -99,7 +120,7 @@ class ApiKey(Credentials):
             )
         self._host = host
         self._text = text
-        self._value = Hidden("Basic " + base64.b64encode(f"api:{text}".encode()).decode())
+        self._value = Hidden("Basic " + _basic(text))
 
     @property
     def account(self) -> str:
@@ -117,7 +138,15 @@ class ApiKey(Credentials):
         return self._value
 
     def hide(self, text: str) -> str:
-        return text.replace(self._text, "***").replace(self._value.removeprefix("Basic "), "***")
+        return _without_key(text, self._text)
+
+
+def _basic(key: str) -> str:
+    return base64.b64encode(f"api:{key}".encode()).decode()
+
+
+def _without_key(text: str, key: str) -> str:
+    return text.replace(key, "***").replace(_basic(key), "***")
 
 
 class IdentityToken(Credentials):
@@ -175,10 +204,10 @@ class IdentityToken(Credentials):
         ) as answer:
             body = await answer.read()
             if answer.status == 429 or answer.status >= 500:
-                from wbmodel_live.transport import Reply, UnreadableReply
+                from wbmodel_live.transport import BadReply, Reply
 
                 reply = Reply(answer.status, answer.reason or "", answer.headers, body, len(body), 0)
-                raise UnreadableReply(reply, broken=False)
+                raise BadReply(reply, broken=False)
         try:
             found = loads(body) if answer.status == 200 else {}
             token, lasts = str(found["access_token"]), float(found["expires_in"])

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     import aiohttp
+    from gql.transport import AsyncTransport
 
 __all__ = ["Options"]
 
@@ -29,6 +30,10 @@ class Options:
     reads SSL_CERT_FILE). ``ca_file`` is a PEM file to trust instead, ``ssl_context`` decides all about TLS.
     ``client_session`` makes the aiohttp session, with connector, tracing or whatever is wanted; it is called on the
     event loop that will use it and what it makes is closed with the backend. ``headers`` go with every request.
+
+    ``transport`` is a gql ``AsyncTransport`` to ask through instead of wbmodel's own client. It has its own address and
+    login, and is connected and closed with the backend, on its event loop. What is for wbmodel's client is refused
+    beside it.
     """
 
     timeout: float = 60.0
@@ -42,6 +47,7 @@ class Options:
     ssl_context: SSLContext | None = None
     client_session: Callable[[], aiohttp.ClientSession | Awaitable[aiohttp.ClientSession]] | None = None
     headers: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    transport: AsyncTransport | None = attrs.field(default=None, repr=False)
 
     def __attrs_post_init__(self) -> None:
         for name in ("timeout", "connect_timeout", "read_timeout"):
@@ -56,3 +62,38 @@ class Options:
             raise ConfigurationError("ca_file= and ssl_context= both say whom to trust; give one of them")
         if any(name.lower() == "authorization" for name in self.headers):
             raise ConfigurationError("headers= cannot hold Authorization: give the key as api_key=")
+        if self.transport is not None:
+            self._check_transport(self.transport)
+
+    def _check_transport(self, transport: object) -> None:
+        from gql.transport import AsyncTransport, Transport
+
+        kind = transport if isinstance(transport, type) else type(transport)
+        if isinstance(transport, type) and issubclass(transport, AsyncTransport | Transport):
+            raise ConfigurationError(f"transport= is a transport and not its class: transport={kind.__name__}(...)")
+        if isinstance(transport, Transport):
+            raise ConfigurationError(
+                f"transport= is one of gql's asynchronous transports, and {kind.__name__} is a synchronous one; "
+                "AIOHTTPTransport and HTTPXAsyncTransport are asynchronous"
+            )
+        if not isinstance(transport, AsyncTransport):
+            raise ConfigurationError(f"transport= is an AsyncTransport of gql, not {kind.__name__}")
+        for name in _OF_OUR_CLIENT:
+            if getattr(self, name) != getattr(_DEFAULTS, name):
+                raise ConfigurationError(
+                    f"{name}= is for wbmodel's own client, which is not used where transport= is given; "
+                    f"say it to the {kind.__name__}"
+                )
+
+
+_DEFAULTS = Options()
+_OF_OUR_CLIENT = (
+    "connect_timeout",
+    "read_timeout",
+    "proxy",
+    "trust_env",
+    "ca_file",
+    "ssl_context",
+    "client_session",
+    "headers",
+)

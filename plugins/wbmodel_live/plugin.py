@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     import aiohttp
+    from gql.transport import AsyncTransport
 
     from wbmodel_live.backend import LiveBackend
     from wbmodel_live.credentials import SecretText
@@ -35,6 +36,7 @@ def live(
     ssl_context: SSLContext | None = None,
     client_session: Callable[[], aiohttp.ClientSession | Awaitable[aiohttp.ClientSession]] | None = None,
     headers: Mapping[str, str] | None = None,
+    transport: AsyncTransport | None = None,
 ) -> LiveBackend:
     """The backend of an ``https:`` or ``http:`` URL; the options are those of ``wbmodel_live.options.Options``."""
     from wbmodel_live.backend import LiveBackend
@@ -51,6 +53,7 @@ def live(
         "ssl_context": ssl_context,
         "client_session": client_session,
         "headers": headers,
+        "transport": transport,
     }
     options = Options(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
     return LiveBackend(url, api_key=api_key, identity_token_file=identity_token_file, options=options)

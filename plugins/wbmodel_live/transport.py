@@ -1,18 +1,14 @@
-"""gql's aiohttp transport, with an ``execute`` that keeps what the stock one loses.
+"""gql's aiohttp transport, with an ``execute`` that keeps what the stock one loses: each request has a :class:`Reply`.
 
-The stock one turns 401, 403 and 5xx with a JSON body into errors without a status, shares ``response_headers`` between
-requests that run at once, and with ``auth=`` sends the key on across a redirect (all tried). Here each request has a
-:class:`Reply` of its own, redirects are not followed, and the key is a header of the request.
+``tests/plugins/live/test_upstream.py`` fails when gql no longer needs what is replaced here.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
-from ssl import SSLContext
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
-import aiohttp
 import attrs
 from gql import GraphQLRequest
 from gql.transport.aiohttp import AIOHTTPTransport
@@ -20,12 +16,11 @@ from gql.transport.exceptions import TransportClosed, TransportError
 from graphql import ExecutionResult
 
 from wbmodel.codec import loads
-from wbmodel.request import Request
+from wbmodel.request import Request, Response
 
-__all__ = ["NOTE", "Reply", "Transport", "UnreadableReply", "WireRequest"]
+__all__ = ["BadReply", "Reply", "Transport", "WireRequest", "reply_of"]
 
-NOTE = "wbmodel"
-"""The key of ``extensions`` under which a request's :class:`Reply` is found."""
+_REPLY = "wbmodel"
 
 
 @attrs.frozen(slots=True, eq=False)
@@ -50,17 +45,18 @@ class Reply:
         return self.body.decode("utf-8", "replace")
 
 
-class UnreadableReply(TransportError):
-    """An answer that holds no GraphQL result. ``broken`` is whether it looks like one that was cut or garbled."""
+class BadReply(TransportError):
+    """An answer that holds no GraphQL result, or whose status says that it is none. ``broken`` is whether it looks like
+    one that was cut or garbled."""
 
     def __init__(self, reply: Reply, broken: bool) -> None:
-        super().__init__(f"HTTP {reply.status}, no GraphQL result")
+        super().__init__(f"HTTP {reply.status}, not a GraphQL result")
         self.reply = reply
         self.broken = broken
 
 
 class WireRequest(GraphQLRequest):
-    """A :class:`~wbmodel.request.Request` in gql's form, which prints the document once and not at every sending."""
+    """A :class:`~wbmodel.request.Request` in gql's form."""
 
     def __init__(self, request: Request) -> None:
         super().__init__(
@@ -73,6 +69,8 @@ class WireRequest(GraphQLRequest):
     @property
     def payload(self) -> dict[str, Any]:
         """What is sent, as :class:`gql.GraphQLRequest` has it."""
+        # gql's own prints the document anew at every sending, which takes 1 ms for that of a small listing; ours has
+        # its text.
         made: dict[str, Any] = {"query": self._text, "variables": self.variable_values}
         if self.operation_name:
             made["operationName"] = self.operation_name
@@ -80,27 +78,19 @@ class WireRequest(GraphQLRequest):
 
 
 class Transport(AIOHTTPTransport):
-    """Sends documents to ``url``. ``open_session`` makes the aiohttp session, on the loop that will use it."""
-
-    def __init__(
-        self, url: str, open_session: Callable[[], Awaitable[aiohttp.ClientSession]], ssl: SSLContext | bool = True
-    ) -> None:
-        super().__init__(url, ssl=ssl, ssl_close_timeout=1)
-        self._open_session = open_session
-
-    async def connect(self) -> None:
-        """Make the aiohttp session, unless there is one."""
-        if self.session is None:
-            self.session = await self._open_session()
+    """gql's transport, which sends what it is given and says what came of it."""
 
     async def execute(
         self, request: GraphQLRequest, *, extra_args: dict[str, Any] | None = None, upload_files: bool = False
     ) -> ExecutionResult:
         """Send one request. ``extra_args`` go to aiohttp (headers, timeout, proxy).
 
-        The result's ``extensions`` hold the :class:`Reply` under :data:`NOTE`, whatever the status. Raises
-        :class:`UnreadableReply` for an answer without a GraphQL result, and what aiohttp raises.
+        The result's ``extensions`` hold the :class:`Reply` for :func:`reply_of`, whatever the status. Raises
+        :class:`BadReply` for an answer without a GraphQL result, and what aiohttp raises.
         """
+        # gql's own (4.4.0) loses what decides whether a request is sent again: an answer that holds JSON has no status,
+        # be it 401 or 502, and `response_headers` are those of whichever request ended last. With a session of the
+        # user's own it sends NaN, as the session is what writes the JSON.
         session = self.session
         if session is None or session.closed:
             raise TransportClosed("the connection is closed")
@@ -122,19 +112,27 @@ class Transport(AIOHTTPTransport):
         return _result(reply)
 
 
+def reply_of(result: ExecutionResult) -> tuple[Reply, Response]:
+    """What :meth:`Transport.execute` gave, taken apart: the answer of HTTP, and that of GraphQL."""
+    extensions = dict(result.extensions or {})
+    reply: Reply = extensions.pop(_REPLY)
+    errors = cast("Sequence[Mapping[str, Any]]", result.errors or ())  # plain objects, see _result
+    return reply, Response(data=result.data, errors=errors, extensions=extensions)
+
+
 def _result(reply: Reply) -> ExecutionResult:
     try:
         decoded = loads(reply.body)
     except ValueError:
         # What begins like JSON, or says that it is, was cut on the way.
         cut = reply.kind.endswith("json") or reply.body.lstrip()[:1] == b"{"
-        raise UnreadableReply(reply, broken=cut) from None
+        raise BadReply(reply, broken=cut) from None
     if not isinstance(decoded, dict) or not (decoded.keys() & {"data", "errors"}):
-        raise UnreadableReply(reply, broken=False)
+        raise BadReply(reply, broken=False)
     errors = decoded.get("errors")
     extensions = decoded.get("extensions")
     return ExecutionResult(
         data=decoded.get("data"),
         errors=errors if isinstance(errors, list) else None,  # as gql's own transport gives them: plain objects
-        extensions={**(extensions if isinstance(extensions, dict) else {}), NOTE: reply},
+        extensions={**(extensions if isinstance(extensions, dict) else {}), _REPLY: reply},
     )

@@ -47,7 +47,7 @@ from wbmodel_live.intent import Intent
 if TYPE_CHECKING:
     from wbmodel_live.transport import Reply
 
-__all__ = ["Again", "Trouble", "of_exception", "of_reply", "retry_after"]
+__all__ = ["FEW", "Again", "Trouble", "bare", "of_exception", "of_reply", "retry_after"]
 
 FEW = 3
 """Attempts at a host that cannot be reached: a slip in its name should not take a minute to be told."""
@@ -67,6 +67,7 @@ class Again(enum.Enum):
     NEVER = "never"
     HARMLESS = "if it is harmless"
     ALWAYS = "always: it was not carried out"
+    UNSURE = "never: nothing says whether it was carried out"
 
 
 class Trouble(Exception):
@@ -282,3 +283,12 @@ def of_exception(error: Exception, proxy: str | None) -> Trouble | None:
             most=FEW,
         )
     return None
+
+
+def bare(error: Exception) -> Exception:
+    """``error`` and what led to it, without their frames: those hold the login."""
+    link: BaseException | None = error
+    while link is not None:
+        link.__traceback__ = None
+        link = link.__cause__ or link.__context__
+    return error

@@ -66,7 +66,8 @@ def connect(
     environment and netrc, and exclude each other. ``name`` is what :func:`get_session` and ``.using()`` know it by; an
     open session of that name is replaced, and stays usable for whoever holds it. A session that has lost its name, and
     that nobody holds, gives back its connections by itself, as ``close()`` does at once. ``timeout`` is in seconds per
-    request. ``backend_options`` go to the backend. ``plugins`` is for tests that make their own plugin manager.
+    request. ``backend_options`` go to the backend; that of ``https:`` takes ``transport=``, a gql ``AsyncTransport`` to
+    ask through. ``plugins`` is for tests that make their own plugin manager.
 
     Raises :class:`~wbmodel.errors.ConfigurationError` when there is nothing to connect to or an option is unknown, and
     :class:`~wbmodel.errors.BackendError` when the backend is unknown, not installed, claimed twice or broken.

@@ -12,13 +12,14 @@ from typing_extensions import Self
 
 from wbmodel import forks
 from wbmodel.backend import Backend, Capabilities
-from wbmodel.backend.asks import Ask, Document, Request, Response, raise_for_errors
+from wbmodel.backend.asks import Ask, Request, Response, raise_for_errors
 from wbmodel.backend.verbs import Send
 from wbmodel.compiler.target import Target
 from wbmodel.errors import BackendNotInstalled, ConfigurationError, suggestion
 from wbmodel.hookspecs import CallInfo
 from wbmodel.session import current, driver, observers
 from wbmodel.session.clock import Clock
+from wbmodel.session.documents import request_of
 from wbmodel.session.flow import Operation
 from wbmodel.session.observers import Call, Ended, Observer
 from wbmodel.session.settings import Settings
@@ -28,6 +29,7 @@ from wbmodel.urls import app_url, mask_url
 
 if TYPE_CHECKING:
     from wbmodel.registry import BackendEntry, PluginManager, WrapperEntry
+    from wbmodel.session.documents import AnyDocument
 
 __all__ = ["Session"]
 
@@ -161,18 +163,20 @@ class Session:
     # -- asking ------------------------------------------------------------------------------------
 
     def execute(
-        self, document: str | Document, variables: Mapping[str, Any] | None = None, operation_name: str | None = None
+        self, document: AnyDocument, variables: Mapping[str, Any] | None = None, operation_name: str | None = None
     ) -> Response:
-        """Send one GraphQL document: the raw door. Raises :class:`~wbmodel.errors.ServerError` for GraphQL errors."""
-        request = Request(document, dict(variables or {}), operation_name)
-        return self.run(self._asked(request))
+        """Send one GraphQL document: the raw door. ``document`` is text, a :class:`~wbmodel.request.Document`, a
+        ``graphql.DocumentNode``, what ``gql()`` or ``dsl_gql()`` of gql makes (a ``GraphQLRequest``, with its variables
+        and operation name), or a ``DSLQuery`` or ``DSLMutation`` by itself. Raises
+        :class:`~wbmodel.errors.ServerError` for GraphQL errors, and :class:`~wbmodel.errors.QueryError` for what is not
+        a document, and for variables or operation names that are given twice."""
+        return self.run(self._asked(request_of(document, variables, operation_name)))
 
     async def aexecute(
-        self, document: str | Document, variables: Mapping[str, Any] | None = None, operation_name: str | None = None
+        self, document: AnyDocument, variables: Mapping[str, Any] | None = None, operation_name: str | None = None
     ) -> Response:
         """The twin of :meth:`execute`."""
-        request = Request(document, dict(variables or {}), operation_name)
-        return await self.arun(self._asked(request))
+        return await self.arun(self._asked(request_of(document, variables, operation_name)))
 
     def run(self, operation: Operation[T], *, timeout: float | None = None) -> T:
         """Drive an I/O-free operation to its end and give the value it returns. ``timeout`` is in seconds for all that

@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestServer
 from wbmodel.errors import ConfigurationError, NotAuthenticated
 from wbmodel.session import Secret
 from wbmodel_live.credentials import ApiKey, IdentityToken, Nobody
-from wbmodel_live.transport import UnreadableReply
+from wbmodel_live.transport import BadReply
 
 KEY = "local-0123456789abcdef0123456789abcdef01234567"
 JWT = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJydW5uZXIifQ.c2lnbmF0dXJl"
@@ -117,7 +117,7 @@ async def test_a_refused_exchange_says_so_without_the_token(issuer, token_file):
 
 async def test_an_issuer_that_is_busy_is_a_passing_trouble(issuer, token_file):
     issuer.answers = [(503, {})]
-    with pytest.raises(UnreadableReply):
+    with pytest.raises(BadReply):
         await IdentityToken(str(token_file), issuer.url, "h").header(issuer.http)
 
 

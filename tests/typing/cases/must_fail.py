@@ -3,7 +3,7 @@
 # ruff: noqa: B018
 from __future__ import annotations
 
-from wbmodel import Add, F, Project, Q, Report, Run, Sweep
+from wbmodel import Add, F, Project, Q, Report, Run, Sweep, connect
 
 run = Run.objects.get(id="a")
 
@@ -47,3 +47,4 @@ Run.objects.all().delete(tags=["a"])  # error: call-arg
 Run.objects.create("name")  # error: call-arg
 report: Report = Run.objects.create(name="x")  # error: assignment
 Add(1)  # error: arg-type
+connect("fixtures:x").execute(5)  # error: arg-type

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from typing import Any
 
+from gql import gql
 from typing_extensions import Self, assert_type
 
 from wbmodel import (  # noqa: F401 - User stands in a text below
@@ -29,9 +30,13 @@ from wbmodel import (  # noqa: F401 - User stands in a text below
     connect,
 )
 from wbmodel.compiler.explain import Explanation
+from wbmodel.request import Document, Response
 from wbmodel.session.session import Session
 
 assert_type(connect("fixtures:x"), Session)
+assert_type(connect("fixtures:x").execute("{ viewer { id } }"), Response)
+connect("fixtures:x").execute(gql("{ viewer { id } }"), {"a": 1}, "Name")
+connect("fixtures:x").execute(Document("{ viewer { id } }"))
 
 # Querysets of entities.
 assert_type(Run.objects, QuerySet[Run])

@@ -1,0 +1,149 @@
+"""Our own way to a server: gql's aiohttp transport, with the login, the proxy and the certificates of ``connect()``."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import ssl
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from wbmodel.errors import ConfigurationError
+from wbmodel.request import Request, Response
+from wbmodel.urls import is_loopback
+from wbmodel_live.calls import Answer
+from wbmodel_live.intent import intent_of
+from wbmodel_live.proxies import proxy_for
+from wbmodel_live.transport import BadReply, Transport, WireRequest, reply_of
+from wbmodel_live.trouble import Trouble, bare, of_exception, of_reply
+
+if TYPE_CHECKING:
+    from wbmodel_live.credentials import Credentials
+    from wbmodel_live.options import Options
+
+__all__ = ["Client", "DocumentCall"]
+
+
+class Client:
+    """The connection pool of one backend. Lives on one event loop."""
+
+    def __init__(self, url: str, credentials: Credentials, options: Options) -> None:
+        self.url = url
+        self.credentials = credentials
+        self.proxy = proxy_for(url, options)
+        self.transport = Transport(f"{url}/graphql", ssl=_trust(options), ssl_close_timeout=1)
+        self._options = options
+        self._opening = asyncio.Lock()
+        clock = aiohttp.ClientTimeout(total=None, connect=options.connect_timeout, sock_read=options.read_timeout)
+        self.extra: Mapping[str, Any] = {"timeout": clock, "proxy": self.proxy}
+        """What goes to aiohttp with each request."""
+
+    def document(self, request: Request) -> DocumentCall:
+        """The call that asks a GraphQL request."""
+        return DocumentCall(request, self)
+
+    async def login(self) -> str | None:
+        """The value of the Authorization header, None for none; opens the session, and asks for it where that is
+        needed."""
+        session = self.transport.session
+        if session is None:
+            async with self._opening:
+                if self.transport.session is None:
+                    self.transport.session = await self._open()
+                session = self.transport.session
+        return await self.credentials.header(session, ssl=self.transport.ssl, **self.extra)
+
+    async def close(self) -> None:
+        """Close the sockets."""
+        await self.transport.close()
+
+    async def _open(self) -> aiohttp.ClientSession:
+        if self._options.client_session is not None:
+            made = self._options.client_session()
+            session = await made if inspect.isawaitable(made) else made
+            if not isinstance(session, aiohttp.ClientSession):
+                raise ConfigurationError(
+                    f"client_session() gave {type(session).__name__}, not an aiohttp.ClientSession"
+                )
+        else:
+            session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),  # the limiter is the limit
+                # A server of this protocol needs no cookies, and none are carried from one account to another.
+                cookie_jar=aiohttp.DummyCookieJar(),
+                read_bufsize=2**20,
+            )
+        session.headers.setdefault("User-Agent", f"wbmodel/{version('wbmodel')}")
+        if is_loopback(urlsplit(self.url).hostname or ""):
+            # Between two processes of one machine, packing costs more than it saves.
+            session.headers["Accept-Encoding"] = "identity"
+        for name, value in self._options.headers.items():
+            session.headers[name] = value
+        return session
+
+
+class DocumentCall:
+    """A GraphQL request that goes through a :class:`Client`."""
+
+    def __init__(self, request: Request, client: Client) -> None:
+        self.intent = intent_of(request)
+        self._client = client
+        self._wire = WireRequest(request)
+        self._headers: dict[str, str] = {}
+
+    async def prepare(self) -> None:
+        """Open the connection pool, and log in."""
+        login = await self._client.login()
+        self._headers = {"Content-Type": "application/json"}
+        if login is not None:
+            self._headers["Authorization"] = login
+
+    async def send(self) -> Answer[Response]:
+        """Post the document. An answer with GraphQL errors is one at the statuses that servers give such; what else has
+        a status of 400 and above is a :class:`~wbmodel_live.transport.BadReply`."""
+        result = await self._client.transport.execute(
+            self._wire, extra_args={"headers": self._headers, **self._client.extra}
+        )
+        reply, response = reply_of(result)
+        if reply.status < 400 or (reply.status in (400, 404, 409, 422) and response.errors):
+            return Answer(response, reply)
+        raise BadReply(reply, broken=False)
+
+    def trouble(self, error: Exception) -> Trouble | None:
+        """The trouble of an answer that is none, or of what aiohttp raised."""
+        client = self._client
+        if isinstance(error, BadReply):
+            return of_reply(
+                error.reply,
+                client.transport.url,
+                broken=error.broken,
+                key_hint=client.credentials.hint,
+                proxy=client.proxy,
+            )
+        trouble = of_exception(error, client.proxy)
+        # The errors of HTTP hold the request with its headers, and the proxy with its login.
+        if trouble is not None and not isinstance(error, aiohttp.ClientResponseError):
+            trouble.__cause__ = bare(error)
+        return trouble
+
+
+def _trust(options: Options) -> ssl.SSLContext | bool:
+    if options.ssl_context is not None:
+        return options.ssl_context
+    path = options.ca_file
+    if path is None and options.trust_env:
+        path = os.environ.get("REQUESTS_CA_BUNDLE") or None
+    if path is None:
+        return True
+    try:
+        if os.path.isdir(path):
+            return ssl.create_default_context(capath=os.fspath(path))
+        return ssl.create_default_context(cafile=os.fspath(path))
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(
+            f"the certificate authorities in {os.fspath(path)!r} cannot be read: {error}"
+        ) from None
