@@ -26,7 +26,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import logging
 import re
 import ssl
 from collections.abc import Iterator, Mapping
@@ -53,6 +52,7 @@ from wbmodel.errors import (
     ServerUnreachable,
     WbmodelError,
 )
+from wbmodel.loggers import get_logger
 from wbmodel.request import Request, Response
 from wbmodel_live.calls import Answer
 from wbmodel_live.credentials import BROUGHT
@@ -72,7 +72,7 @@ _HTTPX = ("httpx", "httpx2")
 _ANOTHER_LOOP = re.compile(r"different (event )?loop|loop is closed|should be used inside a task")
 _SHUT = re.compile(r"^Session is closed$|client has been closed")
 _OVER_HTTP = ("gql.transport.aiohttp", "gql.transport.httpx")
-_log = logging.getLogger("wbmodel.live")
+_log = get_logger("wbmodel.live")
 
 
 class Foreign:
