@@ -53,7 +53,7 @@ def _checked(place: Place, name: str, limits: Limits) -> tuple[Path, str]:
     """A named file that exists and is within the limit, and what messages call it."""
     file = inside(place, name)
     if not file.is_file():
-        raise place.error(f"{name!r} is no file")
+        raise place.error(f"{name!r} is not a file")
     size = file.stat().st_size
     if size > limits.max_bytes:
         raise place.error(f"{name!r} has {size:,} bytes, and at most {limits.max_bytes:,} are read (max_bytes)")

@@ -87,7 +87,7 @@ class _Filler:
             self._add_user(username, viewer, at)
         if "users" in value and value["users"] is not None:
             if isinstance(viewer, str) and self._store.user(viewer) is None:
-                raise (place / "viewer").error(f"{viewer!r} is no user{suggestion(viewer, seen, 'users')}")
+                raise (place / "viewer").error(f"{viewer!r} is not a user{suggestion(viewer, seen, 'users')}")
             return
         # Without a list of users, whoever is named as viewer, member or owner of an entity is one.
         names = [viewer] if isinstance(viewer, str) else []
@@ -124,7 +124,7 @@ class _Filler:
         for index, member in enumerate(members):
             if self._store.user(member) is None:
                 users = [u.username for u in self._store.users()]
-                raise (place / "members" / index).error(f"{member!r} is no user{suggestion(member, users, 'users')}")
+                raise (place / "members" / index).error(f"{member!r} is not a user{suggestion(member, users, 'users')}")
         fields = fields_of(ENTITY, value, place, but=("type", "projects"))
         existing = self._store.entity(name)
         if existing is not None:

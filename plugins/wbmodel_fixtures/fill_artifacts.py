@@ -125,7 +125,7 @@ class ArtifactFiller:
             return value
         digits = value[1:] if value[:1] == "v" else value
         if not (digits.isascii() and digits.isdecimal() and len(digits) < 10):
-            raise (place / "version").error(f"{value!r} is no version; write 3 or v3")
+            raise (place / "version").error(f"{value!r} is not a version; write 3 or v3")
         return int(digits)
 
     def _add_version(

@@ -133,7 +133,7 @@ def read_bytes(file: Path, label: str, limits: Limits) -> bytes:
     except (OSError, ValueError) as error:
         raise FixtureError(f"the file cannot be looked at: {error}", file=label) from None
     if not stat.S_ISREG(status.st_mode):
-        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
         raise FixtureError(f"a file is needed, and this is {kind}", file=label)
     if status.st_size > limits.max_bytes:
         raise FixtureError(
@@ -170,7 +170,7 @@ def inside(place: Place, name: str) -> Path:
         raise place.error("a file is named, but this world came as a dict and has no folder; give root=...")
     base = source.file.parent if source.file is not None else source.root
     if "\0" in name or not name:
-        raise place.error(f"{name!r} is no file name")
+        raise place.error(f"{name!r} is not a file name")
     file = base / name
     real, top = Path(os.path.realpath(file)), Path(os.path.realpath(source.root))
     if os.path.isabs(name) or not real.is_relative_to(top):
