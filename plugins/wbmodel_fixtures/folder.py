@@ -18,8 +18,9 @@ import attrs
 
 from wbmodel.errors import FixtureError
 from wbmodel_fixtures.format import FORMAT_VERSION, PARTS
-from wbmodel_fixtures.json_text import JsonProblem, read_json
+from wbmodel_fixtures.json_text import read_json
 from wbmodel_fixtures.sources import SUFFIXES, Limits, Place, Source, read_text, show_path
+from wbmodel_fixtures.yaml12 import TextProblem
 
 __all__ = ["Part", "find_world", "part_files", "read_parts"]
 
@@ -124,7 +125,7 @@ def _read_lines(file: Path, root: Path, limits: Limits) -> Source:
             continue
         try:
             values.append(read_json(line, limits.max_depth))
-        except JsonProblem as problem:
+        except TextProblem as problem:
             raise FixtureError(problem.message, file=label, line=number) from None
         numbers.append(number)
     return _Lines(label, values, file, root, numbers)
