@@ -15,7 +15,7 @@ from wbmodel.engine.execute import Engine
 from wbmodel.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from wbmodel_fixtures.fill import World
+    from wbmodel_fixtures.fill import FilledWorld
 
 __all__ = ["DEMO", "FixturesBackend", "world_from"]
 
@@ -73,7 +73,7 @@ class FixturesBackend(EngineBackend):
         self.dialect = dialect or Dialect()
         self._limits = (max_bytes, max_depth)
         self._lock = forks.rlock()
-        self._world: World | None = None
+        self._world: FilledWorld | None = None
         self._files: list[Path] = []
 
     # -- the world ---------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ class FixturesBackend(EngineBackend):
             else:
                 save_folder(world, target, old=[file for _, file, _, _ in part_files(target)])
 
-    def _ready(self) -> World:
+    def _ready(self) -> FilledWorld:
         if self._world is None:
             _ = self.engine  # opens it
         assert self._world is not None

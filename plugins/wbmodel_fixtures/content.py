@@ -5,14 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from wbmodel.codec import parse_datetime
 from wbmodel.engine.records import ConsoleLine
+from wbmodel_fixtures.fields import fields_of
+from wbmodel_fixtures.format import Console, File, Rows, TextFile
 from wbmodel_fixtures.rows import LazyRows
 from wbmodel_fixtures.sources import Limits, Place, inside, read_bytes, read_text
 
@@ -53,7 +54,7 @@ def _checked(place: Place, name: str, limits: Limits) -> tuple[Path, str]:
     """A named file that exists and is within the limit, and what messages call it."""
     file = inside(place, name)
     if not file.is_file():
-        raise place.error(f"{name!r} is no file")
+        raise place.error(f"{name!r} is not a file")
     size = file.stat().st_size
     if size > limits.max_bytes:
         raise place.error(f"{name!r} has {size:,} bytes, and at most {limits.max_bytes:,} are read (max_bytes)")
@@ -62,11 +63,11 @@ def _checked(place: Place, name: str, limits: Limits) -> tuple[Path, str]:
     return file, source.label_of(file, source.root)
 
 
-def rows_of(value: Any, place: Place, limits: Limits) -> Any:
+def rows_of(value: Rows, place: Place, limits: Limits) -> Any:
     """Rows given inline, as a list of their own, or a :class:`LazyRows` for a file that exists."""
     if isinstance(value, list):
         return [dict(row) for row in value]
-    kind, name = next((k, n) for k, n in value.items() if n is not None)
+    kind, name = next((k, n) for k, n in (("csv", value.csv), ("jsonl", value.jsonl)) if n is not None)
     file, label = _checked(place / kind, name, limits)
     return LazyRows(file, label, kind, limits, {kind: name})
 
@@ -79,36 +80,33 @@ def lines_of(text: str) -> list[ConsoleLine]:
     return [ConsoleLine(line=line.rstrip("\r")) for line in lines]
 
 
-def console_of(value: Any, place: Place, limits: Limits) -> Any:
+def console_of(value: Console, place: Place, limits: Limits) -> Any:
     """Terminal lines given as text, as a list, or a :class:`FileLines` for a file that exists."""
     if isinstance(value, str):
         return lines_of(value)
-    if isinstance(value, list):
-        return [ConsoleLine(line=v) if isinstance(v, str) else ConsoleLine(**v) for v in value]
-    file, label = _checked(place / "path", value["path"], limits)
-    return FileLines(file, label, limits, {"path": value["path"]})
+    if isinstance(value, TextFile):
+        file, label = _checked(place / "path", value.path, limits)
+        return FileLines(file, label, limits, {"path": value.path})
+    return [ConsoleLine(line=v) if isinstance(v, str) else ConsoleLine(**attrs.asdict(v)) for v in value]
 
 
-def file_of(value: str | Mapping[str, Any], place: Place, limits: Limits, *, digest: bool = False) -> dict[str, Any]:
+def file_of(value: str | File, place: Place, limits: Limits, *, digest: bool = False) -> dict[str, Any]:
     """``FileRecord`` fields of a file given as text, base64, path or reference. ``digest`` asks for the MD5 of a file
     beside the world too, which means reading it now."""
     if isinstance(value, str):
         return {"content": value.encode("utf-8", "surrogatepass")}
-    fields = {key: value[key] for key in ("ref", "size", "digest", "mimetype") if value.get(key) is not None}
-    for key in ("created_at", "updated_at"):
-        if value.get(key) is not None:
-            fields[key] = parse_datetime(value[key])
+    fields = fields_of(value, place, but=("text", "base64", "path"))
     content: bytes | Callable[[], bytes] | None = None
-    if value.get("text") is not None:
-        content = value["text"].encode("utf-8", "surrogatepass")
-    elif value.get("base64") is not None:
+    if value.text is not None:
+        content = value.text.encode("utf-8", "surrogatepass")
+    elif value.base64 is not None:
         try:
-            content = base64.b64decode("".join(value["base64"].split()), validate=True)
+            content = base64.b64decode("".join(value.base64.split()), validate=True)
         except (binascii.Error, ValueError) as error:
             raise (place / "base64").error(f"this is not base64: {error}") from None
-    elif value.get("path") is not None:
-        file, label = _checked(place / "path", value["path"], limits)
-        content = FileBytes(file, label, limits, {"path": value["path"]})
+    elif value.path is not None:
+        file, label = _checked(place / "path", value.path, limits)
+        content = FileBytes(file, label, limits, {"path": value.path})
         fields.setdefault("size", file.stat().st_size)
         if digest and "digest" not in fields:
             md5 = hashlib.md5(content(), usedforsecurity=False).digest()

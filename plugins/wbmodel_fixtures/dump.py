@@ -24,18 +24,18 @@ from wbmodel.engine.records import (
 )
 from wbmodel_fixtures.fields import FIRST_DATE
 from wbmodel_fixtures.format import (
-    ARTIFACT_TYPE,
-    COLLECTION,
-    ENTITY,
     FORMAT_VERSION,
-    PROJECT,
-    REPORT,
-    RUN,
-    SWEEP,
-    USER,
-    VERSION,
+    ArtifactCollection,
+    ArtifactType,
+    ArtifactVersion,
+    Declared,
+    Entity,
+    Project,
+    Report,
+    Run,
+    Sweep,
+    User,
 )
-from wbmodel_fixtures.shape import Date, Struct
 
 __all__ = ["Keep", "dump_file", "dump_project", "dump_run", "dump_world", "inline"]
 
@@ -64,19 +64,19 @@ def dump_world(store: ListStore) -> dict[str, Any]:
     return world
 
 
-def _fields(struct: Struct, record: Record, *, but: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Keys of ``struct`` that a record says something about."""
+def _fields(cls: type[Declared], record: Record, *, but: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Keys of a class of the format that a record says something about."""
     found: dict[str, Any] = {}
-    for key, field in struct.fields.items():
+    for key, attr in cls.names():
         if key in but:
             continue
-        value = getattr(record, field.attr or key, None)
+        value = getattr(record, attr, None)
         if value is None or value is False or (isinstance(value, (dict, list)) and not value and key != "config_wandb"):
             continue
-        if key == "created_at" and value == FIRST_DATE and struct not in (RUN, VERSION):
+        if key == "created_at" and value == FIRST_DATE and cls not in (Run, ArtifactVersion):
             continue
-        if isinstance(field.shape, Date):
-            value = format_datetime(value) if isinstance(value, datetime) else value
+        if isinstance(value, datetime):
+            value = format_datetime(value)
         elif isinstance(value, UserRecord):
             value = value.username
         found[key] = value
@@ -84,7 +84,7 @@ def _fields(struct: Struct, record: Record, *, but: tuple[str, ...] = ()) -> dic
 
 
 def _user(user: UserRecord) -> dict[str, Any] | None:
-    fields = _fields(USER, user, but=("username",))
+    fields = _fields(User, user, but=("username",))
     if fields.get("name") == user.username:
         del fields["name"]
     if fields.get("entity") == user.username:
@@ -93,7 +93,7 @@ def _user(user: UserRecord) -> dict[str, Any] | None:
 
 
 def _entity(entity: EntityRecord) -> dict[str, Any]:
-    fields = {"type": "team" if entity.is_team else "user", **_fields(ENTITY, entity, but=("type", "projects"))}
+    fields = {"type": "team" if entity.is_team else "user", **_fields(Entity, entity, but=("type", "projects"))}
     if entity.user is not None and entity.members == [entity.user.username]:
         del fields["members"]
     return fields
@@ -102,7 +102,7 @@ def _entity(entity: EntityRecord) -> dict[str, Any]:
 def dump_project(store: ListStore, project: ProjectRecord, keep: Keep, *, runs: bool = True) -> dict[str, Any]:
     """A project with all that is in it; ``runs=False`` leaves its runs out."""
     content = ("runs", "sweeps", "artifact_types", "artifacts", "reports")
-    fields = _fields(PROJECT, project, but=content)
+    fields = _fields(Project, project, but=content)
     sweeps = {sweep.name: _sweep(sweep) for sweep in store.sweeps(project)}
     if sweeps:
         fields["sweeps"] = sweeps
@@ -111,7 +111,7 @@ def dump_project(store: ListStore, project: ProjectRecord, keep: Keep, *, runs: 
     collections = store.collections(project)
     used = {collection.type.id for collection in collections}
     types = {
-        kind.name: _fields(ARTIFACT_TYPE, kind)
+        kind.name: _fields(ArtifactType, kind)
         for kind in store.artifact_types(project)
         if kind.description is not None or kind.id not in used
     }
@@ -128,7 +128,7 @@ def dump_project(store: ListStore, project: ProjectRecord, keep: Keep, *, runs: 
 def dump_run(store: ListStore, run: RunRecord, keep: Keep) -> dict[str, Any]:
     """A run with its streams, files and edges to artifacts it used."""
     streams = ("history", "events", "system_metrics", "console", "files", "used_artifacts", "logged_artifacts")
-    fields = _fields(RUN, run, but=("sweep", *streams))
+    fields = _fields(Run, run, but=("sweep", *streams))
     if fields.get("name") == run.name:
         del fields["name"]
     if fields.get("state") == "finished":
@@ -164,14 +164,14 @@ def _name(artifact: ArtifactRecord, project: ProjectRecord) -> str:
 
 
 def _sweep(sweep: SweepRecord) -> dict[str, Any]:
-    fields = _fields(SWEEP, sweep, but=("id",))
+    fields = _fields(Sweep, sweep, but=("id",))
     if fields.get("state") == "RUNNING":
         del fields["state"]
     return fields
 
 
 def _report(view: ViewRecord) -> dict[str, Any]:
-    fields = _fields(REPORT, view, but=("title", "blocks", "draft"))
+    fields = _fields(Report, view, but=("title", "blocks", "draft"))
     if fields["type"] == "runs":
         del fields["type"]
     elif fields["type"] == "runs/draft":
@@ -183,7 +183,7 @@ def _report(view: ViewRecord) -> dict[str, Any]:
 
 
 def _collection(store: ListStore, collection: CollectionRecord, keep: Keep) -> dict[str, Any]:
-    fields = _fields(COLLECTION, collection, but=("type", "kind", "versions"))
+    fields = _fields(ArtifactCollection, collection, but=("type", "kind", "versions"))
     fields = {"type": collection.type.name, **fields}
     if collection.kind == "portfolio":
         fields["kind"] = "portfolio"
@@ -203,7 +203,7 @@ def _collection(store: ListStore, collection: CollectionRecord, keep: Keep) -> d
 
 
 def _version(store: ListStore, artifact: ArtifactRecord, keep: Keep) -> dict[str, Any]:
-    fields = _fields(VERSION, artifact, but=("version", "aliases", "link", "files", "logged_by", "user"))
+    fields = _fields(ArtifactVersion, artifact, but=("version", "aliases", "link", "files", "logged_by", "user"))
     if fields.get("state") == "COMMITTED":
         del fields["state"]
     entries = {file.name: file for file in store.files(artifact)}

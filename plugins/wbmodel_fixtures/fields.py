@@ -1,35 +1,31 @@
-"""From checked mappings to record fields: keys renamed, dates parsed, ids found."""
+"""From things of the format to record fields: keys renamed, places and copies kept."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, TypeVar
 
-from wbmodel.codec import parse_datetime
-from wbmodel_fixtures.shape import Date, Struct
+from wbmodel_fixtures.format import Declared, Keyed
 from wbmodel_fixtures.sources import Place
 
-__all__ = ["FIRST_DATE", "copied", "fields_of", "keyed"]
+__all__ = ["FIRST_DATE", "copied", "fields_of", "placed"]
 
 FIRST_DATE = datetime(2020, 1, 1, tzinfo=timezone.utc)
 """The date of what has no ``created_at``; runs count minutes from it, in the order of the file."""
 
+T = TypeVar("T", bound=Declared)
 
-def fields_of(struct: Struct, value: Mapping[str, Any], place: Place, *, but: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Record fields of a mapping: keys renamed, dates parsed, nulls left out, values copied where YAML aliases may
-    share them. ``but`` are keys handled elsewhere."""
+
+def fields_of(thing: Declared, place: Place, *, but: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Record fields of a thing: keys renamed, what is not given left out, values copied where YAML aliases may share
+    them. ``but`` are keys handled elsewhere."""
     found: dict[str, Any] = {}
     shared = place.source.may_share
-    for key, item in value.items():
-        if item is None or key in but:
-            continue
-        field = struct.fields[key]
-        if isinstance(field.shape, Date):
-            item = parse_datetime(item)
-        elif shared and isinstance(item, (dict, list)):
-            item = copied(item)
-        found[field.attr or key] = item
+    for key, attr in thing.names():
+        item = getattr(thing, key)
+        if item is not None and key not in but:
+            found[attr] = copied(item) if shared and isinstance(item, (dict, list)) else item
     return found
 
 
@@ -42,15 +38,7 @@ def copied(value: Any) -> Any:
     return value
 
 
-def keyed(value: Any, place: Place) -> Iterator[tuple[str, dict[str, Any], Place]]:
-    """``(id, rest, place)`` of things given as a list or as a mapping."""
-    if isinstance(value, dict):
-        for name, item in value.items():
-            yield name, item or {}, place / name
-    else:
-        for index, item in enumerate(value or ()):
-            at = place / index
-            if isinstance(item, str):
-                yield item, {}, at
-            else:
-                yield item.get("id") or item["username"], item, at
+def placed(things: Keyed[T] | None, place: Place) -> Iterator[tuple[str, T, Place]]:
+    """``(id, thing, its place)`` of things with an id."""
+    for name, part, thing in things or ():
+        yield name, thing, place / part

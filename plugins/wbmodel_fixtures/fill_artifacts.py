@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
 
 from wbmodel.engine.memory import MemoryStore
 from wbmodel.engine.records import ArtifactRecord, CollectionRecord, ProjectRecord, RunRecord, UserRecord
@@ -12,7 +11,7 @@ from wbmodel.engine.store import StoreError
 from wbmodel.errors import suggestion
 from wbmodel_fixtures.content import Given, file_of
 from wbmodel_fixtures.fields import FIRST_DATE, fields_of
-from wbmodel_fixtures.format import ARTIFACT_TYPE, COLLECTION, VERSION
+from wbmodel_fixtures.format import ArtifactType, ArtifactVersion, Project, Run
 from wbmodel_fixtures.sources import Limits, Place
 
 __all__ = ["ArtifactFiller"]
@@ -26,25 +25,25 @@ class ArtifactFiller:
         self._given = given
         self._limits = limits
         self.later: list[Callable[[], None]] = []
-        self._projects: list[tuple[ProjectRecord, Mapping[str, Any], Place]] = []
+        self._projects: list[tuple[ProjectRecord, Project, Place]] = []
         self._links: list[Callable[[], None]] = []
         self._logged: dict[ProjectRecord, list[tuple[RunRecord, str, Place]]] = {}
 
-    def note_run(self, run: RunRecord, value: Mapping[str, Any], place: Place) -> None:
+    def note_run(self, run: RunRecord, given: Run, place: Place) -> None:
         """Remember what ``run`` used and logged."""
-        for index, name in enumerate(value.get("used_artifacts") or ()):
+        for index, name in enumerate(given.used_artifacts or ()):
             self.later.append(partial(self._use, run, name, place / "used_artifacts" / index))
-        for index, name in enumerate(value.get("logged_artifacts") or ()):
+        for index, name in enumerate(given.logged_artifacts or ()):
             self._logged.setdefault(run.project, []).append((run, name, place / "logged_artifacts" / index))
 
-    def note_project(self, project: ProjectRecord, value: Mapping[str, Any], place: Place) -> None:
+    def note_project(self, project: ProjectRecord, given: Project, place: Place) -> None:
         """Remember a project's artifacts."""
-        self._projects.append((project, value, place))
+        self._projects.append((project, given, place))
 
     def fill(self) -> None:
         """Add all artifacts, then portfolio links, then everything else that names an artifact."""
-        for project, value, place in self._projects:
-            self._add(project, value, place)
+        for project, given, place in self._projects:
+            self._add(project, given, place)
         for project, noted in self._logged.items():
             for run, name, at in noted:
                 artifact = self._find(project, name, at)
@@ -55,29 +54,29 @@ class ArtifactFiller:
         for act in (*self._links, *self.later):
             act()
 
-    def _add(self, project: ProjectRecord, value: Mapping[str, Any], place: Place) -> None:
-        for name, item in (value.get("artifact_types") or {}).items():
-            fields = fields_of(ARTIFACT_TYPE, item or {}, place / "artifact_types" / name)
+    def _add(self, project: ProjectRecord, given: Project, place: Place) -> None:
+        for name, kind in (given.artifact_types or {}).items():
+            fields = fields_of(kind or ArtifactType(), place / "artifact_types" / name)
             self._store.add_artifact_type(project, name, **{"created_at": FIRST_DATE, **fields})
-        for name, item in (value.get("artifacts") or {}).items():
+        for name, item in (given.artifacts or {}).items():
             at = place / "artifacts" / name
             if ":" in name:
                 raise at.error(f"the name {name!r} holds a colon, which parts a name from its version")
-            fields = {"created_at": FIRST_DATE, **fields_of(COLLECTION, item, at, but=("versions",))}
+            fields = {"created_at": FIRST_DATE, **fields_of(item, at, but=("versions",))}
             collection = self._store.add_collection(project, name, **fields)
-            self._add_versions(collection, item.get("versions") or [], at / "versions")
+            self._add_versions(collection, item.versions or [], at / "versions")
 
-    def _add_versions(self, collection: CollectionRecord, versions: list[dict[str, Any]], place: Place) -> None:
+    def _add_versions(self, collection: CollectionRecord, versions: list[ArtifactVersion], place: Place) -> None:
         numbers: dict[int, Place] = {}
         holders: dict[str, tuple[int, Place]] = {}
-        for index, value in enumerate(versions):
+        for index, version in enumerate(versions):
             at = place / index
-            number = self._number(value.get("version"), max(numbers, default=-1) + 1, at)
+            number = self._number(version.version, max(numbers, default=-1) + 1, at)
             if number in numbers:
                 first = numbers[number]
                 raise at.error(f"version v{number} of {collection.name!r} stands here twice; first at {first}")
             numbers[number] = at
-            for turn, alias in enumerate(value.get("aliases") or ()):
+            for turn, alias in enumerate(version.aliases or ()):
                 here = at / "aliases" / turn
                 if alias in holders:
                     raise here.error(
@@ -89,12 +88,12 @@ class ArtifactFiller:
         if numbers:
             holders.setdefault("latest", (max(numbers), place))
         loggers = {} if collection.kind == "portfolio" else self._loggers(collection, holders)
-        for (number, at), value in zip(numbers.items(), versions, strict=True):
+        for (number, at), version in zip(numbers.items(), versions, strict=True):
             aliases = [alias for alias, (holder, _) in holders.items() if holder == number]
             if collection.kind == "portfolio":
-                self._add_link(collection, value, aliases, at)
+                self._add_link(collection, version, aliases, at)
             else:
-                self._add_version(collection, number, value, aliases, at, loggers.get(number))
+                self._add_version(collection, number, version, aliases, at, loggers.get(number))
 
     def _loggers(
         self, collection: CollectionRecord, holders: Mapping[str, tuple[int, Place]]
@@ -125,39 +124,39 @@ class ArtifactFiller:
             return value
         digits = value[1:] if value[:1] == "v" else value
         if not (digits.isascii() and digits.isdecimal() and len(digits) < 10):
-            raise (place / "version").error(f"{value!r} is no version; write 3 or v3")
+            raise (place / "version").error(f"{value!r} is not a version; write 3 or v3")
         return int(digits)
 
     def _add_version(
         self,
         collection: CollectionRecord,
         number: int,
-        value: Mapping[str, Any],
+        given: ArtifactVersion,
         aliases: list[str],
         place: Place,
         noted: tuple[RunRecord, Place] | None,
     ) -> None:
-        if value.get("link") is not None:
+        if given.link is not None:
             raise (place / "link").error("only a portfolio holds links (kind: portfolio)")
-        fields = fields_of(VERSION, value, place, but=("version", "aliases", "link", "files", "logged_by", "user"))
-        run = self._logger(collection.project, value.get("logged_by"), place / "logged_by")
+        fields = fields_of(given, place, but=("version", "aliases", "link", "files", "logged_by", "user"))
+        run = self._logger(collection.project, given.logged_by, place / "logged_by")
         if noted is not None and run is not None and noted[0] is not run:
             raise (place / "logged_by").error(
                 f"run {run.name!r} is named here, but run {noted[0].name!r} says that it logged this, at {noted[1]}"
             )
-        given: Given = {}
+        content: Given = {}
         files = {}
-        for path, content in (value.get("files") or {}).items():
-            files[path] = file_of(content, place / "files" / path, self._limits, digest=True)
-            given[f"files/{path}"] = files[path].get("content")
+        for path, item in (given.files or {}).items():
+            files[path] = file_of(item, place / "files" / path, self._limits, digest=True)
+            content[f"files/{path}"] = files[path].get("content")
         logged_by: RunRecord | UserRecord | None = run or (noted[0] if noted else None)
-        if value.get("user") is not None:
+        if given.user is not None:
             if noted is not None:
                 raise (place / "user").error(f"run {noted[0].name!r} says that it logged this, at {noted[1]}")
-            logged_by = self._store.user(value["user"])
+            logged_by = self._store.user(given.user)
             if logged_by is None:
                 names = [u.username for u in self._store.users()]
-                raise (place / "user").error(f"there is no user {value['user']!r}{suggestion(value['user'], names)}")
+                raise (place / "user").error(f"there is no user {given.user!r}{suggestion(given.user, names)}")
         artifact = self._store.add_version(
             collection,
             version=number,
@@ -166,8 +165,8 @@ class ArtifactFiller:
             logged_by=logged_by,
             **{"created_at": collection.created_at, **fields},
         )
-        if given:
-            self._given[artifact.id] = given
+        if content:
+            self._given[artifact.id] = content
 
     def _logger(self, project: ProjectRecord, name: str | None, place: Place) -> RunRecord | None:
         if name is None:
@@ -179,17 +178,16 @@ class ArtifactFiller:
             raise place.error(f"there is no run {name!r} in project {project.path!r}{hint}")
         return run
 
-    def _add_link(
-        self, portfolio: CollectionRecord, value: Mapping[str, Any], aliases: list[str], place: Place
-    ) -> None:
-        odd = sorted(key for key in value if key not in ("aliases", "link") and value[key] is not None)
+    def _add_link(self, portfolio: CollectionRecord, given: ArtifactVersion, aliases: list[str], place: Place) -> None:
+        odd = sorted(fields_of(given, place, but=("aliases", "link")))
         if odd:
             raise (place / odd[0]).error(f"a portfolio's version is a link, which has no {odd[0]!r}")
-        if value.get("link") is None:
+        target = given.link
+        if target is None:
             raise place.error("a portfolio's version needs the key 'link'")
 
         def link() -> None:
-            artifact = self._find(portfolio.project, value["link"], place / "link")
+            artifact = self._find(portfolio.project, target, place / "link")
             try:
                 self._store.link(artifact, portfolio, aliases)
             except StoreError as error:

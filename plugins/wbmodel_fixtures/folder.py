@@ -18,8 +18,10 @@ import attrs
 
 from wbmodel.errors import FixtureError
 from wbmodel_fixtures.format import FORMAT_VERSION, PARTS
-from wbmodel_fixtures.json_text import JsonProblem, read_json
+from wbmodel_fixtures.json_text import read_json
 from wbmodel_fixtures.sources import SUFFIXES, Limits, Place, Source, read_text, show_path
+from wbmodel_fixtures.structure import structure
+from wbmodel_fixtures.yaml12 import TextProblem
 
 __all__ = ["Part", "find_world", "part_files", "read_parts"]
 
@@ -28,12 +30,14 @@ _SHOWN = 10
 
 @attrs.frozen(slots=True)
 class Part:
-    """A checked file of a world: the world itself, a project, or a list of runs."""
+    """A file of a world: the world itself, a project, or a list of runs. ``content`` is that as classes of the format,
+    and None where the file is empty."""
 
     kind: str
     place: Place
     entity: str | None = None
     project: str | None = None
+    content: Any = None
 
 
 def find_world(path: Path) -> tuple[Path, Path]:
@@ -55,7 +59,6 @@ def find_world(path: Path) -> tuple[Path, Path]:
 
 def read_parts(world: Source | Path, limits: Limits) -> list[Part]:
     """Read and check all files of a world. Everything that is wrong in them is in one :class:`FixtureError`."""
-    problems = _Problems()
     if isinstance(world, Source):
         parts = [Part("world", Place(world))]
     else:
@@ -63,10 +66,11 @@ def read_parts(world: Source | Path, limits: Limits) -> list[Part]:
         parts = [Part("world", Place(Source.read(file, root, limits)))]
         if world.is_dir():
             parts += _below(root, limits)
-    for part in parts:
-        problems.check(part)
-    problems.raise_any()
-    return parts
+    checked = [_checked(part) for part in parts]
+    found = [problem for _, problems in checked for problem in problems]
+    if found:
+        raise _together(found)
+    return [attrs.evolve(part, content=content) for part, (content, _) in zip(parts, checked, strict=True)]
 
 
 def part_files(root: Path) -> Iterator[tuple[str, Path, str, str]]:
@@ -124,50 +128,34 @@ def _read_lines(file: Path, root: Path, limits: Limits) -> Source:
             continue
         try:
             values.append(read_json(line, limits.max_depth))
-        except JsonProblem as problem:
+        except TextProblem as problem:
             raise FixtureError(problem.message, file=label, line=number) from None
         numbers.append(number)
     return _Lines(label, values, file, root, numbers)
 
 
-class _Problems:
-    """Everything that is wrong, in the order of files and lines."""
-
-    def __init__(self) -> None:
-        self._found: list[tuple[Place, str]] = []
-        self._more = 0
-
-    def check(self, part: Part) -> None:
-        source = part.place.source
-        value = source.value
-
-        def report(path: tuple[Any, ...], message: str) -> None:
-            if len(self._found) < _SHOWN:
-                self._found.append((Place(source, path), message))
-            else:
-                self._more += 1
-
+def _checked(part: Part) -> tuple[Any, list[tuple[Place, str]]]:
+    """The content of a part, and everything that is wrong with it in the order of lines."""
+    source = part.place.source
+    value = source.value
+    content, found = (None, []) if value is None else structure(value, PARTS[part.kind])
+    if part.kind == "world":
+        version = value.get("wbmodel") if isinstance(value, dict) else None
         if value is None:
-            if part.kind == "world" and source.file is not None:
-                report((), "the file is empty; the smallest world is: entities: {}")
-            return
-        PARTS[part.kind].check(value, (), report)
-        if part.kind == "world" and isinstance(value, dict):
-            version = value.get("wbmodel")
-            if isinstance(version, int) and version > FORMAT_VERSION:
-                report(
-                    ("wbmodel",),
-                    f"this world is in version {version} of the format, and this wbmodel reads {FORMAT_VERSION}",
-                )
+            found.append(((), "the file is empty; the smallest world is: entities: {}"))
+        elif isinstance(version, int) and version > FORMAT_VERSION:
+            message = f"this world is in version {version} of the format, and this wbmodel reads {FORMAT_VERSION}"
+            found.append((("wbmodel",), message))
+    found.sort(key=lambda problem: source.line(problem[0]) or 0)
+    return content, [(Place(source, path), message) for path, message in found]
 
-    def raise_any(self) -> None:
-        if not self._found:
-            return
-        place, message = self._found[0]
-        for other, text in self._found[1:]:
-            line = other.source.line(other.path)
-            message += f"\n  also {other.source.label}"
-            message += (f", line {line}" if line else "") + f", {show_path(other.path)}: {text}"
-        if self._more:
-            message += f"\n  and {self._more} more"
-        raise place.error(message)
+
+def _together(found: list[tuple[Place, str]]) -> FixtureError:
+    place, message = found[0]
+    for other, text in found[1:_SHOWN]:
+        line = other.source.line(other.path)
+        message += f"\n  also {other.source.label}"
+        message += (f", line {line}" if line else "") + f", {show_path(other.path)}: {text}"
+    if len(found) > _SHOWN:
+        message += f"\n  and {len(found) - _SHOWN} more"
+    return place.error(message)

@@ -1,332 +1,375 @@
-"""The format, declared once: the validator, the JSON Schema and the reference table all follow from here.
+"""The format, declared once as attrs classes: reading, the JSON Schema and the reference tables all follow from them.
 
-``attr`` names the record's attribute where it differs from the key; keys without a record attribute of their own are
-handled by name in ``fill.py`` and ``dump.py``.
+An attribute has the name of its key. The members of a union differ in their outermost types, so that the type of a
+value chooses among them.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+import re
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
-from wbmodel_fixtures.shape import (
-    Choice,
-    Date,
-    Either,
-    Field,
-    Flag,
-    Free,
-    Keyed,
-    ListOf,
-    MapOf,
-    Shape,
-    Struct,
-    Text,
-    Whole,
-)
+import attrs
 
 __all__ = [
+    "CLASSES",
     "FORMAT_VERSION",
     "PARTS",
-    "PROJECT",
-    "RUN",
-    "RUNS",
-    "STRUCTS",
-    "VERSION",
-    "WORLD",
-    "json_schema",
-    "reference",
+    "ArtifactCollection",
+    "ArtifactType",
+    "ArtifactVersion",
+    "AtLeast",
+    "Console",
+    "ConsoleLine",
+    "Declared",
+    "Entity",
+    "File",
+    "Files",
+    "Keyed",
+    "Name",
+    "Project",
+    "Report",
+    "Rows",
+    "RowsFile",
+    "Run",
+    "Sweep",
+    "TextFile",
+    "User",
+    "World",
 ]
 
 FORMAT_VERSION = 1
 
-_NAME = Text(empty=False)
-_TEXT = Text()
-_TAGS = ListOf(_NAME)
-_PLAIN = Free(mapping=True)
 
-RUN_STATES = ("running", "pending", "finished", "failed", "crashed", "killed", "preempting", "preempted")
-SWEEP_STATES = ("PENDING", "RUNNING", "PAUSED", "FINISHED", "CANCELED", "CRASHED", "FAILED")
+@attrs.frozen(slots=True)
+class AtLeast:
+    """The least number, or the least length of a text."""
 
-_WHEN = Field(Date(), "when it was made; without it a fixed date, see the reference")
-_CHANGED = Field(Date(), "when it was last changed")
-_WHO = Field(_NAME, "username of a known user")
+    least: int
 
-ROWS_FILE = Struct(
-    "rows_file",
-    "Rows in a file beside this one; its path is relative to this file.",
-    {
-        "csv": Field(_NAME, "CSV with a header line; an empty cell is an absent value"),
-        "jsonl": Field(_NAME, "one JSON object a line"),
-    },
-    one_of=(("csv", "jsonl"),),
-    need_one=True,
+
+Name: TypeAlias = Annotated[str, AtLeast(1)]
+Names: TypeAlias = list[Name]
+Count: TypeAlias = Annotated[int, AtLeast(0)]
+Plain: TypeAlias = dict[str, Any]
+
+
+@attrs.define(slots=True, eq=False)
+class Declared:
+    """A mapping with known keys. An optional key with nothing behind it is as if it were absent."""
+
+    one_of: ClassVar[tuple[tuple[str, ...], ...]] = ()
+    """Groups of keys of which at most one may be given."""
+
+    required_group: ClassVar[bool] = False
+    """Whether one key of each group must be given."""
+
+    id_key: ClassVar[str] = "id"
+    """The key that a :class:`Keyed` takes for the id."""
+
+    bare: ClassVar[bool] = False
+    """Whether an id alone will do in a :class:`Keyed`."""
+
+    @classmethod
+    @functools.cache
+    def word(cls) -> str:
+        """The name in messages and in the schema: ``artifact_version`` of ``ArtifactVersion``."""
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
+
+    @classmethod
+    @functools.cache
+    def names(cls) -> tuple[tuple[str, str], ...]:
+        """Each key, with the name that the record has for it."""
+        return tuple((field.name, field.metadata["attr"] or field.name) for field in attrs.fields(cls))
+
+
+T = TypeVar("T", bound=Declared)
+
+
+class Keyed(list[tuple[str, "str | int", T]], Generic[T]):
+    """Things with an id, written as a list of mappings that each say it, or as a mapping from ids to the rest.
+
+    Each item is ``(id, key or index in the file, thing)``.
+    """
+
+
+def key(doc: str, *, attr: str | None = None, required: bool = False) -> Any:
+    """A key of the format: one line for people, and ``attr`` where the record's attribute has another name."""
+    return attrs.field(default=attrs.NOTHING if required else None, metadata={"doc": doc, "attr": attr})
+
+
+def _when() -> Any:
+    return key("when it was made; without it a fixed date, see the reference")
+
+
+def _changed() -> Any:
+    return key("when it was last changed")
+
+
+def _who() -> Any:
+    return key("username of a known user")
+
+
+@attrs.define(slots=True, eq=False)
+class RowsFile(Declared):
+    """Rows in a file beside this one; its path is relative to this file."""
+
+    csv: Name | None = key("CSV with a header line; an empty cell is an absent value")
+    jsonl: Name | None = key("one JSON object a line")
+
+    one_of = (("csv", "jsonl"),)
+    required_group = True
+
+
+Rows: TypeAlias = list[Plain] | RowsFile
+
+
+@attrs.define(slots=True, eq=False)
+class TextFile(Declared):
+    """Text in a file beside this one."""
+
+    path: Name = key("the file", required=True)
+
+
+@attrs.define(slots=True, eq=False)
+class ConsoleLine(Declared):
+    """One line of the terminal."""
+
+    line: str = key("the text", required=True)
+    level: str | None = key("error or nothing")
+    timestamp: str | None = key("when it was written, as text")
+    label: str | None = key("which writer it came from")
+
+
+Console: TypeAlias = str | list[str | ConsoleLine] | TextFile
+
+
+@attrs.define(slots=True, eq=False)
+class File(Declared):
+    """Bytes of a run or an artifact version, or where they are."""
+
+    text: str | None = key("the content as text, stored as UTF-8")
+    base64: str | None = key("the content as base64")
+    path: Name | None = key("a file beside this one that holds the content")
+    ref: Name | None = key("a reference to something that is not stored, such as an s3 address")
+    size: Count | None = key("bytes; needed only where the content is not here")
+    digest: str | None = key("base64 of the MD5; computed where the content is here")
+    mimetype: str | None = key("media type")
+    created_at: datetime | None = _when()
+    updated_at: datetime | None = _changed()
+
+    one_of = (("text", "base64", "path", "ref"),)
+
+
+Files: TypeAlias = dict[Name, str | File]
+
+
+@attrs.define(slots=True, eq=False)
+class User(Declared):
+    """A person or service account."""
+
+    username: Name | None = key("the key of the user")
+    name: str | None = key("the shown name")
+    email: str | None = key("mail address")
+    admin: bool | None = key("whether the user is an administrator")
+    entity: Name | None = key("the default entity; without it the user's own")
+    photo_url: str | None = key("picture")
+    flags: Plain | None = key("anything else the server knows of the user")
+    created_at: datetime | None = _when()
+    updated_at: datetime | None = _changed()
+
+    id_key = "username"
+    bare = True
+
+
+RunState: TypeAlias = Literal[
+    "running", "pending", "finished", "failed", "crashed", "killed", "preempting", "preempted"
+]
+
+
+@attrs.define(slots=True, eq=False)
+class Run(Declared):
+    """A run. config and summary are plain values, as a script would log them."""
+
+    id: Name | None = key("the short id of the URL, unique in the project", attr="name")
+    name: str | None = key("the shown name; without it the id", attr="display_name")
+    state: RunState | None = key("without it finished")
+    config: Plain | None = key("hyperparameters; keys may hold any text, values may be nested")
+    summary: Plain | None = key("last or best values of metrics")
+    tags: Names | None = key("labels")
+    notes: str | None = key("free text")
+    description: str | None = key("free text")
+    group: str | None = key("group name")
+    job_type: str | None = key("such as train or eval")
+    created_at: datetime | None = _when()
+    updated_at: datetime | None = _changed()
+    heartbeat_at: datetime | None = key("last sign of life")
+    commit: str | None = key("git commit")
+    user: Name | None = _who()
+    sweep: Name | None = key("id of a sweep in the same project")
+    history: Rows | None = key("metrics per step; a row without _step gets its line number, from 0")
+    events: Rows | None = key("system metrics, in rows")
+    system_metrics: Rows | None = key("another word for events")
+    console: Console | None = key("what the terminal showed")
+    files: Files | None = key("run files by name")
+    used_artifacts: Names | None = key("inputs: collection:v0, project/collection:alias, ...")
+    logged_artifacts: Names | None = key("outputs: collection:v0 of the same project")
+    exit_code: int | None = key("of the process", attr="exitcode")
+    stop_requested: bool | None = key("whether someone asked it to stop", attr="stopped")
+    host: str | None = key("machine")
+    program: str | None = key("script")
+    repo: str | None = key("git remote")
+    config_descriptions: Plain | None = key("descriptions of config keys, an old W&B feature", attr="config_desc")
+    config_wandb: Any = key("W&B's own _wandb part of the config")
+
+    one_of = (("events", "system_metrics"),)
+
+
+SweepState: TypeAlias = Literal["PENDING", "RUNNING", "PAUSED", "FINISHED", "CANCELED", "CRASHED", "FAILED"]
+
+
+@attrs.define(slots=True, eq=False)
+class Sweep(Declared):
+    """A sweep; its runs name it."""
+
+    id: Name | None = key("the short id, unique in the project", attr="name")
+    name: str | None = key("the shown name", attr="display_name")
+    state: SweepState | None = key("without it RUNNING")
+    description: str | None = key("free text")
+    config: Plain | None = key("the sweep definition: method, metric, parameters ...")
+    user: Name | None = _who()
+    created_at: datetime | None = _when()
+    updated_at: datetime | None = _changed()
+    heartbeat_at: datetime | None = key("last sign of life")
+    expected_run_count: Count | None = key("how many runs there will be", attr="run_count_expected")
+    controller: str | None = key("state of a local controller")
+    scheduler: str | None = key("state of a scheduler")
+
+
+@attrs.define(slots=True, eq=False)
+class ArtifactVersion(Declared):
+    """One version of an artifact; in a portfolio, a link to one."""
+
+    version: Count | Name | None = key("0 or v0; without it the next number")
+    aliases: Names | None = key("names of this version; the highest version is also latest unless another says so")
+    link: Name | None = key("in a portfolio: collection:v0 of the same project")
+    description: str | None = key("free text")
+    metadata: Plain | None = key("plain values")
+    tags: Names | None = key("labels")
+    state: Literal["COMMITTED", "PENDING", "DELETED"] | None = key("without it COMMITTED")
+    digest: str | None = key("of the manifest; computed without it")
+    files: Files | None = key("files by path")
+    logged_by: Name | None = key("id of the run that made it")
+    user: Name | None = key("username of who made it, where no run did")
+    commit: str | None = key("git commit")
+    history_step: int | None = key("step of the run at which it was logged")
+    created_at: datetime | None = _when()
+    updated_at: datetime | None = _changed()
+
+    one_of = (("logged_by", "user"),)
+
+
+@attrs.define(slots=True, eq=False)
+class ArtifactCollection(Declared):
+    """All versions of one artifact (a sequence), or a list of links to versions (a portfolio)."""
+
+    type: Name = key("such as dataset or model", required=True)
+    kind: Literal["sequence", "portfolio"] | None = key("without it sequence")
+    description: str | None = key("free text")
+    tags: Names | None = key("labels")
+    versions: list[ArtifactVersion] | None = key("oldest first")
+    created_at: datetime | None = _when()
+    updated_at: datetime | None = _changed()
+
+
+@attrs.define(slots=True, eq=False)
+class ArtifactType(Declared):
+    """A type of artifact; needed only for a description or for a type without artifacts."""
+
+    description: str | None = key("free text")
+    created_at: datetime | None = _when()
+    updated_at: datetime | None = _changed()
+
+
+@attrs.define(slots=True, eq=False)
+class Report(Declared):
+    """A report."""
+
+    id: Name | None = key("its key, unique in the project", attr="name")
+    name: str | None = key("the title", attr="display_name")
+    title: str | None = key("another word for name")
+    description: str | None = key("the line below the title")
+    draft: bool | None = key("whether it is a draft")
+    type: Name | None = key("W&B's word for the kind of view; without it runs, or runs/draft for a draft")
+    spec: Plain | None = key("the decoded report specification")
+    blocks: list[Plain] | None = key("the blocks of a version 5 specification, in place of spec")
+    user: Name | None = _who()
+    created_at: datetime | None = _when()
+    updated_at: datetime | None = _changed()
+
+    one_of = (("name", "title"), ("spec", "blocks"), ("draft", "type"))
+
+
+@attrs.define(slots=True, eq=False)
+class Project(Declared):
+    """A project."""
+
+    description: str | None = key("free text")
+    access: str | None = key("the server's word for who may see it")
+    user: Name | None = _who()
+    benchmark: bool | None = key("whether it is a benchmark", attr="is_benchmark")
+    docker_image: str | None = key("image")
+    repo: str | None = key("git remote")
+    workspace: Plain | None = key("saved views of the workspace", attr="views")
+    created_at: datetime | None = _when()
+    updated_at: datetime | None = _changed()
+    runs: Keyed[Run] | None = key("a list, oldest first, or a mapping from ids")
+    sweeps: Keyed[Sweep] | None = key("a list, or a mapping from ids")
+    artifact_types: dict[Name, ArtifactType | None] | None = key("by name")
+    artifacts: dict[Name, ArtifactCollection] | None = key("collections by name")
+    reports: Keyed[Report] | None = key("a list, or a mapping from ids")
+
+
+@attrs.define(slots=True, eq=False)
+class Entity(Declared):
+    """A team, or the own space of a user."""
+
+    type: Literal["team", "user"] | None = key("without it: user where a user has this name, else team")
+    members: Names | None = key("usernames")
+    photo_url: str | None = key("picture")
+    created_at: datetime | None = _when()
+    updated_at: datetime | None = _changed()
+    projects: dict[Name, Project | None] | None = key("by name")
+
+
+@attrs.define(slots=True, eq=False)
+class World(Declared):
+    """A wbmodel fixtures world."""
+
+    wbmodel: Annotated[int, AtLeast(1)] | None = key(f"version of the format; {FORMAT_VERSION} is the one there is")
+    viewer: Name | User | None = key("who asks: a username, or a user")
+    users: Keyed[User] | None = key("who exists")
+    entities: dict[Name, Entity | None] | None = key("teams and users, by name")
+
+
+CLASSES: tuple[type[Declared], ...] = (
+    World,
+    Entity,
+    Project,
+    Run,
+    Sweep,
+    Report,
+    ArtifactCollection,
+    ArtifactVersion,
+    ArtifactType,
+    User,
+    File,
+    RowsFile,
+    TextFile,
+    ConsoleLine,
 )
-ROWS: Shape = Either((ListOf(_PLAIN), ROWS_FILE))
 
-TEXT_FILE = Struct("text_file", "Text in a file beside this one.", {"path": Field(_NAME, "the file", required=True)})
-CONSOLE_LINE = Struct(
-    "console_line",
-    "One line of the terminal.",
-    {
-        "line": Field(_TEXT, "the text", required=True),
-        "level": Field(_TEXT, "error or nothing"),
-        "timestamp": Field(_TEXT, "when it was written, as text"),
-        "label": Field(_TEXT, "which writer it came from"),
-    },
-)
-CONSOLE: Shape = Either((_TEXT, ListOf(Either((_TEXT, CONSOLE_LINE))), TEXT_FILE))
-
-FILE = Struct(
-    "file",
-    "Bytes of a run or an artifact version, or where they are.",
-    {
-        "text": Field(_TEXT, "the content as text, stored as UTF-8"),
-        "base64": Field(_TEXT, "the content as base64"),
-        "path": Field(_NAME, "a file beside this one that holds the content"),
-        "ref": Field(_NAME, "a reference to something that is not stored, such as an s3 address"),
-        "size": Field(Whole(0), "bytes; needed only where the content is not here"),
-        "digest": Field(_TEXT, "base64 of the MD5; computed where the content is here"),
-        "mimetype": Field(_TEXT, "media type"),
-        "created_at": _WHEN,
-        "updated_at": _CHANGED,
-    },
-    one_of=(("text", "base64", "path", "ref"),),
-)
-FILES: Shape = MapOf(Either((_TEXT, FILE)))
-
-USER = Struct(
-    "user",
-    "A person or service account.",
-    {
-        "username": Field(_NAME, "the key of the user"),
-        "name": Field(_TEXT, "the shown name"),
-        "email": Field(_TEXT, "mail address"),
-        "admin": Field(Flag(), "whether the user is an administrator"),
-        "entity": Field(_NAME, "the default entity; without it the user's own"),
-        "photo_url": Field(_TEXT, "picture"),
-        "flags": Field(_PLAIN, "anything else the server knows of the user"),
-        "created_at": _WHEN,
-        "updated_at": _CHANGED,
-    },
-)
-
-RUN = Struct(
-    "run",
-    "A run. config and summary are plain values, as a script would log them.",
-    {
-        "id": Field(_NAME, "the short id of the URL, unique in the project", attr="name"),
-        "name": Field(_TEXT, "the shown name; without it the id", attr="display_name"),
-        "state": Field(Choice(RUN_STATES), "without it finished"),
-        "config": Field(_PLAIN, "hyperparameters; keys may hold any text, values may be nested"),
-        "summary": Field(_PLAIN, "last or best values of metrics"),
-        "tags": Field(_TAGS, "labels"),
-        "notes": Field(_TEXT, "free text"),
-        "description": Field(_TEXT, "free text"),
-        "group": Field(_TEXT, "group name"),
-        "job_type": Field(_TEXT, "such as train or eval"),
-        "created_at": _WHEN,
-        "updated_at": _CHANGED,
-        "heartbeat_at": Field(Date(), "last sign of life"),
-        "commit": Field(_TEXT, "git commit"),
-        "user": _WHO,
-        "sweep": Field(_NAME, "id of a sweep in the same project"),
-        "history": Field(ROWS, "metrics per step; a row without _step gets its line number, from 0"),
-        "events": Field(ROWS, "system metrics, in rows"),
-        "system_metrics": Field(ROWS, "another word for events"),
-        "console": Field(CONSOLE, "what the terminal showed"),
-        "files": Field(FILES, "run files by name"),
-        "used_artifacts": Field(ListOf(_NAME), "inputs: collection:v0, project/collection:alias, ..."),
-        "logged_artifacts": Field(ListOf(_NAME), "outputs: collection:v0 of the same project"),
-        "exit_code": Field(Whole(), "of the process", attr="exitcode"),
-        "stop_requested": Field(Flag(), "whether someone asked it to stop", attr="stopped"),
-        "host": Field(_TEXT, "machine"),
-        "program": Field(_TEXT, "script"),
-        "repo": Field(_TEXT, "git remote"),
-        "config_descriptions": Field(_PLAIN, "descriptions of config keys, an old W&B feature", attr="config_desc"),
-        "config_wandb": Field(Free(), "W&B's own _wandb part of the config", attr="config_wandb"),
-    },
-    one_of=(("events", "system_metrics"),),
-)
-
-SWEEP = Struct(
-    "sweep",
-    "A sweep; its runs name it.",
-    {
-        "id": Field(_NAME, "the short id, unique in the project", attr="name"),
-        "name": Field(_TEXT, "the shown name", attr="display_name"),
-        "state": Field(Choice(SWEEP_STATES), "without it RUNNING"),
-        "description": Field(_TEXT, "free text"),
-        "config": Field(_PLAIN, "the sweep definition: method, metric, parameters ..."),
-        "user": _WHO,
-        "created_at": _WHEN,
-        "updated_at": _CHANGED,
-        "heartbeat_at": Field(Date(), "last sign of life"),
-        "expected_run_count": Field(Whole(0), "how many runs there will be", attr="run_count_expected"),
-        "controller": Field(_TEXT, "state of a local controller"),
-        "scheduler": Field(_TEXT, "state of a scheduler"),
-    },
-)
-
-VERSION = Struct(
-    "artifact_version",
-    "One version of an artifact; in a portfolio, a link to one.",
-    {
-        "version": Field(Either((Whole(0), _NAME)), "0 or v0; without it the next number"),
-        "aliases": Field(_TAGS, "names of this version; the highest version is also latest unless another says so"),
-        "link": Field(_NAME, "in a portfolio: collection:v0 of the same project"),
-        "description": Field(_TEXT, "free text"),
-        "metadata": Field(_PLAIN, "plain values"),
-        "tags": Field(_TAGS, "labels"),
-        "state": Field(Choice(("COMMITTED", "PENDING", "DELETED")), "without it COMMITTED"),
-        "digest": Field(_TEXT, "of the manifest; computed without it"),
-        "files": Field(FILES, "files by path"),
-        "logged_by": Field(_NAME, "id of the run that made it"),
-        "user": Field(_NAME, "username of who made it, where no run did"),
-        "commit": Field(_TEXT, "git commit"),
-        "history_step": Field(Whole(), "step of the run at which it was logged"),
-        "created_at": _WHEN,
-        "updated_at": _CHANGED,
-    },
-    one_of=(("logged_by", "user"),),
-)
-
-COLLECTION = Struct(
-    "artifact_collection",
-    "All versions of one artifact (a sequence), or a list of links to versions (a portfolio).",
-    {
-        "type": Field(_NAME, "such as dataset or model", required=True),
-        "kind": Field(Choice(("sequence", "portfolio")), "without it sequence"),
-        "description": Field(_TEXT, "free text"),
-        "tags": Field(_TAGS, "labels"),
-        "versions": Field(ListOf(VERSION), "oldest first"),
-        "created_at": _WHEN,
-        "updated_at": _CHANGED,
-    },
-)
-
-ARTIFACT_TYPE = Struct(
-    "artifact_type",
-    "A type of artifact; needed only for a description or for a type without artifacts.",
-    {"description": Field(_TEXT, "free text"), "created_at": _WHEN, "updated_at": _CHANGED},
-)
-
-REPORT = Struct(
-    "report",
-    "A report.",
-    {
-        "id": Field(_NAME, "its key, unique in the project", attr="name"),
-        "name": Field(_TEXT, "the title", attr="display_name"),
-        "title": Field(_TEXT, "another word for name"),
-        "description": Field(_TEXT, "the line below the title"),
-        "draft": Field(Flag(), "whether it is a draft"),
-        "type": Field(_NAME, "W&B's word for the kind of view; without it runs, or runs/draft for a draft"),
-        "spec": Field(_PLAIN, "the decoded report specification"),
-        "blocks": Field(ListOf(_PLAIN), "the blocks of a version 5 specification, in place of spec"),
-        "user": _WHO,
-        "created_at": _WHEN,
-        "updated_at": _CHANGED,
-    },
-    one_of=(("name", "title"), ("spec", "blocks"), ("draft", "type")),
-)
-
-RUNS = Keyed(RUN)
-PROJECT = Struct(
-    "project",
-    "A project.",
-    {
-        "description": Field(_TEXT, "free text"),
-        "access": Field(_TEXT, "the server's word for who may see it"),
-        "user": _WHO,
-        "benchmark": Field(Flag(), "whether it is a benchmark", attr="is_benchmark"),
-        "docker_image": Field(_TEXT, "image"),
-        "repo": Field(_TEXT, "git remote"),
-        "workspace": Field(_PLAIN, "saved views of the workspace", attr="views"),
-        "created_at": _WHEN,
-        "updated_at": _CHANGED,
-        "runs": Field(RUNS, "a list, oldest first, or a mapping from ids"),
-        "sweeps": Field(Keyed(SWEEP), "a list, or a mapping from ids"),
-        "artifact_types": Field(MapOf(ARTIFACT_TYPE, null=True), "by name"),
-        "artifacts": Field(MapOf(COLLECTION), "collections by name"),
-        "reports": Field(Keyed(REPORT), "a list, or a mapping from ids"),
-    },
-)
-
-ENTITY = Struct(
-    "entity",
-    "A team, or the own space of a user.",
-    {
-        "type": Field(Choice(("team", "user")), "without it: user where a user has this name, else team"),
-        "members": Field(_TAGS, "usernames"),
-        "photo_url": Field(_TEXT, "picture"),
-        "created_at": _WHEN,
-        "updated_at": _CHANGED,
-        "projects": Field(MapOf(PROJECT, null=True), "by name"),
-    },
-)
-
-WORLD = Struct(
-    "world",
-    "A wbmodel fixtures world.",
-    {
-        "wbmodel": Field(Whole(1), f"version of the format; {FORMAT_VERSION} is the one there is"),
-        "viewer": Field(Either((_NAME, USER)), "who asks: a username, or a user"),
-        "users": Field(Keyed(USER, key="username", bare=True), "who exists"),
-        "entities": Field(MapOf(ENTITY, null=True), "teams and users, by name"),
-    },
-)
-
-STRUCTS = (
-    WORLD,
-    ENTITY,
-    PROJECT,
-    RUN,
-    SWEEP,
-    REPORT,
-    COLLECTION,
-    VERSION,
-    ARTIFACT_TYPE,
-    USER,
-    FILE,
-    ROWS_FILE,
-    TEXT_FILE,
-    CONSOLE_LINE,
-)
-
-PARTS: dict[str, Shape] = {"world": WORLD, "project": PROJECT, "runs": RUNS}
+PARTS: dict[str, Any] = {"world": World, "project": Project, "runs": Keyed[Run]}
 """What a file of a folder world may hold: ``world.yaml``, ``<project>.yaml``, ``runs/*.yaml``."""
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of the format; ``#/$defs/project`` and ``#/$defs/runs`` are for parts of a folder."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "wbmodel fixtures world",
-        "$ref": "#/$defs/world",
-        "$defs": {**{struct.name: struct.definition() for struct in STRUCTS}, "runs": RUNS.schema()},
-    }
-
-
-def reference() -> str:
-    """The reference tables of all keys, as Markdown."""
-    lines: list[str] = []
-    for struct in STRUCTS:
-        lines += [f"### {struct.name}", "", struct.doc, "", "| key | value | meaning |", "|---|---|---|"]
-        for key, field in struct.fields.items():
-            word = field.shape.phrase() + (", required" if field.required else "")
-            lines.append(f"| `{key}` | {word} | {field.doc} |")
-        lines.append("")
-        for keys in struct.one_of:
-            names = ", ".join(f"`{key}`" for key in keys)
-            lines += [f"{'Exactly' if struct.need_one else 'At most'} one of {names}.", ""]
-    return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    import json
-    import sys
-
-    if sys.argv[1:] == ["reference"]:
-        sys.stdout.write(reference())
-    else:
-        json.dump(json_schema(), sys.stdout, indent=1, ensure_ascii=False)
-        sys.stdout.write("\n")

@@ -15,7 +15,7 @@ from wbmodel.engine.text import encode
 from wbmodel.errors import FixtureError
 from wbmodel_fixtures.content import FileBytes, FileLines
 from wbmodel_fixtures.dump import dump_file, dump_project, dump_run, dump_world
-from wbmodel_fixtures.fill import World
+from wbmodel_fixtures.fill import FilledWorld
 from wbmodel_fixtures.rows import LazyRows
 from wbmodel_fixtures.sources import SUFFIXES
 
@@ -100,7 +100,7 @@ class _Keeper:
     """Decides where content goes. Content that came from a file below ``root`` and is unchanged stays there; other
     content goes into the world file, or, with ``data``, into files of its own below that folder."""
 
-    world: World
+    world: FilledWorld
     root: Path
     base: Path
     data: Path | None = None
@@ -151,7 +151,7 @@ def _comparable(rows: Any) -> Any:
     return [row if "_step" in row else {**row, "_step": number} for number, row in enumerate(rows)]
 
 
-def save_file(world: World, file: Path) -> list[Path]:
+def save_file(world: FilledWorld, file: Path) -> list[Path]:
     """Write the whole world into one file. Returns the files of the world."""
     if file.suffix.lower() not in SUFFIXES:
         raise FixtureError(f"a world file ends in {', '.join(SUFFIXES)}", file=str(file))
@@ -167,7 +167,7 @@ def save_file(world: World, file: Path) -> list[Path]:
     return [file]
 
 
-def save_folder(world: World, root: Path, suffix: str = ".yaml", old: list[Path] | None = None) -> list[Path]:
+def save_folder(world: FilledWorld, root: Path, suffix: str = ".yaml", old: list[Path] | None = None) -> list[Path]:
     """Write the world into a folder: ``world``, one file for each project, its runs, and what is large beside them.
     Files of ``old`` that are no part of the world any more are removed at the end. Returns the files of the world."""
     store = world.store

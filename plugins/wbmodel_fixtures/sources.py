@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ import attrs
 
 from wbmodel.codec import format_datetime
 from wbmodel.errors import FixtureError
-from wbmodel_fixtures.json_text import JsonLines, JsonProblem, depth_over, read_json
-from wbmodel_fixtures.yaml12 import Marks, YamlProblem, read_yaml
+from wbmodel_fixtures.json_text import locate, read_json
+from wbmodel_fixtures.yaml12 import Marks, TextProblem, read_yaml
 
 __all__ = ["SUFFIXES", "Limits", "Place", "Source", "inside", "read_bytes", "read_text", "show_path"]
 
@@ -45,33 +46,33 @@ def show_path(path: tuple[Any, ...]) -> str:
 
 @attrs.define(slots=True, eq=False)
 class Source:
-    """One parsed file or dict. ``label`` is what messages call it; ``root`` is the folder that no path may leave."""
+    """One parsed file or dict. ``label`` is what messages call it; ``root`` is the folder that no path may leave.
+
+    ``may_share`` says whether one list or dict may stand in several places, by YAML aliases.
+    """
 
     label: str
     value: Any
     file: Path | None = None
     root: Path | None = None
-    _marks: Marks | None = attrs.field(default=None, alias="marks")
-    _lines: JsonLines | None = attrs.field(default=None, alias="lines")
+    may_share: bool = False
+    _located: tuple[Any, Marks] | None = attrs.field(default=None, alias="located")
+    _locate: Callable[[], tuple[Any, Marks] | None] | None = attrs.field(default=None, alias="locate")
 
     def line(self, path: tuple[Any, ...]) -> int | None:
-        """The line (from 1) of ``path``, or of as much of it as there is. None for a dict."""
-        if self._lines is not None:
-            return self._lines.line(path)
-        if self._marks is None:
+        """The line (from 1) of ``path``, or of as much of it as there is. None where no lines are known."""
+        if self._locate is not None:
+            self._located, self._locate = self._locate(), None
+        if self._located is None:
             return None
-        line, value = 1, self.value
+        value, marks = self._located
+        line = 1
         for part in path:
-            found = self._marks.get(id(value), {}).get(part)
+            found = marks.get(id(value), {}).get(part)
             if found is None:
                 break
             line, value = found, value[part]
         return line
-
-    @property
-    def may_share(self) -> bool:
-        """Whether one list or dict may stand in several places, by YAML aliases."""
-        return self._marks is not None
 
     @classmethod
     def read(cls, file: Path, root: Path, limits: Limits) -> Source:
@@ -80,10 +81,12 @@ class Source:
         text = read_text(file, label, limits)
         try:
             if file.suffix.lower() == ".json":
-                return cls(label, read_json(text, limits.max_depth), file, root, lines=JsonLines(text))
+                # Its lines are looked for when there is something to complain about.
+                value = read_json(text, limits.max_depth)
+                return cls(label, value, file, root, locate=partial(locate, text, limits.max_depth))
             value, marks = read_yaml(text, limits.max_depth)
-            return cls(label, value, file, root, marks=marks)
-        except (JsonProblem, YamlProblem) as problem:
+            return cls(label, value, file, root, may_share=True, located=(value, marks))
+        except TextProblem as problem:
             raise FixtureError(problem.message, file=label, line=problem.line) from None
 
     @staticmethod
@@ -133,7 +136,7 @@ def read_bytes(file: Path, label: str, limits: Limits) -> bytes:
     except (OSError, ValueError) as error:
         raise FixtureError(f"the file cannot be looked at: {error}", file=label) from None
     if not stat.S_ISREG(status.st_mode):
-        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
         raise FixtureError(f"a file is needed, and this is {kind}", file=label)
     if status.st_size > limits.max_bytes:
         raise FixtureError(
@@ -170,7 +173,7 @@ def inside(place: Place, name: str) -> Path:
         raise place.error("a file is named, but this world came as a dict and has no folder; give root=...")
     base = source.file.parent if source.file is not None else source.root
     if "\0" in name or not name:
-        raise place.error(f"{name!r} is no file name")
+        raise place.error(f"{name!r} is not a file name")
     file = base / name
     real, top = Path(os.path.realpath(file)), Path(os.path.realpath(source.root))
     if os.path.isabs(name) or not real.is_relative_to(top):
@@ -208,6 +211,4 @@ def _plain(world: Any, max_depth: int) -> Any:
             return {key: copy(item, (*path, key), above) for key, item in value.items()}
         return [copy(item, (*path, index), above) for index, item in enumerate(value)]
 
-    copied = copy(world, (), ())
-    assert not depth_over(copied, max_depth)
-    return copied
+    return copy(world, (), ())

@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-__all__ = ["Marks", "YamlProblem", "core_type", "read_yaml"]
+__all__ = ["Marks", "NotYaml", "TextProblem", "core_type", "read_yaml"]
 
 Marks = dict[int, dict[Any, int]]
 """``id`` of a container -> its keys or indexes -> the line (from 1) that each stands on."""
@@ -28,13 +28,17 @@ _MAX_VALUES = 20_000_000
 """Values after aliases are spelled out; more is a bomb or a mistake."""
 
 
-class YamlProblem(ValueError):
-    """The text is not the YAML that is read here; ``line`` counts from 1 (None: unknown), ``path`` leads there."""
+class TextProblem(ValueError):
+    """The text is not the YAML or JSON that is read here; ``line`` counts from 1 (None: unknown)."""
 
     def __init__(self, message: str, line: int | None) -> None:
         super().__init__(message)
         self.message = message
         self.line = line
+
+
+class NotYaml(TextProblem):
+    """The parser cannot read the text at all."""
 
 
 def core_type(text: str) -> str:
@@ -79,7 +83,7 @@ class _Frame:
 
 
 def read_yaml(text: str, max_depth: int) -> tuple[Any, Marks]:
-    """The one document in ``text`` and its marks. Raises :class:`YamlProblem`."""
+    """The one document in ``text`` and its marks. Raises :class:`TextProblem`."""
     import yaml
 
     loader: Any = getattr(yaml, "CLoader", yaml.Loader)
@@ -90,10 +94,10 @@ def read_yaml(text: str, max_depth: int) -> tuple[Any, Marks]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = " ".join(part for part in (error.context, error.problem) if part)
-        raise YamlProblem(f"this is not YAML: {problem}", mark.line + 1 if mark else None) from None
+        raise NotYaml(f"this is not YAML: {problem}", mark.line + 1 if mark else None) from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1 if isinstance(error.position, int) else None
-        raise YamlProblem(f"this is not YAML: {error.reason}", line) from None
+        raise NotYaml(f"this is not YAML: {error.reason}", line) from None
     return builder.root, builder.marks
 
 
@@ -120,7 +124,7 @@ class _Builder:
         elif kind == "DocumentStartEvent":
             self._documents += 1
             if self._documents > 1:
-                raise YamlProblem("a second YAML document begins; a file holds one", event.start_mark.line + 1)
+                raise TextProblem("a second YAML document begins; a file holds one", event.start_mark.line + 1)
 
     def _take_scalar(self, event: Any) -> None:
         line, text, tag = event.start_mark.line + 1, event.value, event.tag
@@ -131,7 +135,7 @@ class _Builder:
             kind = tag[len(_TAG) :]
             found = core_type(text)
             if kind != "str" and kind != found and (kind, found) != ("float", "int"):
-                raise YamlProblem(f"{text!r} is not a value of the tag !!{kind}", line)
+                raise TextProblem(f"{text!r} is not a value of the tag !!{kind}", line)
         else:
             raise _foreign_tag(tag, line)
         frame = self._stack[-1] if self._stack else None
@@ -146,14 +150,14 @@ class _Builder:
         try:
             value = _scalar(text, kind)
         except ValueError as error:
-            raise YamlProblem(f"this number cannot be read: {error}", line) from None
+            raise TextProblem(f"this number cannot be read: {error}", line) from None
         if event.anchor:
             self._anchors[event.anchor] = (value, 1)
         self._add(value, line, 1)
 
     def _begin_pair(self, frame: _Frame, key: str, line: int) -> None:
         if key in frame.lines:
-            raise YamlProblem(f"key {key!r} stands here twice; first on line {frame.lines[key]}", line)
+            raise TextProblem(f"key {key!r} stands here twice; first on line {frame.lines[key]}", line)
         frame.key, frame.key_line = key, line
         frame.lines[key] = line
 
@@ -162,10 +166,10 @@ class _Builder:
         if event.tag not in (None, "!", _TAG + ("map" if isinstance(container, dict) else "seq")):
             raise _foreign_tag(event.tag, line)
         if len(self._stack) >= self._max_depth:
-            raise YamlProblem(f"values are nested more than {self._max_depth} deep", line)
+            raise TextProblem(f"values are nested more than {self._max_depth} deep", line)
         above = self._stack[-1] if self._stack else None
         if above is not None and isinstance(above.container, dict) and above.key is None and not above.merging:
-            raise YamlProblem("a key is text here, not a list or a mapping", line)
+            raise TextProblem("a key is text here, not a list or a mapping", line)
         if event.anchor:
             self._anchors.pop(event.anchor, None)
         self._stack.append(_Frame(container, line, event.anchor))
@@ -187,14 +191,14 @@ class _Builder:
     def _take_alias(self, event: Any) -> None:
         line, name = event.start_mark.line + 1, event.anchor
         if any(frame.anchor == name for frame in self._stack) and name not in self._anchors:
-            raise YamlProblem(f"alias *{name} stands inside the value that it names: a cycle", line)
+            raise TextProblem(f"alias *{name} stands inside the value that it names: a cycle", line)
         if name not in self._anchors:
-            raise YamlProblem(f"alias *{name} names nothing that came before", line)
+            raise TextProblem(f"alias *{name} names nothing that came before", line)
         value, size = self._anchors[name]
         frame = self._stack[-1] if self._stack else None
         if frame is not None and isinstance(frame.container, dict) and frame.key is None and not frame.merging:
             if not isinstance(value, str):
-                raise YamlProblem(f"a key is text here, and alias *{name} is not", line)
+                raise TextProblem(f"a key is text here, and alias *{name} is not", line)
             self._begin_pair(frame, value, line)
             return
         self._add(value, line, size)
@@ -206,14 +210,14 @@ class _Builder:
         frame = self._stack[-1]
         frame.size += size
         if frame.size > _MAX_VALUES:
-            raise YamlProblem(f"with aliases spelled out there are more than {_MAX_VALUES:,} values", line)
+            raise TextProblem(f"with aliases spelled out there are more than {_MAX_VALUES:,} values", line)
         if isinstance(frame.container, list):
             frame.lines[len(frame.container)] = line
             frame.container.append(value)
         elif frame.merging:
             sources = value if isinstance(value, list) else [value]
             if not all(isinstance(source, dict) for source in sources):
-                raise YamlProblem("the merge key << takes a mapping or a list of mappings", frame.key_line)
+                raise TextProblem("the merge key << takes a mapping or a list of mappings", frame.key_line)
             frame.merge.extend(sources)
             frame.merging = False
         else:
@@ -222,6 +226,6 @@ class _Builder:
             frame.key = None
 
 
-def _foreign_tag(tag: str, line: int) -> YamlProblem:
+def _foreign_tag(tag: str, line: int) -> TextProblem:
     shown = "!!" + tag[len(_TAG) :] if tag.startswith(_TAG) else tag
-    return YamlProblem(f"the tag {shown} is not read here; only plain values are", line)
+    return TextProblem(f"the tag {shown} is not read here; only plain values are", line)
