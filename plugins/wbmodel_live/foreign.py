@@ -159,7 +159,7 @@ class ForeignCall:
         await self._way.connect()
 
     async def send(self) -> Answer[Response]:
-        """Execute the document. There is no reply of HTTP to be had."""
+        """Execute the document. There is no HTTP reply."""
         self._sending = True
         try:
             result = await self._way.transport.execute(self._wire)

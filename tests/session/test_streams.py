@@ -111,6 +111,29 @@ class OnALoop(Files, AsyncBackend):
         self.files[ref.name] = b"".join(source.open())
 
 
+class TimingOut(InPlace):
+    """Raises a ``TimeoutError`` of its own, as a socket does."""
+
+    name = "timing-out"
+
+    def open(self, ref, /, *, start=0):
+        yield b"0123"
+        raise TimeoutError("the disk took too long")
+
+
+class FailsToClose(InPlace):
+    """Raises while its first stream is closed."""
+
+    name = "fails-to-close"
+
+    def open(self, ref, /, *, start=0):
+        try:
+            yield from self.chunks(ref, start)
+        finally:
+            if ref.name == "b":
+                raise ServerError("cannot be closed")
+
+
 BACKENDS = [InPlace, InThreads, OnALoop]
 
 
@@ -120,7 +143,7 @@ class Plugin:
 
     @hookimpl
     def wbmodel_register_backends(self, register):
-        for backend in BACKENDS:
+        for backend in (*BACKENDS, TimingOut, FailsToClose):
             register(backend.name, backend)
 
     @hookimpl
@@ -414,3 +437,22 @@ async def test_a_wrapper_of_a_stream_that_yields_nonsense_is_named(colour):
 def test_a_wrapper_for_a_door_that_does_not_exist_is_refused():
     with pytest.warns(Warning, match="'doors'.*the doors are documents, columns, bytes"):
         assert connected(InPlace, (first_only, ["doors"])).wrappers == ()
+
+
+@both
+async def test_a_timeout_of_the_source_is_its_own(colour):
+    with connected(TimingOut, timeout=30) as session:
+        with pytest.raises(TimeoutError, match="the disk took too long"):
+            await collected(session, of("a"), colour)
+
+
+@both
+async def test_a_stream_that_cannot_be_closed_leaves_none_open(colour):
+    def both_begun():
+        for name in ("b", "a"):
+            yield Next((yield Send(of(name))))
+
+    with connected(FailsToClose) as session:
+        with pytest.raises(ServerError, match="cannot be closed"):
+            _ = session.run(both_begun()) if colour == "sync" else await session.arun(both_begun())
+        assert session.backend.open_now == 0

@@ -10,7 +10,7 @@ from __future__ import annotations
 import atexit
 import threading
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from types import MethodType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import asyncio
     from concurrent.futures import Future
 
-__all__ = ["LoopIterator", "OwnerLoop"]
+__all__ = ["LoopIterator", "OwnerLoop", "WaitedTooLong", "within"]
 
 T = TypeVar("T")
 _STOP_SECONDS = 5.0
@@ -187,9 +187,30 @@ class OwnerLoop:
             forked()
 
 
+class WaitedTooLong(Exception):
+    """The wait for an item was given up. An error of its own: a source may raise a ``TimeoutError`` by itself, and in
+    Python 3.10 that of asyncio is another class."""
+
+
+async def within(item: Awaitable[T], seconds: float) -> T:
+    """``item``, or :class:`WaitedTooLong` after ``seconds``."""
+    import asyncio
+
+    task = asyncio.ensure_future(item)
+    try:
+        await asyncio.wait((task,), timeout=seconds)
+        if task.done():
+            return task.result()
+        raise WaitedTooLong
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
 class LoopIterator(Iterator[T]):
     """The items of ``source``, each made on ``loop`` while the caller blocks, :attr:`timeout` seconds at most (None: no
-    limit). Raises ``TimeoutError`` then."""
+    limit). Raises :class:`WaitedTooLong` then."""
 
     def __init__(self, loop: OwnerLoop, source: AsyncIterator[T]) -> None:
         self._loop, self._source = loop, source
@@ -217,11 +238,7 @@ class LoopIterator(Iterator[T]):
 async def _step(source: AsyncIterator[T], timeout: float | None = None) -> T:
     # StopAsyncIteration cannot travel through a future, so the end is a value.
     try:
-        if timeout is None:
-            return await source.__anext__()
-        import asyncio
-
-        return await asyncio.wait_for(source.__anext__(), timeout)
+        return await (source.__anext__() if timeout is None else within(source.__anext__(), timeout))
     except StopAsyncIteration:
         return _END  # type: ignore[no-any-return]
 

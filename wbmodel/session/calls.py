@@ -15,8 +15,9 @@ import attrs
 from wbmodel.backend.asks import Append, Ask, ColumnBatch, Fetch, Open, Posted, Put, Read, Request, Response, Work
 from wbmodel.backend.base import SyncBackend
 from wbmodel.backend.doors import door_method
+from wbmodel.backend.owner_loop import WaitedTooLong, within
 from wbmodel.backend.verbs import END
-from wbmodel.errors import ConfigurationError, IntegrityError, PluginError, RequestTimeout
+from wbmodel.errors import ConfigurationError, IntegrityError, PluginError
 from wbmodel.session.observers import Outcome
 
 if TYPE_CHECKING:
@@ -276,7 +277,7 @@ class Pull:
             return
         try:
             left = self.caller.clock.left()
-            source = self.source or self._open("")
+            source = self._open("") if self.source is None else self.source
             if self._patient:
                 source.timeout = left
             item = next(source, END)
@@ -291,13 +292,11 @@ class Pull:
             return
         try:
             left = self.caller.clock.left()
-            source = self.source or self._open("a")
+            source = self._open("a") if self.source is None else self.source
             if left is None or not self._patient:
                 item = await anext(source, END)
             else:
-                import asyncio
-
-                item = await asyncio.wait_for(anext(source, END), left)
+                item = await within(anext(source, END), left)
         except BaseException as error:
             self._failed(error)
         else:
@@ -357,7 +356,7 @@ class Pull:
         )
 
     def _failed(self, error: BaseException) -> None:
-        if isinstance(error, TimeoutError) and not isinstance(error, RequestTimeout):
+        if isinstance(error, WaitedTooLong):
             error = self.caller.clock.overrun(self.ask)
         self._finish(error)
         if not isinstance(error, Exception):

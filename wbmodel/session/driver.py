@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Generator, Sequence
+from contextlib import AsyncExitStack, ExitStack
 from typing import Any, TypeVar
 
 from wbmodel.backend.verbs import Emit
@@ -43,8 +44,9 @@ def _driven(flow: Flow[Any]) -> Generator[Sequence[Any], None, None]:
                 yield emitted.rows
     finally:
         flow.close()
-        for pull in flow.pulls:
-            pull.close()
+        with ExitStack() as closing:  # the others too, where one fails
+            for pull in flow.pulls:
+                closing.callback(pull.close)
 
 
 async def arun(operation: Operation[T], place: Place, clock: Clock) -> T:
@@ -85,8 +87,9 @@ async def _adriven(flow: Flow[Any]) -> AsyncGenerator[Sequence[Any], None]:
                 yield emitted.rows
     finally:
         flow.close()
-        for pull in flow.pulls:
-            await pull.aclose()
+        async with AsyncExitStack() as closing:
+            for pull in flow.pulls:
+                closing.push_async_callback(pull.aclose)
 
 
 def _emits(operation: Any, instead: str) -> TypeError:
