@@ -64,3 +64,10 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.section("ratios")
         for line in _LINES:
             terminalreporter.write_line(line)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What measures is for `make bench` and `make test-all`."""
+    for item in items:
+        if "ratios" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)

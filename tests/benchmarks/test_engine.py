@@ -12,8 +12,6 @@ from tests.benchmarks.conftest import Ratios
 from wbmodel.engine import Engine, MemoryStore
 from wbmodel.request import Document, Request
 
-pytestmark = pytest.mark.slow
-
 RUNS = 10_000
 FULL = (
     "id name displayName state config summaryMetrics tags notes description group jobType commit createdAt heartbeatAt "

@@ -28,7 +28,6 @@ from wbmodel.session.observers import observing
 
 HERE = Path(__file__).parent
 ROWS = 10_000
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

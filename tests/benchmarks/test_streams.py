@@ -16,8 +16,6 @@ from wbmodel.request import END, BlobRef, Next, Open, Request, Response, Send
 from wbmodel.session import connect
 from wbmodel.session.session import Session
 
-pytestmark = pytest.mark.slow
-
 ITEMS = 100_000
 ASK = Open(BlobRef("run_file", "owner", "name"))
 

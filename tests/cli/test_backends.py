@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.backends import WEAK, EngineBackend, SlowBackend
-from tests.worlds import make_world
+from tests.support.backends import WEAK, EngineBackend, SlowBackend
+from tests.support.worlds import make_world
 from wbmodel import errors
 from wbmodel.backend import SyncBackend
 from wbmodel.hookspecs import hookimpl

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.cli.test_process import ROOT, WBMODEL, environment
-from tests.engine.http_helpers import KEY, VIEWER, call, post
+from tests.support.http import KEY, VIEWER, call, post
 from wbmodel.cli.options import SERVING
 from wbmodel.server import Limits
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from tests.backends import served
-from tests.worlds import make_world
+from tests.support.backends import served
+from tests.support.worlds import make_world
 from wbmodel import F, Q, Run, Sweep
 from wbmodel.testing import assert_num_requests, count_requests
 

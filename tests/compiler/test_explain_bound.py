@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.backends import FULL, WEAK, served
-from tests.objects.strategies import MIXED_KEYS, ORDER_KEYS, as_keys, as_q, conditions, examples, orders, slices
-from tests.worlds import make_world
+from tests.support.backends import FULL, WEAK, served
+from tests.support.strategies import MIXED_KEYS, ORDER_KEYS, as_keys, as_q, conditions, examples, orders, slices
+from tests.support.worlds import make_world
 from wbmodel import Artifact, ArtifactCollection, ArtifactType, File, Project, Report, Run, Sweep, User
 from wbmodel.backend import Capabilities
 from wbmodel.engine.dialect import TYPES, Dialect
@@ -27,7 +27,7 @@ EXAMPLES = examples(25)
 PAGES: dict[str, Any] = {"page_size": 4, "max_page_size": 7, "max_aliases": 2}
 SMALL = attrs.evolve(WEAK, **PAGES)
 KINDS: dict[str, tuple[str, Dialect, Capabilities]] = {
-    # How the engine is reached (a kind of tests.backends), what it does and what it promises.
+    # How the engine is reached (a kind of tests.support.backends), what it does and what it promises.
     "promises-all": ("full", Dialect(max_page=7), attrs.evolve(FULL, **PAGES)),
     "in-process": ("full", Dialect(), attrs.evolve(FULL, in_process=True, **PAGES)),
     "stable-cursors": ("full", Dialect(), attrs.evolve(SMALL, stable_cursors=True)),

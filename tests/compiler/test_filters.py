@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from tests.backends import FULL, WEAK
-from tests.objects.strategies import as_q, conditions
+from tests.support.backends import FULL, WEAK
+from tests.support.strategies import as_q, conditions
 from wbmodel import F, Q, Run
 from wbmodel.backend import Capabilities
 from wbmodel.codec import dumps

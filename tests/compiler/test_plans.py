@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.backends import FULL, WEAK, served
 from tests.compiler.test_snapshots import QUERIES
-from tests.worlds import make_world
+from tests.support.backends import FULL, WEAK, served
+from tests.support.worlds import make_world
 from wbmodel import Artifact, Run
 from wbmodel.compiler.compile import compile_plan
 from wbmodel.compiler.physical import Scan

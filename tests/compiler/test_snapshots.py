@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.backends import served
 from tests.conftest import SNAPSHOTS
-from tests.worlds import make_world
+from tests.support.backends import served
+from tests.support.worlds import make_world
 from wbmodel import Artifact, ArtifactCollection, ArtifactType, Entity, F, File, Project, Q, Report, Run, Sweep, User
 
 STORE = make_world().store()

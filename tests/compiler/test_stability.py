@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.backends import FULL, WEAK
+from tests.support.backends import FULL, WEAK
 from wbmodel import F, Run
 from wbmodel.compiler import document
 from wbmodel.compiler.compile import compile_plan

@@ -7,8 +7,8 @@ import warnings
 import attrs
 import pytest
 
-from tests import backends
-from tests.worlds import small_world
+from tests.support import backends
+from tests.support.worlds import small_world
 from wbmodel import F, Run
 from wbmodel.errors import QueryWarning
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import attrs
 
-from tests.backends import FULL, KINDS, WEAK, EngineBackend, SlowBackend
+from tests.support.backends import FULL, KINDS, WEAK, EngineBackend, SlowBackend
 from wbmodel.backend import Capabilities
 from wbmodel.engine.dialect import Dialect
 from wbmodel.engine.memory import MemoryStore

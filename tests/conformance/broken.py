@@ -9,8 +9,8 @@ from typing import Any
 
 import attrs
 
-from tests.backends import EngineBackend
 from tests.conformance.backends import ALL, engine
+from tests.support.backends import EngineBackend
 from wbmodel.codec import loads_numbers
 from wbmodel.engine.dialect import Dialect
 from wbmodel.errors import ServerError

@@ -5,9 +5,9 @@ from __future__ import annotations
 import attrs
 import pytest
 
-from tests.backends import WEAK, EngineBackend, SlowBackend
 from tests.conformance.backends import ALL, MODEST, PAGED, empty_store, engine, kind_of, slow
 from tests.conformance.broken import OffsetCursor
+from tests.support.backends import WEAK, EngineBackend, SlowBackend
 from wbmodel.engine.dialect import Dialect
 from wbmodel.errors import ConfigurationError
 from wbmodel.hookspecs import RegisterBackends, hookimpl

@@ -155,7 +155,7 @@ def test_a_class_that_says_too_little(name: str, words: str) -> None:
 def test_what_breaks_is_shown_where_it_breaks(tmp_path: Path) -> None:
     (tmp_path / "test_mine.py").write_text(
         textwrap.dedent("""
-            from tests.backends import EngineBackend
+            from tests.support.backends import EngineBackend
             from tests.conformance.backends import engine
             from wbmodel.testing.conformance import Conformance
 

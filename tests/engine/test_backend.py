@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.engine.conftest import make_world
-from tests.engine.csv_backend import CsvBackend
+from tests.support.csv_backend import CsvBackend
+from tests.support.engine_world import make_world
 from wbmodel.engine import Dialect, Engine, EngineBackend, ListStore, Store, backend
 from wbmodel.errors import DoesNotExist, NotSupported, WbmodelWarning
 from wbmodel.request import BlobRef, BytesSource, Post, Posted, ReadSpec, Request, RunRef
@@ -229,6 +229,6 @@ def test_the_csv_example_passes_the_kit(tmp_path: Path, colour: str) -> None:
 
 
 def test_the_example_is_thirty_lines() -> None:
-    text = (Path(__file__).parent / "csv_backend.py").read_text()
+    text = (Path(__file__).parents[1] / "support" / "csv_backend.py").read_text()
     lines = [line for line in text.split("\n") if line.strip() and not line.startswith(("import", "from", '"""'))]
     assert len(lines) <= 30, len(lines)

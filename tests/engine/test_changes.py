@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.engine.conftest import Asker, make_world
+from tests.support.engine_world import Asker, make_world
 from wbmodel.engine import Engine, MemoryStore, RunRecord, Select, StoreError
 from wbmodel.engine.records import PageLoader, Record
 from wbmodel.engine.select import RELATIONS

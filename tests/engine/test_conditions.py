@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.engine.conftest import make_world
+from tests.support.engine_world import make_world
 from wbmodel.engine import All, Compare, Dialect, Json, LanguageError, Not, Path, Some, predicate
 from wbmodel.engine.conditions import Condition, parse_filter
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.engine.conftest import Asker, make_world, matching, ticking
+from tests.support.engine_world import Asker, make_world, matching, ticking
 from wbmodel.engine import Dialect, Engine, MemoryStore
 from wbmodel.engine.dialect import TYPES, ValueType
 from wbmodel.engine.fields import LanguageError

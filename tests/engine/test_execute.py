@@ -15,7 +15,7 @@ from graphql import GraphQLNonNull, GraphQLObjectType, get_named_type, parse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.engine.conftest import Asker, make_world
+from tests.support.engine_world import Asker, make_world
 from wbmodel.engine import Dialect, Engine, MemoryStore
 from wbmodel.engine.context import Context
 from wbmodel.engine.pages import Reader

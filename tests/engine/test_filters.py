@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.engine.conftest import Asker, matching
+from tests.support.engine_world import Asker, matching
 from wbmodel.engine import Dialect, MemoryStore
 from wbmodel.engine.conditions import load_filter
 from wbmodel.engine.fields import LanguageError, known_fields
@@ -241,7 +241,7 @@ def test_what_is_wrong_is_named(document: dict[str, Any], words: list[str]) -> N
 
 @pytest.mark.parametrize("text", ["{", "[]", "3", '"x"', "nul", "{]"])
 def test_filters_that_are_no_object_are_errors(ask: Asker, text: str) -> None:
-    from tests.engine.conftest import RUNS
+    from tests.support.engine_world import RUNS
 
     response = ask.send(RUNS, filters=text)
     assert response.data == {"project": {"runCount": None, "runs": None}}

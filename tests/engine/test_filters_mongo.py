@@ -24,7 +24,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from mongoquery import Query
 
-from tests.engine.conftest import matching
+from tests.support.engine_world import matching
 from wbmodel.engine import Dialect, MemoryStore
 
 KEYS = st.sampled_from(["a", "b", "c.d"])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.engine.conftest import RUNS, make_world
+from tests.support.engine_world import RUNS, make_world
 from wbmodel.engine import Dialect, Engine
 from wbmodel.engine.conditions import OPERATORS
 from wbmodel.request import Request

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.engine.conftest import make_world
+from tests.support.engine_world import make_world
 from wbmodel.engine import MemoryStore, StoreError
 from wbmodel.engine.records import load_config_text
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.engine.conftest import Asker
+from tests.support.engine_world import Asker
 from wbmodel.engine.schema import executable_schema
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.engine.conftest import RUNS, START, Asker, make_world
+from tests.support.engine_world import RUNS, START, Asker, make_world
 from wbmodel.engine import Dialect, MemoryStore
 from wbmodel.engine.dialect import TYPES, ValueType
 from wbmodel.engine.fields import known_fields

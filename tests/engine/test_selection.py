@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.engine.conftest import RUNS, START, Asker, make_world
 from tests.engine.test_orders_pages import walk
+from tests.support.engine_world import RUNS, START, Asker, make_world
 from wbmodel.engine import All, Compare, Dialect, ListStore, MemoryStore, Path, Select, StoreError, Term
 from wbmodel.engine.orders import Order
 from wbmodel.engine.select import RELATIONS, Collation, KeyFacts

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.engine.conftest import Asker
+from tests.support.engine_world import Asker
 from wbmodel.engine import ConsoleLine, Engine, KeyFacts, MemoryStore, RowStream, Stream
 from wbmodel.engine.streams import flat_row, sample
 from wbmodel.errors import DoesNotExist

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.conformance.backends import store_of
-from tests.engine.conftest import make_world
-from tests.engine.strict_store import StrictBackend, StrictStore, superset
+from tests.support.engine_world import make_world
+from tests.support.strict_store import StrictBackend, StrictStore, superset
 from wbmodel.engine import Engine, MemoryStore, Select, predicate
 from wbmodel.engine.conditions import parse_filter
 from wbmodel.engine.dialect import Dialect

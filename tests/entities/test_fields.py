@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.backends import served
-from tests.worlds import make_world, small_world
+from tests.support.backends import served
+from tests.support.worlds import make_world, small_world
 from wbmodel import Artifact, ArtifactCollection, ArtifactType, Entity, File, Project, Report, Run, Sweep, User
 from wbmodel.errors import FieldError, FieldNotLoaded
 from wbmodel.meta import Kind, all_entities

@@ -6,8 +6,8 @@ import copy
 
 import pytest
 
-from tests.backends import served
-from tests.worlds import make_world
+from tests.support.backends import served
+from tests.support.worlds import make_world
 from wbmodel import Artifact, File, Project, Report, Run, Sweep
 
 STORE = make_world().store()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.objects.helpers import ids, on
+from tests.support.queries import ids, on
 from wbmodel import Run, Sweep
 from wbmodel.objects.queryset import QuerySet
 from wbmodel.testing import count_requests

@@ -9,14 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests import oracle
-from tests.objects.helpers import HOME, ids, on
-from tests.objects.strategies import ORDER_KEYS, as_keys, as_q, leaves, orders
+from tests.support.queries import HOME, ids, on
+from tests.support.strategies import ORDER_KEYS, as_keys, as_q, leaves, orders
 from wbmodel import Project, Q, Run
 from wbmodel.errors import FieldError, QueryError
 from wbmodel.objects.queryset import QuerySet
 from wbmodel.query.plan import Plan
-from wbmodel.testing import assert_num_requests
+from wbmodel.testing import assert_num_requests, oracle
 
 STEPS: list[Any] = [
     lambda rows: rows.filter(state="finished"),

@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 from typing_extensions import Self
 
-from tests import oracle
-from tests.objects.helpers import HOME, ids, on
+from tests.support.queries import HOME, ids, on
 from wbmodel import Manager, QuerySet, Run
-from wbmodel.testing import assert_num_requests
+from wbmodel.testing import assert_num_requests, oracle
 
 FINISHED = ("leaf", ("state",), "exact", "finished")
 

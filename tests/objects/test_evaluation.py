@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.backends import served
 from tests.objects.evaluation_lines import ASKS, CHAINS, ELSEWHERE, Line
-from tests.objects.helpers import HOME, ids, on
-from tests.worlds import small_world
+from tests.support.backends import served
+from tests.support.queries import HOME, ids, on
+from tests.support.worlds import small_world
 from wbmodel import Run
 from wbmodel.errors import ServerError
 from wbmodel.objects.queryset import QuerySet

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.objects.helpers import STORE, ids, on
+from tests.support.queries import STORE, ids, on
 from wbmodel import Artifact, Run, Sweep
 from wbmodel.errors import ConfigurationError
 from wbmodel.testing import assert_num_requests

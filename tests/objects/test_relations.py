@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 
-from tests import oracle
-from tests.backends import served
-from tests.objects.helpers import HOME, STORE, WORLD, ids, on, run_dict
-from tests.worlds import small_world
+from tests.support.backends import served
+from tests.support.queries import HOME, STORE, WORLD, ids, on, run_dict
+from tests.support.worlds import small_world
 from wbmodel import Artifact, ArtifactCollection, Entity, File, Project, Report, Run, Sweep, User
 from wbmodel.errors import FieldError, FieldNotLoaded
 from wbmodel.objects.queryset import QuerySet
-from wbmodel.testing import assert_num_requests, count_requests
+from wbmodel.testing import assert_num_requests, count_requests, oracle
 
 KINDS = ["full", "weak", "hostile2"]
 

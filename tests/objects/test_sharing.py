@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.backends import EngineBackend, served
-from tests.worlds import make_world, small_world
+from tests.support.backends import EngineBackend, served
+from tests.support.worlds import make_world, small_world
 from wbmodel import F, Run
 from wbmodel.errors import ConfigurationError, FieldError, PluginError, QueryError, ServerError
 from wbmodel.request import Request, Response

@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests import oracle
-from tests.objects.helpers import HOME, ids, on
+from tests.support.queries import HOME, ids, on
 from wbmodel import Run
 from wbmodel.errors import QueryError
-from wbmodel.testing import assert_num_requests, count_requests
+from wbmodel.testing import assert_num_requests, count_requests, oracle
 
 EVERY = oracle.answer(HOME, ("and", []))
 ENDS = st.none() | st.integers(0, 40)
@@ -104,8 +103,8 @@ def test_a_slice_asks_for_no_more_rows_than_it_needs() -> None:
 
 def test_one_key_orders_ask_for_one_more_and_go_on_while_it_ties() -> None:
     """Ordered by a unique date the (n+1)th row ends it; among ties, all that tie are read."""
-    from tests.backends import served
-    from tests.worlds import small_world
+    from tests.support.backends import served
+    from tests.support.worlds import small_world
 
     with served(small_world().store(), "drops"), count_requests() as sent:
         assert ids(Run.objects.all()[:3]) == ["r4", "r3", "r2"]

@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests import oracle
-from tests.objects.helpers import HOME, ids, on
+from tests.support.queries import HOME, ids, on
 from wbmodel import Run
-from wbmodel.testing import count_requests
+from wbmodel.testing import count_requests, oracle
 
 EVERY = oracle.answer(HOME, ("and", []))
 

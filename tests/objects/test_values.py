@@ -6,11 +6,10 @@ import pickle
 
 import pytest
 
-from tests import oracle
-from tests.objects.helpers import HOME, ids, on
+from tests.support.queries import HOME, ids, on
 from wbmodel import Artifact, F, Run
 from wbmodel.errors import FieldError, QueryError
-from wbmodel.testing import assert_num_requests, count_requests
+from wbmodel.testing import assert_num_requests, count_requests, oracle
 
 KINDS = ["full", "weak"]
 

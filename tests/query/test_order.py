@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from tests import oracle
 from tests.query.test_where import ROWS, RUNS
 from wbmodel import F, Project, Run, User
 from wbmodel.errors import FieldError
 from wbmodel.json_values import ABSENT
 from wbmodel.query.order import default_order, has_value, parse_order, sort_key, tie_break
+from wbmodel.testing import oracle
 
 META = Run.__wbmodel_meta__
 

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from hypothesis import assume, given, settings
 
-from tests import oracle
-from tests.objects.strategies import as_q, conditions
-from tests.worlds import make_world
+from tests.support.strategies import as_q, conditions
+from tests.support.worlds import make_world
 from wbmodel import F, Q, Run
 from wbmodel.errors import FieldError
 from wbmodel.query.conditions import MAX_DEPTH, Group, Leaf, both, either, fields_of, is_never, leaves, resolve
 from wbmodel.query.evaluate import predicate
+from wbmodel.testing import oracle
 
 META = Run.__wbmodel_meta__
 RUNS = make_world().runs

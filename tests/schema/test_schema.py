@@ -19,7 +19,7 @@ from graphql import (
     validate_schema,
 )
 
-from tests.engine.conftest import Asker, make_world
+from tests.support.engine_world import Asker, make_world
 from wbmodel.engine.schema import executable_schema, schema_text
 
 HERE = Path(__file__).parents[2] / "schema"

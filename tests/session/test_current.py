@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from tests.session.helpers import all_rows, manager
+from tests.support.paged_backends import all_rows, manager
 from wbmodel import registry
 from wbmodel.errors import ConfigurationError
 from wbmodel.session import connect, connections, current_session, get_session, session_for_origin

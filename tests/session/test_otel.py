@@ -17,10 +17,10 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 
-from tests.session.helpers import SlowPaged, all_rows, manager, page, pages_ahead
 from tests.session.test_stats import FAILING, in_colour, one
 from tests.session.test_stats import Plugin as NotingPlugin
 from tests.session.test_trace import WRONG, LoudPlugin, colours
+from tests.support.paged_backends import SlowPaged, all_rows, manager, page, pages_ahead
 from wbmodel.errors import LibraryNotInstalled, ServerError
 from wbmodel.hookspecs import hookimpl
 from wbmodel.request import CallNote, Emit, Request, Response, Start

@@ -9,7 +9,7 @@ import traceback
 
 import pytest
 
-from tests.session.helpers import manager, page
+from tests.support.paged_backends import manager, page
 from wbmodel.errors import ConfigurationError
 from wbmodel.hookspecs import hookimpl
 from wbmodel.request import Send
@@ -218,7 +218,7 @@ def test_a_backend_is_handed_the_identity_token_file(tmp_path):
     class Tokens:
         @hookimpl
         def wbmodel_register_backends(self, register):
-            from tests.session.helpers import Plain
+            from tests.support.paged_backends import Plain
 
             class TokenBackend(Plain):
                 def __init__(self, url, /, *, api_key, identity_token_file):
@@ -290,7 +290,7 @@ class Keyed:
 
     @hookimpl
     def wbmodel_register_backends(self, register):
-        from tests.session.helpers import Plain
+        from tests.support.paged_backends import Plain
 
         class KeyedBackend(Plain):
             name = "keyed"

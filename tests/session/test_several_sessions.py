@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from tests.session.helpers import Plain, manager, page, pages, pages_ahead
+from tests.support.paged_backends import Plain, manager, page, pages, pages_ahead
 from wbmodel import Project, Run, connect, connections, current_session, get_session
 from wbmodel.errors import ConfigurationError
 from wbmodel.hookspecs import hookimpl

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from tests.session.helpers import Plain, SlowPaged, all_rows, answer, manager, page, pages, pages_ahead
+from tests.support.paged_backends import Plain, SlowPaged, all_rows, answer, manager, page, pages, pages_ahead
 from wbmodel.backend import Capabilities
 from wbmodel.errors import ServerError
 from wbmodel.hookspecs import hookimpl

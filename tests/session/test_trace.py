@@ -18,8 +18,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.session.helpers import SlowPaged, all_rows, manager, page, pages, pages_ahead
 from tests.session.test_stats import Plugin as NotingPlugin
+from tests.support.paged_backends import SlowPaged, all_rows, manager, page, pages, pages_ahead
 from wbmodel import trace
 from wbmodel.errors import ServerError, WbmodelWarning
 from wbmodel.hookspecs import hookimpl

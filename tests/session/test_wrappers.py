@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.session.helpers import all_rows, manager, page, pages, pages_ahead
+from tests.support.paged_backends import all_rows, manager, page, pages, pages_ahead
 from wbmodel.errors import PluginError, ServerError
 from wbmodel.hookspecs import CallInfo, hookimpl
 from wbmodel.request import Batch, Emit, Request, Response, Send, Start

@@ -6,7 +6,7 @@
 What it answers: ``POST /graphql`` (Basic authentication, user ``api``), ``GET`` of run files under ``/files/`` and of
 artifact files and manifests under ``/artifact-files/``, at the URLs that GraphQL gives. Everything else is an error in
 GraphQL's shape: ``/files/.../file_stream`` 503 and uploads 501 until they are built, other paths 404. Limits are in
-:class:`~wbmodel.server.limits.Limits`. Tests that need bad weather take :func:`wbmodel.testing.served`.
+:class:`~wbmodel.server.limits.Limits`. Tests that need faults take :func:`wbmodel.testing.served`.
 """
 
 from __future__ import annotations

@@ -29,8 +29,8 @@ def served(world: str | Mapping[str, Any] | Engine = "demo:", **options: Any) ->
 
     ``world`` is a fixtures URL (``"fixtures:PATH"``, ``"demo:"``), a dict in the fixtures format, or an engine.
 
-    ``options`` are those of :class:`~wbmodel.server.Server`: ``api_key``, ``limits``, ``faults``, ``port``. What
-    is given has ``url``, and ``faults`` for bad weather. The official client can be pointed at it as well
+    ``options`` are those of :class:`~wbmodel.server.Server`: ``api_key``, ``limits``, ``faults``, ``port``. The
+    server has ``url``, and ``faults``, which makes it misbehave. The official client can be pointed at it as well
     (``WANDB_BASE_URL``). Raises :class:`~wbmodel.errors.ConfigurationError` for a URL of another backend.
     """
     engine = world if isinstance(world, Engine) else Engine(_store(world))

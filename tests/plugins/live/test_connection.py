@@ -12,7 +12,7 @@ import traceback
 import aiohttp
 import pytest
 
-from tests.plugins.live.old_server import OldEngine
+from tests.support.old_server import OldEngine
 from wbmodel import Run, connect
 from wbmodel.engine import Engine, MemoryStore
 from wbmodel.engine.server import serving

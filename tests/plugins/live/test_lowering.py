@@ -7,7 +7,7 @@ import warnings
 
 import pytest
 
-from tests.plugins.live.old_server import OldEngine
+from tests.support.old_server import OldEngine
 from wbmodel.engine import MemoryStore
 from wbmodel.errors import NotSupportedByServer, QueryWarning
 from wbmodel.request import Request

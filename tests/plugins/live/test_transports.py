@@ -18,7 +18,7 @@ from gql.transport.httpx import HTTPXAsyncTransport
 from gql.transport.local_schema import LocalSchemaTransport
 from graphql import build_schema
 
-from tests.plugins.live.old_server import OldEngine
+from tests.support.old_server import OldEngine
 from wbmodel import Run, connect
 from wbmodel.engine import Engine, MemoryStore
 from wbmodel.engine.schema import schema_text

@@ -1,0 +1,58 @@
+"""The reference page of the matrix says what the matrix holds; ``--update-snapshots`` writes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import tests.faults.answer_cases
+import tests.faults.network_cases  # noqa: F401 - both fill the table
+from tests.faults.cases import CASES, Expect
+from tests.faults.runner import OPERATIONS
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "faults.md"
+
+HEAD = """\
+# What each fault leads to
+
+Each row is something that goes wrong between here and a [W&B server](live.md), each column an operation on a list of
+four pages, one run, or a sweep. A cell says how it ends, and how often the request was sent where that is not once.
+The tests play every cell over real sockets, in both colours, and hold beside this table: every answer or error comes
+within its deadline, no row comes twice or is missing, nothing is made, changed or deleted twice, the message names the
+server, the operation, the attempts, the server's own words and the way out, and no API key is in it.
+
+A run is made under an id that is chosen here, so *create run* and *update* may be sent twice; *delete* and
+*create sweep* may not. A change whose outcome cannot be known ends in `OutcomeUnknown`.
+
+"""
+
+
+def _cell(expect: Expect | None) -> str:
+    if expect is None:
+        return ""
+    name = "ok" if expect.error is None else f"`{expect.error.__qualname__}`"
+    least, most = expect.tries
+    if most == 1:
+        return name
+    return (
+        f"{name} ({least} to {most} times)"
+        if least != most
+        else f"{name} ({'twice' if most == 2 else f'{most} times'})"
+    )
+
+
+def _page() -> str:
+    lines = [["fault", *OPERATIONS], ["---"] * (1 + len(OPERATIONS))]
+    for case in CASES.values():
+        cells = [
+            _cell(case.of(operation)) if case.pages or not operation.after else "" for operation in OPERATIONS.values()
+        ]
+        lines.append([case.name, *cells])
+    return HEAD + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def test_the_page_is_what_the_tests_hold(request: pytest.FixtureRequest) -> None:
+    if request.config.getoption("--update-snapshots"):
+        PAGE.write_text(_page(), encoding="utf-8")
+    assert PAGE.read_text(encoding="utf-8") == _page(), "run pytest tests/faults/test_page.py --update-snapshots"

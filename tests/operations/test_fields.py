@@ -1,0 +1,125 @@
+"""``fields()``: which keys there are, and what a misspelt one may have meant."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from tests.support.plain_world import runs_of
+from tests.support.queries import HOME, on
+from wbmodel import Artifact, F, Run
+from wbmodel.errors import FieldError, QueryError
+from wbmodel.objects.discovery import FieldInfo, asuggest_keys, suggest_keys
+from wbmodel.testing import assert_num_requests, count_requests
+
+RUNS: list[dict[str, Any]] = [
+    {"config": {"lr": None, "model": {"depth": 2, "a.b": [1]}, "mixed": "a"}, "summary": {"loss": math.nan}},
+    {"config": {"lr": 0.5, "model": {"depth": 3}, "mixed": 1, "flag": False}, "summary": {"loss": 1}},
+    {"config": {"lr": 1, "model": {}, "none": None, 'q"': "x"}, "summary": {}},
+]
+
+
+def test_every_key_with_its_type_count_and_example() -> None:
+    with runs_of(RUNS) as rows:
+        found = rows.fields("config")
+    assert found == [
+        FieldInfo("config.flag", "bool", 1, False),
+        FieldInfo("config.lr", "number", 3, 0.5),
+        FieldInfo("config.mixed", "mixed", 2, "a"),
+        FieldInfo("config.model", "object", 3, {"depth": 2, "a.b": [1]}),
+        FieldInfo('config.model."a.b"', "list", 1, [1]),
+        FieldInfo("config.model.depth", "number", 2, 2),
+        FieldInfo("config.none", "null", 1, None),
+        FieldInfo('config.q"', "text", 1, "x"),
+    ]
+
+
+def test_every_path_can_be_asked_for() -> None:
+    with on():
+        rows = Run.objects.filter(project="acme/vision")
+        for info in rows.fields():
+            assert len(rows.filter(F(info.path).exists())) == info.count, info
+            assert rows.values(info.path)[0].keys() == {info.path}
+
+
+@pytest.mark.parametrize("kind", ["full", "weak", "hostile1"])
+async def test_both_colours_and_what_is_read(kind: str) -> None:
+    with on(kind):
+        rows = Run.objects.filter(project="acme/vision")
+        with count_requests() as sent:
+            found = rows.fields("summary_metrics")
+        assert all("config" not in request.document.text for request in sent.requests)
+        assert {info.path: info.count for info in found if info.path.count(".") == 1 and '"' not in info.path} == {
+            f"summary.{key}": sum(key in run["summary"] for run in HOME) for run in HOME for key in run["summary"]
+        }
+        assert repr(await rows.afields("summary")) == repr(found)
+        both = rows.fields()
+        assert [info.path.partition(".")[0] for info in both] == sorted(info.path.partition(".")[0] for info in both)
+        # Rows that are there already are not asked for again.
+        list(rows)
+        with assert_num_requests(0):
+            assert repr(rows.fields()) == repr(both)
+
+
+def test_some_rows() -> None:
+    with runs_of(RUNS) as rows:
+        assert [info.count for info in rows[1:].fields("summary")] == [1]
+        assert rows.none().fields() == []
+        assert [info.path for info in rows.filter(config__mixed=1).fields("config")][:2] == ["config.flag", "config.lr"]
+
+
+def test_other_entities() -> None:
+    with on():
+        assert [
+            (info.path, info.type)
+            for info in Artifact.objects.filter(project="acme/vision", collection="images").fields()
+        ] == [("metadata.rows", "number")]
+
+
+def test_fields_without_keys_are_refused() -> None:
+    rows = Run.objects.all()
+    for call, error, says in (
+        (lambda: rows.fields("state"), FieldError, "Run.state has no keys inside it; config, summary"),
+        (lambda: rows.fields("summry"), FieldError, "did you mean 'summary'"),
+        (lambda: rows.values("id").fields(), QueryError, "comes before values"),
+        (lambda: suggest_keys(rows, "confg.lr"), FieldError, "did you mean 'config'"),
+    ):
+        with pytest.raises(error, match=says), on():
+            call()
+
+
+async def test_did_you_mean() -> None:
+    runs = [
+        {
+            "config": {"optimizer": {"lr": 1, "name": "adam"}, "batch_size": 3},
+            "summary": {"eval/acc": 1, "eval/loss": 2},
+        }
+    ]
+    with runs_of(runs) as rows:
+        for path, expected in (
+            ("config.lr", ["config.optimizer.lr"]),
+            ("config.batchsize", ["config.batch_size"]),
+            ("config.Batch_Size", ["config.batch_size"]),
+            ("summary.eval/los", ["summary.eval/loss"]),
+            ("config.optimizer.nam", ["config.optimizer.name"]),
+            ("config.optimizer.lr", []),
+            ("summary.zzz", []),
+            ("state", []),
+        ):
+            assert suggest_keys(rows, path)[:1] == expected, path
+            assert suggest_keys(rows, F(path), 1) == expected
+            # The condition that matched nothing does not stand in the way.
+            assert await asuggest_keys(rows.filter(state="nothing")[:0], path) == suggest_keys(rows, path)
+        with assert_num_requests(0):
+            assert suggest_keys(rows, "state") == []
+
+
+def test_looking_for_a_key_reads_a_few_rows_only() -> None:
+    with (
+        runs_of([{"config": {"lr": at}} for at in range(300)] + [{"config": {"rare": 1}}]) as rows,
+        count_requests() as sent,
+    ):
+        assert suggest_keys(rows, "config.lrr") == ["config.lr"]
+    assert sum(request.variables["first"] for request in sent.requests) == 200
