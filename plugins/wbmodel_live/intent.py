@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 import attrs
 from graphql import OperationType, value_from_ast_untyped
-from graphql.language import FieldNode, OperationDefinitionNode
+from graphql.language import FieldNode
 
 from wbmodel.request import Document, Request
 
@@ -65,12 +65,9 @@ def intent_of(request: Request) -> Intent:
 
 
 def _shape(document: Document, asked: str | None) -> _Shape:
-    operations = [node for node in document.ast.definitions if isinstance(node, OperationDefinitionNode)]
-    named = [node for node in operations if asked is not None and node.name is not None and node.name.value == asked]
-    chosen = (named or operations)[:1]
-    if not chosen:
+    node = document.operation(asked)
+    if node is None:
         return _Shape(None, None)
-    node = chosen[0]
     name = node.name.value if node.name is not None else None
     if node.operation is not OperationType.MUTATION:
         return _Shape(name, None)

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.filter_text import render_filter
 from wbmodel import F, Q, Run, connect
-from wbmodel.cli.filter_text import SYMBOLS, FilterSyntaxError, parse_filter, render_filter
+from wbmodel.cli.filter_text import SYMBOLS, FilterSyntaxError, parse_filter
 from wbmodel.errors import FieldError
 from wbmodel.query.lookups import LOOKUPS
 from wbmodel.safe_text import escape

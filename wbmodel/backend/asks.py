@@ -20,7 +20,7 @@ from wbmodel.errors import NotAuthenticated, PermissionDenied, ServerError, Wbmo
 from wbmodel.table.batch import ColumnBatch
 
 if TYPE_CHECKING:
-    from graphql.language import DocumentNode
+    from graphql.language import DocumentNode, OperationDefinitionNode
 
 __all__ = [
     "Append",
@@ -88,13 +88,29 @@ class Document:
 
     @property
     def ast(self) -> DocumentNode:
-        """The graphql-core ``DocumentNode``. Raises ``GraphQLSyntaxError`` for text that is no GraphQL."""
+        """The graphql-core ``DocumentNode``. Raises ``GraphQLSyntaxError`` for text that is not GraphQL."""
         if self._ast is None:
             from graphql import parse
 
             assert self._text is not None
             self._ast = parse(self._text, no_location=True)
         return self._ast
+
+    def operation(self, name: str | None = None) -> OperationDefinitionNode | None:
+        """The operation called ``name``, or else the first one; None where the document holds only fragments.
+
+        Raises ``GraphQLSyntaxError`` for text that is not GraphQL.
+        """
+        from graphql import OperationDefinitionNode
+
+        found = [node for node in self.ast.definitions if isinstance(node, OperationDefinitionNode)]
+        named = [node for node in found if name and node.name is not None and node.name.value == name]
+        return next(iter(named or found), None)
+
+    def mutates(self, name: str | None = None) -> bool:
+        """Whether :meth:`operation` is a mutation."""
+        found = self.operation(name)
+        return found is not None and found.operation.value == "mutation"
 
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, Document) and self.text == other.text)

@@ -1,4 +1,4 @@
-"""The filter language of the command line: text to ``Q`` and back.
+"""The filter language of the command line: text to ``Q``.
 
 ::
 
@@ -10,24 +10,23 @@ A term is a path, an operator and a value. ``docs/reference/cli.md`` is the refe
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta, timezone
 from typing import Any, NoReturn
 
-from wbmodel.cli.filter_values import Reader, render_value
+from wbmodel.cli.filter_values import Reader
 from wbmodel.codec import read_quoted
 from wbmodel.errors import FieldError, nearest
 from wbmodel.meta import EntityMeta, Kind
 from wbmodel.query.f import PathExpr
 from wbmodel.query.lookups import LOOKUPS, find_lookup
-from wbmodel.query.paths import resolve_keyword, resolve_path
-from wbmodel.query.q import Q, Term
-from wbmodel.query.spelling import quote_key, split_dotted
-from wbmodel.safe_text import escape, pointer
+from wbmodel.query.paths import resolve_path
+from wbmodel.query.q import Q
+from wbmodel.query.spelling import split_dotted
+from wbmodel.safe_text import pointer
 
-__all__ = ["FilterSyntaxError", "parse_filter", "render_filter"]
+__all__ = ["FilterSyntaxError", "parse_filter"]
 
 SYMBOLS = {
     "==": "exact",
@@ -43,7 +42,6 @@ SYMBOLS = {
     "^=": "startswith",
     "$=": "endswith",
 }
-_SHOWN = {lookup: symbol for symbol, lookup in SYMBOLS.items()}
 OPERATORS = f"the operators are {' '.join(SYMBOLS)}, in, is, exists, within and the names of lookups"
 _STATES = {"null": "isnull", "nan": "isnan", "finite": "isfinite"}
 
@@ -331,53 +329,3 @@ def _joined(parts: Sequence[Q], join: Callable[[Q, Q], Q]) -> Q:
         pairs = [join(left[at], left[at + 1]) for at in range(0, len(left) - 1, 2)]
         left = pairs + left[len(pairs) * 2 :]
     return left[0]
-
-
-# -- back to text ----------------------------------------------------------------------------------
-
-
-def render_filter(condition: Q, meta: EntityMeta | None = None) -> str:
-    """``condition`` as text that :func:`parse_filter` reads back as an equal condition.
-
-    Keyword conditions (``Q(summary__loss__lt=1)``) need ``meta``. Raises :class:`FieldError` for what the language
-    cannot say, and for the empty condition.
-    """
-    if not condition.children:
-        raise FieldError("the empty condition has no text: leave the filter out")
-    shown = [
-        f"({render_filter(item, meta)})" if isinstance(item, Q) and not item.negated else _rendered(item, meta)
-        for item in condition.children
-    ]
-    text = f" {condition.connector.lower()} ".join(shown)
-    if not condition.negated:
-        return text
-    return f"not ({text})"
-
-
-def _rendered(item: Q | Term, meta: EntityMeta | None) -> str:
-    if isinstance(item, Q):
-        return render_filter(item, meta)
-    path, lookup = item.path, item.lookup or "exact"
-    if isinstance(path, str):
-        if meta is None:
-            raise FieldError(f"the keyword {path!r} has no text without an entity; write it as an F path")
-        if path in meta.options.scopes:
-            path = PathExpr(path)
-        else:
-            found, lookup = resolve_keyword(meta, path)
-            related = () if found.related is None else (found.related.name,)
-            path = PathExpr(found.field.name, (*related, *found.keys))
-    name = ".".join([path.field, *(_key_text(key) for key in path.keys)])
-    value = item.value
-    if lookup in ("isnull", "isnan", "isfinite") and isinstance(value, bool):
-        state = next(word for word, known in _STATES.items() if known == lookup)
-        return f"{name} is {'' if value else 'not '}{state}"
-    if lookup == "exists" and isinstance(value, bool):
-        return f"{name} {'' if value else 'not '}exists"
-    operator = {"in": "in", "nin": "not in"}.get(lookup) or _SHOWN.get(lookup, lookup)
-    return f"{name} {operator} {render_value(value)}"
-
-
-def _key_text(key: str) -> str:
-    plain = _KEY.fullmatch(key) is not None and quote_key(key) == key and escape(key) == key
-    return key if plain else json.dumps(key, ensure_ascii=False)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
-from wbmodel.codec import format_datetime, parse_datetime
-from wbmodel.errors import FieldError
+from wbmodel.codec import parse_datetime
 from wbmodel.meta import Kind
 
 if TYPE_CHECKING:
     from typing import NoReturn
 
-__all__ = ["Reader", "Source", "render_value"]
+__all__ = ["Reader", "Source"]
 
 _TEXT_LOOKUPS = frozenset({"icontains", "startswith", "endswith", "iexact", "regex", "iregex"})
 _TEXT_KINDS = frozenset({Kind.TEXT, Kind.ID, Kind.TEXTS, Kind.REF})
@@ -188,26 +186,3 @@ def _guess(word: str, source: Source, start: int) -> Any:
     if made in (float("inf"), float("-inf")):
         source.fail("this number is too large; infinity is written Infinity", start)
     return made
-
-
-def render_value(value: Any) -> str:
-    """A value as text that :class:`Reader` reads back. Raises ``FieldError`` for what has no text."""
-    if isinstance(value, datetime):
-        return format_datetime(value)
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return _render_span(value)
-    if isinstance(value, Collection) and not isinstance(value, (str, bytes, dict)):
-        return f"[{', '.join(map(render_value, value))}]"
-    try:
-        return json.dumps(value, ensure_ascii=False)
-    except (TypeError, ValueError):
-        raise FieldError(f"{value!r} cannot be written in a filter") from None
-
-
-def _render_span(value: timedelta) -> str:
-    if value < timedelta():
-        raise FieldError(f"{value!r} is before now; a duration in a filter is not negative")
-    parts = [(value.days, "d"), (value.seconds, "s"), (value.microseconds, "us")]
-    return "".join(f"{amount}{unit}" for amount, unit in parts if amount) or "0s"

@@ -108,7 +108,7 @@ class Engine:
             return Response(errors=[error.formatted])
         if problems:
             return Response(errors=[error.formatted for error in problems])
-        with self._opened(ast, request.operation_name, given_up) as context:
+        with self._opened(request, given_up) as context:
             result = execute(
                 executable_schema(),
                 ast,
@@ -212,11 +212,9 @@ class Engine:
         return self.store.change()
 
     @contextmanager
-    def _opened(
-        self, ast: DocumentNode, operation: str | None, given_up: Callable[[], bool] | None
-    ) -> Iterator[Context]:
+    def _opened(self, request: Request, given_up: Callable[[], bool] | None) -> Iterator[Context]:
         """What one request works with: a change for a mutation, where the store has it, else a view."""
-        if is_writable(self.store) and _is_mutation(ast, operation):
+        if is_writable(self.store) and request.document.mutates(request.operation_name):
             with self.store.change() as writer:
                 yield Context(writer, self._reader, self._url_for, given_up, writer)
         else:
@@ -235,13 +233,6 @@ def _row(stream: StreamName, row: Mapping[str, Any] | str) -> Any:
     if stream != "console":
         return dict(row)  # type: ignore[arg-type]  # only lines of a console are texts
     return ConsoleLine(line=row) if isinstance(row, str) else ConsoleLine(**row)
-
-
-def _is_mutation(ast: DocumentNode, name: str | None) -> bool:
-    from graphql import OperationType, get_operation_ast
-
-    operation = get_operation_ast(ast, name or None)
-    return operation is not None and operation.operation is OperationType.MUTATION
 
 
 def _is_awaitable(value: Any) -> TypeGuard[Awaitable[Any]]:

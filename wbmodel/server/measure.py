@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from wbmodel.engine.pages import DEFAULT_FIRST
 from wbmodel.server.errors import over_limit
@@ -13,20 +13,10 @@ from wbmodel.server.limits import Limits
 if TYPE_CHECKING:
     from graphql import DocumentNode, FieldNode, SelectionSetNode
 
-__all__ = ["kind_of", "measured"]
+__all__ = ["measured"]
 
 _REPEATS = 100
 """How often one name may be selected in one place. Validation compares each pair of them."""
-
-
-def kind_of(ast: DocumentNode, operation_name: str | None) -> Literal["query", "mutation"]:
-    """``mutation`` when the operation that would be executed is one, or may be one."""
-    from graphql import OperationDefinitionNode, OperationType
-
-    operations = [item for item in ast.definitions if isinstance(item, OperationDefinitionNode)]
-    named = [item for item in operations if item.name is not None and item.name.value == operation_name]
-    queries = all(item.operation is OperationType.QUERY for item in named or operations)
-    return "query" if queries else "mutation"
 
 
 def measured(ast: DocumentNode, variables: Mapping[str, Any], max_page: int, limits: Limits) -> None:

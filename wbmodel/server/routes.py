@@ -23,7 +23,7 @@ from wbmodel.server.answers import Answer, encode_strict
 from wbmodel.server.errors import Refusal
 from wbmodel.server.limits import Limits
 from wbmodel.server.links import Links
-from wbmodel.server.measure import kind_of, measured
+from wbmodel.server.measure import measured
 from wbmodel.urls import is_loopback
 from wbmodel.weighted_cache import WeightedCache
 
@@ -121,7 +121,7 @@ class Routes:
         if not call.document:
             return None
         try:
-            return kind_of(self._document(call.document).ast, call.operation)
+            return _kind(self._document(call.document), call.operation)
         except Exception:  # what is wrong with it is said when it is executed
             return None
 
@@ -197,7 +197,7 @@ class Routes:
         document = self._document(call.document)
         try:
             ast = document.ast
-            kind = kind_of(ast, call.operation)
+            kind = _kind(document, call.operation)
             measured(ast, call.variables, self.engine.dialect.max_page, self.limits)
         except GraphQLError as error:
             return Executed(Answer(400, encode_strict({"errors": [_worded(error.formatted)]})), "query", None)
@@ -246,6 +246,10 @@ class Routes:
         if head == "artifactsV2":
             return self.links.artifact_by_digest(self.engine, rest, self.authorized(call))
         return self.links.artifact_file(self.engine, rest)
+
+
+def _kind(document: Document, operation: str | None) -> Kind:
+    return "mutation" if document.mutates(operation) else "query"
 
 
 def _worded(error: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -241,16 +240,19 @@ def kind_and_name(ask: Ask) -> tuple[str, str | None]:
     return operation_of(ask) if isinstance(ask, Request) else (type(ask).__name__.lower(), subject_of(ask))
 
 
-_OPERATION = re.compile(r"^\s*(query|mutation|subscription)\b(?:\s+(\w+))?", re.MULTILINE)
-
-
 def operation_of(request: Request) -> tuple[str, str | None]:
     """The type (``"query"``, ``"mutation"`` or ``"subscription"``) and the name of the operation that ``request`` asks
     for; where it names none, of the first one in its document."""
-    text, name = request.document.text, request.operation_name
-    found = re.search(rf"\b(query|mutation|subscription)\s+({re.escape(name)})\b", text) if name else None
-    found = found or _OPERATION.search(text)
-    return (found[1], name or found[2]) if found else ("query", name)
+    from graphql import GraphQLError
+
+    name = request.operation_name
+    try:
+        found = request.document.operation(name)
+    except (GraphQLError, RecursionError):  # the backend says what is wrong with it
+        found = None
+    if found is None:
+        return "query", name
+    return found.operation.value, name or (found.name.value if found.name else None)
 
 
 def rows_of(data: Any) -> int | None:
