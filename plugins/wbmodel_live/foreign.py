@@ -67,7 +67,7 @@ __all__ = ["Foreign", "ForeignCall"]
 
 _WORDS = 300
 _BEFORE_SENDING = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
-_HTTPX = ("httpx", "httpx2")
+_OPTIONAL = ("httpx", "httpx2", "websockets")  # told by name: they may not be installed
 # asyncio's words; the last are aiohttp's for a session whose loop runs elsewhere.
 _ANOTHER_LOOP = re.compile(r"different (event )?loop|loop is closed|should be used inside a task")
 _SHUT = re.compile(r"^Session is closed$|client has been closed")
@@ -82,6 +82,7 @@ class Foreign:
         self.transport: Any = transport  # gql annotates neither connect() nor close()
         self.url = url
         self._connecting: asyncio.Task[None] | None = None
+        self._broken = False
 
     @property
     def name(self) -> str:
@@ -89,17 +90,20 @@ class Foreign:
         return type(self.transport).__name__
 
     @property
-    def refuses_when_closed(self) -> bool:
-        """Whether ``TransportClosed`` means that nothing was sent: gql's transports over HTTP look before they send,
-        while those over websockets raise it in the middle of an answer, too."""
+    def over_http(self) -> bool:
+        """Whether it connects for each request, and refuses when closed before it sends. gql's transports over
+        websockets keep one connection, and raise ``TransportClosed`` in the middle of an answer, too."""
         return any(kind.__module__ in _OVER_HTTP for kind in type(self.transport).__mro__)
 
     def document(self, request: Request) -> ForeignCall:
         """The call that asks a GraphQL request."""
         return ForeignCall(request, self)
 
-    async def connect(self) -> None:
-        """Connect it, once for all who ask at the same time; again where that failed."""
+    async def connect(self) -> object:
+        """Connect the transport, once for all concurrent requests, and again after a failure or a lost connection.
+
+        Returns a token of this connection for :meth:`lost`.
+        """
         task = self._connecting
         if task is None:
             task = self._connecting = asyncio.ensure_future(self._connect())
@@ -111,8 +115,18 @@ class Foreign:
             if task is self._connecting and task.done():
                 self._connecting = None
             raise
+        return task
+
+    def lost(self, connection: object) -> None:
+        """Connect again before the next request. Does nothing when a later connection has taken its place."""
+        if connection is self._connecting:
+            self._connecting, self._broken = None, True
 
     async def _connect(self) -> None:
+        if self._broken:  # it may still believe that it is connected
+            self._broken = False
+            with contextlib.suppress(Exception):
+                await self.transport.close()
         try:
             await self.transport.connect()
         except TransportAlreadyConnected:
@@ -147,6 +161,7 @@ class ForeignCall:
         self._way = way
         self._wire = WireRequest(request)
         self._sending = False
+        self._connection: object = None
         try:
             json.dumps(self._wire.variable_values, allow_nan=False)
         except (TypeError, ValueError) as error:
@@ -156,7 +171,7 @@ class ForeignCall:
     async def prepare(self) -> None:
         """Connect."""
         self._sending = False
-        await self._way.connect()
+        self._connection = await self._way.connect()
 
     async def send(self) -> Answer[Response]:
         """Execute the document. There is no HTTP reply."""
@@ -186,7 +201,18 @@ class ForeignCall:
                 advice="check the address that the transport was given",
                 said=_words(error),
             )
-        return _of_use(error, way, unsure) or _of_network(error, self._sending) or self._of_bug(error, unsure)
+        refused = _handshake_status(error)
+        if refused is not None:
+            return _of_status(refused, way.url)
+        used = _of_use(error, way, unsure)
+        if used is not None:
+            return used
+        broken = _of_network(error, self._sending)
+        if broken is None:
+            return self._of_bug(error, unsure)
+        if self._sending and not way.over_http:
+            way.lost(self._connection)
+        return broken
 
     def _of_bug(self, error: Exception, again: Again) -> Trouble:
         cause = error.__cause__ if isinstance(error, TransportConnectionFailed) else None
@@ -251,7 +277,7 @@ def _of_use(error: Exception, way: Foreign, unsure: Again) -> Trouble | None:
         return Trouble(
             f"cannot be asked through this {way.name}: it was closed, and not by wbmodel",
             ConfigurationError,
-            Again.NEVER if shut or way.refuses_when_closed else unsure,
+            Again.NEVER if shut or way.over_http else unsure,
             advice="leave closing it to the session, and connect() again with a fresh one",
         )
     if any(isinstance(link, RuntimeError | ValueError) and _ANOTHER_LOOP.search(str(link)) for link in chain):
@@ -268,7 +294,7 @@ def _of_use(error: Exception, way: Foreign, unsure: Again) -> Trouble | None:
 def _of_network(error: Exception, sending: bool) -> Trouble | None:
     """The trouble of a connection; None for what has nothing to do with one."""
     cause: BaseException = error.__cause__ or error if isinstance(error, TransportConnectionFailed) else error
-    of_httpx = {kind.__name__ for kind in type(cause).__mro__ if kind.__module__.partition(".")[0] in _HTTPX}
+    names = {kind.__name__ for kind in type(cause).__mro__ if kind.__module__.partition(".")[0] in _OPTIONAL}
     words = _words(cause)
     if any(isinstance(link, ssl.SSLCertVerificationError) for link in _chain(cause)):
         return Trouble(
@@ -278,7 +304,7 @@ def _of_network(error: Exception, sending: bool) -> Trouble | None:
         )
     if isinstance(cause, _BEFORE_SENDING):
         return of_exception(cause, None)
-    if of_httpx & {"ConnectError", "ConnectTimeout", "PoolTimeout"}:
+    if names & {"ConnectError", "ConnectTimeout", "PoolTimeout"}:
         return Trouble(
             f"cannot be reached: {words}",
             ServerUnreachable,
@@ -287,11 +313,12 @@ def _of_network(error: Exception, sending: bool) -> Trouble | None:
             most=FEW,
         )
     again, most = (Again.UNSURE, None) if sending else (Again.ALWAYS, FEW)
-    if isinstance(cause, asyncio.TimeoutError | TimeoutError) or "TimeoutException" in of_httpx:
+    if isinstance(cause, asyncio.TimeoutError | TimeoutError) or "TimeoutException" in names:
         return Trouble(
             "gave no answer", RequestTimeout, again, advice="give it more time (timeout=, here or there)", most=most
         )
-    if isinstance(cause, TransportConnectionFailed | OSError | aiohttp.ClientError) or "RequestError" in of_httpx:
+    lost = names & {"RequestError", "WebSocketException"}
+    if lost or isinstance(cause, TransportConnectionFailed | OSError | aiohttp.ClientError):
         return Trouble(
             f"lost the connection ({words})" if sending else f"cannot be reached: {words}",
             ServerUnreachable,
@@ -299,6 +326,20 @@ def _of_network(error: Exception, sending: bool) -> Trouble | None:
             advice="check the address that the transport was given, and what lies in between",
             most=most,
         )
+    return None
+
+
+def _handshake_status(error: Exception) -> int | None:
+    """The status with which a server refused to open a websocket; None for what may pass, or is another error."""
+    for link in _chain(error):
+        if isinstance(link, aiohttp.WSServerHandshakeError):
+            status: Any = link.status
+        elif type(link).__module__.startswith("websockets."):
+            status = getattr(getattr(link, "response", None), "status_code", None)
+        else:
+            continue
+        if isinstance(status, int) and 300 <= status < 500 and status != 429:
+            return status
     return None
 
 
