@@ -38,7 +38,7 @@ ROWS = (
     Row(
         "ground",
         _GROUND,
-        "all exceptions, JSON and dates as text, equality of JSON values, text that is safe to show, locks that survive a fork",
+        "all exceptions, JSON and dates as text, equality of JSON values, text that is safe to show, fork-safe locks",
     ),
     Row("tables", ("table/",), "a table of columns, type inference, and the frames and files made from it"),
     Row("metadata", ("meta/",), "declared fields and relations, and how each entity is queried and written"),
