@@ -2,9 +2,9 @@
 
     python tools/build_demo_world.py [--data ../shared/data]
 
-Only sources whose licence permits redistribution and whose copyright notice can be given are taken. Configs and
-summaries are real values; what was made up (sweep assignments, some artifacts) is marked ``synthetic`` in the data and
-in ``SOURCES.md``. The output is committed; the package does not need this script.
+It uses only sources whose licence permits redistribution and whose copyright notice is known. Configs and summaries are
+real values; invented data (sweep assignments, some artifacts) is marked ``synthetic`` in the data and in
+``SOURCES.md``. The output is committed; the package does not need this script.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Found:
 
     @property
     def weight(self) -> tuple[bool, int, int]:
-        """Of two directories with the same run id, the heavier one is taken."""
+        """Of two directories with the same run id, the one with the greater weight is used."""
         return self.log is not None, len(self.rows), len(self.run.get("summary", {}))
 
 
@@ -101,14 +101,14 @@ def _without_housekeeping(values: dict[str, Any]) -> dict[str, Any]:
 def _config(folder: Path, log: Log | None) -> dict[str, Any]:
     file = folder / "files" / "config.yaml"
     if file.exists():
-        # Written by PyYAML, so read by its rules: text such as 1e-3 stands there without quotes.
+        # PyYAML wrote the file, so it is read by PyYAML's rules: text such as 1e-3 is not quoted in it.
         wire = _without_housekeeping(yaml.safe_load(file.read_text(encoding="utf-8")) or {})
         return {k: v["value"] if isinstance(v, dict) and "value" in v else v for k, v in wire.items()}
     return _without_housekeeping(log.config) if log else {}
 
 
 def _summary(folder: Path, log: Log | None) -> tuple[dict[str, Any], bool]:
-    """The summary without ``_wandb``, and whether its file says that the client wrote it at the end of the run."""
+    """The summary without ``_wandb``, and whether the client wrote its file at the end of the run."""
     file = folder / "files" / "wandb-summary.json"
     if file.exists():
         found = loads(file.read_text(encoding="utf-8"))
@@ -141,14 +141,14 @@ def _created(folder: Path, meta: dict[str, Any], log: Log | None) -> datetime:
 
 
 def read_run(base: Path, truth: dict[str, Any]) -> Found | None:
-    """A run directory as a run of the format, or None where there is nothing in it."""
+    """Turn a run directory into a run of the fixtures format; None if it holds nothing usable."""
     folder = base / truth["path"]
     if truth["run_id"] is None:
-        return None  # a folder of logs that is no run directory
+        return None  # a folder of logs, not a run directory
     logs = sorted(folder.glob("*.wandb"))
     log = read_log(logs[0]) if logs else None
     if log is not None and not log.run:
-        log = None  # an empty or broken log says nothing, not even that the run crashed
+        log = None  # an empty or broken log does not even show that the run crashed
     config = _config(folder, log)
     summary, closed = _summary(folder, log)
     if log is None and not config and not summary:
@@ -174,7 +174,7 @@ def read_run(base: Path, truth: dict[str, Any]) -> Found | None:
 
 
 def _compare(found: Found) -> None:
-    """Hold what was read against the ground truth, so that a mistake in the reader cannot slip into the demo."""
+    """Compare the run with the ground truth, so that a mistake in the reader cannot get into the demo."""
     truth = found.truth
     for key in ("config", "summary"):
         expected = truth.get(key, {}).get("value")
@@ -191,7 +191,7 @@ def _compare(found: Found) -> None:
 
 
 def write_rows(folder: Path, name: str, rows: list[dict[str, Any]]) -> str:
-    """Write a history as CSV where that is exact, else as JSON lines. Returns ``csv`` or ``jsonl``."""
+    """Write a history as CSV if that is exact, else as JSON lines. Returns ``csv`` or ``jsonl``."""
     columns = list(dict.fromkeys(key for row in rows for key in row))
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -223,7 +223,7 @@ def _assign(runs: list[dict[str, Any]], sweep: str, wanted: Any) -> None:
 
 
 def dress(data: Path, project: str, found: list[Found]) -> dict[str, Any]:
-    """Sweeps, artifacts and reports of a project; runs are changed in place."""
+    """The sweeps, artifacts and reports of a project. Changes the runs in place."""
     runs = [f.run for f in found]
     content: dict[str, Any] = {}
     if project == "gpt3-chem":
@@ -350,7 +350,7 @@ def dress(data: Path, project: str, found: list[Found]) -> dict[str, Any]:
 
 
 def build(data: Path) -> dict[str, int]:
-    """Write the demo world. Returns runs by project."""
+    """Write the demo world. Returns the number of runs by project."""
     base = data / "wandb-dirs"
     truths = json.loads((base / "ground-truth.json").read_text(encoding="utf-8"))["runs"]
     shutil.rmtree(DEMO, ignore_errors=True)
@@ -405,7 +405,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=REPO.parent / "shared" / "data")
     data: Path = parser.parse_args().data
     if not (data / "wandb-dirs" / "ground-truth.json").exists():
-        raise SystemExit(f"{data} holds no wandb-dirs/ground-truth.json: the real data is not here, nothing was built")
+        raise SystemExit(f"{data} has no wandb-dirs/ground-truth.json: the real data is missing, so nothing was built")
     counts = build(data)
     size = sum(file.stat().st_size for file in DEMO.rglob("*") if file.is_file())
     print(f"{sum(counts.values())} runs in {len(counts)} projects, {size:,} bytes: {counts}")

@@ -1,4 +1,4 @@
-"""``SOURCES.md`` and ``NOTICE`` of the demo world: what comes from where, under which licence, and what was changed."""
+"""Write ``SOURCES.md`` and ``NOTICE`` of the demo world: where data comes from, its licences, and what was changed."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ of the same length.
 
 
 def write_notices(demo: Path, taken: dict[str, list[dict[str, Any]]], max_rows: int) -> None:
-    """Write both files. ``taken`` has, by project, the ground-truth entry of each run that was taken."""
+    """Write both files. ``taken`` holds, by project, the ground-truth entry of each run that was used."""
     lines = [
         "# Where the demo world comes from",
         "",

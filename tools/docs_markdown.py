@@ -1,4 +1,4 @@
-"""Reads Markdown pages (code blocks, headings, links) and writes docstrings as Markdown."""
+"""Read Markdown pages (code blocks, headings, links), and write docstrings as Markdown."""
 
 from __future__ import annotations
 
@@ -46,9 +46,12 @@ def pages() -> list[Path]:
 
 @attrs.frozen(slots=True)
 class Block:
-    """One fenced code block: its label (``python``), text, line number of the text (from 1), and the comment
-    ``<!-- ... -->`` on the line before it, without the marks. ``follows`` is the index of the block that it
-    stands right below, with nothing but blank lines between, or None."""
+    """One fenced code block.
+
+    ``label`` is the language (``python``), ``line`` the line number of the text (from 1), and ``note`` the comment
+    ``<!-- ... -->`` on the line before it, without its marks. ``follows`` is the index of the block directly above,
+    with only blank lines between, or None.
+    """
 
     label: str
     text: str
@@ -105,7 +108,7 @@ def headings(text: str) -> list[tuple[int, str]]:
 
 
 def slugs(text: str) -> set[str]:
-    """The anchors of a page, as GitHub makes them of headings."""
+    """The anchors of a page, made from its headings as GitHub does."""
     made: set[str] = set()
     for _, heading in headings(text):
         plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).replace("`", "").lower()
@@ -118,12 +121,12 @@ def slugs(text: str) -> set[str]:
 
 
 def links(text: str) -> list[str]:
-    """The targets of the links on a page, without those inside code."""
+    """The targets of the links on a page, except inside code."""
     return [found["target"] for line in _prose(text) for found in _LINK.finditer(_CODE.sub("``", line))]
 
 
 def broken_links(page: Path) -> list[str]:
-    """What is wrong with the relative links of a page, one line each; web addresses are not asked."""
+    """The broken relative links of a page, one line each. Web addresses are not checked."""
     wrong = []
     for target in links(page.read_text(encoding="utf-8")):
         if re.match(r"[a-z][a-z0-9+.-]*:", target):
@@ -131,9 +134,9 @@ def broken_links(page: Path) -> list[str]:
         name, _, anchor = target.partition("#")
         file = (page.parent / name).resolve() if name else page
         if not file.exists():
-            wrong.append(f"{page.relative_to(ROOT)}: {target} leads to no file")
+            wrong.append(f"{page.relative_to(ROOT)}: {target} does not lead to a file")
         elif anchor and (file.suffix != ".md" or anchor not in slugs(file.read_text(encoding="utf-8"))):
-            wrong.append(f"{page.relative_to(ROOT)}: {target} leads to no heading of {file.relative_to(ROOT)}")
+            wrong.append(f"{page.relative_to(ROOT)}: {target} does not lead to a heading of {file.relative_to(ROOT)}")
     return wrong
 
 
@@ -141,7 +144,7 @@ def broken_links(page: Path) -> list[str]:
 
 
 def markdown(docstring: str | None) -> str:
-    """A docstring as Markdown: roles and double backquotes become code, ``::`` blocks become fences."""
+    """Turn a docstring into Markdown: roles and double backquotes become code, ``::`` blocks become fences."""
     lines = inspect.cleandoc(docstring or "").splitlines()
     out: list[str] = []
     at = 0
@@ -180,7 +183,7 @@ def _inline(line: str) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table. Cells stand on one line, and a bar inside one is escaped."""
+    """A Markdown table. Each row is one line, and bars inside cells are escaped."""
 
     def cells(row: Sequence[str]) -> str:
         return "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in row) + " |"
@@ -189,8 +192,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def public_methods(cls: type[Any], *, inherited: bool = False) -> dict[str, Any]:
-    """The public functions and properties that a class defines, in the order of the source; with ``inherited``, those
-    of its bases in this project before them."""
+    """The public functions and properties that a class defines, in source order. With ``inherited``, they come after
+    those of its bases in this project."""
     bases = [base for base in reversed(cls.__mro__) if base.__module__.startswith("wbmodel")] if inherited else [cls]
     return {
         name: item
@@ -201,7 +204,7 @@ def public_methods(cls: type[Any], *, inherited: bool = False) -> dict[str, Any]
 
 
 def function_of(item: Any) -> Callable[..., Any]:
-    """The function inside a property or class method; a function as it is."""
+    """The function inside a property or class method; a plain function is returned unchanged."""
     if isinstance(item, property):
         assert item.fget is not None
         return item.fget
@@ -210,13 +213,13 @@ def function_of(item: Any) -> Callable[..., Any]:
 
 
 def twin(name: str, methods: Collection[str]) -> str:
-    """A sentence that names the asynchronous twin, if there is one."""
+    """A sentence that names the async twin of a method, or nothing if it has none."""
     return f" Twin: `a{name}`." if f"a{name}" in methods else ""
 
 
 def members(cls: type[Any], *, without: Collection[str] = (), types: bool = False) -> list[tuple[str, str]]:
-    """(name or signature, meaning) of the public members of a class; twins are told with their first. ``types`` adds
-    what properties hold."""
+    """(name or signature, meaning) of the public members of a class. Async twins are named in the entry of the sync
+    method. ``types`` adds the types of properties."""
     methods = public_methods(cls)
     rows = []
     for name, item in methods.items():
@@ -232,8 +235,8 @@ def members(cls: type[Any], *, without: Collection[str] = (), types: bool = Fals
 
 
 def signature(function: Callable[..., Any], name: str, *, bound: bool = True) -> str:
-    """``name(parameters) -> result`` with annotations as they stand in the source, so that it is the same on every
-    Python. ``bound`` leaves out the first parameter."""
+    """``name(parameters) -> result``, with annotations as written in the source, so that it is the same on every
+    Python version. ``bound`` leaves out the first parameter."""
     made = inspect.signature(function)
     parts: list[str] = []
     kinds = inspect.Parameter

@@ -1,7 +1,7 @@
-"""Make the reference pages and the table of rows from the code, check links: `python -m tools.make_docs [--check]`.
+"""Generate the reference pages and the table of layers, and check links: `python -m tools.make_docs [--check]`.
 
-Without `--check`, pages that are not current are written. With it, nothing is written and the exit status says
-whether something would be. Broken relative links fail both.
+Without `--check`, it writes the pages that are out of date. With `--check`, it writes nothing and fails if a page is
+out of date. Broken relative links fail both.
 """
 
 from __future__ import annotations
@@ -40,32 +40,32 @@ _ROWS = re.compile(r"(?P<start><!-- rows: [^>]*-->\n\n).*?(?P<end>\n\n<!-- end o
 
 
 def render(name: str) -> str:
-    """The whole text of a generated page: its template with the places ``{{name}}`` filled.
+    """The whole text of a generated page: its template with the placeholders ``{{name}}`` filled.
 
-    Raises ``LookupError`` when the template and what fills it do not fit.
+    Raises ``LookupError`` if the placeholders and the texts do not match.
     """
     template = (TEMPLATES / name).read_text(encoding="utf-8")
     texts = PAGES[name]()
     places = set(re.findall(r"\{\{(\w+)\}\}", template))
     if places != set(texts):
-        raise LookupError(f"tools/reference/{name}: places and texts differ: {sorted(places ^ set(texts))}")
+        raise LookupError(f"tools/reference/{name}: placeholders and texts differ: {sorted(places ^ set(texts))}")
     filled = re.sub(r"\{\{(\w+)\}\}", lambda found: texts[found[1]], template)
     return f"{MARK}{filled.strip()}\n"
 
 
 def with_rows(text: str) -> str:
-    """A page written by hand with the table of ``tools/rows.py`` between its marks.
+    """A hand-written page, with the table of ``tools/rows.py`` between its marks.
 
-    Raises ``LookupError`` when the marks are not there exactly once.
+    Raises ``LookupError`` unless the marks occur exactly once.
     """
     filled, times = _ROWS.subn(lambda found: f"{found['start']}{rows.rows_table()}{found['end']}", text)
     if times != 1:
-        raise LookupError(f"the marks of the table of rows are there {times} times, and should be once")
+        raise LookupError(f"the marks around the table of rows occur {times} times, not once")
     return filled
 
 
 def stale() -> dict[Path, str]:
-    """The files that are not what the code says, with what they should hold."""
+    """The files that are out of date, with their current text."""
     wanted = {FOLDER / name: render(name) for name in PAGES}
     wanted |= {file: with_rows(file.read_text(encoding="utf-8")) for file in WITH_ROWS}
     return {
@@ -74,9 +74,9 @@ def stale() -> dict[Path, str]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write or check the pages, then check the links. Gives the exit status."""
+    """Write or check the pages, then check the links. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tools.make_docs", description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; fail when a page is not current")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if a page is out of date")
     options = parser.parse_args(arguments)
     old = stale()
     for file, text in old.items():

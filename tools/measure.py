@@ -1,8 +1,8 @@
-"""The size and shape of the package, of any checkout: `python -m tools.measure [checkout ...]`.
+"""Measure the size and shape of the package in one or more checkouts: `python -m tools.measure [checkout ...]`.
 
-Lines and files by package, classes, circles of imports, imports inside functions and for annotations, casts, uses of
-other files' underscore names, and how far one query goes: calls, functions, files and depth of the stack for a listing
-of the demo world that has been asked once before. With several checkouts, their numbers stand side by side.
+It counts lines and files by package, classes, import cycles, imports inside functions and for annotations, casts, uses
+of other files' underscore names, and what one query costs: calls, functions, files and stack depth for a listing of the
+demo world that has run once before. The numbers of several checkouts are printed side by side.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from tools.source_tree import ROOT, Source, circles, edges, imports, reaches, so
 
 __all__ = ["code_lines", "main", "measure"]
 
-# Counts calls of the package's own functions, without the backend's, while a query is evaluated that has been asked
-# once before. It uses only public names, so that it runs in every checkout.
+# Counts calls of the package's own functions, without the backend's, during a query that has run once before. It uses
+# only public names, so that it runs in every checkout.
 QUERY = """
 import json, sys, wbmodel
 wbmodel.connect("demo:")
@@ -60,7 +60,7 @@ print(json.dumps({"calls": calls, "functions": len(functions), "files": len(file
 
 
 def measure(checkout: Path) -> dict[str, int]:
-    """The numbers of one checkout by what they count, in the order in which they are shown."""
+    """The numbers of one checkout, by label, in the order in which they are printed."""
     files = sources(checkout)
     graph = edges(files)
     found = circles(graph)
@@ -95,7 +95,7 @@ def measure(checkout: Path) -> dict[str, int]:
 
 
 def code_lines(source: Source) -> int:
-    """Lines that hold code: neither blank, nor a comment, nor part of a docstring."""
+    """How many lines hold code: they are not blank, not a comment, and not part of a docstring."""
     nothing = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
     held: set[int] = set()
     for token in tokenize.generate_tokens(io.StringIO(source.text).readline):
@@ -113,7 +113,7 @@ def code_lines(source: Source) -> int:
 
 
 def _package(module: str) -> str:
-    """The part of the house a module is in: ``query`` for ``wbmodel.query.q``, a plugin's name, or ``single files``."""
+    """The package that a module is in: ``query`` for ``wbmodel.query.q``, or a plugin's name."""
     parts = module.split(".")
     return parts[0] if parts[0] != "wbmodel" else parts[1] if len(parts) > 1 else "__init__"
 
@@ -141,9 +141,9 @@ def _query(checkout: Path) -> dict[str, int]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Print the numbers as a table of Markdown. Gives the exit status."""
+    """Print the numbers as a Markdown table. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tools.measure", description=__doc__)
-    parser.add_argument("checkouts", nargs="*", type=Path, default=[ROOT], help="by default this one")
+    parser.add_argument("checkouts", nargs="*", type=Path, default=[ROOT], help="default: this checkout")
     checkouts = parser.parse_args(arguments).checkouts
     measured = [measure(checkout.resolve()) for checkout in checkouts]
     names = list(dict.fromkeys(name for numbers in measured for name in numbers))

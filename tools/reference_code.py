@@ -1,6 +1,6 @@
-"""What the reference pages on names, querysets, sessions, hooks, errors and evaluation hold, made from docstrings.
+"""Content of the reference pages on names, querysets, sessions, hooks, errors and evaluation, made from docstrings.
 
-Each function gives the texts for the places ``{{name}}`` of the template of the same name in tools/reference.
+Each function returns the texts for the placeholders ``{{name}}`` of one template in tools/reference.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _WHERE = {
         "aggregates.md#the-aggregates",
     ),
     **dict.fromkeys(("Add", "Remove", "Set", "Unset"), "querysets.md#what-update-takes"),
-    **dict.fromkeys(("BulkResult", "RowResult"), "querysets.md#what-update-and-delete-give"),
+    **dict.fromkeys(("BulkResult", "RowResult"), "querysets.md#what-update-and-delete-return"),
     "everything_but": "aggregates.md#everything_but",
     "Change": "querysets.md#watch",
     "F": "querysets.md#f",
@@ -84,7 +84,7 @@ def _first(doc: str | None) -> str:
 
 
 def api() -> dict[str, str]:
-    """Every public name, with the place where it is described."""
+    """Every public name, with a link to its description."""
     names = []
     for name in wbmodel.__all__:
         item = getattr(wbmodel, name)
@@ -139,14 +139,14 @@ def querysets() -> dict[str, str]:
 # -- sessions and settings -------------------------------------------------------------------------
 
 FOR_DRIVERS = {"sending", "received", "failed", "call_info", "in_turn", "wrappers"}
-"""Members of Session that drivers use, and nobody else."""
+"""Members of Session that only the drivers use."""
 
 COUNTING = {"count_sending", "count_received", "count_failed"}
-"""Members of SessionStats that sessions use, and nobody else."""
+"""Members of SessionStats that only sessions use."""
 
 
 def settings() -> dict[str, str]:
-    """The functions around sessions, and the members of one."""
+    """The functions that make and find sessions, and the members of Session, its statistics and traces."""
     parts = []
     for name in ("connect", "current_session", "get_session"):
         function = getattr(current, name)
@@ -176,7 +176,7 @@ def settings() -> dict[str, str]:
 
 
 def variables_read() -> set[str]:
-    """The environment variables that the code reads, found in its source."""
+    """The environment variables that the code reads, found by parsing its source."""
     found: set[str] = set()
     for base in ("wbmodel", "plugins"):
         for file in sorted((ROOT / base).rglob("*.py")):
@@ -200,7 +200,7 @@ _NOT_HANDED = {"GROUP", "HOOKS", "hookspec", "hookimpl"}
 
 
 def hooks() -> dict[str, str]:
-    """The hooks with their exact signatures, and the types of what they are handed."""
+    """The hooks with their exact signatures, and the types of their arguments."""
     described = []
     for name in _in_order(hookspecs.HOOKS):
         function = getattr(hookspecs, name)
@@ -209,7 +209,7 @@ def hooks() -> dict[str, str]:
     handed = []
     for name in _in_order(set(hookspecs.__all__) - _NOT_HANDED):
         item = getattr(hookspecs, name)
-        if name in notes:  # an alias of a type, described by the text below it
+        if name in notes:  # a type alias, described by the string below it
             handed.append(f"### {name}\n\n{markdown(notes[name])}")
             continue
         handed.append(f"### {name}\n\n{markdown(item.__doc__)}")
@@ -229,12 +229,12 @@ def hooks() -> dict[str, str]:
 
 
 def _in_order(names: Iterable[str]) -> list[str]:
-    """Names in the order of their definition in hookspecs."""
+    """Sort names by the order of their definition in hookspecs."""
     return sorted(names, key=list(vars(hookspecs)).index)
 
 
 def _notes(file: Path) -> dict[str, str]:
-    """Texts below assignments of a module, by name."""
+    """The strings below assignments of a module, by the assigned name."""
     body = ast.parse(file.read_text(encoding="utf-8")).body
     found: dict[str, str] = {}
     for one, other in itertools.pairwise(body):
@@ -248,12 +248,12 @@ def _notes(file: Path) -> dict[str, str]:
 
 
 def error_classes() -> list[type[Any]]:
-    """Every exception and warning class, in the order of the source."""
+    """Every exception and warning class, in source order."""
     return [item for item in vars(errors).values() if inspect.isclass(item) and item.__module__ == errors.__name__]
 
 
 def errors_page() -> dict[str, str]:
-    """The tree, then one section per class."""
+    """The class tree, then one section per class."""
     classes = error_classes()
     parts = []
     for cls in classes:
@@ -273,7 +273,7 @@ def _tree(cls: type[Any], classes: list[type[Any]], depth: int = 0) -> list[str]
 
 
 def evaluation_table() -> list[tuple[str, str, int, int, str]]:
-    """The table that a test counts requests against: (name, code, requests cold, requests once evaluated, note)."""
+    """The table that a test checks: (name, code, requests when cold, requests when warm, note)."""
     file = ROOT / "tests" / "objects" / "evaluation_table.py"
     spec = importlib.util.spec_from_file_location("evaluation_table", file)
     assert spec is not None

@@ -1,4 +1,4 @@
-"""What the reference page on the conformance kit holds, made from the cases."""
+"""Content of the reference page on the conformance kit, made from the cases."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What the reference pages on entities, aliases, lookups and capabilities hold, made from declarations.
+"""Content of the reference pages on entities, aliases, lookups and capabilities, made from declarations.
 
-Each function gives the texts for the places ``{{name}}`` of the template of the same name in tools/reference.
+Each function returns the texts for the placeholders ``{{name}}`` of the template of the same name in tools/reference.
 """
 
 from __future__ import annotations
@@ -63,16 +63,16 @@ def _metas() -> list[EntityMeta]:
 
 
 def entities() -> dict[str, str]:
-    """The members that all share, then one section per entity."""
+    """The members that all entities share, then one section per entity."""
     rows = [
         ("`objects`", "On the class: a fresh queryset. See [querysets](querysets.md)."),
         ("`node_id`", "The GraphQL id."),
         *members(Model),
         (
             "`DoesNotExist`",
-            "On the class: what `get()` raises for nothing found. See [errors](errors.md#doesnotexist).",
+            "On the class: raised by `get()` if no row matches. See [errors](errors.md#doesnotexist).",
         ),
-        ("`MultipleObjectsReturned`", "On the class: what `get()` raises for more than one row."),
+        ("`MultipleObjectsReturned`", "On the class: raised by `get()` if several rows match."),
     ]
     return {
         "common": table(("member", "meaning"), rows),
@@ -97,7 +97,7 @@ def _entity(meta: EntityMeta) -> str:
         for item in meta.to_many.values():
             same = f"`{item.target}.objects.filter({item.scope}=...)`"
             many.append((f"`{item.name}`", f"`QuerySet[{item.target}]`", same, item.doc))
-        parts.append(table(("relation to many", "gives", "the same as", "meaning"), many))
+        parts.append(table(("to-many relation", "type", "the same as", "meaning"), many))
     own = members(cls, without={*meta.fields, *meta.to_many}, types=True)
     if own:
         parts.append(table(("property or method", "meaning"), own))
@@ -123,7 +123,7 @@ def _field(meta: EntityMeta, item: FieldMeta, annotation: object) -> tuple[str, 
 
 
 def aliases() -> dict[str, str]:
-    """One row per field that has other names."""
+    """One row per field that has aliases."""
     rows = [
         (meta.name, f"`{item.name}`", ", ".join(f"`{alias}`" for alias in item.aliases), f"`{item.wire}`")
         for meta in _metas()
@@ -141,14 +141,14 @@ OPERATORS = {"exact": "==", "ne": "!=", "gt": ">", "gte": ">=", "lt": "<", "lte"
 
 
 def lookup_condition(entry: Lookup) -> Q:
-    """The example of a lookup as a condition."""
-    made = eval(f"Q({entry.example})", {"Q": Q, "timedelta": timedelta})  # the text is our own declaration
+    """The example of a lookup, as a condition."""
+    made = eval(f"Q({entry.example})", {"Q": Q, "timedelta": timedelta})  # the text comes from our own declarations
     assert isinstance(made, Q)
     return made
 
 
 def lookups() -> dict[str, str]:
-    """What each built-in lookup takes, and where its example is answered."""
+    """What each built-in lookup takes, and where its example is evaluated."""
     run = all_entities()["Run"]
     rows, wires = [], []
     for entry in LOOKUPS.values():
@@ -180,7 +180,7 @@ def _wire(entry: Lookup, wire: dict[str, Any] | None) -> str:
 
 
 def capabilities() -> dict[str, str]:
-    """The flags, and the members of the protocol."""
+    """The flags, the members of the backend protocol, the doors, asks and verbs."""
     flags = [
         (f"`{item.name}`", f"`{_shown(item.default)}`", Capabilities.doc(item.name))
         for item in attrs.fields(Capabilities)

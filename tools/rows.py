@@ -1,5 +1,8 @@
-"""The rows of the house: which module stands where, and what it may import. The one source of the tables in
-CONTRIBUTING.md and ``docs/explanation/architecture.md``, and of what ``tests/architecture`` holds."""
+"""The layers of the package: which row each module is in, and what it may import.
+
+The only source of the tables in CONTRIBUTING.md and ``docs/explanation/architecture.md``, and of the rules that
+``tests/architecture`` enforces.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,8 @@ __all__ = ["BESIDE", "PLUGINS", "ROWS", "Row", "all_rows", "refusal", "row_of", 
 class Row:
     """One row. ``modules`` are names below ``wbmodel`` (a slash marks a folder, ``__init__`` is ``import wbmodel``).
 
-    A module may import its own row and every row above it; ``may`` names modules beside the rows that it may import
-    too. Where ``alone``, ``may`` is all it may import apart from itself.
+    A module may import from its own row and from every row above it, and also the modules named in ``may``. With
+    ``alone``, it may import only from its own row and from ``may``.
     """
 
     word: str
@@ -35,18 +38,16 @@ ROWS = (
     Row(
         "ground",
         _GROUND,
-        "every exception; JSON and time as text; what JSON values equal; text that is safe to show; locks",
+        "all exceptions, JSON and dates as text, equality of JSON values, text that is safe to show, fork-safe locks",
     ),
-    Row("columns", ("table/",), "one table of columns, how types are inferred, and the frames and files made of it"),
-    Row("what there is", ("meta/",), "fields and relations as declared, and how each entity is reached and written"),
+    Row("tables", ("table/",), "a table of columns, type inference, and the frames and files made from it"),
+    Row("metadata", ("meta/",), "declared fields and relations, and how each entity is queried and written"),
     Row(
-        "what a backend is",
+        "backend contract",
         ("backend/", "hookspecs", "registry", "request"),
-        "the asks and answers of the three doors, `Capabilities`, the base classes, the plugin contract",
+        "what goes through the three doors, `Capabilities`, the base classes, the plugin contract",
     ),
-    Row(
-        "say it", ("query/",), "`Q`, `F`, paths, lookups, conditions, orders, shapes of results, the logical plan. Pure"
-    ),
+    Row("say it", ("query/",), "`Q`, `F`, paths, lookups, conditions, orders, result shapes, the logical plan. Pure"),
     Row(
         "plan it",
         ("compiler/",),
@@ -57,11 +58,11 @@ ROWS = (
         ("operations/",),
         "every operation, as a generator that both drivers run: pages, answers, saves, bulk writes",
     ),
-    Row("who runs it", ("session/",), "sessions, settings, the two drivers, deadlines, traces and statistics"),
-    Row("for people", ("display/",), "what a notebook shows"),
-    Row("hold it", ("objects/",), "`QuerySet`, `Manager`, groups, relations, watching"),
-    Row("entities", ("entities/",), "one file per entity: its fields first, then how it is reached and written"),
-    Row("the face", ("__init__", "demo"), "`import wbmodel`, and the questions of `python -m wbmodel.demo`"),
+    Row("sessions", ("session/",), "sessions, settings, the two drivers, deadlines, traces and statistics"),
+    Row("display", ("display/",), "how objects and querysets are shown in a notebook"),
+    Row("hold it", ("objects/",), "`QuerySet`, `Manager`, groups, relations, `watch()`"),
+    Row("entities", ("entities/",), "one file per entity: its fields first, then how it is queried and written"),
+    Row("public names", ("__init__", "demo"), "`import wbmodel`, and the demo (`python -m wbmodel.demo`)"),
     Row(
         "command line",
         ("cli/", "__main__"),
@@ -72,46 +73,46 @@ ROWS = (
 
 BESIDE = (
     Row(
-        "the judge",
+        "engine",
         ("engine/",),
-        "GraphQL over a store. Knows the ground, `table/` and `backend/` only, so that it judges the compiler "
-        "independently",
+        "GraphQL over a store. Imports only the ground, `table/`, `backend/` and `request`, so that it checks the "
+        "compiler independently",
         may=(*_GROUND, "table", "backend", "request"),
         alone=True,
     ),
     Row(
-        "its server",
+        "server",
         ("server/",),
-        "the engine behind HTTP. Knows what the engine knows, and the engine",
+        "the engine behind HTTP. Imports the engine, and what the engine imports",
         may=(*_GROUND, "table", "backend", "request", "engine"),
         alone=True,
     ),
     Row(
-        "for tests",
+        "test support",
         ("testing/",),
-        "what is shipped for tests: worlds, the oracle, faults, the conformance kit",
+        "shipped for use in tests: worlds, the oracle, faults, the conformance kit. May import every row above",
         may=(*(name for row in ROWS for name in row.names), "engine", "server"),
         alone=True,
     ),
 )
 
 PLUGINS = Row(
-    "outside",
+    "plugins",
     ("plugins/wbmodel_*",),
-    "the built-in backends, found by entry points as foreign ones are. They know the ground, `table/`, `meta/`, the "
-    "contract, `engine/` and `testing/`",
+    "the built-in backends, found by entry points like third-party ones. They import the ground, `table/`, `meta/`, "
+    "the backend contract, `engine/` and `testing/`",
     may=(*(name for row in ROWS[:4] for name in row.names), "engine", "testing"),
     alone=True,
 )
 
 
 def all_rows() -> tuple[Row, ...]:
-    """Every row, those beside the others and the plugins too."""
+    """Every row, including those beside the layers and the plugins."""
     return (*ROWS, *BESIDE, PLUGINS)
 
 
 def row_of(module: str) -> Row | None:
-    """The row of ``wbmodel.query.q``; None where the table has none for it."""
+    """The row that the module ``wbmodel.query.q`` is in, or None if no row names it."""
     top, _, below = module.partition(".")
     if top != "wbmodel":
         return PLUGINS
@@ -119,7 +120,7 @@ def row_of(module: str) -> Row | None:
 
 
 def refusal(importer: str, imported: str) -> str | None:
-    """Why the module ``importer`` may not import ``imported``; None where it may. Both are dotted and ours."""
+    """Why the module ``importer`` may not import ``imported``, or None if it may. Both are dotted names of ours."""
     own, other = row_of(importer), row_of(imported)
     if own is None or other is None:
         return f"{importer if own is None else imported} has no row"
@@ -144,9 +145,9 @@ def _place(row: Row) -> str:
 
 
 def rows_table() -> str:
-    """The table as Markdown, from the top row down, then what stands beside."""
+    """The table as Markdown: the layers from the top down, then the rows beside them."""
     return table(
-        ("Where", "Word", "What lives there"),
+        ("Where", "Role", "Contents"),
         [
             (", ".join(f"`{_shown(name)}`" for name in row.modules if name != "_version"), row.word, row.what)
             for row in all_rows()

@@ -1,4 +1,4 @@
-"""Reads the package's source without importing it: who imports whom, who reaches into whom, which words stand where."""
+"""Read the package's source without importing it: imports, uses of other files' private names, string literals."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
 ROOT = Path(__file__).resolve().parents[1]
 
 _MODULE_TEXT = re.compile(r"(?P<module>wbmodel(\.\w+)+)(?P<thing>:\w+)?")
-_NAMED_TUPLES = {"_asdict", "_fields", "_make", "_replace"}  # public, whatever they look like
+_NAMED_TUPLES = {"_asdict", "_fields", "_make", "_replace"}  # public, despite the underscore
 _IMPORTERS = {"import_module", "__import__", "resolve_name"}
 
 
@@ -51,8 +51,8 @@ class Source:
 
 @attrs.frozen
 class Import:
-    """One module that a file names. ``how`` is ``"import"``, ``"inside"`` (in a function), ``"annotation"`` (under
-    ``TYPE_CHECKING``) or ``"text"`` (a name that ``importlib`` is handed, as ``"wbmodel.cli.listing:run"``)."""
+    """One import of a module. ``how`` is ``"import"``, ``"inside"`` (in a function), ``"annotation"`` (under
+    ``TYPE_CHECKING``) or ``"text"`` (a name passed to ``importlib``, such as ``"wbmodel.cli.listing:run"``)."""
 
     line: int
     module: str
@@ -61,7 +61,7 @@ class Import:
 
 @functools.lru_cache
 def sources(root: Path = ROOT) -> dict[str, Source]:
-    """Every file of ``wbmodel/`` and ``plugins/`` of the checkout at ``root``, by the name of its module."""
+    """Every file of ``wbmodel/`` and ``plugins/`` in the checkout at ``root``, by module name."""
     found = {}
     for base, folder in ((root, "wbmodel"), (root / "plugins", ".")):
         for path in sorted((base / folder).rglob("*.py")):
@@ -76,9 +76,12 @@ def sources(root: Path = ROOT) -> dict[str, Source]:
 
 
 def imports(source: Source, known: Collection[str]) -> Iterator[Import]:
-    """Every module that ``source`` imports, wherever the import stands. ``known`` holds the names of our modules:
-    ``from wbmodel.query import paths`` names a module, ``from wbmodel.query.paths import Path`` a thing in one. A text
-    counts where it says ``module:thing``, and where the file imports by a function (loggers have such names too)."""
+    """Every module that ``source`` imports, anywhere in the file.
+
+    ``known`` holds the names of our modules, to tell ``from wbmodel.query import paths`` (a module) from
+    ``from wbmodel.query.paths import Path`` (a name in one). A string counts if it has the form ``module:thing``, or if
+    the file calls an import function; otherwise it may be the name of a logger.
+    """
     by_function = any(_name(node) in _IMPORTERS or _is_sys_modules(node) for node in ast.walk(source.tree))
     for node, how in _with_place(source.tree, "import"):
         if isinstance(node, ast.Import):
@@ -111,14 +114,14 @@ def _absolute(node: ast.ImportFrom, source: Source) -> str:
 
 
 def _longest(name: str, known: Collection[str]) -> str | None:
-    """The longest start of the dotted ``name`` that is a module of ours."""
+    """The longest prefix of the dotted ``name`` that is one of our modules."""
     while name and name not in known:
         name = name.rpartition(".")[0]
     return name or None
 
 
 def dynamic_imports(source: Source) -> Iterator[tuple[int, str]]:
-    """``(line, code)`` of each use of a function that imports, but for calls in which the module stands as a text."""
+    """``(line, code)`` of each use of an import function, except calls that name the module as a literal string."""
     plain = {
         id(node.func)
         for node in ast.walk(source.tree)
@@ -127,7 +130,7 @@ def dynamic_imports(source: Source) -> Iterator[tuple[int, str]]:
     for node in ast.walk(source.tree):
         renamed = isinstance(node, ast.alias) and node.asname
         if _name(node) in _IMPORTERS and id(node) not in plain and (renamed or not isinstance(node, ast.alias)):
-            yield node.lineno, ast.unparse(node)  # type: ignore[attr-defined]  # what has a name has a line
+            yield node.lineno, ast.unparse(node)  # type: ignore[attr-defined]  # every node with a name has a line
 
 
 def _is_sys_modules(node: ast.AST) -> bool:
@@ -135,7 +138,7 @@ def _is_sys_modules(node: ast.AST) -> bool:
 
 
 def _name(node: ast.AST) -> str:
-    """What a name, an attribute or an imported name is called; empty for everything else."""
+    """The identifier of a name, an attribute or an imported name; empty for any other node."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):
@@ -147,8 +150,8 @@ def _name(node: ast.AST) -> str:
 
 
 def edges(files: Mapping[str, Source]) -> dict[str, set[str]]:
-    """Which files of ours each file imports. Annotations among entities are left out: they name each other by nature,
-    and nothing runs."""
+    """Which of our files each file imports. Annotations between entities are left out: entities refer to each other by
+    nature, and such an import never runs."""
     found: dict[str, set[str]] = {}
     for name, source in files.items():
         found[name] = set()
@@ -161,14 +164,14 @@ def edges(files: Mapping[str, Source]) -> dict[str, set[str]]:
 
 
 def circles(graph: Mapping[str, Collection[str]]) -> list[list[str]]:
-    """The groups of two and more files that import each other, directly or over others, the largest first."""
+    """The groups of two or more files that import each other, directly or indirectly, largest first."""
     below = {name: _reachable(name, graph) for name in graph}
     groups = {frozenset(other for other in below[name] if name in below[other]) for name in graph}
     return sorted((sorted(group) for group in groups if len(group) > 1), key=lambda group: (-len(group), group))
 
 
 def _reachable(start: str, graph: Mapping[str, Collection[str]]) -> set[str]:
-    """Every file that importing ``start`` leads to; itself only where a way leads back."""
+    """Every file that ``start`` imports, directly or indirectly; ``start`` itself only if it is part of a cycle."""
     seen: set[str] = set()
     ahead = list(graph[start])
     while ahead:
@@ -183,14 +186,14 @@ def _reachable(start: str, graph: Mapping[str, Collection[str]]) -> set[str]:
 
 
 def reaches(source: Source) -> Iterator[tuple[int, str]]:
-    """``(line, name)`` of each use of an underscore name that is another file's: an attribute of something that is
-    neither ``self`` nor ``cls`` nor ``super()``, ``getattr(x, "_name")``, or ``from x import _name``. Names that the
-    file itself defines are its own, whatever they are asked of."""
+    """``(line, name)`` of each use of another file's underscore name: an attribute of anything but ``self``, ``cls`` or
+    ``super()``, ``getattr(x, "_name")``, or ``from x import _name``. Names that the file itself defines are its own,
+    whatever object they are read from."""
     own = _defined(source.tree)
     for node in ast.walk(source.tree):
         for name in _reached(node):
             if _is_private(name) and name not in own:
-                yield node.lineno, name  # type: ignore[attr-defined]  # what reaches has a line
+                yield node.lineno, name  # type: ignore[attr-defined]  # every such node has a line
 
 
 def _reached(node: ast.AST) -> Iterator[str]:
@@ -216,7 +219,7 @@ def _is_oneself(node: ast.AST) -> bool:
 
 
 def _defined(tree: ast.Module) -> set[str]:
-    """Every underscore name that a file defines: functions, classes, attributes, slots, variables of the module."""
+    """Every name that a file defines: functions, classes, attributes, slots, module variables."""
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -242,7 +245,7 @@ def _targets(statement: ast.stmt) -> list[ast.expr]:
 
 
 def literals(source: Source, words: Collection[str]) -> Iterator[tuple[int, str]]:
-    """``(line, word)`` of each text that is exactly one of ``words``; the parts of an f-string are a sentence's."""
+    """``(line, word)`` of each string literal that equals one of ``words``. Parts of f-strings do not count."""
     inside = {id(part) for node in ast.walk(source.tree) if isinstance(node, ast.JoinedStr) for part in node.values}
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Constant) and node.value in words and id(node) not in inside:

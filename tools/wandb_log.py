@@ -1,7 +1,7 @@
-"""Read what the demo world needs from a ``.wandb`` log: a small reader of the framing and of protobuf's wire format.
+"""Read the parts of a ``.wandb`` log that the demo world needs: a small reader of its framing and of protobuf.
 
-The framing is LevelDB's log format with a 7-byte file header; a record is a ``wandb_internal.Record``, of which only a
-few fields are looked at, by number (numbers as in the 0.31.0 client's ``wandb_internal_pb2``).
+The framing is LevelDB's log format with a 7-byte file header. Each record is a ``wandb_internal.Record``; only a few of
+its fields are read, by number (as in ``wandb_internal_pb2`` of the 0.31.0 client).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _BLOCK = 32768
 
 @attrs.define
 class Log:
-    """The parts of a log that were whole. ``exit_code`` is None where the log has no exit record."""
+    """The intact parts of a log. ``exit_code`` is None if the log has no exit record."""
 
     run: dict[str, Any] = attrs.field(factory=dict)
     config: dict[str, Any] = attrs.field(factory=dict)
@@ -34,7 +34,7 @@ class Log:
 
 
 def _chunks(data: bytes) -> Iterator[bytes]:
-    """Whole records; reading stops without a word at the first torn or wrong one."""
+    """Yield whole records; stop silently at the first truncated or corrupt one."""
     at, record = 7, b""
     while at < len(data):
         room = _BLOCK - at % _BLOCK
@@ -109,7 +109,7 @@ def _put(target: dict[str, Any], path: list[str], value: Any) -> None:
 
 
 def read_log(file: Path) -> Log:
-    """The contents of a log; an empty one for a file without a right header."""
+    """The contents of a log, empty for a file without a valid header."""
     log, data = Log(), file.read_bytes()
     if data[:4] != b":W&B":
         return log

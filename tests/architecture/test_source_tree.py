@@ -51,7 +51,7 @@ def test_every_kind_of_import_is_seen(tree, text: str, how: str) -> None:
     found = [one for one in imports(files["wbmodel.meta.a"], files) if one.module.startswith("wbmodel")]
     assert [(one.module, one.how) for one in found] == [("wbmodel.query.q", how)]
     assert "wbmodel.query.q" in edges(files)["wbmodel.meta.a"]
-    assert rows.refusal("wbmodel.meta.a", "wbmodel.query.q") == "query/ (say it) is below meta/ (what there is)"
+    assert rows.refusal("wbmodel.meta.a", "wbmodel.query.q") == "query/ (say it) is below meta/ (metadata)"
 
 
 def test_a_name_that_only_looks_like_a_module_is_no_import(tree) -> None:

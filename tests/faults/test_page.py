@@ -1,4 +1,4 @@
-"""The reference page of the matrix says what the matrix holds; ``--update-snapshots`` writes it."""
+"""The reference page agrees with the table of faults; ``--update-snapshots`` writes it."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from tests.faults.runner import OPERATIONS
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "faults.md"
 
 HEAD = """\
-# What each fault leads to
+# How each operation ends under each fault
 
-Each row is something that goes wrong between here and a [W&B server](live.md), each column an operation on a list of
-four pages, one run, or a sweep. A cell says how it ends, and how often the request was sent where that is not once.
-The tests play every cell over real sockets, in both colours, and hold beside this table: every answer or error comes
-within its deadline, no row comes twice or is missing, nothing is made, changed or deleted twice, the message names the
-server, the operation, the attempts, the server's own words and the way out, and no API key is in it.
+Each row is a fault between the client and a [W&B server](live.md), each column an operation on a list of four pages,
+on one run or on a sweep. A cell says how the operation ends, and how often the request was sent if not once.
 
-A run is made under an id that is chosen here, so *create run* and *update* may be sent twice; *delete* and
+wbmodel generates the id of a new run, so *create run* and *update* are idempotent and may be sent twice; *delete* and
 *create sweep* may not. A change whose outcome cannot be known ends in `OutcomeUnknown`.
+
+The tests play every cell over real sockets, sync and async. They also check that every answer or error comes within its
+deadline; that no row is duplicated or missing; that nothing is created, changed or deleted twice; and that the message
+names the server, the operation, the attempts, the server's own words and what to do next, but never an API key.
 
 """
 
