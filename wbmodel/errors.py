@@ -43,6 +43,7 @@ __all__ = [
     "RequestTimeout",
     "ServerError",
     "ServerUnreachable",
+    "SessionWarning",
     "UnknownBackend",
     "UnreadableValue",
     "WaitTimeout",
@@ -268,6 +269,10 @@ class OrderWarning(QueryWarning):
 
 class PageDrift(WbmodelWarning):
     """The number of matching rows changed while pages were read; rows may be missing."""
+
+
+class SessionWarning(WbmodelWarning):
+    """The default session is asked while another thread or task has a ``with`` block of another session open."""
 
 
 class FrameWarning(WbmodelWarning):

@@ -85,10 +85,14 @@ def test_sixteen_threads_on_one_queryset(kind: str) -> None:
 def test_a_thread_finds_the_default_and_not_somebodys_override() -> None:
     from wbmodel.errors import ConfigurationError
 
+    def count() -> int:
+        return Run.objects.count()
+
     with on(), ThreadPoolExecutor(1) as pool:
-        assert Run.objects.count() == len(HOME)
+        assert count() == len(HOME)
         with pytest.raises(ConfigurationError, match="nothing to connect to"):
-            pool.submit(Run.objects.count).result()
+            pool.submit(count).result()
+        assert pool.submit(Run.objects.count).result() == len(HOME), "made in the block"
 
 
 def test_two_loops_share_one_session() -> None:

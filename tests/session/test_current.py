@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import pickle
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from tests.support.paged_backends import all_rows, manager
-from wbmodel import registry
-from wbmodel.errors import ConfigurationError
+from wbmodel import Run, registry
+from wbmodel.errors import ConfigurationError, SessionWarning
 from wbmodel.session import connect, connections, current_session, get_session, session_for_origin
 
 
@@ -56,7 +58,8 @@ def test_a_block_overrides_here_and_not_elsewhere():
     outer, inner = plain(), plain(name="inner", default=False)
     with inner:
         assert current_session() is inner
-        assert in_thread(current_session) is outer
+        with pytest.warns(SessionWarning, match="'inner' is open in another thread or task"):
+            assert in_thread(current_session) is outer
         with outer:
             assert current_session() is outer
         assert current_session() is inner
@@ -73,7 +76,9 @@ async def test_tasks_inherit_the_override_of_where_they_start():
     before = asyncio.ensure_future(ask())
     async with inner:
         during = asyncio.ensure_future(ask())
-        assert await asyncio.gather(before, during, asyncio.to_thread(current_session)) == [outer, inner, inner]
+        with pytest.warns(SessionWarning):
+            assert await before is outer
+        assert await asyncio.gather(during, asyncio.to_thread(current_session)) == [inner, inner]
     assert current_session() is outer
 
 
@@ -200,3 +205,82 @@ def test_many_threads_making_the_first_session_make_one(monkeypatch):
     for thread in threads:
         thread.join()
     assert len(set(map(id, found))) == 1
+
+
+# -- who is asked ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two_servers():
+    """The default session and a staging one, over worlds that hold one and two runs."""
+
+    def world(count):
+        return {"entities": {"acme": {"projects": {"p": {"runs": [{"id": f"r{at}"} for at in range(count)]}}}}}
+
+    default = connect("fixtures:", world=world(1), project="acme/p")
+    staging = connect("fixtures:", world=world(2), project="acme/p", name="staging", default=False)
+    return default, staging
+
+
+def test_a_queryset_stays_with_the_block_it_was_made_in(two_servers):
+    default, staging = two_servers
+    before = Run.objects.all()
+    with staging.as_current():
+        made = Run.objects.filter(id__in=["r0", "r1"])
+        project = made[0].project
+    later = made.exclude(id="r1").order_by("id")
+    assert before.count() == 1
+    assert (made.count(), later.count()) == (2, 1)
+    assert project.runs.count() == 2
+    assert sorted(pickle.loads(pickle.dumps(made.values_list("id", flat=True)))) == ["r0", "r1"]
+    assert len(made.delete(dry_run=True)) == 2
+    made.update(notes="seen")
+    assert {run.notes for run in Run.objects.using(staging)} == {"seen"}
+    assert {run.notes for run in Run.objects.using(default)} != {"seen"}
+
+
+def test_using_none_asks_the_current_session(two_servers):
+    _, staging = two_servers
+    with staging.as_current():
+        made = Run.objects.using(None)
+    assert made.count() == 1
+
+
+def test_a_pool_inside_a_block_asks_the_default_with_a_warning(two_servers):
+    _, staging = two_servers
+    rows = Run.objects.all()
+    with staging.as_current(), ThreadPoolExecutor(1) as pool:
+        with pytest.warns(
+            SessionWarning, match="the default session 'default' is used here.*'staging' is open in another thread"
+        ):
+            assert pool.submit(rows.count).result() == 1
+        assert pool.submit(Run.objects.using(staging).count).result() == 2
+        assert pool.submit(Run.objects.all().count).result() == 2, "made in the block, asked elsewhere"
+
+
+async def test_a_thread_that_takes_the_context_along_asks_the_block(two_servers):
+    _, staging = two_servers
+    rows = Run.objects.all()
+    with staging.as_current():
+        assert await asyncio.to_thread(rows.count) == 2
+
+
+def test_no_warning_once_the_block_is_left_or_its_session_closed(two_servers):
+    _, staging = two_servers
+    with staging.as_current():
+        pass
+    assert Run.objects.count() == 1
+    entered, over = threading.Event(), threading.Event()
+
+    def hold():
+        with staging.as_current():
+            entered.set()
+            over.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    entered.wait()
+    staging.close()
+    assert Run.objects.count() == 1
+    over.set()
+    thread.join()

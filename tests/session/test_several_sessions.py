@@ -175,6 +175,7 @@ async def test_interleaved_in_one_loop(north, south):
     assert everything() == (before[0], north, {"north": north}, before[3])
 
 
+@pytest.mark.filterwarnings("ignore::wbmodel.errors.SessionWarning")  # the default is meant where it is asked
 def test_interleaved_in_threads(north, south):
     before = everything()
     barrier = threading.Barrier(8)

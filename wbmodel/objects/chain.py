@@ -61,7 +61,10 @@ class Chain(Generic[E_co, R_co]):
         meta: EntityMeta = entity.__wbmodel_meta__
         # A subclass of an entity gets its own rows: same fields, its own class.
         self._plan = Plan(meta=meta, cls=None if entity is meta.cls else entity) if plan is None else plan
-        self._using: Session | Origin | str | None = None
+        from wbmodel.session.current import override
+
+        # What is made under an override stays with it: evaluated after the block, it must not reach another server.
+        self._using: Session | Origin | str | None = override()
         self._timeout: float | None = None
         self._result = Result()
 

@@ -54,8 +54,9 @@ class QuerySet(Exports, Chain[E_co, R_co]):
     """A query over entities of one class. ``QuerySet[Run]`` gives runs; ``QuerySet[Run, dict]`` gives ``values()``
     rows.
 
-    Made by ``Run.objects`` or a relation (``project.runs``), never by hand. It binds to its session when it is
-    evaluated: the one given to :meth:`using`, else the current one.
+    Made by ``Run.objects`` or a relation (``project.runs``), never by hand. Its session is the one given to
+    :meth:`using`, else the one whose ``with`` block was open here when it was made, else the current one when it is
+    evaluated.
     """
 
     @classmethod

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from wbmodel import forks
-from wbmodel.errors import ConfigurationError, WbmodelError, suggestion
+from wbmodel.errors import ConfigurationError, SessionWarning, WbmodelError, suggestion, warn
 from wbmodel.session.settings import Secret, resolve_settings
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ __all__ = [
     "get_session",
     "is_default",
     "leave",
+    "override",
     "overriding",
     "session_for_origin",
 ]
@@ -40,6 +42,8 @@ _default: Session | None = None
 # by the variable's token: that belongs to the context in which it was made, and blocks of one session may be open in
 # several threads and tasks at once.
 _open_blocks: ContextVar[tuple[Session, ...]] = ContextVar("wbmodel_sessions", default=())
+_overrides: Counter[Session] = Counter()
+"""How many blocks of a session are open in the whole process."""
 
 connections: Mapping[str, Session] = MappingProxyType(_connections)
 """The open sessions by name: a live, read-only view."""
@@ -113,17 +117,39 @@ def connect(
     return session
 
 
+def override() -> Session | None:
+    """The session of the innermost ``with`` block that is open in this thread and task."""
+    blocks = _open_blocks.get()
+    return blocks[-1] if blocks else None
+
+
 def current_session() -> Session:
     """The session that is meant here: the innermost override, else the default, else one made from the environment.
 
-    Raises :class:`~wbmodel.errors.ConfigurationError` when there is none and no variable says where to connect.
+    Warns (:class:`~wbmodel.errors.SessionWarning`) when the default is taken although another thread or task has a
+    ``with`` block of another session open. Raises :class:`~wbmodel.errors.ConfigurationError` when there is no session
+    and no variable says where to connect.
     """
-    blocks = _open_blocks.get()
-    found = blocks[-1] if blocks else _default
+    found = override()
     if found is not None:
         return found
     with _lock:
-        return _default if _default is not None else connect()
+        found = _default if _default is not None else connect()
+    if _overrides:
+        _warn_of_overrides(found)
+    return found
+
+
+def _warn_of_overrides(used: Session) -> None:
+    with _lock:
+        others = [session for session in _overrides if session is not used]
+    if others:
+        warn(
+            f"the default session {used.name!r} is used here, while a `with` block of {others[0].name!r} is open in "
+            "another thread or task; a block does not reach the threads of a pool: use .using(session), or open the "
+            "block in the thread",
+            SessionWarning,
+        )
 
 
 def get_session(name: str | Session) -> Session:
@@ -168,6 +194,8 @@ def overriding(session: Session) -> Iterator[Session]:
 def enter(session: Session) -> None:
     """Make ``session`` the current one here, until :func:`leave`."""
     _open_blocks.set((*_open_blocks.get(), session))
+    with _lock:
+        _overrides[session] += 1
 
 
 def leave(session: Session) -> None:
@@ -177,6 +205,10 @@ def leave(session: Session) -> None:
     for at in reversed(range(len(blocks))):
         if blocks[at] is session:
             _open_blocks.set((*blocks[:at], *blocks[at + 1 :]))
+            with _lock:
+                _overrides[session] -= 1
+                if _overrides[session] <= 0:
+                    del _overrides[session]
             return
 
 
@@ -189,6 +221,7 @@ def forget(session: Session) -> None:
     """Take a closed session out of the default and the table of connections."""
     global _default
     with _lock:
+        del _overrides[session]  # of a thread that ended in the middle of its block
         if _default is session:
             _default = None
         for name in [name for name, known in _connections.items() if known is session]:
