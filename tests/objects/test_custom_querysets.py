@@ -85,3 +85,44 @@ def test_shapes_keep_the_class() -> None:
         shaped = MyRun.objects.finished().values_list("id", flat=True)
         assert list(shaped) == oracle.answer(HOME, FINISHED)
         assert type(shaped) is Runs
+
+
+class Crashed(Manager["Runs"]):
+    def __init__(self) -> None:
+        super().__init__(Runs)
+
+    def get_queryset(self) -> Runs:
+        return super().get_queryset().filter(state="crashed")
+
+
+class CrashedRun(Run):
+    objects = Crashed()
+
+
+class CrashedChild(CrashedRun):
+    pass
+
+
+def test_get_queryset_is_honoured_by_all_that_begins_with_it() -> None:
+    crashed = oracle.answer(HOME, ("leaf", ("state",), "exact", "crashed"))
+    with on():
+        assert 0 < len(crashed) < len(HOME)
+        assert ids(CrashedRun.objects.all()) == crashed
+        assert CrashedRun.objects.count() == len(crashed)
+        assert len(CrashedRun.objects.all().delete(dry_run=True)) == len(crashed)
+        assert len(CrashedRun.objects.delete(dry_run=True)) == len(crashed)
+        assert ids(CrashedRun.objects.exclude(id=crashed[0])) == crashed[1:]
+        assert isinstance(CrashedRun.objects, Runs)
+        assert type(CrashedRun.objects[0]) is CrashedRun
+        assert type(CrashedChild.objects[0]) is CrashedChild
+        with pytest.raises(Run.DoesNotExist):
+            CrashedRun.objects.get(state="finished", id=ids(Run.objects.filter(state="finished"))[0])
+
+
+def test_further_methods_of_a_manager_are_refused_when_the_class_is_made() -> None:
+    for value in (lambda self: self, property(lambda self: 1), staticmethod(len)):
+        with pytest.raises(
+            TypeError, match=r"Late\.recent would be lost: .* QuerySet class, and use .* as_manager\(\)"
+        ):
+            type("Late", (Manager,), {"recent": value})
+    type("Fine", (Manager,), {"get_queryset": Manager.get_queryset, "note": "text", "_helper": lambda self: 1})
