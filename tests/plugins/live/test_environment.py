@@ -15,6 +15,8 @@ from wbmodel import connect
 from wbmodel.engine import Engine, MemoryStore
 from wbmodel.engine.server import serving
 from wbmodel.errors import RequestTimeout, ServerUnreachable
+from wbmodel_live.options import Options
+from wbmodel_live.proxies import proxy_for
 
 JWT = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJydW5uZXIifQ.c2lnbmF0dXJl"
 VIEWER = "{ viewer { username } }"
@@ -81,15 +83,38 @@ def test_the_proxy_of_the_environment(monkeypatch, variable):
     assert seen[0][0] == "http://wandb.invalid/graphql"
 
 
-@pytest.mark.parametrize("way", ["NO_PROXY", "trust_env"])
+@pytest.mark.parametrize("way", ["127.0.0.1", "127.0.0.0/8", "localhost, 127.0.0.0/8 ", "trust_env"])
 def test_a_server_that_is_to_be_asked_without_the_proxy(monkeypatch, store, way):
     with answering(somebody) as (port, seen), serving(Engine(store)) as server:
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{port}")
-        if way == "NO_PROXY":
-            monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        if way != "trust_env":
+            monkeypatch.setenv("NO_PROXY", way)
         with connect(server.url, default=False, **({"trust_env": False} if way == "trust_env" else {})) as session:
             assert session.execute(VIEWER).data == {"viewer": {"username": "ada"}}
     assert seen == []
+
+
+@pytest.mark.parametrize(
+    ("server", "names", "straight"),
+    [
+        ("10.1.2.3", "10.0.0.0/8", True),
+        ("10.1.2.3:8080", "192.168.0.0/16,10.1.0.0/16", True),
+        ("10.1.2.3", "10.1.2.3/24", True),
+        ("11.1.2.3", "10.0.0.0/8", False),
+        ("[fd00::7]:8080", "fd00::/8", True),
+        ("[fd00::7]", "[fd00::]/8", True),
+        ("[::ffff:10.1.2.3]", "10.0.0.0/8", True),
+        ("[fe80::1%25eth0]", "fe80::/10", True),
+        ("[2001:db8::1]", "fd00::/8", False),
+        ("ten.acme.example", "10.0.0.0/8", False),
+        ("10.1.2.3", "10.0.0.0/99, /8, 10.0.0/8, ::/0", False),
+    ],
+)
+def test_networks_in_no_proxy(monkeypatch, server, names, straight):
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.acme.example:3128")
+    monkeypatch.setenv("NO_PROXY", names)
+    found = proxy_for(f"http://{server}/graphql", Options(timeout=60))
+    assert found == (None if straight else "http://proxy.acme.example:3128")
 
 
 def test_the_certificate_authorities_of_the_environment(monkeypatch, store, tmp_path):
