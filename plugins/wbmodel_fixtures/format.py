@@ -4,8 +4,6 @@ An attribute has the name of its key. The members of a union differ in their out
 value chooses among them.
 """
 
-from __future__ import annotations
-
 import functools
 import re
 from datetime import datetime
@@ -43,7 +41,7 @@ __all__ = [
 FORMAT_VERSION = 1
 
 
-@attrs.frozen(slots=True)
+@attrs.frozen(repr=False)
 class AtLeast:
     """The least number, or the least length of a text."""
 
@@ -56,7 +54,7 @@ Count: TypeAlias = Annotated[int, AtLeast(0)]
 Plain: TypeAlias = dict[str, Any]
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(eq=False, repr=False)
 class Declared:
     """A mapping with known keys. An optional key with nothing behind it is as if it were absent."""
 
@@ -112,7 +110,7 @@ def _who() -> Any:
     return key("username of a known user")
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(eq=False, repr=False)
 class RowsFile(Declared):
     """Rows in a file beside this one; its path is relative to this file."""
 
@@ -126,14 +124,14 @@ class RowsFile(Declared):
 Rows: TypeAlias = list[Plain] | RowsFile
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(eq=False, repr=False)
 class TextFile(Declared):
     """Text in a file beside this one."""
 
     path: Name = key("the file", required=True)
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(eq=False, repr=False)
 class ConsoleLine(Declared):
     """One line of the terminal."""
 
@@ -146,7 +144,7 @@ class ConsoleLine(Declared):
 Console: TypeAlias = str | list[str | ConsoleLine] | TextFile
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(eq=False, repr=False)
 class File(Declared):
     """Bytes of a run or an artifact version, or where they are."""
 
@@ -166,7 +164,7 @@ class File(Declared):
 Files: TypeAlias = dict[Name, str | File]
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(eq=False, repr=False)
 class User(Declared):
     """A person or service account."""
 
@@ -189,7 +187,7 @@ RunState: TypeAlias = Literal[
 ]
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(eq=False, repr=False)
 class Run(Declared):
     """A run. config and summary are plain values, as a script would log them."""
 
@@ -230,7 +228,7 @@ class Run(Declared):
 SweepState: TypeAlias = Literal["PENDING", "RUNNING", "PAUSED", "FINISHED", "CANCELED", "CRASHED", "FAILED"]
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(eq=False, repr=False)
 class Sweep(Declared):
     """A sweep; its runs name it."""
 
@@ -248,7 +246,7 @@ class Sweep(Declared):
     scheduler: str | None = key("state of a scheduler")
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(eq=False, repr=False)
 class ArtifactVersion(Declared):
     """One version of an artifact; in a portfolio, a link to one."""
 
@@ -271,7 +269,7 @@ class ArtifactVersion(Declared):
     one_of = (("logged_by", "user"),)
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(eq=False, repr=False)
 class ArtifactCollection(Declared):
     """All versions of one artifact (a sequence), or a list of links to versions (a portfolio)."""
 
@@ -284,7 +282,7 @@ class ArtifactCollection(Declared):
     updated_at: datetime | None = _changed()
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(eq=False, repr=False)
 class ArtifactType(Declared):
     """A type of artifact; needed only for a description or for a type without artifacts."""
 
@@ -293,7 +291,7 @@ class ArtifactType(Declared):
     updated_at: datetime | None = _changed()
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(eq=False, repr=False)
 class Report(Declared):
     """A report."""
 
@@ -312,7 +310,7 @@ class Report(Declared):
     one_of = (("name", "title"), ("spec", "blocks"), ("draft", "type"))
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(eq=False, repr=False)
 class Project(Declared):
     """A project."""
 
@@ -332,7 +330,7 @@ class Project(Declared):
     reports: Keyed[Report] | None = key("a list, or a mapping from ids")
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(eq=False, repr=False)
 class Entity(Declared):
     """A team, or the own space of a user."""
 
@@ -344,7 +342,7 @@ class Entity(Declared):
     projects: dict[Name, Project | None] | None = key("by name")
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(eq=False, repr=False)
 class World(Declared):
     """A wbmodel fixtures world."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 import re
@@ -51,6 +50,8 @@ def _number(cell: str) -> int | float | None:
 def read_csv(text: str, label: str) -> list[dict[str, Any]]:
     """Rows of CSV text with a header. A column is numbers when each of its cells is one, else text; an empty cell is
     an absent value."""
+    import csv
+
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     columns: list[list[str]] = []
     header: list[str] = []

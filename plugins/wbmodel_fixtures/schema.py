@@ -58,7 +58,7 @@ def _described(wanted: Any) -> tuple[dict[str, Any], str]:
 
 
 def _fields(cls: type[Declared]) -> tuple[attrs.Attribute[Any], ...]:
-    found: tuple[attrs.Attribute[Any], ...] = attrs.fields(attrs.resolve_types(cls))
+    found: tuple[attrs.Attribute[Any], ...] = attrs.fields(cls)
     return found
 
 

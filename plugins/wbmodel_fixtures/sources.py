@@ -58,6 +58,13 @@ class Source:
     may_share: bool = False
     _located: tuple[Any, Marks] | None = attrs.field(default=None, alias="located")
     _locate: Callable[[], tuple[Any, Marks] | None] | None = attrs.field(default=None, alias="locate")
+    _real_root: Path | None = None
+
+    def real_root(self) -> Path | None:
+        """The root without symbolic links, looked up once for all the files that this one names."""
+        if self._real_root is None and self.root is not None:
+            self._real_root = Path(os.path.realpath(self.root))
+        return self._real_root
 
     def line(self, path: tuple[Any, ...]) -> int | None:
         """The line (from 1) of ``path``, or of as much of it as there is. None where no lines are known."""
@@ -169,13 +176,14 @@ def read_text(file: Path, label: str, limits: Limits) -> str:
 def inside(place: Place, name: str) -> Path:
     """The file that ``name`` at ``place`` means: relative to the file that says so, and inside the world's folder."""
     source = place.source
-    if source.root is None:
+    top = source.real_root()
+    if source.root is None or top is None:
         raise place.error("a file is named, but this world came as a dict and has no folder; give root=...")
     base = source.file.parent if source.file is not None else source.root
     if "\0" in name or not name:
         raise place.error(f"{name!r} is not a file name")
     file = base / name
-    real, top = Path(os.path.realpath(file)), Path(os.path.realpath(source.root))
+    real = Path(os.path.realpath(file))
     if os.path.isabs(name) or not real.is_relative_to(top):
         raise place.error(f"{name!r} leads out of the world's folder; files must be inside it")
     if not real.exists():
