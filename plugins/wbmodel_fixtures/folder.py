@@ -146,6 +146,7 @@ def _checked(part: Part) -> tuple[Any, list[tuple[Place, str]]]:
         elif isinstance(version, int) and version > FORMAT_VERSION:
             message = f"this world is in version {version} of the format, and this wbmodel reads {FORMAT_VERSION}"
             found.append((("wbmodel",), message))
+    source.find_lines(path for path, _ in found)
     found.sort(key=lambda problem: source.line(problem[0]) or 0)
     return content, [(Place(source, path), message) for path, message in found]
 

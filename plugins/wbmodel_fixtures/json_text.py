@@ -1,15 +1,18 @@
-"""JSON text to plain values. ``json`` decides and supplies every value; the lines of what is wrong come from the YAML
-reader, since JSON is YAML."""
+"""JSON text to plain values. ``json`` decides and supplies every value; the C YAML loader's marks say on which line the
+values stand that something is wrong with, since JSON is YAML."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Collection, Iterator
 from typing import Any
 
-from wbmodel_fixtures.yaml12 import Marks, NotYaml, TextProblem, read_yaml
+from wbmodel_fixtures.yaml12 import NotYaml, TextProblem, read_yaml
 
-__all__ = ["locate", "read_json"]
+__all__ = ["find_lines", "read_json"]
+
+Path = tuple[Any, ...]
 
 _MAX_LOCATED = 8 * 1024 * 1024
 """Longer texts are not read a second time for the sake of line numbers."""
@@ -46,24 +49,78 @@ def read_json(text: str, max_depth: int) -> Any:
         problem = deep
     except ValueError as error:
         raise TextProblem(f"this JSON cannot be read: {error}", None) from None
-    # The YAML reader refuses the same, and knows the lines.
-    locate(text, max_depth)
+    if _has_marks(text):
+        try:
+            read_yaml(text, max_depth)  # refuses the same, and knows the lines
+        except NotYaml:
+            pass
     raise TextProblem(problem, None)
 
 
-def locate(text: str, max_depth: int) -> tuple[Any, Marks] | None:
-    """A tree with the containers of a JSON text, and the lines in it; None where libyaml cannot read the text.
-
-    Raises :class:`TextProblem` with its line for duplicate keys and nesting.
-    """
+def find_lines(text: str, paths: Collection[Path]) -> dict[Path, int | None]:
+    """The line (from 1) of each path in a JSON text, or of as much of the path as there is. All are None where libyaml
+    cannot read the text. One pass, which ends at the last of the paths."""
+    if not _has_marks(text):
+        return dict.fromkeys(paths)
     import yaml
 
-    if len(text) <= _MAX_LOCATED and yaml.__with_libyaml__ and not any(end in text for end in _MORE_LINE_ENDS):
-        try:
-            return read_yaml(text, max_depth)
-        except NotYaml:
-            pass  # such as a character beyond U+FFFF that is written as two escapes
-    return None
+    wanted = {prefix for path in paths for prefix in _prefixes(path)}
+    lines: dict[Path, int] = {}
+    try:
+        for path, line in _walk(text, wanted):
+            lines[path] = line
+            if len(lines) == len(wanted):
+                break
+    except yaml.YAMLError:
+        return dict.fromkeys(paths)  # such as a character beyond U+FFFF that is written as two escapes
+    return {path: next((lines[prefix] for prefix in _prefixes(path) if prefix in lines), 1) for path in paths}
+
+
+def _has_marks(text: str) -> bool:
+    import yaml
+
+    return len(text) <= _MAX_LOCATED and yaml.__with_libyaml__ and not any(end in text for end in _MORE_LINE_ENDS)
+
+
+def _prefixes(path: Path) -> Iterator[Path]:
+    """The path and what leads to it, the longest first."""
+    return (path[:length] for length in range(len(path), 0, -1))
+
+
+def _walk(text: str, wanted: Collection[Path]) -> Iterator[tuple[Path, int]]:
+    """The ``wanted`` paths and their lines. Only values that lead to one of them are gone into."""
+    import yaml
+
+    starts, ends = (yaml.MappingStartEvent, yaml.SequenceStartEvent), (yaml.MappingEndEvent, yaml.SequenceEndEvent)
+    leading = {path[:-1] for path in wanted}
+    events: Iterator[Any] = iter(yaml.CLoader(text).get_event, None)
+
+    def skip() -> None:
+        depth = 1
+        for event in events:
+            kind = type(event)
+            if kind is not yaml.ScalarEvent:
+                depth += 1 if kind in starts else -1
+                if not depth:
+                    return
+
+    def below(path: Path, start: Any) -> Iterator[tuple[Path, int]]:
+        keys = type(start) is yaml.MappingStartEvent
+        for index, event in enumerate(events):
+            if type(event) in ends:
+                return
+            part, value = (event.value, next(events)) if keys else (index, event)
+            here = (*path, part)
+            if here in wanted:
+                yield here, event.start_mark.line + 1
+            if type(value) in starts:
+                if here in leading:
+                    yield from below(here, value)
+                else:
+                    skip()
+
+    root = next(event for event in events if type(event) in (*starts, yaml.ScalarEvent))
+    return below((), root) if type(root) in starts else iter(())
 
 
 def _depth_over(value: Any, limit: int) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -14,10 +14,13 @@ import attrs
 
 from wbmodel.codec import format_datetime
 from wbmodel.errors import FixtureError
-from wbmodel_fixtures.json_text import locate, read_json
-from wbmodel_fixtures.yaml12 import Marks, TextProblem, read_yaml
+from wbmodel_fixtures.json_text import find_lines, read_json
+from wbmodel_fixtures.yaml12 import TextProblem, find_marks, read_yaml
 
 __all__ = ["SUFFIXES", "Limits", "Place", "Source", "inside", "read_bytes", "read_text", "show_path"]
+
+FieldPath = tuple[Any, ...]
+"""Keys and indexes that lead to a value."""
 
 SUFFIXES = (".yaml", ".yml", ".json")
 """Endings of files that are read as worlds or parts of them."""
@@ -31,7 +34,7 @@ class Limits:
     max_depth: int = 100
 
 
-def show_path(path: tuple[Any, ...]) -> str:
+def show_path(path: FieldPath) -> str:
     """``("runs", 3, "a.b")`` as ``runs[3]["a.b"]``."""
     text = ""
     for part in path:
@@ -56,8 +59,10 @@ class Source:
     file: Path | None = None
     root: Path | None = None
     may_share: bool = False
-    _located: tuple[Any, Marks] | None = attrs.field(default=None, alias="located")
-    _locate: Callable[[], tuple[Any, Marks] | None] | None = attrs.field(default=None, alias="locate")
+    _find_lines: Callable[[Collection[FieldPath]], dict[FieldPath, int | None]] = attrs.field(
+        default=dict.fromkeys, alias="find_lines"
+    )
+    _lines: dict[FieldPath, int | None] = attrs.field(factory=dict, init=False)
     _real_root: Path | None = None
 
     def real_root(self) -> Path | None:
@@ -66,20 +71,16 @@ class Source:
             self._real_root = Path(os.path.realpath(self.root))
         return self._real_root
 
-    def line(self, path: tuple[Any, ...]) -> int | None:
+    def find_lines(self, paths: Iterable[FieldPath]) -> None:
+        """Look the lines of several paths up at once: for JSON that takes one pass over the text."""
+        new = {path for path in paths if path not in self._lines}
+        if new:
+            self._lines |= self._find_lines(new)
+
+    def line(self, path: FieldPath) -> int | None:
         """The line (from 1) of ``path``, or of as much of it as there is. None where no lines are known."""
-        if self._locate is not None:
-            self._located, self._locate = self._locate(), None
-        if self._located is None:
-            return None
-        value, marks = self._located
-        line = 1
-        for part in path:
-            found = marks.get(id(value), {}).get(part)
-            if found is None:
-                break
-            line, value = found, value[part]
-        return line
+        self.find_lines([path])
+        return self._lines[path]
 
     @classmethod
     def read(cls, file: Path, root: Path, limits: Limits) -> Source:
@@ -88,11 +89,11 @@ class Source:
         text = read_text(file, label, limits)
         try:
             if file.suffix.lower() == ".json":
-                # Its lines are looked for when there is something to complain about.
                 value = read_json(text, limits.max_depth)
-                return cls(label, value, file, root, locate=partial(locate, text, limits.max_depth))
+                return cls(label, value, file, root, find_lines=partial(find_lines, text))
             value, marks = read_yaml(text, limits.max_depth)
-            return cls(label, value, file, root, may_share=True, located=(value, marks))
+            lines = partial(find_marks, value, marks)
+            return cls(label, value, file, root, may_share=True, find_lines=lines)
         except TextProblem as problem:
             raise FixtureError(problem.message, file=label, line=problem.line) from None
 
@@ -117,7 +118,7 @@ class Place:
     """A value inside a source."""
 
     source: Source
-    path: tuple[Any, ...] = ()
+    path: FieldPath = ()
 
     def __truediv__(self, part: Any) -> Place:
         return Place(self.source, (*self.path, part))
@@ -197,10 +198,10 @@ _LEAF = (str, int, float, bool, type(None))
 def _plain(world: Any, max_depth: int) -> Any:
     """A copy of ``world`` in dicts, lists and JSON scalars. Cycles, odd types and depth are refused with the path."""
 
-    def fail(path: tuple[Any, ...], message: str) -> FixtureError:
+    def fail(path: FieldPath, message: str) -> FixtureError:
         return FixtureError(message, file="world", field=show_path(path) or None)
 
-    def copy(value: Any, path: tuple[Any, ...], above: tuple[int, ...]) -> Any:
+    def copy(value: Any, path: FieldPath, above: tuple[int, ...]) -> Any:
         if isinstance(value, _LEAF):
             return value
         if isinstance(value, datetime):

@@ -9,11 +9,12 @@ always text, exactly as written.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import attrs
 
-__all__ = ["Marks", "NotYaml", "TextProblem", "core_type", "read_yaml"]
+__all__ = ["Marks", "NotYaml", "TextProblem", "core_type", "find_marks", "read_yaml"]
 
 Marks = dict[int, dict[Any, int]]
 """``id`` of a container -> its keys or indexes -> the line (from 1) that each stands on."""
@@ -80,6 +81,21 @@ class _Frame:
     merge: list[Any] = attrs.field(factory=list)
     merging: bool = False
     size: int = 1
+
+
+def find_marks(value: Any, marks: Marks, paths: Iterable[tuple[Any, ...]]) -> dict[tuple[Any, ...], int | None]:
+    """The line (from 1) of each path below ``value``, or of as much of the path as there is."""
+
+    def line_of(path: tuple[Any, ...]) -> int:
+        line, at = 1, value
+        for part in path:
+            found = marks.get(id(at), {}).get(part)
+            if found is None:
+                break
+            line, at = found, at[part]
+        return line
+
+    return {path: line_of(path) for path in paths}
 
 
 def read_yaml(text: str, max_depth: int) -> tuple[Any, Marks]:
