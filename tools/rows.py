@@ -29,13 +29,25 @@ class Row:
         return tuple(module.rstrip("/") for module in self.modules)
 
 
-_GROUND = ("errors", "codec", "forks", "loggers", "urls", "json_values", "safe_text", "weighted_cache", "_version")
+_GROUND = (
+    "errors",
+    "codec",
+    "forks",
+    "loggers",
+    "urls",
+    "json_values",
+    "safe_text",
+    "structuring",
+    "weighted_cache",
+    "_version",
+)
 
 ROWS = (
     Row(
         "ground",
         _GROUND,
-        "every exception; JSON and time as text; what JSON values equal; text that is safe to show; locks",
+        "every exception; JSON and time as text; what JSON values equal; text that is safe to show; "
+        "plain values as attrs classes; locks",
     ),
     Row("columns", ("table/",), "one table of columns, how types are inferred, and the frames and files made of it"),
     Row("what there is", ("meta/",), "fields and relations as declared, and how each entity is reached and written"),

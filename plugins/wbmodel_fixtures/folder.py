@@ -17,9 +17,10 @@ from urllib.parse import unquote
 import attrs
 
 from wbmodel.errors import FixtureError
+from wbmodel.structuring import show_path
 from wbmodel_fixtures.format import FORMAT_VERSION, PARTS
 from wbmodel_fixtures.json_text import read_json
-from wbmodel_fixtures.sources import SUFFIXES, Limits, Place, Source, read_text, show_path
+from wbmodel_fixtures.sources import SUFFIXES, Limits, Place, Source, read_text
 from wbmodel_fixtures.structure import structure
 from wbmodel_fixtures.yaml12 import TextProblem
 

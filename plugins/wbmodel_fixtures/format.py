@@ -5,11 +5,12 @@ value chooses among them.
 """
 
 import functools
-import re
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
 import attrs
+
+from wbmodel.structuring import AtLeast
 
 __all__ = [
     "CLASSES",
@@ -18,7 +19,6 @@ __all__ = [
     "ArtifactCollection",
     "ArtifactType",
     "ArtifactVersion",
-    "AtLeast",
     "Console",
     "ConsoleLine",
     "Declared",
@@ -39,13 +39,6 @@ __all__ = [
 ]
 
 FORMAT_VERSION = 1
-
-
-@attrs.frozen(repr=False)
-class AtLeast:
-    """The least number, or the least length of a text."""
-
-    least: int
 
 
 Name: TypeAlias = Annotated[str, AtLeast(1)]
@@ -69,12 +62,6 @@ class Declared:
 
     bare: ClassVar[bool] = False
     """Whether an id alone will do in a :class:`Keyed`."""
-
-    @classmethod
-    @functools.cache
-    def word(cls) -> str:
-        """The name in messages and in the schema: ``artifact_version`` of ``ArtifactVersion``."""
-        return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
 
     @classmethod
     @functools.cache

@@ -8,11 +8,10 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from wbmodel.structuring import FieldPath, nested_deeper
 from wbmodel_fixtures.yaml12 import NotYaml, TextProblem, read_yaml
 
 __all__ = ["find_lines", "read_json"]
-
-Path = tuple[Any, ...]
 
 _MAX_LOCATED = 8 * 1024 * 1024
 """Longer texts are not read a second time for the sake of line numbers."""
@@ -38,7 +37,7 @@ def read_json(text: str, max_depth: int) -> Any:
     deep = f"values are nested more than {max_depth} deep"
     try:
         value = json.loads(text, object_pairs_hook=_pairs)
-        if not _depth_over(value, max_depth):
+        if not nested_deeper(value, max_depth):
             return value
         problem = deep
     except json.JSONDecodeError as error:
@@ -57,7 +56,7 @@ def read_json(text: str, max_depth: int) -> Any:
     raise TextProblem(problem, None)
 
 
-def find_lines(text: str, paths: Collection[Path]) -> dict[Path, int | None]:
+def find_lines(text: str, paths: Collection[FieldPath]) -> dict[FieldPath, int | None]:
     """The line (from 1) of each path in a JSON text, or of as much of the path as there is. All are None where libyaml
     cannot read the text. One pass, which ends at the last of the paths."""
     if not _has_marks(text):
@@ -65,7 +64,7 @@ def find_lines(text: str, paths: Collection[Path]) -> dict[Path, int | None]:
     import yaml
 
     wanted = {prefix for path in paths for prefix in _prefixes(path)}
-    lines: dict[Path, int] = {}
+    lines: dict[FieldPath, int] = {}
     try:
         for path, line in _walk(text, wanted):
             lines[path] = line
@@ -82,12 +81,12 @@ def _has_marks(text: str) -> bool:
     return len(text) <= _MAX_LOCATED and yaml.__with_libyaml__ and not any(end in text for end in _MORE_LINE_ENDS)
 
 
-def _prefixes(path: Path) -> Iterator[Path]:
+def _prefixes(path: FieldPath) -> Iterator[FieldPath]:
     """The path and what leads to it, the longest first."""
     return (path[:length] for length in range(len(path), 0, -1))
 
 
-def _walk(text: str, wanted: Collection[Path]) -> Iterator[tuple[Path, int]]:
+def _walk(text: str, wanted: Collection[FieldPath]) -> Iterator[tuple[FieldPath, int]]:
     """The ``wanted`` paths and their lines. Only values that lead to one of them are gone into."""
     import yaml
 
@@ -104,7 +103,7 @@ def _walk(text: str, wanted: Collection[Path]) -> Iterator[tuple[Path, int]]:
                 if not depth:
                     return
 
-    def below(path: Path, start: Any) -> Iterator[tuple[Path, int]]:
+    def below(path: FieldPath, start: Any) -> Iterator[tuple[FieldPath, int]]:
         keys = type(start) is yaml.MappingStartEvent
         for index, event in enumerate(events):
             if type(event) in ends:
@@ -121,20 +120,3 @@ def _walk(text: str, wanted: Collection[Path]) -> Iterator[tuple[Path, int]]:
 
     root = next(event for event in events if type(event) in (*starts, yaml.ScalarEvent))
     return below((), root) if type(root) in starts else iter(())
-
-
-def _depth_over(value: Any, limit: int) -> bool:
-    """Whether lists and dicts are nested more than ``limit`` deep."""
-    level = [value] if isinstance(value, (dict, list)) else []
-    depth = 0
-    while level:
-        depth += 1
-        if depth > limit:
-            return True
-        below = []
-        for container in level:
-            for item in container.values() if isinstance(container, dict) else container:
-                if type(item) is dict or type(item) is list:
-                    below.append(item)
-        level = below
-    return False

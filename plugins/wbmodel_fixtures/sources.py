@@ -14,13 +14,11 @@ import attrs
 
 from wbmodel.codec import format_datetime
 from wbmodel.errors import FixtureError
+from wbmodel.structuring import FieldPath, show_path
 from wbmodel_fixtures.json_text import find_lines, read_json
 from wbmodel_fixtures.yaml12 import TextProblem, find_marks, read_yaml
 
-__all__ = ["SUFFIXES", "Limits", "Place", "Source", "inside", "read_bytes", "read_text", "show_path"]
-
-FieldPath = tuple[Any, ...]
-"""Keys and indexes that lead to a value."""
+__all__ = ["SUFFIXES", "Limits", "Place", "Source", "inside", "read_bytes", "read_text"]
 
 SUFFIXES = (".yaml", ".yml", ".json")
 """Endings of files that are read as worlds or parts of them."""
@@ -32,19 +30,6 @@ class Limits:
 
     max_bytes: int = 256 * 1024 * 1024
     max_depth: int = 100
-
-
-def show_path(path: FieldPath) -> str:
-    """``("runs", 3, "a.b")`` as ``runs[3]["a.b"]``."""
-    text = ""
-    for part in path:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        elif part and all(c.isalnum() or c in "_-" for c in part):
-            text += f".{part}" if text else part
-        else:
-            text += f'["{part}"]'
-    return text
 
 
 @attrs.define(slots=True, eq=False)

@@ -247,7 +247,7 @@ def _lines(spec: ReadSpec) -> slice:
 
 def _is_stream(given: Any) -> bool:
     # Looking a protocol up is slow, and filling a store asks this three times a run.
-    return isinstance(given, RowStream) or not isinstance(given, list) and isinstance(given, Stream)
+    return isinstance(given, RowStream) or (not isinstance(given, list) and isinstance(given, Stream))
 
 
 def history_of(given: Any) -> Stream:
