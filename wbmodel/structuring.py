@@ -81,11 +81,13 @@ class Form:
 class StrictConverter(Converter):
     """A cattrs converter, with detailed validation, that checks values and does not convert them.
 
-    ``forms`` adds types: origins of generic ones, or bases of attrs classes.
+    ``by_hand`` says that people write the values: unknown keys are refused, and a number where text is needed is told
+    with advice. ``forms`` adds types: origins of generic ones, or bases of attrs classes.
     """
 
-    def __init__(self, *, forbid_extra_keys: bool, forms: Mapping[Any, Form] | None = None) -> None:
-        super().__init__(detailed_validation=True, forbid_extra_keys=forbid_extra_keys)
+    def __init__(self, *, by_hand: bool, forms: Mapping[Any, Form] | None = None) -> None:
+        super().__init__(detailed_validation=True, forbid_extra_keys=by_hand)
+        self.by_hand = by_hand
         self._forms = {**_FORMS, **(forms or {})}
         self._bases = tuple(form for form in forms or () if attrs.has(form))
         for scalar in (str, bool, int):
@@ -190,7 +192,7 @@ def nested_deeper(value: Any, limit: int) -> bool:
 
 @functools.cache
 def _lenient() -> StrictConverter:
-    return StrictConverter(forbid_extra_keys=False)
+    return StrictConverter(by_hand=False)
 
 
 def lenient(value: Any, wanted: type[T], thing: str, place: FieldPath = (), error: type[Exception] = FieldError) -> T:
@@ -310,7 +312,7 @@ _FOUND = {str: "text", bool: "true or false", int: "a number", float: "a number"
 def _kind(value: Any) -> type:
     """The plain type of a value: a dict literal may hold instances of its subclasses."""
     kind = type(value)
-    return kind if kind in _FOUND or value is None else next(k for k in _FOUND if isinstance(value, k))
+    return kind if kind in _FOUND or value is None else next((k for k in _FOUND if isinstance(value, k)), kind)
 
 
 def _kinds(wanted: Any, converter: StrictConverter) -> tuple[type, ...]:
@@ -330,9 +332,9 @@ def _word(wanted: Any, converter: StrictConverter) -> str:
 
 def _mismatch(wanted: Any, value: Any, converter: StrictConverter) -> Mismatch:
     kind, word = _kind(value), _word(wanted, converter)
-    found = _FOUND.get(kind, "nothing")
+    found = "nothing" if value is None else _FOUND.get(kind, f"a {kind.__name__}")
     shown = f" {value!r}" if kind in (bool, int, float, str) and len(repr(value)) < 80 else ""
-    tail = "; put it in quotes" if word == "text" and kind in (bool, int, float) else ""
+    tail = "; put it in quotes" if converter.by_hand and word == "text" and kind in (bool, int, float) else ""
     return Mismatch(f"{word} is needed, and this is {found}{shown}{tail}")
 
 

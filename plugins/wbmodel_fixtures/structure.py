@@ -28,7 +28,7 @@ def _converter() -> StrictConverter:
         Keyed: Form((list, dict), "a list or a mapping", _keyed),
         Declared: Form((dict,), "a mapping", _class),
     }
-    return StrictConverter(forbid_extra_keys=True, forms=forms)
+    return StrictConverter(by_hand=True, forms=forms)
 
 
 def _keyed(wanted: Any, converter: StrictConverter) -> Hook:
