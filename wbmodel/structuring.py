@@ -265,7 +265,7 @@ def _choice(wanted: Any, converter: Converter) -> Hook:
 
     def choice(value: str, _: Any) -> str:
         if value not in words:
-            raise Mismatch(f"{value!r} is not known here{suggestion(value, words, 'known')}")
+            raise Mismatch(f"{value!r} is not allowed here{suggestion(value, words, 'known')}")
         return value
 
     return choice

@@ -75,7 +75,7 @@ def rows_of(value: Rows, place: Place, limits: Limits) -> Any:
 
 
 def lines_of(text: str) -> list[ConsoleLine]:
-    """Lines of text; a line end at the very end opens no empty line."""
+    """Lines of text; a final line end does not start another line."""
     lines = text.split("\n")
     if lines and not lines[-1]:
         lines.pop()

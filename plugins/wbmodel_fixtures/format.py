@@ -1,7 +1,7 @@
 """The format, declared once as attrs classes: reading, the JSON Schema and the reference tables all follow from them.
 
-An attribute has the name of its key. The members of a union differ in their outermost types, so that the type of a
-value chooses among them.
+An attribute has the name of its key. The members of a union have different outermost types, so the type of a value
+chooses among them.
 """
 
 import functools
@@ -49,10 +49,10 @@ Plain: TypeAlias = dict[str, Any]
 
 @attrs.define(eq=False, repr=False)
 class Declared:
-    """A mapping with known keys. An optional key with nothing behind it is as if it were absent."""
+    """A mapping with known keys. An optional key without a value counts as absent."""
 
     one_of: ClassVar[tuple[tuple[str, ...], ...]] = ()
-    """Groups of keys of which at most one may be given."""
+    """Groups of keys; at most one key of each may be given."""
 
     required_group: ClassVar[bool] = False
     """Whether one key of each group must be given."""
@@ -61,7 +61,7 @@ class Declared:
     """The key that a :class:`Keyed` takes for the id."""
 
     bare: ClassVar[bool] = False
-    """Whether an id alone will do in a :class:`Keyed`."""
+    """Whether a :class:`Keyed` may give an id alone."""
 
     @classmethod
     @functools.cache

@@ -1,5 +1,5 @@
-"""JSON text to plain values. ``json`` decides and supplies every value; the C YAML loader's marks say on which line the
-values stand that something is wrong with, since JSON is YAML."""
+"""JSON text to plain values. ``json`` decides and supplies every value. JSON is YAML, so the marks of the C YAML loader
+say on which line a wrong value is."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def read_json(text: str, max_depth: int) -> Any:
     except json.JSONDecodeError as error:
         raise TextProblem(f"this is not JSON: {error.msg} (column {error.colno})", error.lineno) from None
     except _Twice as error:
-        problem = f"key {error.args[0]!r} stands twice in one object"
+        problem = f"key {error.args[0]!r} appears twice in one object"
     except RecursionError:
         problem = deep
     except ValueError as error:

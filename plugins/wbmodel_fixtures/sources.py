@@ -1,4 +1,4 @@
-"""Where a world comes from: files and dict literals, read with limits, each able to say the line of any path in it."""
+"""Where a world comes from: files and dict literals, read within limits, which know the line of any path in them."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Source:
 
     @classmethod
     def of(cls, world: Any, limits: Limits, root: Path | None = None) -> Source:
-        """A dict literal as a source. The dict is copied; what a file could not say is refused."""
+        """A dict literal as a source. The dict is copied; values that a file cannot hold are refused."""
         return cls("world", _plain(world, limits.max_depth), None, root)
 
 
@@ -149,7 +149,7 @@ def read_text(file: Path, label: str, limits: Limits) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        # The codec counts from behind a byte order mark.
+        # The codec does not count a byte order mark.
         offset = error.start + (3 if data.startswith(b"\xef\xbb\xbf") else 0)
         line = data.count(b"\n", 0, offset) + 1
         raise FixtureError(

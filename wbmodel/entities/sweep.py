@@ -103,14 +103,14 @@ class Sweep(Written):
 
     @property
     def metric(self) -> str | None:
-        """The name of the metric that the sweep optimises, or None. Raises ``FieldError`` where ``config`` has
-        something else than a metric there."""
+        """The name of the metric that the sweep optimises, or None. Raises ``FieldError``, which names sweep and path,
+        where the metric in ``config`` is damaged."""
         return self._metric().name or None
 
     @property
     def goal(self) -> str:
         """``"min"`` or ``"max"``: what the sweep wants of its metric. A definition that does not say means min. Raises
-        as :attr:`metric` does."""
+        what :attr:`metric` raises."""
         return "max" if self._metric().goal == "maximize" else "min"
 
     def _metric(self) -> Metric:
