@@ -118,6 +118,13 @@ DEVIATIONS: tuple[Deviation, ...] = (
         ),
     ),
     Deviation(
+        reason="a section of a report that is not a mapping is a FieldError that says so, not an AttributeError",
+        part="querysets",
+        field="error",
+        before=r"^\[AttributeError|'str' object has no attribute 'get'",
+        after=r"FieldError|section: a mapping is needed",
+    ),
+    Deviation(
         reason="a slice of distinct results that is known to be empty is not asked for",
         part="querysets",
         field="sent|requests|warnings|error",

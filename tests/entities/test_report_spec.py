@@ -109,3 +109,8 @@ def test_real_specs(name: str) -> None:
         assert report.sections
         for index in range(len(report.sections)):
             report.runs(index).explain()
+
+
+def test_a_section_that_is_not_a_mapping() -> None:
+    with report_of({}), pytest.raises(FieldError, match="section: a mapping is needed, and this is text 'odd'"):
+        Report.objects.get(id="r").runs("odd")  # type: ignore[arg-type]

@@ -66,8 +66,9 @@ class Report(Written):
 
     @property
     def sections(self) -> list[dict[str, Any]]:
-        """The parts that show runs: ``panelGroups`` of older reports, the ``panel-grid`` blocks of newer ones. Raises
-        ``FieldError``, which names report and path, where the spec is damaged."""
+        """The parts that show runs: ``panelGroups`` of older reports, the ``panel-grid`` blocks of newer ones.
+
+        Raises ``FieldError``, which names report and path, where the spec is damaged."""
         from wbmodel.entities.report_spec import sections_of
 
         return [section for _, section in sections_of(self.spec, self._named())]

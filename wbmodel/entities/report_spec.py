@@ -118,7 +118,10 @@ def run_set(
             raise FieldError(f"{report} has {len(sections)} sections that show runs; there is no section {section}")
         place, given = sections[section]
     else:
-        place, given = next((found for found in sections if found[1] == section), (("section",), dict(section)))
+        whole: Any = section
+        if isinstance(whole, Mapping):
+            whole = dict(whole)
+        place, given = next((found for found in sections if found[1] == whole), (("section",), whole))
     read = lenient(given, _Section, report, place)
     if not read.run_sets:
         raise FieldError(f"{report}: the section at {show_path(place)} has no run set")

@@ -103,14 +103,16 @@ class Sweep(Written):
 
     @property
     def metric(self) -> str | None:
-        """The name of the metric that the sweep optimises, or None. Raises ``FieldError``, which names sweep and path,
-        where the metric in ``config`` is damaged."""
+        """The name of the metric that the sweep optimises, or None.
+
+        Raises ``FieldError``, which names sweep and path, where the metric in ``config`` is damaged."""
         return self._metric().name or None
 
     @property
     def goal(self) -> str:
-        """``"min"`` or ``"max"``: what the sweep wants of its metric. A definition that does not say means min. Raises
-        what :attr:`metric` raises."""
+        """``"min"`` or ``"max"``: what the sweep wants of its metric. A definition that does not say means min.
+
+        Raises what :attr:`metric` raises."""
         return "max" if self._metric().goal == "maximize" else "min"
 
     def _metric(self) -> Metric:
