@@ -32,13 +32,25 @@ class Row:
         return tuple(module.rstrip("/") for module in self.modules)
 
 
-_GROUND = ("errors", "codec", "forks", "loggers", "urls", "json_values", "safe_text", "weighted_cache", "_version")
+_GROUND = (
+    "errors",
+    "codec",
+    "forks",
+    "loggers",
+    "urls",
+    "json_values",
+    "safe_text",
+    "structuring",
+    "weighted_cache",
+    "_version",
+)
 
 ROWS = (
     Row(
         "ground",
         _GROUND,
-        "all exceptions, JSON and dates as text, equality of JSON values, text that is safe to show, fork-safe locks",
+        "all exceptions, JSON and dates as text, equality of JSON values, text that is safe to show, plain values as "
+        "attrs classes, fork-safe locks",
     ),
     Row("tables", ("table/",), "a table of columns, type inference, and the frames and files made from it"),
     Row("metadata", ("meta/",), "declared fields and relations, and how each entity is queried and written"),

@@ -15,7 +15,7 @@ __all__ = ["FixturesBackend", "world_from"]
 
 
 def __getattr__(name: str) -> Any:
-    # The plugin module is imported whenever anyone connects; the backend is not needed then.
+    # Every connect imports the plugin module, and few need this backend.
     if name in __all__:
         from wbmodel_fixtures import backend
 

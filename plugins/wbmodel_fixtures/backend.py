@@ -33,7 +33,7 @@ class FixturesBackend(EngineBackend):
     behave, for tests. ``max_bytes`` limits each file (default 256 MiB), ``max_depth`` nesting (default 100).
 
     Nothing is read before the first request, :attr:`world` or :meth:`load`. What is changed through a session is
-    changed in memory; only :meth:`save` writes. A world that is wrong raises :class:`~wbmodel.errors.FixtureError`.
+    changed in memory; only :meth:`save` writes. A bad world raises :class:`~wbmodel.errors.FixtureError`.
     """
 
     api_version = 0
@@ -113,7 +113,8 @@ class FixturesBackend(EngineBackend):
 
         Each file is replaced in one step. Comments and anchors of hand-written YAML are not kept. Histories and files
         that came from files beside the world and did not change stay there; saved elsewhere they are copied. Raises
-        :class:`~wbmodel.errors.FixtureError`, and :class:`~wbmodel.errors.ConfigurationError` where there is no place.
+        :class:`~wbmodel.errors.FixtureError`, and :class:`~wbmodel.errors.ConfigurationError` where there is nowhere
+        to write to.
         """
         from wbmodel_fixtures.folder import part_files
         from wbmodel_fixtures.save import save_file, save_folder
@@ -131,7 +132,7 @@ class FixturesBackend(EngineBackend):
             else:
                 target, home = self._path, True
             if home and len(self._files) == 1:
-                # A folder that holds all in its world file stays like that.
+                # A folder whose world file contains everything stays that way.
                 save_file(world, self._files[0])
             elif target.suffix.lower() in SUFFIXES and not target.is_dir():
                 save_file(world, target)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,9 +54,10 @@ class FileLines:
 def _checked(place: Place, name: str, limits: Limits) -> tuple[Path, str]:
     """A named file that exists and is within the limit, and what messages call it."""
     file = inside(place, name)
-    if not file.is_file():
+    status = file.stat()
+    if not stat.S_ISREG(status.st_mode):
         raise place.error(f"{name!r} is not a file")
-    size = file.stat().st_size
+    size = status.st_size
     if size > limits.max_bytes:
         raise place.error(f"{name!r} has {size:,} bytes, and at most {limits.max_bytes:,} are read (max_bytes)")
     source = place.source
@@ -73,7 +75,7 @@ def rows_of(value: Rows, place: Place, limits: Limits) -> Any:
 
 
 def lines_of(text: str) -> list[ConsoleLine]:
-    """Lines of text; a line end at the very end opens no empty line."""
+    """Lines of text; a final line end does not start another line."""
     lines = text.split("\n")
     if lines and not lines[-1]:
         lines.pop()

@@ -1,4 +1,4 @@
-"""A store as a world in the format: what ``fill`` reads back to the same records. What is a default is left out."""
+"""Writes a store as a world in the format, which ``fill`` reads back into the same records. Defaults are left out."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def dump_world(store: ListStore) -> dict[str, Any]:
 
 
 def _fields(cls: type[Declared], record: Record, *, but: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Keys of a class of the format that a record says something about."""
+    """The keys of a class of the format that a record has values for."""
     found: dict[str, Any] = {}
     for key, attr in cls.names():
         if key in but:
@@ -100,7 +100,7 @@ def _entity(entity: EntityRecord) -> dict[str, Any]:
 
 
 def dump_project(store: ListStore, project: ProjectRecord, keep: Keep, *, runs: bool = True) -> dict[str, Any]:
-    """A project with all that is in it; ``runs=False`` leaves its runs out."""
+    """A project with everything in it; ``runs=False`` leaves out its runs."""
     content = ("runs", "sweeps", "artifact_types", "artifacts", "reports")
     fields = _fields(Project, project, but=content)
     sweeps = {sweep.name: _sweep(sweep) for sweep in store.sweeps(project)}

@@ -1,4 +1,4 @@
-"""From things of the format to record fields: keys renamed, places and copies kept."""
+"""Turns things of the format into record fields: renames keys, and copies what may be shared."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from wbmodel_fixtures.sources import Place
 __all__ = ["FIRST_DATE", "copied", "fields_of", "placed"]
 
 FIRST_DATE = datetime(2020, 1, 1, tzinfo=timezone.utc)
-"""The date of what has no ``created_at``; runs count minutes from it, in the order of the file."""
+"""The date of things without ``created_at``; runs count minutes from it, in the order of the file."""
 
 T = TypeVar("T", bound=Declared)
 
 
 def fields_of(thing: Declared, place: Place, *, but: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Record fields of a thing: keys renamed, what is not given left out, values copied where YAML aliases may share
-    them. ``but`` are keys handled elsewhere."""
+    """Record fields of a thing, under the record's names. Absent keys are left out, and values that YAML aliases may
+    share are copied. ``but`` names keys that are handled elsewhere."""
     found: dict[str, Any] = {}
     shared = place.source.may_share
     for key, attr in thing.names():

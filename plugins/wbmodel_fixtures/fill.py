@@ -1,5 +1,5 @@
-"""Checked parts of a world into a ``MemoryStore``: names become references, dates become datetimes, and whatever
-names something that is not there is an error with its line."""
+"""Fills a ``MemoryStore`` from the checked parts of a world. Names become references; a name that refers to nothing is
+an error with its line."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ __all__ = ["VIEWER", "FilledWorld", "fill"]
 T = TypeVar("T")
 
 VIEWER = "viewer"
-"""The user who asks in a world that knows no users."""
+"""The viewer of a world without users."""
 
 
 @attrs.define(slots=True, eq=False)
 class FilledWorld:
-    """A filled store, and by node id how the content of runs and artifacts was given, for writing it back."""
+    """A filled store and, by node id, how runs and artifacts gave their content, so that it can be written back."""
 
     store: MemoryStore
     given: dict[str, Given] = attrs.field(factory=dict)
@@ -64,7 +64,7 @@ class _Filler:
             at = place / "entities" / name / "projects"
             for project, content in (entity.projects or {}).items():
                 self._add_project(name, project, content, at / project)
-        # Projects first: runs of a later file may name their sweeps.
+        # Projects first: runs in another file may name their sweeps.
         for part in sorted(self._parts[1:], key=lambda part: part.kind == "runs"):
             self._add_part(part)
         self._artifacts.fill()
@@ -92,7 +92,7 @@ class _Filler:
             if isinstance(viewer, str) and self._store.user(viewer) is None:
                 raise (place / "viewer").error(f"{viewer!r} is not a user{suggestion(viewer, seen, 'users')}")
             return
-        # Without a list of users, whoever is named as viewer, member or owner of an entity is one.
+        # Without a list of users, every viewer, member or owner of an entity that is named is a user.
         names = [viewer] if isinstance(viewer, str) else []
         for entity_name, entity in entities.items():
             names += entity.members or []
@@ -140,7 +140,7 @@ class _Filler:
         name = viewer.username if isinstance(viewer, User) else viewer
         user = self._store.user(name) if name else next(iter(self._store.users()), None)
         if user is None:
-            # A world without people still needs someone who asks: a stand-in whose default is the first entity.
+            # A world without users still needs a viewer: a stand-in whose default entity is the first one.
             taken = {e.name for e in self._store.entities()}
             username = next(n for n in (VIEWER, *(f"{VIEWER}-{i}" for i in range(2, 1000))) if n not in taken)
             user = self._store.add_user(username, created_at=FIRST_DATE)
@@ -255,6 +255,6 @@ def _unique(kind: str, items: Iterator[tuple[str, T, Place]]) -> Iterator[tuple[
     seen: dict[str, Place] = {}
     for name, thing, place in items:
         if name in seen:
-            raise place.error(f"{kind} {name!r} stands here twice; first at {seen[name]}")
+            raise place.error(f"{kind} {name!r} appears twice; first at {seen[name]}")
         seen[name] = place
         yield name, thing, place

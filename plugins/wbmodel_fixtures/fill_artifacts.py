@@ -1,4 +1,4 @@
-"""Artifacts of a world into the store: collections, versions, portfolios, and the edges between them and runs."""
+"""Fills a store with a world's artifacts: collections, versions, portfolios, and the edges between them and runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["ArtifactFiller"]
 
 
 class ArtifactFiller:
-    """Takes notes while projects and runs are added, and adds the artifacts when all that they may name is there."""
+    """Takes notes while projects and runs are added, then adds the artifacts, which may refer to any of them."""
 
     def __init__(self, store: MemoryStore, given: dict[str, Given], limits: Limits) -> None:
         self._store = store
@@ -61,7 +61,7 @@ class ArtifactFiller:
         for name, item in (given.artifacts or {}).items():
             at = place / "artifacts" / name
             if ":" in name:
-                raise at.error(f"the name {name!r} holds a colon, which parts a name from its version")
+                raise at.error(f"the name {name!r} contains a colon, which separates a name from its version")
             fields = {"created_at": FIRST_DATE, **fields_of(item, at, but=("versions",))}
             collection = self._store.add_collection(project, name, **fields)
             self._add_versions(collection, item.versions or [], at / "versions")
@@ -74,13 +74,13 @@ class ArtifactFiller:
             number = self._number(version.version, max(numbers, default=-1) + 1, at)
             if number in numbers:
                 first = numbers[number]
-                raise at.error(f"version v{number} of {collection.name!r} stands here twice; first at {first}")
+                raise at.error(f"version v{number} of {collection.name!r} appears twice; first at {first}")
             numbers[number] = at
             for turn, alias in enumerate(version.aliases or ()):
                 here = at / "aliases" / turn
                 if alias in holders:
                     raise here.error(
-                        f"alias {alias!r} of {collection.name!r} stands here twice; first at {holders[alias][1]}"
+                        f"alias {alias!r} of {collection.name!r} appears twice; first at {holders[alias][1]}"
                     )
                 if alias[:1] == "v" and alias[1:].isdecimal():
                     raise here.error(f"alias {alias!r} looks like a version number; use version: {alias}")
@@ -98,7 +98,7 @@ class ArtifactFiller:
     def _loggers(
         self, collection: CollectionRecord, holders: Mapping[str, tuple[int, Place]]
     ) -> dict[int, tuple[RunRecord, Place]]:
-        """Which runs say that they logged which version of ``collection``."""
+        """Which run lists which version of ``collection`` as logged."""
         project = collection.project
         found: dict[int, tuple[RunRecord, Place]] = {}
         for run, name, at in self._logged.get(project, ()):
@@ -113,7 +113,7 @@ class ArtifactFiller:
                 continue
             if number in found and found[number][0] is not run:
                 other, place = found[number]
-                raise at.error(f"{name!r} was logged by one run; run {other.name!r} says so too, at {place}")
+                raise at.error(f"{name!r} can be logged by only one run; run {other.name!r} logged it too, at {place}")
             found[number] = (run, at)
         return found
 
@@ -137,12 +137,12 @@ class ArtifactFiller:
         noted: tuple[RunRecord, Place] | None,
     ) -> None:
         if given.link is not None:
-            raise (place / "link").error("only a portfolio holds links (kind: portfolio)")
+            raise (place / "link").error("only a portfolio has links (kind: portfolio)")
         fields = fields_of(given, place, but=("version", "aliases", "link", "files", "logged_by", "user"))
         run = self._logger(collection.project, given.logged_by, place / "logged_by")
         if noted is not None and run is not None and noted[0] is not run:
             raise (place / "logged_by").error(
-                f"run {run.name!r} is named here, but run {noted[0].name!r} says that it logged this, at {noted[1]}"
+                f"run {run.name!r} is named here, but run {noted[0].name!r} lists this version as logged, at {noted[1]}"
             )
         content: Given = {}
         files = {}
@@ -152,7 +152,7 @@ class ArtifactFiller:
         logged_by: RunRecord | UserRecord | None = run or (noted[0] if noted else None)
         if given.user is not None:
             if noted is not None:
-                raise (place / "user").error(f"run {noted[0].name!r} says that it logged this, at {noted[1]}")
+                raise (place / "user").error(f"run {noted[0].name!r} lists this version as logged, at {noted[1]}")
             logged_by = self._store.user(given.user)
             if logged_by is None:
                 names = [u.username for u in self._store.users()]
@@ -181,7 +181,7 @@ class ArtifactFiller:
     def _add_link(self, portfolio: CollectionRecord, given: ArtifactVersion, aliases: list[str], place: Place) -> None:
         odd = sorted(fields_of(given, place, but=("aliases", "link")))
         if odd:
-            raise (place / odd[0]).error(f"a portfolio's version is a link, which has no {odd[0]!r}")
+            raise (place / odd[0]).error(f"a portfolio's version is a link, and a link cannot have {odd[0]!r}")
         target = given.link
         if target is None:
             raise place.error("a portfolio's version needs the key 'link'")
@@ -201,7 +201,7 @@ class ArtifactFiller:
     def _find(self, project: ProjectRecord, name: str, place: Place) -> ArtifactRecord:
         head, _, alias = name.rpartition(":")
         if not head:
-            raise place.error(f"{name!r} names no version; write collection:v0 or collection:alias")
+            raise place.error(f"{name!r} does not name a version; write collection:v0 or collection:alias")
         candidates: list[tuple[ProjectRecord | None, str]] = [(project, head)]
         if "/" in head:
             first, rest = head.split("/", 1)

@@ -1,9 +1,9 @@
 """Which files make up a world, and the check of each against the format.
 
 The rule: one file is a world by itself. A folder holds ``world.yaml`` (or ``.yml``, ``.json``); it may hold
-``entities/<entity>/<project>.yaml`` with what else would stand under ``projects: <project>:``, and
+``entities/<entity>/<project>.yaml`` with what would otherwise be under ``projects: <project>:``, and
 ``entities/<entity>/<project>/runs/*.yaml`` (or ``.jsonl``, one run a line) with more runs, taken in the order of file
-names. Nothing else is read unless one of these files names it. File names are percent-encoded names.
+names. Other files are read only if one of these names them. File names are percent-encoded names.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from urllib.parse import unquote
 import attrs
 
 from wbmodel.errors import FixtureError
+from wbmodel.structuring import show_path
 from wbmodel_fixtures.format import FORMAT_VERSION, PARTS
 from wbmodel_fixtures.json_text import read_json
-from wbmodel_fixtures.sources import SUFFIXES, Limits, Place, Source, read_text, show_path
+from wbmodel_fixtures.sources import SUFFIXES, Limits, Place, Source, read_text
 from wbmodel_fixtures.structure import structure
 from wbmodel_fixtures.yaml12 import TextProblem
 
@@ -30,8 +31,8 @@ _SHOWN = 10
 
 @attrs.frozen(slots=True)
 class Part:
-    """A file of a world: the world itself, a project, or a list of runs. ``content`` is that as classes of the format,
-    and None where the file is empty."""
+    """A file of a world: the world itself, a project, or a list of runs. ``content`` is its content as classes
+    of the format, or None where the file is empty."""
 
     kind: str
     place: Place
@@ -51,14 +52,14 @@ def find_world(path: Path) -> tuple[Path, Path]:
         return path, path.parent
     found = [path / f"world{suffix}" for suffix in SUFFIXES if (path / f"world{suffix}").exists()]
     if not found:
-        raise FixtureError("the folder holds no world.yaml, world.yml or world.json", file=shown)
+        raise FixtureError("the folder has no world.yaml, world.yml or world.json", file=shown)
     if len(found) > 1:
-        raise FixtureError(f"the folder holds both {found[0].name} and {found[1].name}; one is needed", file=shown)
+        raise FixtureError(f"the folder has both {found[0].name} and {found[1].name}; one is needed", file=shown)
     return found[0], path
 
 
 def read_parts(world: Source | Path, limits: Limits) -> list[Part]:
-    """Read and check all files of a world. Everything that is wrong in them is in one :class:`FixtureError`."""
+    """Read and check all files of a world. One :class:`FixtureError` tells everything that is wrong in them."""
     if isinstance(world, Source):
         parts = [Part("world", Place(world))]
     else:
@@ -146,6 +147,7 @@ def _checked(part: Part) -> tuple[Any, list[tuple[Place, str]]]:
         elif isinstance(version, int) and version > FORMAT_VERSION:
             message = f"this world is in version {version} of the format, and this wbmodel reads {FORMAT_VERSION}"
             found.append((("wbmodel",), message))
+    source.find_lines(path for path, _ in found)
     found.sort(key=lambda problem: source.line(problem[0]) or 0)
     return content, [(Place(source, path), message) for path, message in found]
 

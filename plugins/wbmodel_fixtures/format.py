@@ -1,17 +1,16 @@
 """The format, declared once as attrs classes: reading, the JSON Schema and the reference tables all follow from them.
 
-An attribute has the name of its key. The members of a union differ in their outermost types, so that the type of a
-value chooses among them.
+An attribute has the name of its key. The members of a union have different outermost types, so the type of a value
+chooses among them.
 """
 
-from __future__ import annotations
-
 import functools
-import re
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Generic, Literal, TypeAlias, TypeVar
 
 import attrs
+
+from wbmodel.structuring import AtLeast
 
 __all__ = [
     "CLASSES",
@@ -20,7 +19,6 @@ __all__ = [
     "ArtifactCollection",
     "ArtifactType",
     "ArtifactVersion",
-    "AtLeast",
     "Console",
     "ConsoleLine",
     "Declared",
@@ -43,25 +41,18 @@ __all__ = [
 FORMAT_VERSION = 1
 
 
-@attrs.frozen(slots=True)
-class AtLeast:
-    """The least number, or the least length of a text."""
-
-    least: int
-
-
 Name: TypeAlias = Annotated[str, AtLeast(1)]
 Names: TypeAlias = list[Name]
 Count: TypeAlias = Annotated[int, AtLeast(0)]
 Plain: TypeAlias = dict[str, Any]
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(eq=False, repr=False)
 class Declared:
-    """A mapping with known keys. An optional key with nothing behind it is as if it were absent."""
+    """A mapping with known keys. An optional key without a value counts as absent."""
 
     one_of: ClassVar[tuple[tuple[str, ...], ...]] = ()
-    """Groups of keys of which at most one may be given."""
+    """Groups of keys; at most one key of each may be given."""
 
     required_group: ClassVar[bool] = False
     """Whether one key of each group must be given."""
@@ -70,13 +61,7 @@ class Declared:
     """The key that a :class:`Keyed` takes for the id."""
 
     bare: ClassVar[bool] = False
-    """Whether an id alone will do in a :class:`Keyed`."""
-
-    @classmethod
-    @functools.cache
-    def word(cls) -> str:
-        """The name in messages and in the schema: ``artifact_version`` of ``ArtifactVersion``."""
-        return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
+    """Whether a :class:`Keyed` may give an id alone."""
 
     @classmethod
     @functools.cache
@@ -112,7 +97,7 @@ def _who() -> Any:
     return key("username of a known user")
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(eq=False, repr=False)
 class RowsFile(Declared):
     """Rows in a file beside this one; its path is relative to this file."""
 
@@ -126,14 +111,14 @@ class RowsFile(Declared):
 Rows: TypeAlias = list[Plain] | RowsFile
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(eq=False, repr=False)
 class TextFile(Declared):
     """Text in a file beside this one."""
 
     path: Name = key("the file", required=True)
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(eq=False, repr=False)
 class ConsoleLine(Declared):
     """One line of the terminal."""
 
@@ -146,7 +131,7 @@ class ConsoleLine(Declared):
 Console: TypeAlias = str | list[str | ConsoleLine] | TextFile
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(eq=False, repr=False)
 class File(Declared):
     """Bytes of a run or an artifact version, or where they are."""
 
@@ -166,7 +151,7 @@ class File(Declared):
 Files: TypeAlias = dict[Name, str | File]
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(eq=False, repr=False)
 class User(Declared):
     """A person or service account."""
 
@@ -189,7 +174,7 @@ RunState: TypeAlias = Literal[
 ]
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(eq=False, repr=False)
 class Run(Declared):
     """A run. config and summary are plain values, as a script would log them."""
 
@@ -230,7 +215,7 @@ class Run(Declared):
 SweepState: TypeAlias = Literal["PENDING", "RUNNING", "PAUSED", "FINISHED", "CANCELED", "CRASHED", "FAILED"]
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(eq=False, repr=False)
 class Sweep(Declared):
     """A sweep; its runs name it."""
 
@@ -248,7 +233,7 @@ class Sweep(Declared):
     scheduler: str | None = key("state of a scheduler")
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(eq=False, repr=False)
 class ArtifactVersion(Declared):
     """One version of an artifact; in a portfolio, a link to one."""
 
@@ -271,7 +256,7 @@ class ArtifactVersion(Declared):
     one_of = (("logged_by", "user"),)
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(eq=False, repr=False)
 class ArtifactCollection(Declared):
     """All versions of one artifact (a sequence), or a list of links to versions (a portfolio)."""
 
@@ -284,7 +269,7 @@ class ArtifactCollection(Declared):
     updated_at: datetime | None = _changed()
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(eq=False, repr=False)
 class ArtifactType(Declared):
     """A type of artifact; needed only for a description or for a type without artifacts."""
 
@@ -293,7 +278,7 @@ class ArtifactType(Declared):
     updated_at: datetime | None = _changed()
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(eq=False, repr=False)
 class Report(Declared):
     """A report."""
 
@@ -312,7 +297,7 @@ class Report(Declared):
     one_of = (("name", "title"), ("spec", "blocks"), ("draft", "type"))
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(eq=False, repr=False)
 class Project(Declared):
     """A project."""
 
@@ -332,7 +317,7 @@ class Project(Declared):
     reports: Keyed[Report] | None = key("a list, or a mapping from ids")
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(eq=False, repr=False)
 class Entity(Declared):
     """A team, or the own space of a user."""
 
@@ -344,7 +329,7 @@ class Entity(Declared):
     projects: dict[Name, Project | None] | None = key("by name")
 
 
-@attrs.define(slots=True, eq=False)
+@attrs.define(eq=False, repr=False)
 class World(Declared):
     """A wbmodel fixtures world."""
 

@@ -1,15 +1,17 @@
-"""JSON text to plain values. ``json`` decides and supplies every value; the lines of what is wrong come from the YAML
-reader, since JSON is YAML."""
+"""JSON text to plain values. ``json`` decides and supplies every value. JSON is YAML, so the marks of the C YAML loader
+say on which line a wrong value is."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Collection, Iterator
 from typing import Any
 
-from wbmodel_fixtures.yaml12 import Marks, NotYaml, TextProblem, read_yaml
+from wbmodel.structuring import FieldPath, nested_deeper
+from wbmodel_fixtures.yaml12 import NotYaml, TextProblem, read_yaml
 
-__all__ = ["locate", "read_json"]
+__all__ = ["find_lines", "read_json"]
 
 _MAX_LOCATED = 8 * 1024 * 1024
 """Longer texts are not read a second time for the sake of line numbers."""
@@ -35,49 +37,86 @@ def read_json(text: str, max_depth: int) -> Any:
     deep = f"values are nested more than {max_depth} deep"
     try:
         value = json.loads(text, object_pairs_hook=_pairs)
-        if not _depth_over(value, max_depth):
+        if not nested_deeper(value, max_depth):
             return value
         problem = deep
     except json.JSONDecodeError as error:
         raise TextProblem(f"this is not JSON: {error.msg} (column {error.colno})", error.lineno) from None
     except _Twice as error:
-        problem = f"key {error.args[0]!r} stands twice in one object"
+        problem = f"key {error.args[0]!r} appears twice in one object"
     except RecursionError:
         problem = deep
     except ValueError as error:
         raise TextProblem(f"this JSON cannot be read: {error}", None) from None
-    # The YAML reader refuses the same, and knows the lines.
-    locate(text, max_depth)
+    if _has_marks(text):
+        try:
+            read_yaml(text, max_depth)  # refuses the same, and knows the lines
+        except NotYaml:
+            pass
     raise TextProblem(problem, None)
 
 
-def locate(text: str, max_depth: int) -> tuple[Any, Marks] | None:
-    """A tree with the containers of a JSON text, and the lines in it; None where libyaml cannot read the text.
-
-    Raises :class:`TextProblem` with its line for duplicate keys and nesting.
-    """
+def find_lines(text: str, paths: Collection[FieldPath]) -> dict[FieldPath, int | None]:
+    """The line (from 1) of each path in a JSON text, or of as much of the path as there is. All are None where libyaml
+    cannot read the text. One pass, which ends at the last of the paths."""
+    if not _has_marks(text):
+        return dict.fromkeys(paths)
     import yaml
 
-    if len(text) <= _MAX_LOCATED and yaml.__with_libyaml__ and not any(end in text for end in _MORE_LINE_ENDS):
-        try:
-            return read_yaml(text, max_depth)
-        except NotYaml:
-            pass  # such as a character beyond U+FFFF that is written as two escapes
-    return None
+    wanted = {prefix for path in paths for prefix in _prefixes(path)}
+    lines: dict[FieldPath, int] = {}
+    try:
+        for path, line in _walk(text, wanted):
+            lines[path] = line
+            if len(lines) == len(wanted):
+                break
+    except yaml.YAMLError:
+        return dict.fromkeys(paths)  # such as a character beyond U+FFFF that is written as two escapes
+    return {path: next((lines[prefix] for prefix in _prefixes(path) if prefix in lines), 1) for path in paths}
 
 
-def _depth_over(value: Any, limit: int) -> bool:
-    """Whether lists and dicts are nested more than ``limit`` deep."""
-    level = [value] if isinstance(value, (dict, list)) else []
-    depth = 0
-    while level:
-        depth += 1
-        if depth > limit:
-            return True
-        below = []
-        for container in level:
-            for item in container.values() if isinstance(container, dict) else container:
-                if type(item) is dict or type(item) is list:
-                    below.append(item)
-        level = below
-    return False
+def _has_marks(text: str) -> bool:
+    import yaml
+
+    return len(text) <= _MAX_LOCATED and yaml.__with_libyaml__ and not any(end in text for end in _MORE_LINE_ENDS)
+
+
+def _prefixes(path: FieldPath) -> Iterator[FieldPath]:
+    """The path and what leads to it, the longest first."""
+    return (path[:length] for length in range(len(path), 0, -1))
+
+
+def _walk(text: str, wanted: Collection[FieldPath]) -> Iterator[tuple[FieldPath, int]]:
+    """The ``wanted`` paths and their lines. Only values that lead to one of them are gone into."""
+    import yaml
+
+    starts, ends = (yaml.MappingStartEvent, yaml.SequenceStartEvent), (yaml.MappingEndEvent, yaml.SequenceEndEvent)
+    leading = {path[:-1] for path in wanted}
+    events: Iterator[Any] = iter(yaml.CLoader(text).get_event, None)
+
+    def skip() -> None:
+        depth = 1
+        for event in events:
+            kind = type(event)
+            if kind is not yaml.ScalarEvent:
+                depth += 1 if kind in starts else -1
+                if not depth:
+                    return
+
+    def below(path: FieldPath, start: Any) -> Iterator[tuple[FieldPath, int]]:
+        keys = type(start) is yaml.MappingStartEvent
+        for index, event in enumerate(events):
+            if type(event) in ends:
+                return
+            part, value = (event.value, next(events)) if keys else (index, event)
+            here = (*path, part)
+            if here in wanted:
+                yield here, event.start_mark.line + 1
+            if type(value) in starts:
+                if here in leading:
+                    yield from below(here, value)
+                else:
+                    skip()
+
+    root = next(event for event in events if type(event) in (*starts, yaml.ScalarEvent))
+    return below((), root) if type(root) in starts else iter(())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 import re
@@ -26,8 +25,8 @@ _NAMES |= {"infinity": math.inf, "+infinity": math.inf, "-infinity": -math.inf}
 @attrs.define(slots=True, eq=False)
 class LazyRows:
     """A callable for ``history=`` and ``events=`` of a run: reads ``file`` when called, and raises
-    :class:`FixtureError` with the line of what is wrong in it. ``given`` is how the world
-    named the file (``{"csv": "x.csv"}``)."""
+    :class:`FixtureError` with the line of what is wrong in it. ``given`` is how the world named the file
+    (``{"csv": "x.csv"}``)."""
 
     file: Path
     label: str
@@ -49,8 +48,10 @@ def _number(cell: str) -> int | float | None:
 
 
 def read_csv(text: str, label: str) -> list[dict[str, Any]]:
-    """Rows of CSV text with a header. A column is numbers when each of its cells is one, else text; an empty cell is
-    an absent value."""
+    """Rows of CSV text with a header. A column whose cells are all numbers is read as numbers, any other as text; an
+    empty cell is an absent value."""
+    import csv
+
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     columns: list[list[str]] = []
     header: list[str] = []
@@ -62,7 +63,7 @@ def read_csv(text: str, label: str) -> list[dict[str, Any]]:
                 header = cells
                 twice = {name for name in cells if cells.count(name) > 1}
                 if twice or "" in cells:
-                    what = f"column {min(twice)!r} stands here twice" if twice else "a column has no name"
+                    what = f"column {min(twice)!r} appears twice" if twice else "a column has no name"
                     raise FixtureError(what, file=label, line=1)
                 columns = [[] for _ in header]
                 continue
@@ -87,9 +88,9 @@ def read_csv(text: str, label: str) -> list[dict[str, Any]]:
 
 
 def read_jsonl(text: str, label: str) -> list[dict[str, Any]]:
-    """Rows of text with one JSON object a line; blank lines are skipped, bare NaN and Infinity are numbers."""
+    """Rows of text with one JSON object per line; blank lines are skipped, bare NaN and Infinity are numbers."""
     rows: list[dict[str, Any]] = []
-    # Not splitlines(): JSON strings may hold U+2028 and its like, which are no line ends here.
+    # Not splitlines(): JSON strings may hold U+2028 and its like, which do not end a line here.
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue

@@ -22,7 +22,7 @@ from wbmodel_fixtures.sources import SUFFIXES
 __all__ = ["save_file", "save_folder", "to_json", "to_yaml"]
 
 _INLINE = 4096
-"""Files of at most so many bytes stand in the world file itself, also in a folder."""
+"""Files of up to this many bytes are written into the world file itself, in a folder too."""
 
 
 def to_yaml(value: Any) -> str:
@@ -38,7 +38,7 @@ def to_yaml(value: Any) -> str:
             return True
 
         def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
-            # What either version of YAML takes for something else than text must not stand there plain.
+            # Text that either version of YAML would take for something else must be quoted.
             if kind is yaml.ScalarNode and implicit[0]:
                 core = core_type(value)
                 if core != "str":
@@ -67,7 +67,7 @@ def to_json(value: Any) -> str:
 
 
 def _write(file: Path, data: str | bytes) -> None:
-    """Replace ``file`` by ``data`` in one step: whoever reads sees the old content or the new."""
+    """Replace ``file`` by ``data`` in one step: a reader sees either the old content or the new."""
     temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -169,14 +169,14 @@ def save_file(world: FilledWorld, file: Path) -> list[Path]:
 
 def save_folder(world: FilledWorld, root: Path, suffix: str = ".yaml", old: list[Path] | None = None) -> list[Path]:
     """Write the world into a folder: ``world``, one file for each project, its runs, and what is large beside them.
-    Files of ``old`` that are no part of the world any more are removed at the end. Returns the files of the world."""
+    Files of ``old`` that no longer belong to the world are removed at the end. Returns the files of the world."""
     store = world.store
     value = dump_world(store)
     files: list[tuple[Path, str | bytes]] = []
     parts: list[Path] = []
     for entity in store.entities():
         for project in store.projects(entity):
-            # The name alone keeps the order; what is in the project stands in its own file.
+            # The name alone keeps the order; the project's content is in its own file.
             value["entities"][entity.name].setdefault("projects", {})[project.name] = None
             below = root / "entities" / segment(entity.name)
             data = below / segment(project.name)
@@ -192,7 +192,7 @@ def save_folder(world: FilledWorld, root: Path, suffix: str = ".yaml", old: list
             files.append((parts[-1], _text(content, suffix)))
     parts.append(root / f"world{suffix}")
     files.append((parts[-1], _text(value, suffix)))
-    # Everything is text by now: an error in it has left the folder as it was.
+    # Nothing was written so far: an error until here leaves the folder as it was.
     for file, text in files:
         _write(file, text)
     now = {os.path.realpath(part) for part in parts}

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import attrs
 
+from wbmodel.structuring import word_of
 from wbmodel_fixtures.format import CLASSES, PARTS, Declared, Keyed
 
 __all__ = ["json_schema", "reference"]
@@ -34,7 +35,7 @@ def _described(wanted: Any) -> tuple[dict[str, Any], str]:
     if wanted in _SCALARS:
         return _SCALARS[wanted]
     if origin is None:
-        return {"$ref": f"#/$defs/{wanted.word()}"}, f"[{wanted.word()}](#{wanted.word()})"
+        return {"$ref": f"#/$defs/{word_of(wanted)}"}, f"[{word_of(wanted)}](#{word_of(wanted)})"
     if origin is Literal:
         return {"enum": list(args)}, ", ".join(f"`{word}`" for word in args)
     if origin in (Union, UnionType):
@@ -58,7 +59,7 @@ def _described(wanted: Any) -> tuple[dict[str, Any], str]:
 
 
 def _fields(cls: type[Declared]) -> tuple[attrs.Attribute[Any], ...]:
-    found: tuple[attrs.Attribute[Any], ...] = attrs.fields(attrs.resolve_types(cls))
+    found: tuple[attrs.Attribute[Any], ...] = attrs.fields(cls)
     return found
 
 
@@ -93,7 +94,7 @@ def json_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "wbmodel fixtures world",
         "$ref": "#/$defs/world",
-        "$defs": {**{cls.word(): _definition(cls) for cls in CLASSES}, "runs": _described(PARTS["runs"])[0]},
+        "$defs": {**{word_of(cls): _definition(cls) for cls in CLASSES}, "runs": _described(PARTS["runs"])[0]},
     }
 
 
@@ -101,7 +102,14 @@ def reference() -> str:
     """The reference tables of all keys, as Markdown."""
     lines: list[str] = []
     for cls in CLASSES:
-        lines += [f"### {cls.word()}", "", inspect.getdoc(cls) or "", "", "| key | value | meaning |", "|---|---|---|"]
+        lines += [
+            f"### {word_of(cls)}",
+            "",
+            inspect.getdoc(cls) or "",
+            "",
+            "| key | value | meaning |",
+            "|---|---|---|",
+        ]
         for field in _fields(cls):
             word = _described(field.type)[1] + (", required" if _required(field) else "")
             lines.append(f"| `{field.name}` | {word} | {field.metadata['doc']} |")

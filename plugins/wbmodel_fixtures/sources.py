@@ -1,10 +1,10 @@
-"""Where a world comes from: files and dict literals, read with limits, each able to say the line of any path in it."""
+"""Where a world comes from: files and dict literals, read within limits, which know the line of any path in them."""
 
 from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -14,10 +14,11 @@ import attrs
 
 from wbmodel.codec import format_datetime
 from wbmodel.errors import FixtureError
-from wbmodel_fixtures.json_text import locate, read_json
-from wbmodel_fixtures.yaml12 import Marks, TextProblem, read_yaml
+from wbmodel.structuring import FieldPath, show_path
+from wbmodel_fixtures.json_text import find_lines, read_json
+from wbmodel_fixtures.yaml12 import TextProblem, find_marks, read_yaml
 
-__all__ = ["SUFFIXES", "Limits", "Place", "Source", "inside", "read_bytes", "read_text", "show_path"]
+__all__ = ["SUFFIXES", "Limits", "Place", "Source", "inside", "read_bytes", "read_text"]
 
 SUFFIXES = (".yaml", ".yml", ".json")
 """Endings of files that are read as worlds or parts of them."""
@@ -29,19 +30,6 @@ class Limits:
 
     max_bytes: int = 256 * 1024 * 1024
     max_depth: int = 100
-
-
-def show_path(path: tuple[Any, ...]) -> str:
-    """``("runs", 3, "a.b")`` as ``runs[3]["a.b"]``."""
-    text = ""
-    for part in path:
-        if isinstance(part, int):
-            text += f"[{part}]"
-        elif part and all(c.isalnum() or c in "_-" for c in part):
-            text += f".{part}" if text else part
-        else:
-            text += f'["{part}"]'
-    return text
 
 
 @attrs.define(slots=True, eq=False)
@@ -56,23 +44,28 @@ class Source:
     file: Path | None = None
     root: Path | None = None
     may_share: bool = False
-    _located: tuple[Any, Marks] | None = attrs.field(default=None, alias="located")
-    _locate: Callable[[], tuple[Any, Marks] | None] | None = attrs.field(default=None, alias="locate")
+    _find_lines: Callable[[Collection[FieldPath]], dict[FieldPath, int | None]] = attrs.field(
+        default=dict.fromkeys, alias="find_lines"
+    )
+    _lines: dict[FieldPath, int | None] = attrs.field(factory=dict, init=False)
+    _real_root: Path | None = None
 
-    def line(self, path: tuple[Any, ...]) -> int | None:
+    def real_root(self) -> Path | None:
+        """The root without symbolic links, looked up once for all the files that this one names."""
+        if self._real_root is None and self.root is not None:
+            self._real_root = Path(os.path.realpath(self.root))
+        return self._real_root
+
+    def find_lines(self, paths: Iterable[FieldPath]) -> None:
+        """Look the lines of several paths up at once: for JSON that takes one pass over the text."""
+        new = {path for path in paths if path not in self._lines}
+        if new:
+            self._lines |= self._find_lines(new)
+
+    def line(self, path: FieldPath) -> int | None:
         """The line (from 1) of ``path``, or of as much of it as there is. None where no lines are known."""
-        if self._locate is not None:
-            self._located, self._locate = self._locate(), None
-        if self._located is None:
-            return None
-        value, marks = self._located
-        line = 1
-        for part in path:
-            found = marks.get(id(value), {}).get(part)
-            if found is None:
-                break
-            line, value = found, value[part]
-        return line
+        self.find_lines([path])
+        return self._lines[path]
 
     @classmethod
     def read(cls, file: Path, root: Path, limits: Limits) -> Source:
@@ -81,11 +74,11 @@ class Source:
         text = read_text(file, label, limits)
         try:
             if file.suffix.lower() == ".json":
-                # Its lines are looked for when there is something to complain about.
                 value = read_json(text, limits.max_depth)
-                return cls(label, value, file, root, locate=partial(locate, text, limits.max_depth))
+                return cls(label, value, file, root, find_lines=partial(find_lines, text))
             value, marks = read_yaml(text, limits.max_depth)
-            return cls(label, value, file, root, may_share=True, located=(value, marks))
+            lines = partial(find_marks, value, marks)
+            return cls(label, value, file, root, may_share=True, find_lines=lines)
         except TextProblem as problem:
             raise FixtureError(problem.message, file=label, line=problem.line) from None
 
@@ -101,7 +94,7 @@ class Source:
 
     @classmethod
     def of(cls, world: Any, limits: Limits, root: Path | None = None) -> Source:
-        """A dict literal as a source. The dict is copied; what a file could not say is refused."""
+        """A dict literal as a source. The dict is copied; values that a file cannot hold are refused."""
         return cls("world", _plain(world, limits.max_depth), None, root)
 
 
@@ -110,7 +103,7 @@ class Place:
     """A value inside a source."""
 
     source: Source
-    path: tuple[Any, ...] = ()
+    path: FieldPath = ()
 
     def __truediv__(self, part: Any) -> Place:
         return Place(self.source, (*self.path, part))
@@ -156,7 +149,7 @@ def read_text(file: Path, label: str, limits: Limits) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        # The codec counts from behind a byte order mark.
+        # The codec does not count a byte order mark.
         offset = error.start + (3 if data.startswith(b"\xef\xbb\xbf") else 0)
         line = data.count(b"\n", 0, offset) + 1
         raise FixtureError(
@@ -169,13 +162,14 @@ def read_text(file: Path, label: str, limits: Limits) -> str:
 def inside(place: Place, name: str) -> Path:
     """The file that ``name`` at ``place`` means: relative to the file that says so, and inside the world's folder."""
     source = place.source
-    if source.root is None:
+    top = source.real_root()
+    if source.root is None or top is None:
         raise place.error("a file is named, but this world came as a dict and has no folder; give root=...")
     base = source.file.parent if source.file is not None else source.root
     if "\0" in name or not name:
         raise place.error(f"{name!r} is not a file name")
     file = base / name
-    real, top = Path(os.path.realpath(file)), Path(os.path.realpath(source.root))
+    real = Path(os.path.realpath(file))
     if os.path.isabs(name) or not real.is_relative_to(top):
         raise place.error(f"{name!r} leads out of the world's folder; files must be inside it")
     if not real.exists():
@@ -189,10 +183,10 @@ _LEAF = (str, int, float, bool, type(None))
 def _plain(world: Any, max_depth: int) -> Any:
     """A copy of ``world`` in dicts, lists and JSON scalars. Cycles, odd types and depth are refused with the path."""
 
-    def fail(path: tuple[Any, ...], message: str) -> FixtureError:
+    def fail(path: FieldPath, message: str) -> FixtureError:
         return FixtureError(message, file="world", field=show_path(path) or None)
 
-    def copy(value: Any, path: tuple[Any, ...], above: tuple[int, ...]) -> Any:
+    def copy(value: Any, path: FieldPath, above: tuple[int, ...]) -> Any:
         if isinstance(value, _LEAF):
             return value
         if isinstance(value, datetime):

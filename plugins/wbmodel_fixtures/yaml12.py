@@ -1,19 +1,20 @@
 """YAML 1.2 text to plain values, with the line of every key: the core schema, one document, no foreign tags.
 
-PyYAML's parser gives events; the tree is built here with a stack of our own, so that depth, duplicate keys, aliases
-and merge keys are under control and no input ends in a ``RecursionError``. Differences from PyYAML's ``safe_load``:
-``1e-3`` is a number, ``yes``/``no``/``on``/``off``, dates and ``1:30`` are text, octal is ``0o17``, mapping keys are
-always text, exactly as written.
+PyYAML's parser gives events. The tree is built from them here with an explicit stack, which checks depth, duplicate
+keys, aliases and merge keys; no input ends in a ``RecursionError``. Differences from PyYAML's ``safe_load``: ``1e-3``
+is a number, ``yes``/``no``/``on``/``off``, dates and ``1:30`` are text, octal is ``0o17``, and mapping keys are always
+text, exactly as written.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import attrs
 
-__all__ = ["Marks", "NotYaml", "TextProblem", "core_type", "read_yaml"]
+__all__ = ["Marks", "NotYaml", "TextProblem", "core_type", "find_marks", "read_yaml"]
 
 Marks = dict[int, dict[Any, int]]
 """``id`` of a container -> its keys or indexes -> the line (from 1) that each stands on."""
@@ -25,11 +26,11 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
 _SPECIAL = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _TAG = "tag:yaml.org,2002:"
 _MAX_VALUES = 20_000_000
-"""Values after aliases are spelled out; more is a bomb or a mistake."""
+"""Values once aliases are expanded; more is a bomb or a mistake."""
 
 
 class TextProblem(ValueError):
-    """The text is not the YAML or JSON that is read here; ``line`` counts from 1 (None: unknown)."""
+    """Text that cannot be read as YAML or JSON; ``line`` counts from 1 (None: unknown)."""
 
     def __init__(self, message: str, line: int | None) -> None:
         super().__init__(message)
@@ -42,7 +43,7 @@ class NotYaml(TextProblem):
 
 
 def core_type(text: str) -> str:
-    """What the core schema takes a plain scalar for: ``null``, ``bool``, ``int``, ``float`` or ``str``."""
+    """What a plain scalar is in the core schema: ``null``, ``bool``, ``int``, ``float`` or ``str``."""
     if text in _NULLS:
         return "null"
     if text in _BOOLS:
@@ -62,14 +63,14 @@ def _scalar(text: str, kind: str) -> Any:
     if kind == "bool":
         return _BOOLS[text]
     if kind == "int":
-        # Base 0 would also take 0b and underscores, but the pattern has let neither through; 007 needs base 10.
+        # Base 0 would also take 0b and underscores, which the pattern excludes; 007 needs base 10.
         return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
     return float(text.replace(".", "") if _SPECIAL.fullmatch(text) else text)
 
 
 @attrs.define(slots=True, eq=False)
 class _Frame:
-    """A collection that is being read. ``size`` counts values below it, aliases spelled out."""
+    """A collection that is being read. ``size`` counts the values below it, with aliases expanded."""
 
     container: dict[str, Any] | list[Any]
     line: int
@@ -80,6 +81,21 @@ class _Frame:
     merge: list[Any] = attrs.field(factory=list)
     merging: bool = False
     size: int = 1
+
+
+def find_marks(value: Any, marks: Marks, paths: Iterable[tuple[Any, ...]]) -> dict[tuple[Any, ...], int | None]:
+    """The line (from 1) of each path below ``value``, or of as much of the path as there is."""
+
+    def line_of(path: tuple[Any, ...]) -> int:
+        line, at = 1, value
+        for part in path:
+            found = marks.get(id(at), {}).get(part)
+            if found is None:
+                break
+            line, at = found, at[part]
+        return line
+
+    return {path: line_of(path) for path in paths}
 
 
 def read_yaml(text: str, max_depth: int) -> tuple[Any, Marks]:
@@ -124,7 +140,7 @@ class _Builder:
         elif kind == "DocumentStartEvent":
             self._documents += 1
             if self._documents > 1:
-                raise TextProblem("a second YAML document begins; a file holds one", event.start_mark.line + 1)
+                raise TextProblem("a second YAML document begins here; a file has one", event.start_mark.line + 1)
 
     def _take_scalar(self, event: Any) -> None:
         line, text, tag = event.start_mark.line + 1, event.value, event.tag
@@ -157,7 +173,7 @@ class _Builder:
 
     def _begin_pair(self, frame: _Frame, key: str, line: int) -> None:
         if key in frame.lines:
-            raise TextProblem(f"key {key!r} stands here twice; first on line {frame.lines[key]}", line)
+            raise TextProblem(f"key {key!r} appears twice; first on line {frame.lines[key]}", line)
         frame.key, frame.key_line = key, line
         frame.lines[key] = line
 
@@ -191,9 +207,9 @@ class _Builder:
     def _take_alias(self, event: Any) -> None:
         line, name = event.start_mark.line + 1, event.anchor
         if any(frame.anchor == name for frame in self._stack) and name not in self._anchors:
-            raise TextProblem(f"alias *{name} stands inside the value that it names: a cycle", line)
+            raise TextProblem(f"alias *{name} is inside the value it refers to: a cycle", line)
         if name not in self._anchors:
-            raise TextProblem(f"alias *{name} names nothing that came before", line)
+            raise TextProblem(f"alias *{name} refers to nothing before it", line)
         value, size = self._anchors[name]
         frame = self._stack[-1] if self._stack else None
         if frame is not None and isinstance(frame.container, dict) and frame.key is None and not frame.merging:
@@ -210,7 +226,7 @@ class _Builder:
         frame = self._stack[-1]
         frame.size += size
         if frame.size > _MAX_VALUES:
-            raise TextProblem(f"with aliases spelled out there are more than {_MAX_VALUES:,} values", line)
+            raise TextProblem(f"there are more than {_MAX_VALUES:,} values once aliases are expanded", line)
         if isinstance(frame.container, list):
             frame.lines[len(frame.container)] = line
             frame.container.append(value)
@@ -228,4 +244,4 @@ class _Builder:
 
 def _foreign_tag(tag: str, line: int) -> TextProblem:
     shown = "!!" + tag[len(_TAG) :] if tag.startswith(_TAG) else tag
-    return TextProblem(f"the tag {shown} is not read here; only plain values are", line)
+    return TextProblem(f"the tag {shown} is not supported; only plain values are", line)

@@ -16,7 +16,7 @@ from wbmodel_live.options import Options
 
 if TYPE_CHECKING:
     from wbmodel_live.connection import Connection
-    from wbmodel_live.lowering import ServerInfo
+    from wbmodel_live.server_info import ServerInfo
 
 __all__ = ["LiveBackend"]
 

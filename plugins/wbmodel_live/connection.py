@@ -33,12 +33,13 @@ from wbmodel_live.credentials import Credentials
 from wbmodel_live.foreign import Foreign
 from wbmodel_live.intent import intent_of
 from wbmodel_live.limiter import TooLong, limiter_for
-from wbmodel_live.lowering import Lowering, ServerInfo
+from wbmodel_live.lowering import Lowering
 from wbmodel_live.transport import BadReply, Reply
 from wbmodel_live.trouble import Again, Trouble
 
 if TYPE_CHECKING:
     from wbmodel_live.options import Options
+    from wbmodel_live.server_info import ServerInfo
 
 __all__ = ["Connection", "mutates"]
 

@@ -31,8 +31,9 @@ from wbmodel.engine.schema import schema_text
 from wbmodel.errors import NotSupportedByServer, QueryWarning, WbmodelError, warn
 from wbmodel.request import Document, Request, Response
 from wbmodel.weighted_cache import WeightedCache
+from wbmodel_live.server_info import QUESTION, ServerInfo, read_answer
 
-__all__ = ["Lowering", "ServerInfo"]
+__all__ = ["Lowering"]
 
 _UNKNOWN_FIELD = re.compile(r"""Cannot query field ["'](\w+)["'] on type ["'](\w+)["']""")
 _UNKNOWN_OTHER = re.compile(
@@ -48,18 +49,6 @@ _KEPT_TEXTS = 4 * 1024 * 1024
 
 _Holes = dict[str, Any]
 """Response key -> the holes below it, None for a key that is itself to be filled with null."""
-
-
-@attrs.frozen(slots=True, kw_only=True)
-class ServerInfo:
-    """What a server says of itself. ``version`` is its own text or None, ``features`` the names of those that are
-    enabled, ``lacking`` the fields of ``schema/wandb.graphql`` that it has not got (as far as that is known),
-    ``viewer`` the user name of who asks or None."""
-
-    version: str | None
-    features: frozenset[str]
-    lacking: frozenset[str]
-    viewer: str | None
 
 
 @lru_cache(maxsize=1)
@@ -152,31 +141,10 @@ class Lowering:
     async def info(self) -> ServerInfo:
         """What the server says of itself; asked once."""
         if self._info is None:
-            features: set[str] = set()
-            version = viewer = None
-            asked = Request(
-                "query ServerInfo { viewer { username } serverInfo { cliVersionInfo features { name isEnabled } } }",
-                {},
-                "ServerInfo",
-            )
-            data = (await self.answer(asked, self._ask)).data or {}
-            about = data.get("serverInfo") or {}
-            for feature in about.get("features") or ():
-                if isinstance(feature, dict) and feature.get("isEnabled"):
-                    features.add(str(feature.get("name")))
-            told = about.get("cliVersionInfo")
-            if isinstance(told, dict):
-                version = str(told.get("max_cli_version") or "") or None
-            if isinstance(data.get("viewer"), dict):
-                viewer = data["viewer"].get("username")
+            answer = read_answer((await self.answer(QUESTION, self._ask)).data, self.place)
             async with self._lock:
                 await self._probe()
-            self._info = ServerInfo(
-                version=version,
-                features=frozenset(features),
-                lacking=frozenset(f"{kind}.{field}" for kind, field in self._lacking),
-                viewer=viewer,
-            )
+            self._info = answer.info(frozenset(f"{kind}.{field}" for kind, field in self._lacking))
         return self._info
 
     # -- lowering ----------------------------------------------------------------------------------

@@ -9,6 +9,8 @@ from tools.source_tree import ROOT, sources
 MOST_LINES = 500
 # A queryset is one class that is never cut into mixins; its methods are a line or two each, and their docstrings long.
 LONGER = {"wbmodel.objects.queryset": 760}
+# Its annotations are read at the first load of a world; as texts, each would be compiled first.
+NOW = {"wbmodel_fixtures.format"}
 
 FILES = sources()
 
@@ -23,6 +25,6 @@ def test_files_have_one_job_and_say_it() -> None:
         if source.text.strip() and not ast.get_docstring(source.tree):
             wrong.append(f"{place} has no docstring that says its job")
         declares = any(isinstance(one, ast.FunctionDef | ast.ClassDef | ast.AnnAssign) for one in ast.walk(source.tree))
-        if declares and "from __future__ import annotations" not in source.text:
+        if declares and name not in NOW and "from __future__ import annotations" not in source.text:
             wrong.append(f"{place} does not postpone its annotations: from __future__ import annotations")
     assert not wrong, "\n".join(wrong)

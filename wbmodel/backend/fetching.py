@@ -6,7 +6,6 @@ import base64
 import contextlib
 import hashlib
 import os
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -34,6 +33,8 @@ class _Part:
     def __enter__(self) -> Self:
         target = self.item.target
         target.parent.mkdir(parents=True, exist_ok=True)
+        import tempfile  # heavy, and most sessions fetch no file
+
         handle, self._path = tempfile.mkstemp(prefix=f".{target.name[:32]}.", suffix=".part", dir=target.parent)
         self._file = os.fdopen(handle, "wb")
         return self

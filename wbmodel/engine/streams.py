@@ -245,19 +245,24 @@ def _lines(spec: ReadSpec) -> slice:
     return slice(max(0, spec.min_step or 0), None if spec.max_step is None else max(0, spec.max_step))
 
 
+def _is_stream(given: Any) -> bool:
+    # Looking a protocol up is slow, and filling a store asks this three times a run.
+    return isinstance(given, RowStream) or (not isinstance(given, list) and isinstance(given, Stream))
+
+
 def history_of(given: Any) -> Stream:
     """A stream as it is; rows with steps, or a callable that reads them, as one."""
-    return given if isinstance(given, Stream) else RowStream(given)
+    return given if _is_stream(given) else RowStream(given)
 
 
 def events_of(given: Any) -> Stream:
     """The same for rows without steps."""
-    return given if isinstance(given, Stream) else RowStream(given, steps=False)
+    return given if _is_stream(given) else RowStream(given, steps=False)
 
 
 def console_of(given: Any) -> Stream:
     """The same for lines of a terminal."""
-    return given if isinstance(given, Stream) else ConsoleStream(given)
+    return given if _is_stream(given) else ConsoleStream(given)
 
 
 def sample(rows: Sequence[Any], samples: int | None) -> Sequence[Any]:

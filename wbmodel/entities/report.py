@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from wbmodel.entities.base import entity
-from wbmodel.entities.report_filters import run_set, run_set_query, sections_of
 from wbmodel.entities.written import Written
+from wbmodel.errors import FieldNotLoaded
 from wbmodel.meta import Kind, Writes, field, relation
 from wbmodel.meta.scopes import ENTITY, PROJECT
 from wbmodel.meta.wiring import in_project
@@ -66,19 +66,31 @@ class Report(Written):
 
     @property
     def sections(self) -> list[dict[str, Any]]:
-        """The parts that show runs: ``panelGroups`` of older reports, the ``panel-grid`` blocks of newer ones."""
-        return sections_of(self.spec)
+        """The parts that show runs: ``panelGroups`` of older reports, the ``panel-grid`` blocks of newer ones.
+
+        Raises ``FieldError``, which names report and path, where the spec is damaged."""
+        from wbmodel.entities.report_spec import sections_of
+
+        return [section for _, section in sections_of(self.spec, self._named())]
 
     def runs(self, section: int | Mapping[str, Any] = 0, *, only_selected: bool = True) -> QuerySet[Run]:
         """The runs that a section shows: its open run set's filters and order as a queryset. ``only_selected`` leaves
-        out
-        the runs that were hidden in it. Raises ``FieldError`` for a section or filter that cannot be read."""
+        out the runs that were hidden in it. Raises ``FieldError`` for a section or filter that cannot be read; for a
+        damaged spec it names the path, such as ``spec.blocks[3].metadata.runSets[0].filters``."""
+        from wbmodel.entities.report_filters import run_set_query
+        from wbmodel.entities.report_spec import run_set, sections_of
         from wbmodel.entities.run import Run
 
-        chosen = run_set(self.sections, section, self.path)
+        chosen = run_set(sections_of(self.spec, self.path), section, self.path)
         condition, order = run_set_query(chosen, only_selected, self.path)
         rows = Run.objects.using(self.session).filter(condition, project=self.project)
         return rows.order_by(*order) if order else rows
+
+    def _named(self) -> str:
+        try:
+            return self.path
+        except FieldNotLoaded:
+            return repr(self)
 
     def delete(self, *, delete_drafts: bool = True) -> None:
         """Delete the report for good, and its drafts (unfinished changes of it), as the official client does."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from wbmodel.entities.base import entity
 from wbmodel.entities.written import Written
-from wbmodel.errors import ConflictError, FieldError
+from wbmodel.errors import ConflictError, FieldError, FieldNotLoaded
 from wbmodel.meta import Kind, Writes, field, relation
 from wbmodel.meta.scopes import ENTITY, PROJECT
 from wbmodel.meta.state import put
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from wbmodel.compiler.target import Target
     from wbmodel.entities.project import Project
     from wbmodel.entities.run import Run
+    from wbmodel.entities.sweep_config import Metric
     from wbmodel.objects.queryset import QuerySet
     from wbmodel.operations.answer import Operation
 
@@ -102,16 +103,26 @@ class Sweep(Written):
 
     @property
     def metric(self) -> str | None:
-        """The name of the metric that the sweep optimises, or None."""
-        found = self.config.get("metric")
-        name = found.get("name") if isinstance(found, dict) else None
-        return name if isinstance(name, str) and name else None
+        """The name of the metric that the sweep optimises, or None.
+
+        Raises ``FieldError``, which names sweep and path, where the metric in ``config`` is damaged."""
+        return self._metric().name or None
 
     @property
     def goal(self) -> str:
-        """``"min"`` or ``"max"``: what the sweep wants of its metric. A definition that does not say means min."""
-        found = self.config.get("metric")
-        return "max" if isinstance(found, dict) and found.get("goal") == "maximize" else "min"
+        """``"min"`` or ``"max"``: what the sweep wants of its metric. A definition that does not say means min.
+
+        Raises what :attr:`metric` raises."""
+        return "max" if self._metric().goal == "maximize" else "min"
+
+    def _metric(self) -> Metric:
+        from wbmodel.entities.sweep_config import sweep_config
+
+        try:
+            named = self.path
+        except FieldNotLoaded:
+            named = repr(self)
+        return sweep_config(self.config, named).metric
 
     def pause(self) -> None:
         """Start no new runs until :meth:`resume`; running ones go on. Looks at the state first, as the official client
