@@ -68,6 +68,13 @@ class Chain(Generic[E_co, R_co]):
         self._timeout: float | None = None
         self._result = Result()
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            from wbmodel.objects.django_names import missing
+
+            raise AttributeError(missing(type(self), name), name=name, obj=self)
+
     def _copy(self, plan: Plan, result: Result | None = None) -> Self:
         made = type(self).__new__(type(self))
         made._plan, made._using, made._timeout = plan, self._using, self._timeout
