@@ -1,8 +1,8 @@
-"""The backend of ``https:`` and ``http:`` URLs: a W&B server, asked over gql: by aiohttp, or by a transport of the
-user's own (``foreign.py``).
+"""The backend for ``https:`` and ``http:`` URLs: a W&B server behind gql, through aiohttp or a transport that the user
+supplies (``foreign.py``).
 
-Everything that waits runs on one event loop thread, whoever asks. What a network and a busy server do is dealt with
-here (``trouble.py`` says what is repeated); what comes out is an answer or one error that says what happened.
+All waiting happens on one event loop thread, whichever thread the caller runs on. Network failures and busy servers are
+handled here (``failures.py`` lists what is retried); the caller gets a response, or one error that says what happened.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["LiveBackend"]
 
 
 def __getattr__(name: str) -> Any:
-    # Registering the backend at start must not load what only asking needs.
+    # Registering the backend at startup must not import what only requests need.
     if name == "LiveBackend":
         from wbmodel_live import backend
 

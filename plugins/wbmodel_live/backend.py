@@ -11,7 +11,7 @@ from wbmodel.backend import AsyncBackend, Capabilities
 from wbmodel.errors import ConfigurationError
 from wbmodel.request import Request, Response
 from wbmodel.urls import mask_url, split_credentials
-from wbmodel_live.credentials import ApiKey, Brought, Credentials, IdentityToken, Nobody, SecretText
+from wbmodel_live.credentials import Anonymous, ApiKey, Credentials, IdentityToken, OwnLogin, SecretText
 from wbmodel_live.options import Options
 
 if TYPE_CHECKING:
@@ -24,26 +24,27 @@ _CAPABILITIES = Capabilities(concurrent=True, writable=True)
 
 
 def _address(bare: str, url: str) -> SplitResult:
-    """The parts of a server's address. Raises :class:`~wbmodel.errors.ConfigurationError` for what is none."""
+    """The parts of a server's address. Raises :class:`~wbmodel.errors.ConfigurationError` if it is not one."""
     wrong = ""
     try:
         parts = urlsplit(bare)
         if parts.scheme in ("http", "https") and parts.hostname and not any(map(str.isspace, bare)):
-            parts.hostname.encode("idna")  # as it is looked up: 63 characters between two dots at most
+            parts.hostname.encode("idna")  # as name resolution does: at most 63 characters between two dots
             if parts.port != 0:
                 return parts
             wrong = " (port 0)"
     except ValueError as error:
         wrong = f" ({error})"
-    raise ConfigurationError(f"{mask_url(url)!r} is no address of a server{wrong}: it is https://HOST or http://HOST")
+    raise ConfigurationError(
+        f"{mask_url(url)!r} is not the address of a server{wrong}; use https://HOST or http://HOST"
+    )
 
 
 class LiveBackend(AsyncBackend):
-    """The backend of ``https://HOST`` and ``http://HOST``, where HOST serves W&B's API at ``/graphql``.
+    """The backend for ``https://HOST`` and ``http://HOST``, where HOST serves W&B's API at ``/graphql``.
 
-    ``options`` are those of :class:`~wbmodel_live.options.Options`. Nothing is asked before the first request. One
-    connection pool, or the transport that was given, and one event loop thread serve all callers, from any thread and
-    any event loop.
+    ``options`` is an :class:`~wbmodel_live.options.Options`. Nothing is sent before the first request. One connection
+    pool (or the given transport) and one event loop thread serve all callers, from any thread and any event loop.
     """
 
     api_version = 0
@@ -61,25 +62,25 @@ class LiveBackend(AsyncBackend):
         bare, inner = split_credentials(url)
         parts = _address(bare, url)
         if parts.query or parts.fragment:
-            raise ConfigurationError(f"{mask_url(url)!r}: the address of a server has no '?' and no '#'")
+            raise ConfigurationError(f"{mask_url(url)!r}: the address of a server cannot contain '?' or '#'")
         if parts.hostname == "wandb.ai":
             place = "/".join(parts.path.strip("/").split("/")[:2]) or "entity/project"
             raise ConfigurationError(
-                f"{mask_url(url)} is a web page; the API is connect('https://api.wandb.ai', project={place!r})"
+                f"{mask_url(url)} is a web page; for the API, use connect('https://api.wandb.ai', project={place!r})"
             )
         if inner is not None:
-            raise ConfigurationError("an API key is given as api_key=, not inside the URL")
+            raise ConfigurationError("pass the API key as api_key=, not inside the URL")
         self.url = f"{parts.scheme}://{parts.netloc.lower()}{parts.path.rstrip('/').removesuffix('/graphql')}"
         self.options = options or Options()
         host = parts.hostname or ""
         self.credentials: Credentials = (
-            Brought(api_key)
+            OwnLogin(api_key)
             if self.options.transport is not None
             else ApiKey(api_key, host)
             if api_key is not None
             else IdentityToken(identity_token_file, self.url, host)
             if identity_token_file
-            else Nobody(host)
+            else Anonymous(host)
         )
         account = self.credentials.account
         self.origin = f"{self.url}#{account}" if account else self.url
@@ -90,11 +91,11 @@ class LiveBackend(AsyncBackend):
 
     @property
     def capabilities(self) -> Capabilities:
-        """The weakest promises, as little is known of how a server behaves."""
+        """The weakest promises: little is known about how a given server behaves."""
         return _CAPABILITIES
 
     def _connected(self) -> Connection:
-        # Only ever called on the owner loop's thread.
+        # Called only on the owner loop's thread.
         if self._connection is None:
             from wbmodel_live.connection import Connection
 
@@ -103,17 +104,17 @@ class LiveBackend(AsyncBackend):
         return self._connection
 
     async def aexecute(self, request: Request, *, timeout: float | None = None) -> Response:
-        """Answer one request: see ``trouble.py`` for what is repeated, within ``timeout`` seconds in all."""
+        """Answer one request within ``timeout`` seconds, retries included; ``failures.py`` lists what is retried."""
         return await self._connected().answer(request, timeout)
 
     async def aexecute_many(self, requests: Sequence[Request], *, timeout: float | None = None) -> list[Response]:
-        """Side by side; in turn where one of them is a mutation, as several of one object are done in their order."""
+        """Answer the requests concurrently, or one by one if any is a mutation, so that mutations keep their order."""
         from wbmodel_live.connection import mutates
 
         if not any(map(mutates, requests)):
             side_by_side: list[Response] = await super().aexecute_many(requests, timeout=timeout)
             return side_by_side
-        # The time that the caller gives is for all of them; where none is given, each has its own.
+        # The caller's timeout covers all of them; without one, each request has its own.
         end = None if timeout is None else time.monotonic() + timeout
         return [
             await self.aexecute(request, timeout=None if end is None else max(end - time.monotonic(), 0.0))
@@ -121,7 +122,7 @@ class LiveBackend(AsyncBackend):
         ]
 
     def server_info(self) -> ServerInfo:
-        """What the server says of itself, asked once: version, enabled features, and the fields it lacks."""
+        """The server's version, enabled features and missing fields. Asks the server once."""
         return self.owner_loop.run(self._info())
 
     async def aserver_info(self) -> ServerInfo:
@@ -138,6 +139,6 @@ class LiveBackend(AsyncBackend):
             await connection.close()
 
     def forked(self) -> None:
-        """Forget the parent's connections; the child makes its own."""
+        """Drop the parent's connections; the child opens its own."""
         self._connection = None
         self.credentials.forked()

@@ -1,4 +1,4 @@
-"""What can be asked of a server: a call knows how it is sent once, and the connection does the rest for any of them."""
+"""Calls to a server: a call knows how to send itself once, the connection adds the deadline, retries and limits."""
 
 from __future__ import annotations
 
@@ -8,63 +8,63 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 import attrs
 
 from wbmodel.request import CallNote, Request, Response
-from wbmodel_live.intent import Intent
+from wbmodel_live.idempotency import Intent
 
 if TYPE_CHECKING:
+    from wbmodel_live.failures import FailedAttempt
     from wbmodel_live.transport import Reply
-    from wbmodel_live.trouble import Trouble
 
-__all__ = ["Answer", "Call", "Course", "Way"]
+__all__ = ["Answer", "Call", "Progress", "Channel"]
 
 T = TypeVar("T")
 
 
 @attrs.frozen(slots=True)
 class Answer(Generic[T]):
-    """What came of one attempt: what the answer says (``value``), and the HTTP ``reply`` that said it, None where the
-    call cannot tell."""
+    """The result of one successful attempt: the decoded ``value`` and the HTTP ``reply`` it came in (None if the call
+    does not see HTTP)."""
 
     value: T
     reply: Reply | None = None
 
 
 class Call(Protocol[T]):
-    """One thing that is asked of the server."""
+    """One call to the server."""
 
     @property
     def intent(self) -> Intent:
-        """Its name for messages, and what repeating it does."""
+        """The name used in messages, and whether the call mutates and is idempotent."""
         ...
 
     async def prepare(self) -> None:
-        """Do what comes before sending: connect, log in. When this raises, the server has carried out nothing."""
+        """Connect and log in. When this raises, the server has not received the call."""
         ...
 
     async def send(self) -> Answer[T]:
         """Send it once."""
         ...
 
-    def trouble(self, error: Exception) -> Trouble | None:
-        """What it means that :meth:`prepare` or :meth:`send` raised ``error``; the cause of the trouble is what may be
-        shown of it. None for an error that is raised as it is."""
+    def failure(self, error: Exception) -> FailedAttempt | None:
+        """Classify an ``error`` raised by :meth:`prepare` or :meth:`send`. The ``__cause__`` of the result is the part
+        that may be shown. None for an error that should propagate unchanged."""
         ...
 
 
-class Way(Protocol):
-    """How calls get to a server. Lives on one event loop."""
+class Channel(Protocol):
+    """What carries calls to a server. Belongs to one event loop."""
 
     def document(self, request: Request) -> Call[Response]:
-        """The call that asks a GraphQL request."""
+        """The call for a GraphQL request."""
         ...
 
     async def close(self) -> None:
-        """Give back what was opened. May be called twice."""
+        """Close connections. May be called twice."""
         ...
 
 
 @attrs.define(slots=True)
-class Course(Generic[T]):
-    """A call on its way: what all its attempts added up to."""
+class Progress(Generic[T]):
+    """A call in progress, with the totals over all its attempts."""
 
     call: Call[T]
     deadline: float
@@ -75,23 +75,23 @@ class Course(Generic[T]):
     received: int = 0
     in_flight: bool = False
     unsure: bool = False
-    """Whether an attempt was sent and its answer got lost."""
-    last: Trouble | None = None
+    """Whether an attempt was sent and its response was lost."""
+    last: FailedAttempt | None = None
     reply: Reply | None = None
-    """The answer that ended it; None before that, and where the call does not say."""
+    """The final HTTP response; None until there is one, and for calls that do not see HTTP."""
 
     @property
     def left(self) -> float:
-        """Seconds that are left."""
+        """Seconds left until the deadline."""
         return self.deadline - time.monotonic()
 
     @property
     def seconds(self) -> float:
-        """Seconds since it began."""
+        """Seconds since the call began."""
         return time.monotonic() - self.begun
 
     def note(self, peak: int) -> CallNote:
-        """What is to be said of its answer; ``peak`` is how many calls were under way at once, at most."""
+        """The note for the response; ``peak`` is the largest number of calls in flight at once so far."""
         reply = self.reply
         return CallNote(
             attempts=self.attempts,

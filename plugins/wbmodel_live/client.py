@@ -1,4 +1,4 @@
-"""Our own way to a server: gql's aiohttp transport, with the login, the proxy and the certificates of ``connect()``."""
+"""wbmodel's own client: gql's aiohttp transport, with the login, proxy and certificates given to ``connect()``."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from wbmodel.errors import ConfigurationError
 from wbmodel.request import Request, Response
 from wbmodel.urls import is_loopback
 from wbmodel_live.calls import Answer
-from wbmodel_live.intent import intent_of
+from wbmodel_live.failures import FailedAttempt, bare, of_exception, of_reply
+from wbmodel_live.idempotency import intent_of
 from wbmodel_live.proxies import proxy_for
 from wbmodel_live.transport import BadReply, Transport, WireRequest, reply_of
-from wbmodel_live.trouble import Trouble, bare, of_exception, of_reply
 
 if TYPE_CHECKING:
     from wbmodel_live.credentials import Credentials
@@ -30,7 +30,7 @@ __all__ = ["Client", "DocumentCall"]
 
 
 class Client:
-    """The connection pool of one backend. Lives on one event loop."""
+    """The connection pool of one backend. Belongs to one event loop."""
 
     def __init__(self, url: str, credentials: Credentials, options: Options) -> None:
         self.url = url
@@ -41,15 +41,15 @@ class Client:
         self._opening = asyncio.Lock()
         clock = aiohttp.ClientTimeout(total=None, connect=options.connect_timeout, sock_read=options.read_timeout)
         self.extra: Mapping[str, Any] = {"timeout": clock, "proxy": self.proxy}
-        """What goes to aiohttp with each request."""
+        """Keyword arguments passed to aiohttp with each request."""
 
     def document(self, request: Request) -> DocumentCall:
-        """The call that asks a GraphQL request."""
+        """The call for a GraphQL request."""
         return DocumentCall(request, self)
 
     async def login(self) -> str | None:
-        """The value of the Authorization header, None for none; opens the session, and asks for it where that is
-        needed."""
+        """The value of the Authorization header, or None for no header. Opens the aiohttp session, and requests an
+        access token if one is needed."""
         session = self.transport.session
         if session is None:
             async with self._opening:
@@ -68,18 +68,18 @@ class Client:
             session = await made if inspect.isawaitable(made) else made
             if not isinstance(session, aiohttp.ClientSession):
                 raise ConfigurationError(
-                    f"client_session() gave {type(session).__name__}, not an aiohttp.ClientSession"
+                    f"client_session() returned {type(session).__name__}, not an aiohttp.ClientSession"
                 )
         else:
             session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),  # the limiter is the limit
-                # A server of this protocol needs no cookies, and none are carried from one account to another.
+                connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=60),  # HostLimiter limits concurrency
+                # The protocol does not use cookies, and one account's must not leak into another's requests.
                 cookie_jar=aiohttp.DummyCookieJar(),
                 read_bufsize=2**20,
             )
         session.headers.setdefault("User-Agent", f"wbmodel/{version('wbmodel')}")
         if is_loopback(urlsplit(self.url).hostname or ""):
-            # Between two processes of one machine, packing costs more than it saves.
+            # Between two processes on one machine, compression costs more than it saves.
             session.headers["Accept-Encoding"] = "identity"
         for name, value in self._options.headers.items():
             session.headers[name] = value
@@ -87,7 +87,7 @@ class Client:
 
 
 class DocumentCall:
-    """A GraphQL request that goes through a :class:`Client`."""
+    """A GraphQL request sent through a :class:`Client`."""
 
     def __init__(self, request: Request, client: Client) -> None:
         self.intent = intent_of(request)
@@ -96,15 +96,15 @@ class DocumentCall:
         self._headers: dict[str, str] = {}
 
     async def prepare(self) -> None:
-        """Open the connection pool, and log in."""
+        """Open the connection pool and log in."""
         login = await self._client.login()
         self._headers = {"Content-Type": "application/json"}
         if login is not None:
             self._headers["Authorization"] = login
 
     async def send(self) -> Answer[Response]:
-        """Post the document. An answer with GraphQL errors is one at the statuses that servers give such; what else has
-        a status of 400 and above is a :class:`~wbmodel_live.transport.BadReply`."""
+        """Post the document. GraphQL errors count as an answer under the statuses with which servers send them (below
+        400, 400, 404, 409, 422); any other status of 400 or above raises :class:`~wbmodel_live.transport.BadReply`."""
         result = await self._client.transport.execute(
             self._wire, extra_args={"headers": self._headers, **self._client.extra}
         )
@@ -113,8 +113,8 @@ class DocumentCall:
             return Answer(response, reply)
         raise BadReply(reply, broken=False)
 
-    def trouble(self, error: Exception) -> Trouble | None:
-        """The trouble of an answer that is none, or of what aiohttp raised."""
+    def failure(self, error: Exception) -> FailedAttempt | None:
+        """Classify a bad reply, or an exception raised by aiohttp."""
         client = self._client
         if isinstance(error, BadReply):
             return of_reply(
@@ -124,11 +124,11 @@ class DocumentCall:
                 key_hint=client.credentials.hint,
                 proxy=client.proxy,
             )
-        trouble = of_exception(error, client.proxy)
-        # The errors of HTTP hold the request with its headers, and the proxy with its login.
-        if trouble is not None and not isinstance(error, aiohttp.ClientResponseError):
-            trouble.__cause__ = bare(error)
-        return trouble
+        failure = of_exception(error, client.proxy)
+        # aiohttp's response errors hold the request headers and the proxy URL, both with credentials.
+        if failure is not None and not isinstance(error, aiohttp.ClientResponseError):
+            failure.__cause__ = bare(error)
+        return failure
 
 
 def _trust(options: Options) -> ssl.SSLContext | bool:

@@ -1,6 +1,6 @@
-"""One server as one event loop sees it: sends requests, repeats what may be repeated, and says what went wrong.
+"""The connection to one server on one event loop: sends requests, retries what is safe to retry, reports failures.
 
-A request has one deadline for everything: waiting for a free place, pauses that the server asks for, every attempt.
+A request has one deadline for everything: waiting for a free slot, pauses that the server asks for, every attempt.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from wbmodel.errors import (
     WbmodelError,
 )
 from wbmodel.request import Request, Response
-from wbmodel_live.calls import Call, Course, Way
+from wbmodel_live.calls import Call, Channel, Progress
 from wbmodel_live.client import Client
 from wbmodel_live.credentials import Credentials
+from wbmodel_live.failures import FailedAttempt, Retry
 from wbmodel_live.foreign import Foreign
-from wbmodel_live.intent import intent_of
+from wbmodel_live.idempotency import intent_of
 from wbmodel_live.limiter import TooLong, limiter_for
 from wbmodel_live.lowering import Lowering
 from wbmodel_live.transport import BadReply, Reply
-from wbmodel_live.trouble import Again, Trouble
 
 if TYPE_CHECKING:
     from wbmodel_live.options import Options
@@ -50,7 +50,7 @@ T = TypeVar("T")
 
 
 class Connection:
-    """What one backend asks its server through. Lives on one event loop."""
+    """One backend's connection to its server. Belongs to one event loop."""
 
     def __init__(self, url: str, credentials: Credentials, options: Options) -> None:
         self.url, self.options = url, options
@@ -58,151 +58,153 @@ class Connection:
         parts = urlsplit(url)
         self._limiter = limiter_for(f"{parts.scheme}://{parts.netloc}", options.concurrency)
         transport = options.transport
-        self._way: Way = Client(url, credentials, options) if transport is None else Foreign(transport, url)
+        self._channel: Channel = Client(url, credentials, options) if transport is None else Foreign(transport, url)
         self._lowering = Lowering(self.url, self._exchange_plain)
         self._in_flight = self._peak = 0
         self._closed = False
 
     async def close(self) -> None:
-        """Close the way to the server. What is under way ends with a :class:`ConfigurationError`."""
+        """Close the connections. Requests in flight fail with :class:`ConfigurationError`."""
         self._closed = True
-        await self._way.close()
+        await self._channel.close()
 
     async def info(self) -> ServerInfo:
-        """What the server says of itself."""
+        """The server's version, enabled features and missing fields."""
         return await self._lowering.info()
 
     async def answer(self, request: Request, timeout: float | None) -> Response:
-        """The answer to a request, within ``timeout`` seconds; for a server that lacks a field, to what it has."""
+        """Answer a request within ``timeout`` seconds, without the fields that the server lacks."""
         try:
             intent_of(request)
         except GraphQLError as error:
-            # As every backend answers it: nothing of it is worth sending.
+            # Every backend answers a syntax error this way; there is nothing to send.
             return Response(errors=[error.formatted])
         end = time.monotonic() + (self.options.timeout if timeout is None else timeout)
-        # A document that is sent once more in other words has what is left of the time, not all of it again.
+        # A lowered document that is sent again gets the remaining time, not the full timeout.
         return await self._lowering.answer(request, lambda asked: self._document(asked, end))
 
     async def _exchange_plain(self, request: Request) -> Response:
         return await self._document(request, time.monotonic() + self.options.timeout)
 
     async def _document(self, request: Request, deadline: float) -> Response:
-        course, response = await self._exchange(self._way.document(request), deadline)
-        return attrs.evolve(response, errors=self._hidden(response.errors), note=course.note(self._peak))
+        progress, response = await self._exchange(self._channel.document(request), deadline)
+        return attrs.evolve(response, errors=self._hidden(response.errors), note=progress.note(self._peak))
 
-    # -- any call, with all its attempts -----------------------------------------------------------
+    # -- a call and its attempts -------------------------------------------------------------------
 
-    async def _exchange(self, call: Call[T], deadline: float) -> tuple[Course[T], T]:
-        """Send a call until it is answered, or may not be sent again; the answer, and what it took."""
-        course = Course(call, deadline, time.monotonic())
+    async def _exchange(self, call: Call[T], deadline: float) -> tuple[Progress[T], T]:
+        """Send a call until it is answered or must not be retried. Returns its progress and the answer."""
+        progress = Progress(call, deadline, time.monotonic())
         retrying = AsyncRetrying(
-            retry=retry_if_exception(lambda error: isinstance(error, Trouble) and error.may_repeat(call.intent)),
+            retry=retry_if_exception(lambda error: isinstance(error, FailedAttempt) and error.may_retry(call.intent)),
             wait=_wait,
-            stop=_Stop(course, self.options.max_attempts),
-            before_sleep=functools.partial(self._slow_down, course),
+            stop=_Stop(progress, self.options.max_attempts),
+            before_sleep=functools.partial(self._slow_down, progress),
             sleep=asyncio.sleep,
             reraise=True,
         )
         try:
-            return course, await retrying(self._attempt, course)
-        except Trouble as trouble:
-            failed = trouble
-        # Outside of the block, so that nothing leads from here to where the request was sent: a tool that shows the
-        # variables of a traceback would show the login.
-        raise self._error(course, failed) from failed.__cause__
+            return progress, await retrying(self._attempt, progress)
+        except FailedAttempt as failure:
+            failed = failure
+        # Raised outside the except block so that no __context__ leads to the frames that sent the request: a tool that
+        # shows local variables in tracebacks would show the credentials.
+        raise self._error(progress, failed) from failed.__cause__
 
-    def _slow_down(self, course: Course[Any], state: RetryCallState) -> None:
-        """Hold everybody back, not this request alone, when the server asks for less and does not say for how long."""
-        trouble = state.outcome.exception() if state.outcome is not None else None
-        if isinstance(trouble, Trouble) and (trouble.wait is not None or trouble.status == 429):
-            course.pauses += 1
-            if trouble.wait is None:
-                self._limiter.pause(state.upcoming_sleep, trouble.what)
+    def _slow_down(self, progress: Progress[Any], state: RetryCallState) -> None:
+        """Count the pause and, if the server is rate limiting without naming a delay, hold back all requests to it."""
+        failure = state.outcome.exception() if state.outcome is not None else None
+        if isinstance(failure, FailedAttempt) and (failure.wait is not None or failure.status == 429):
+            progress.pauses += 1
+            if failure.wait is None:
+                self._limiter.pause(state.upcoming_sleep, failure.what)
 
-    async def _attempt(self, course: Course[T]) -> T:
-        course.attempts += 1
-        course.in_flight = False
+    async def _attempt(self, progress: Progress[T]) -> T:
+        progress.attempts += 1
+        progress.in_flight = False
         try:
-            async with self._limiter.slot(course.deadline) as slot:
-                course.pauses += slot.pauses
+            async with self._limiter.slot(progress.deadline) as slot:
+                progress.pauses += slot.pauses
                 self._in_flight += 1
                 self._peak = max(self._peak, self._in_flight)
                 try:
-                    return await self._send(course)
+                    return await self._send(progress)
                 finally:
                     self._in_flight -= 1
         except TooLong as error:
-            course.pauses += 1
+            progress.pauses += 1
             raise self._remember(
-                course,
-                Trouble(
-                    f"asks for a pause of {error.seconds:.1f} s more",
+                progress,
+                FailedAttempt(
+                    f"asks for a pause of another {error.seconds:.1f} s",
                     RateLimited,
-                    advice="give it more time (timeout=), or ask again later",
-                    status=course.last.status if course.last is not None else None,
+                    advice="allow more time (timeout=) or try again later",
+                    status=progress.last.status if progress.last is not None else None,
                 ),
             ) from None
-        except Trouble as trouble:
-            raise self._remember(course, trouble) from trouble.__cause__
+        except FailedAttempt as failure:
+            raise self._remember(progress, failure) from failure.__cause__
         except asyncio.TimeoutError:
-            raise self._remember(course, self._out_of_time(course)) from None
+            raise self._remember(progress, self._out_of_time(progress)) from None
 
-    def _remember(self, course: Course[Any], trouble: Trouble) -> Trouble:
-        if trouble.wait is not None:
-            self._limiter.pause(min(trouble.wait, _LONGEST_PAUSE), trouble.what)
-        course.unsure = course.unsure or (course.in_flight and trouble.again in (Again.HARMLESS, Again.UNSURE))
-        if not (trouble.error is RequestTimeout and course.last is not None):
-            course.last = trouble
-        return trouble
+    def _remember(self, progress: Progress[Any], failure: FailedAttempt) -> FailedAttempt:
+        if failure.wait is not None:
+            self._limiter.pause(min(failure.wait, _LONGEST_PAUSE), failure.what)
+        progress.unsure = progress.unsure or (
+            progress.in_flight and failure.retry in (Retry.IF_IDEMPOTENT, Retry.UNSURE)
+        )
+        if not (failure.error is RequestTimeout and progress.last is not None):
+            progress.last = failure
+        return failure
 
-    def _out_of_time(self, course: Course[Any]) -> Trouble:
-        what = "gave no answer" if course.in_flight else "could not be asked (other requests are under way)"
-        again = Again.HARMLESS if course.in_flight else Again.ALWAYS
-        return Trouble(what, RequestTimeout, again, advice="give it more time (timeout=)")
+    def _out_of_time(self, progress: Progress[Any]) -> FailedAttempt:
+        what = "did not answer" if progress.in_flight else "was not sent the request (other requests are in flight)"
+        retry = Retry.IF_IDEMPOTENT if progress.in_flight else Retry.ALWAYS
+        return FailedAttempt(what, RequestTimeout, retry, advice="allow more time (timeout=)")
 
-    async def _send(self, course: Course[T]) -> T:
+    async def _send(self, progress: Progress[T]) -> T:
         if self._closed:
             raise ConfigurationError(f"{self.url} was closed while a request was under way")
-        call = course.call
+        call = progress.call
         try:
-            await asyncio.wait_for(call.prepare(), course.left)
-            course.in_flight = True
-            answer = await asyncio.wait_for(call.send(), course.left)
+            await asyncio.wait_for(call.prepare(), progress.left)
+            progress.in_flight = True
+            answer = await asyncio.wait_for(call.send(), progress.left)
         except Exception as error:
             if isinstance(error, BadReply):
-                self._heard(course, error.reply)
+                self._heard(progress, error.reply)
             elif self._closed:
                 raise ConfigurationError(f"{self.url} was closed while a request was under way") from None
-            trouble = call.trouble(error)
-            if trouble is None and course.in_flight and isinstance(error, ValueError):
+            failure = call.failure(error)
+            if failure is None and progress.in_flight and isinstance(error, ValueError):
                 raise ConfigurationError(f"{call.intent.name} cannot be sent: {error} ({self.url})") from None
-            if trouble is None:
+            if failure is None:
                 raise
-            if not course.in_flight and trouble.again is Again.HARMLESS:
-                trouble.again = Again.ALWAYS
-            raise trouble from trouble.__cause__
-        course.reply = answer.reply
+            if not progress.in_flight and failure.retry is Retry.IF_IDEMPOTENT:
+                failure.retry = Retry.ALWAYS
+            raise failure from failure.__cause__
+        progress.reply = answer.reply
         if answer.reply is not None:
-            self._heard(course, answer.reply)
+            self._heard(progress, answer.reply)
         return answer.value
 
     def _hidden(self, errors: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
-        """GraphQL errors without the key: a server may quote what it was sent."""
+        """GraphQL errors without the API key: a server may quote what it was sent."""
         if not errors:
             return errors
         text = dumps(errors)
         hidden = self._credentials.hide(text)
         return errors if hidden == text else cast("Sequence[Mapping[str, Any]]", loads(hidden))
 
-    def _heard(self, course: Course[Any], reply: Reply) -> None:
-        course.received += reply.received
-        course.sent += reply.sent
+    def _heard(self, progress: Progress[Any], reply: Reply) -> None:
+        progress.received += reply.received
+        progress.sent += reply.sent
         self._pace(reply.headers)
 
     def _pace(self, headers: Mapping[str, str]) -> None:
-        """Pause when the server says that nothing is left of the current window.
+        """Pause when the server says that the current rate limit window is used up.
 
-        wandb-core reads ``RateLimit-Remaining`` and ``RateLimit-Reset`` (seconds) to pace itself (0.31.0, read).
+        wandb-core paces itself by ``RateLimit-Remaining`` and ``RateLimit-Reset`` (seconds) (0.31.0, read).
         """
         try:
             remaining, reset = float(headers["RateLimit-Remaining"]), float(headers["RateLimit-Reset"])
@@ -211,50 +213,50 @@ class Connection:
         if remaining < 1 and 0 < reset < 3600:
             self._limiter.pause(reset, "the rate limit is used up")
 
-    # -- the end of it -----------------------------------------------------------------------------
+    # -- the final error ---------------------------------------------------------------------------
 
-    def _error(self, course: Course[Any], trouble: Trouble) -> WbmodelError:
-        intent, hide = course.call.intent, self._credentials.hide
-        earlier = course.last if course.last is not trouble else None
-        if trouble.error is RequestTimeout and earlier is not None and not (intent.mutates and course.in_flight):
-            # What went wrong before says more than that the time is over (but not of a mutation that was sent since).
-            advice, trouble = trouble.advice, earlier
-            if trouble.again is not Again.NEVER and not trouble.advice:
-                trouble.advice = advice
-        parts = [f"{self.url} {trouble.what} ({intent.name}"]
-        if course.attempts > 1:
-            parts.append(f", {course.attempts} attempts in {course.seconds:.1f} s")
-        elif trouble.error is RequestTimeout:
-            parts.append(f", within {course.seconds:.1f} s")
+    def _error(self, progress: Progress[Any], failure: FailedAttempt) -> WbmodelError:
+        intent, hide = progress.call.intent, self._credentials.hide
+        earlier = progress.last if progress.last is not failure else None
+        if failure.error is RequestTimeout and earlier is not None and not (intent.mutates and progress.in_flight):
+            # The earlier failure says more than "timed out", unless a mutation has been sent since.
+            advice, failure = failure.advice, earlier
+            if failure.retry is not Retry.NEVER and not failure.advice:
+                failure.advice = advice
+        parts = [f"{self.url} {failure.what} ({intent.name}"]
+        if progress.attempts > 1:
+            parts.append(f", {progress.attempts} attempts in {progress.seconds:.1f} s")
+        elif failure.error is RequestTimeout:
+            parts.append(f", within {progress.seconds:.1f} s")
         parts.append(")")
-        if trouble.said:
-            parts.append(f"; it says: {trouble.said}")
-        error = trouble.error
-        if intent.mutates and course.unsure:
+        if failure.said:
+            parts.append(f"; it says: {failure.said}")
+        error = failure.error
+        if intent.mutates and progress.unsure:
             error = OutcomeUnknown
-            parts.append("; whether it was carried out is not known")
+            parts.append("; it is unknown whether the server carried it out")
             parts.append(
-                ", and doing it again is harmless: it names its object and says what that shall be"
-                if intent.harmless
-                else ", and it was not repeated as that might do it twice: look at the object on the server "
-                "(refresh(), or get() it again) before you ask once more"
+                ". Retrying is safe: the mutation is idempotent (it names its object and sets values)"
+                if intent.idempotent
+                else ". It was not retried because that could apply it twice: check the object on the server "
+                "(refresh() or get()) before you retry"
             )
-        elif trouble.advice:
-            parts.append(f"; {trouble.advice}")
+        elif failure.advice:
+            parts.append(f"; {failure.advice}")
         message = hide("".join(parts))
         if not issubclass(error, ServerError):
             return error(message)
         return error(
             message,
-            status=trouble.status,
+            status=failure.status,
             operation=intent.name,
-            attempts=course.attempts,
-            server_message=None if trouble.said is None else hide(trouble.said),
+            attempts=progress.attempts,
+            server_message=None if failure.said is None else hide(failure.said),
         )
 
 
 def mutates(request: Request) -> bool:
-    """Whether a request changes anything; one that is no GraphQL does not."""
+    """Whether a request is a mutation. Text that is not GraphQL is not."""
     try:
         return intent_of(request).mutates
     except GraphQLError:
@@ -262,16 +264,16 @@ def mutates(request: Request) -> bool:
 
 
 class _Stop(stop_base):
-    """No attempt after the deadline, nor more of them than are allowed."""
+    """Stops at the deadline, or after the allowed number of attempts."""
 
-    def __init__(self, course: Course[Any], most: int) -> None:
-        self._course, self._most = course, most
+    def __init__(self, progress: Progress[Any], most: int) -> None:
+        self._course, self._most = progress, most
 
     def __call__(self, state: RetryCallState) -> bool:
-        trouble = state.outcome.exception() if state.outcome is not None else None
+        failure = state.outcome.exception() if state.outcome is not None else None
         most = self._most
-        if isinstance(trouble, Trouble) and trouble.most is not None:
-            most = min(most, trouble.most)
+        if isinstance(failure, FailedAttempt) and failure.most is not None:
+            most = min(most, failure.most)
         return state.attempt_number >= most or state.upcoming_sleep >= self._course.left
 
 
@@ -279,7 +281,7 @@ _backoff = wait_exponential(multiplier=_FIRST_WAIT, max=_LONGEST_WAIT) + wait_ra
 
 
 def _wait(state: RetryCallState) -> float:
-    trouble = state.outcome.exception() if state.outcome is not None else None
-    if isinstance(trouble, Trouble) and trouble.wait is not None:
-        return trouble.wait
+    failure = state.outcome.exception() if state.outcome is not None else None
+    if isinstance(failure, FailedAttempt) and failure.wait is not None:
+        return failure.wait
     return _backoff(state)

@@ -1,6 +1,6 @@
-"""Who asks: the Authorization header, from an API key or from an identity token that is exchanged for an access token.
+"""The Authorization header, from an API key or from an identity token that is exchanged for an access token.
 
-Neither is shown, logged, pickled or written anywhere, and neither is sent to another host than the session's own.
+Neither is shown, logged, pickled or written to disk, and neither is sent to any host but the session's own.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from wbmodel.errors import ConfigurationError, NotAuthenticated
 if TYPE_CHECKING:
     import aiohttp
 
-__all__ = ["BROUGHT", "ApiKey", "Brought", "Credentials", "IdentityToken", "Nobody", "SecretText"]
+__all__ = ["OWN_LOGIN", "ApiKey", "OwnLogin", "Credentials", "IdentityToken", "Anonymous", "SecretText"]
 
 _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _EARLY = 300.0
 
 
 class Hidden(str):
-    """Text of a header that tools which show the variables of a traceback do not show."""
+    """A header value whose repr is masked, for tools that show local variables in tracebacks."""
 
     __slots__ = ()
 
@@ -40,38 +40,39 @@ class SecretText(Protocol):
 
 
 class Credentials:
-    """What is sent to say who asks. Derived classes say how."""
+    """How a session authenticates. Subclasses implement one method each."""
 
     @property
     def account(self) -> str:
-        """A mark that tells accounts apart and gives no secret away; "" for nobody."""
+        """A tag that tells accounts apart without revealing the secret; "" for anonymous access."""
         return ""
 
     @property
     def hint(self) -> str:
-        """For the error of a refused login: what was sent, and where another key would be taken from."""
+        """Advice for a refused login: what was sent, and where the key was or can be taken from."""
         raise NotImplementedError
 
     async def header(self, http: aiohttp.ClientSession, **extra: object) -> str | None:
-        """The value of the Authorization header, None for none. ``extra`` goes to aiohttp where a request is needed."""
+        """The value of the Authorization header, or None for no header. ``extra`` goes to aiohttp if a request is
+        needed to get it."""
         raise NotImplementedError
 
     def hide(self, text: str) -> str:
-        """``text`` without the secrets: a server may quote what it was sent."""
+        """Mask the secrets in ``text``: a server may quote what it was sent."""
         return text
 
     def forked(self) -> None:
-        """Called in a forked child, whose event loop is another one."""
+        """Called in a forked child, which has another event loop."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("credentials are not pickled")
+        raise TypeError("credentials cannot be pickled")
 
 
-class Nobody(Credentials):
-    """No login at all: a server may still show what is public."""
+class Anonymous(Credentials):
+    """No login. A server may still show what is public."""
 
     def __init__(self, host: str) -> None:
         self._host = host
@@ -79,27 +80,27 @@ class Nobody(Credentials):
     @property
     def hint(self) -> str:
         return (
-            "no API key was given: pass api_key= to connect(), set WANDB_API_KEY, or make an entry for "
-            f"{self._host} in your netrc file"
+            "no API key was given: pass api_key= to connect(), set WANDB_API_KEY, or add an entry for "
+            f"{self._host} to your netrc file"
         )
 
     async def header(self, http: aiohttp.ClientSession, **extra: object) -> str | None:
         return None
 
 
-BROUGHT = "the transport that was given as transport= brings its own login; it is not given the API key of the session"
-"""What to say where the login of a transport is refused."""
+OWN_LOGIN = "the transport passed as transport= has its own login; the session's API key is not given to it"
+"""Advice when the login of a user's transport is refused."""
 
 
-class Brought(Credentials):
-    """A transport of the user's own brings the login. The session's key is known here to be hidden, no more."""
+class OwnLogin(Credentials):
+    """The login of a user's transport. The session's key is known here only so that it can be masked."""
 
     def __init__(self, key: SecretText | None) -> None:
         self._text = "" if key is None else key.reveal().strip()
 
     @property
     def hint(self) -> str:
-        return BROUGHT
+        return OWN_LOGIN
 
     async def header(self, http: aiohttp.ClientSession, **extra: object) -> str | None:
         return None
@@ -109,13 +110,13 @@ class Brought(Credentials):
 
 
 class ApiKey(Credentials):
-    """An API key: Basic authentication of the user ``api``, as both clients send it (0.10.28, 0.31.0, seen)."""
+    """An API key: Basic authentication as user ``api``, as both clients send it (0.10.28, 0.31.0, seen)."""
 
     def __init__(self, key: SecretText, host: str) -> None:
         text = key.reveal().strip()
         if not text or any(ord(char) < 33 or ord(char) > 126 for char in text):
             raise ConfigurationError(
-                f"the API key for {host} holds blanks, control or other characters that a key never has; "
+                f"the API key for {host} is empty or contains blanks, control characters or non-ASCII characters; "
                 "copy it again from the server's settings page"
             )
         self._host = host
@@ -124,13 +125,13 @@ class ApiKey(Credentials):
 
     @property
     def account(self) -> str:
-        # Eight of 64 hexadecimal digits: enough to tell two accounts apart, nothing to find a key by.
+        # Eight of 64 hexadecimal digits: enough to tell accounts apart, not enough to recover a key.
         return hashlib.sha256(f"wbmodel account {self._text}".encode()).hexdigest()[:8]
 
     @property
     def hint(self) -> str:
         return (
-            f"the API key that was sent is not one of {self._host}; `wbmodel status` says where it was taken from: "
+            f"the API key is not valid on {self._host}; `wbmodel status` shows where it came from: "
             "an argument, the URL, WANDB_API_KEY or netrc"
         )
 
@@ -152,8 +153,8 @@ def _without_key(text: str, key: str) -> str:
 class IdentityToken(Credentials):
     """A file with a JWT, exchanged at ``/oidc/token`` for an access token that is sent as ``Bearer``.
 
-    As the 0.31.0 client does (read): the file is read anew for every exchange, the access token is used until five
-    minutes before its end, and one exchange is made at a time. It is kept in memory only.
+    As in the 0.31.0 client (read), the file is read again for every exchange, the access token is used until five
+    minutes before it expires, and exchanges do not overlap. The token is kept in memory only.
     """
 
     def __init__(self, path: str, base: str, host: str) -> None:
@@ -169,7 +170,7 @@ class IdentityToken(Credentials):
 
     @property
     def hint(self) -> str:
-        return f"the identity token of {self._path} was exchanged, and {self._host} does not accept the result"
+        return f"the identity token in {self._path} was exchanged, but {self._host} rejects the access token"
 
     async def header(self, http: aiohttp.ClientSession, **extra: object) -> str | None:
         if time.monotonic() >= self._until:
@@ -189,13 +190,13 @@ class IdentityToken(Credentials):
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(
                 f"the identity token file {self._path} cannot be read ({type(error).__name__}); "
-                "mend WANDB_IDENTITY_TOKEN_FILE, or give an API key"
+                "correct WANDB_IDENTITY_TOKEN_FILE or pass an API key"
             ) from None
         if not assertion:
             raise ConfigurationError(f"the identity token file {self._path} is empty")
         self._assertion = assertion
         form = {"grant_type": _GRANT, "assertion": assertion}
-        # Statuses that may pass (429, 5xx) are raised as the trouble they are, and the request is tried again.
+        # Transient statuses (429, 5xx) are raised as bad replies, so that the exchange is retried.
         async with http.post(
             f"{self._base}/oidc/token",
             data=form,
@@ -214,7 +215,7 @@ class IdentityToken(Credentials):
         except (ValueError, KeyError, TypeError):
             said = self.hide(body.decode("utf-8", "replace"))[:300]
             raise NotAuthenticated(
-                f"{self._host} did not exchange the identity token of {self._path}: HTTP {answer.status}: {said}"
+                f"{self._host} did not exchange the identity token in {self._path}: HTTP {answer.status}: {said}"
             ) from None
         self._token = token
         self._until = time.monotonic() + max(lasts - _EARLY, min(lasts, 1.0))

@@ -1,12 +1,12 @@
-"""The way through a gql transport of the user's own: it is connected, asked and closed here, and gets nothing of the
-session's: no key, no headers, no proxy.
+"""Requests through a gql transport that the user supplies. It is connected, used and closed here, and gets nothing from
+the session: no key, no headers, no proxy.
 
-What it raises says less than our own client does, so less is repeated:
+A transport's exceptions say less than wbmodel's own client, so less is retried:
 
 ========================================  ================  ======================================================
-what it raised                            sent again        error in the end
+what it raised                            retried           final error
 ========================================  ================  ======================================================
-TransportServerError with a code          as that status    as that status (``trouble.py``)
+TransportServerError with a code          as that status    as that status (``failures.py``)
 no connection was made (refused, name)    twice             ServerUnreachable
 a certificate that cannot be trusted      never             ServerUnreachable
 connected already, closed, other loop     never             ConfigurationError
@@ -14,11 +14,11 @@ any other loss of the connection          never             ServerUnreachable
 a timeout                                 never             RequestTimeout
 TransportProtocolError                    never             NotWandbServer
 TransportServerError without a code       never             ServerError
-TransportQueryError, GraphQL errors       never             none here: an answer, whose errors the asker raises
-any other exception                       never             BackendError, with that as its cause
+TransportQueryError, GraphQL errors       never             none here: a response, whose errors the caller raises
+any other exception                       never             BackendError, with the exception as its cause
 ========================================  ================  ======================================================
 
-Where it is not certain that a mutation did not reach the server, the error is OutcomeUnknown.
+If a mutation may have reached the server, the error is OutcomeUnknown instead.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ from wbmodel.errors import (
 from wbmodel.loggers import get_logger
 from wbmodel.request import Request, Response
 from wbmodel_live.calls import Answer
-from wbmodel_live.credentials import BROUGHT
-from wbmodel_live.intent import intent_of
+from wbmodel_live.credentials import OWN_LOGIN
+from wbmodel_live.failures import FEW, FailedAttempt, Retry, of_exception, of_reply
+from wbmodel_live.idempotency import intent_of
 from wbmodel_live.transport import Reply, WireRequest
-from wbmodel_live.trouble import FEW, Again, Trouble, of_exception, of_reply
 
 if TYPE_CHECKING:
     from gql.transport import AsyncTransport
@@ -67,8 +67,8 @@ __all__ = ["Foreign", "ForeignCall"]
 
 _WORDS = 300
 _BEFORE_SENDING = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
-_OPTIONAL = ("httpx", "httpx2", "websockets")  # told by name: they may not be installed
-# asyncio's words; the last are aiohttp's for a session whose loop runs elsewhere.
+_OPTIONAL = ("httpx", "httpx2", "websockets")  # recognised by name: they may not be installed
+# asyncio's messages; the last one is aiohttp's for a session that belongs to another loop.
 _ANOTHER_LOOP = re.compile(r"different (event )?loop|loop is closed|should be used inside a task")
 _SHUT = re.compile(r"^Session is closed$|client has been closed")
 _OVER_HTTP = ("gql.transport.aiohttp", "gql.transport.httpx")
@@ -76,7 +76,7 @@ _log = get_logger("wbmodel.live")
 
 
 class Foreign:
-    """The way through ``transport`` to the server at ``url``. Lives on one event loop."""
+    """A user's ``transport`` to the server at ``url``. Belongs to one event loop."""
 
     def __init__(self, transport: AsyncTransport, url: str) -> None:
         self.transport: Any = transport  # gql annotates neither connect() nor close()
@@ -86,31 +86,31 @@ class Foreign:
 
     @property
     def name(self) -> str:
-        """What to call the transport in messages."""
+        """The transport's name in messages."""
         return type(self.transport).__name__
 
     @property
     def over_http(self) -> bool:
-        """Whether it connects for each request, and refuses when closed before it sends. gql's transports over
-        websockets keep one connection, and raise ``TransportClosed`` in the middle of an answer, too."""
+        """Whether the transport connects for each request and checks before it sends that it is open. gql's websocket
+        transports keep one connection, and also raise ``TransportClosed`` in the middle of a response."""
         return any(kind.__module__ in _OVER_HTTP for kind in type(self.transport).__mro__)
 
     def document(self, request: Request) -> ForeignCall:
-        """The call that asks a GraphQL request."""
+        """The call for a GraphQL request."""
         return ForeignCall(request, self)
 
     async def connect(self) -> object:
-        """Connect the transport, once for all concurrent requests, and again after a failure or a lost connection.
+        """Connect the transport, once for all concurrent callers, and again after a failure or a lost connection.
 
         Returns a token of this connection for :meth:`lost`.
         """
         task = self._connecting
         if task is None:
             task = self._connecting = asyncio.ensure_future(self._connect())
-            # It may fail when nobody waits any more.
+            # Retrieves the exception, which asyncio would otherwise log if every caller has given up waiting.
             task.add_done_callback(lambda done: None if done.cancelled() else done.exception())
         try:
-            await asyncio.shield(task)  # who has no time left gives up waiting, and the others do not
+            await asyncio.shield(task)  # a caller that times out stops waiting without cancelling the others
         except Exception:
             if task is self._connecting and task.done():
                 self._connecting = None
@@ -130,15 +130,15 @@ class Foreign:
         try:
             await self.transport.connect()
         except TransportAlreadyConnected:
-            raise  # by somebody else, who will close it
+            raise  # other code connected it, and will close it
         except BaseException:
-            # A websocket that was refused in the handshake would stay half open, and say that it is connected.
+            # A websocket that was refused in the handshake would stay half open and report that it is connected.
             with contextlib.suppress(Exception):
                 await self.transport.close()
             raise
 
     async def close(self) -> None:
-        """Close it, where it was connected here."""
+        """Close the transport if it was connected here."""
         task, self._connecting = self._connecting, None
         if task is None:
             return
@@ -149,81 +149,81 @@ class Foreign:
             return
         try:
             await self.transport.close()
-        except Exception as error:  # whatever a transport of somebody else's raises: the session is closed all the same
+        except Exception as error:  # the session closes whatever a third-party transport raises
             _log.warning("%s: the %s could not be closed (%s)", self.url, self.name, _words(error))
 
 
 class ForeignCall:
-    """A GraphQL request that goes through a :class:`Foreign`."""
+    """A GraphQL request sent through a :class:`Foreign`."""
 
-    def __init__(self, request: Request, way: Foreign) -> None:
+    def __init__(self, request: Request, channel: Foreign) -> None:
         self.intent = intent_of(request)
-        self._way = way
+        self._channel = channel
         self._wire = WireRequest(request)
         self._sending = False
         self._connection: object = None
         try:
             json.dumps(self._wire.variable_values, allow_nan=False)
         except (TypeError, ValueError) as error:
-            # Looked at here, as afterwards nobody could tell whether it was sent.
-            raise ConfigurationError(f"{self.intent.name} cannot be sent: {error} ({way.url})") from None
+            # Checked before sending: an error raised by the transport would not say whether the request was sent.
+            raise ConfigurationError(f"{self.intent.name} cannot be sent: {error} ({channel.url})") from None
 
     async def prepare(self) -> None:
-        """Connect."""
+        """Connect the transport."""
         self._sending = False
-        self._connection = await self._way.connect()
+        self._connection = await self._channel.connect()
 
     async def send(self) -> Answer[Response]:
-        """Execute the document. There is no HTTP reply."""
+        """Execute the document. The answer has no HTTP reply."""
         self._sending = True
         try:
-            result = await self._way.transport.execute(self._wire)
-        except TransportQueryError as error:  # gql's other way to say that the answer has errors
+            result = await self._channel.transport.execute(self._wire)
+        except TransportQueryError as error:  # some gql transports raise GraphQL errors instead of returning them
             errors = error.errors or [{"message": str(error)}]
             return Answer(_response(ExecutionResult(error.data, errors, error.extensions)))
         return Answer(_response(result))
 
-    def trouble(self, error: Exception) -> Trouble | None:
-        """The trouble of what the transport raised. What it is made of is not kept: it may hold the login."""
+    def failure(self, error: Exception) -> FailedAttempt | None:
+        """Classify an exception from the transport. The exception is not kept: it may hold credentials."""
         if isinstance(error, WbmodelError):
             return None
-        way = self._way
-        unsure = Again.UNSURE if self._sending else Again.NEVER
+        channel = self._channel
+        unsure = Retry.UNSURE if self._sending else Retry.NEVER
         if isinstance(error, TransportServerError) and error.code is not None:
-            return _of_status(error.code, way.url)
+            return _of_status(error.code, channel.url)
         if isinstance(error, TransportServerError):
-            return Trouble("answered with an error", ServerError, unsure, said=_words(error))
+            return FailedAttempt("answered with an error", ServerError, unsure, said=_words(error))
         if isinstance(error, TransportProtocolError):
-            return Trouble(
+            return FailedAttempt(
                 "answered with something that is not GraphQL",
                 NotWandbServer,
                 unsure,
-                advice="check the address that the transport was given",
+                advice="check the transport's address",
                 said=_words(error),
             )
         refused = _handshake_status(error)
         if refused is not None:
-            return _of_status(refused, way.url)
-        used = _of_use(error, way, unsure)
+            return _of_status(refused, channel.url)
+        used = _of_use(error, channel, unsure)
         if used is not None:
             return used
         broken = _of_network(error, self._sending)
         if broken is None:
             return self._of_bug(error, unsure)
-        if self._sending and not way.over_http:
-            way.lost(self._connection)
+        if self._sending and not channel.over_http:
+            channel.lost(self._connection)
         return broken
 
-    def _of_bug(self, error: Exception, again: Again) -> Trouble:
+    def _of_bug(self, error: Exception, retry: Retry) -> FailedAttempt:
         cause = error.__cause__ if isinstance(error, TransportConnectionFailed) else None
         shown = cause or error
-        trouble = Trouble(
-            f"could not be asked: the {self._way.name} raised {type(shown).__name__}: {_words(shown)}",
+        failure = FailedAttempt(
+            f"could not be reached: the {self._channel.name} raised {type(shown).__name__}: {_words(shown)}",
             BackendError,
-            again,
+            retry,
         )
-        trouble.__cause__ = shown
-        return trouble
+        failure.__cause__ = shown
+        return failure
 
 
 # -- answers ---------------------------------------------------------------------------------------
@@ -231,16 +231,16 @@ class ForeignCall:
 
 def _response(result: object) -> Response:
     if not isinstance(result, ExecutionResult):
-        raise TransportProtocolError(f"execute() gave {type(result).__name__}, not an ExecutionResult")
+        raise TransportProtocolError(f"execute() returned {type(result).__name__}, not an ExecutionResult")
     if not isinstance(result.data, dict | None):
-        raise TransportProtocolError(f"its data is of type {type(result.data).__name__}, not an object")
+        raise TransportProtocolError(f"its data is {type(result.data).__name__}, not an object")
     return Response(
         data=result.data, errors=[_plain(error) for error in result.errors or ()], extensions=result.extensions or {}
     )
 
 
 def _plain(error: object) -> Mapping[str, Any]:
-    """An error as JSON has it. A schema in this process gives exceptions, and HTTP gives objects."""
+    """A GraphQL error as a JSON object. A schema in this process gives exceptions, HTTP gives objects."""
     if isinstance(error, GraphQLError):
         return dict(error.formatted)
     return error if isinstance(error, Mapping) else {"message": str(error)}
@@ -249,81 +249,84 @@ def _plain(error: object) -> Mapping[str, Any]:
 # -- exceptions ------------------------------------------------------------------------------------
 
 
-def _of_status(code: int, url: str) -> Trouble:
+def _of_status(code: int, url: str) -> FailedAttempt:
     if 300 <= code < 400:
-        return Trouble(
+        return FailedAttempt(
             f"redirects to another address (HTTP {code})",
             NotWandbServer,
-            advice="give the transport the address that it leads to",
+            advice="configure the transport with the address that it redirects to",
             status=code,
         )
     reply = Reply(status=code, reason=responses.get(code, ""), headers={}, body=b"", received=0, sent=0)
-    return of_reply(reply, url, broken=False, key_hint=BROUGHT)
+    return of_reply(reply, url, broken=False, key_hint=OWN_LOGIN)
 
 
-def _of_use(error: Exception, way: Foreign, unsure: Again) -> Trouble | None:
-    """The trouble of a transport that somebody else has used, or that was made for another event loop."""
+def _of_use(error: Exception, channel: Foreign, unsure: Retry) -> FailedAttempt | None:
+    """Classify misuse: a transport that other code connected or closed, or that belongs to another event loop."""
     chain = list(_chain(error))
     if isinstance(error, TransportAlreadyConnected):
-        return Trouble(
-            f"cannot be asked through this {way.name}: it is connected already",
+        return FailedAttempt(
+            f"cannot be reached through this {channel.name}: it is already connected",
             ConfigurationError,
             unsure,
-            advice="give transport= one that no gql client and no other session has connected; wbmodel connects and "
-            "closes it by itself",
+            advice="pass a transport that no gql client or other session has connected; wbmodel connects and closes it",
         )
     shut = any(isinstance(link, RuntimeError) and _SHUT.search(str(link)) for link in chain)
     if shut or isinstance(error, TransportClosed):
-        return Trouble(
-            f"cannot be asked through this {way.name}: it was closed, and not by wbmodel",
+        return FailedAttempt(
+            f"cannot be reached through this {channel.name}: it was closed, but not by wbmodel",
             ConfigurationError,
-            Again.NEVER if shut or way.over_http else unsure,
-            advice="leave closing it to the session, and connect() again with a fresh one",
+            Retry.NEVER if shut or channel.over_http else unsure,
+            advice="let the session close it, and connect() again with a new transport",
         )
     if any(isinstance(link, RuntimeError | ValueError) and _ANOTHER_LOOP.search(str(link)) for link in chain):
-        return Trouble(
-            f"cannot be asked through this {way.name}: it belongs to another event loop",
+        return FailedAttempt(
+            f"cannot be reached through this {channel.name}: it belongs to another event loop",
             ConfigurationError,
             unsure,
-            advice="wbmodel runs it on an event loop of its own: give transport= one that was not used before, without "
-            "connectors or clients that were made on the loop of somebody else",
+            advice="wbmodel runs transports on its own event loop: pass an unused transport, without connectors or "
+            "clients created on another loop",
         )
     return None
 
 
-def _of_network(error: Exception, sending: bool) -> Trouble | None:
-    """The trouble of a connection; None for what has nothing to do with one."""
+def _of_network(error: Exception, sending: bool) -> FailedAttempt | None:
+    """Classify a network failure; None if ``error`` is not one."""
     cause: BaseException = error.__cause__ or error if isinstance(error, TransportConnectionFailed) else error
     names = {kind.__name__ for kind in type(cause).__mro__ if kind.__module__.partition(".")[0] in _OPTIONAL}
     words = _words(cause)
     if any(isinstance(link, ssl.SSLCertVerificationError) for link in _chain(cause)):
-        return Trouble(
+        return FailedAttempt(
             f"cannot be trusted: {words}",
             ServerUnreachable,
-            advice="the transport has certificate authorities of its own; give that of the server to it",
+            advice="the transport has its own certificate authorities; add the server's to them",
         )
     if isinstance(cause, _BEFORE_SENDING):
         return of_exception(cause, None)
     if names & {"ConnectError", "ConnectTimeout", "PoolTimeout"}:
-        return Trouble(
+        return FailedAttempt(
             f"cannot be reached: {words}",
             ServerUnreachable,
-            Again.ALWAYS,
-            advice="check the address and that the server runs",
+            Retry.ALWAYS,
+            advice="check the address and that the server is running",
             most=FEW,
         )
-    again, most = (Again.UNSURE, None) if sending else (Again.ALWAYS, FEW)
+    retry, most = (Retry.UNSURE, None) if sending else (Retry.ALWAYS, FEW)
     if isinstance(cause, asyncio.TimeoutError | TimeoutError) or "TimeoutException" in names:
-        return Trouble(
-            "gave no answer", RequestTimeout, again, advice="give it more time (timeout=, here or there)", most=most
+        return FailedAttempt(
+            "did not answer",
+            RequestTimeout,
+            retry,
+            advice="allow more time (timeout=, of connect() or of the transport)",
+            most=most,
         )
     lost = names & {"RequestError", "WebSocketException"}
     if lost or isinstance(cause, TransportConnectionFailed | OSError | aiohttp.ClientError):
-        return Trouble(
+        return FailedAttempt(
             f"lost the connection ({words})" if sending else f"cannot be reached: {words}",
             ServerUnreachable,
-            again,
-            advice="check the address that the transport was given, and what lies in between",
+            retry,
+            advice="check the transport's address, and any proxy or firewall in between",
             most=most,
         )
     return None

@@ -1,6 +1,6 @@
-"""One limiter per host: how many requests run at once, and pauses that the server asks for.
+"""One limiter per host: caps concurrent requests and holds the pauses that the server asks for.
 
-All sessions of a process that ask one host share its limiter, whatever threads and event loops they run on.
+All sessions in a process that use a host share its limiter, whatever threads and event loops they run on.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ if TYPE_CHECKING:
 __all__ = ["CONCURRENCY", "HostLimiter", "Slot", "TooLong", "limiter_for"]
 
 CONCURRENCY = 16
-"""Requests to one host at once, unless ``connect(..., concurrency=)`` says otherwise."""
+"""Maximum concurrent requests to one host, unless ``connect(..., concurrency=)`` says otherwise."""
 
 _log = get_logger("wbmodel.live")
 
 
 class TooLong(Exception):
-    """The host is paused for longer than the caller can wait. ``seconds`` is how long from now."""
+    """The pause outlasts the caller's deadline. ``seconds`` is how much of it remains."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(f"paused for {seconds:.1f} s more")
+        super().__init__(f"paused for another {seconds:.1f} s")
         self.seconds = seconds
 
 
 @attrs.define(slots=True)
 class Slot:
-    """What a request met on its way to being sent: how many pauses it sat through."""
+    """A request's permission to run; ``pauses`` counts the pauses it waited through."""
 
     pauses: int = 0
 
 
 class HostLimiter:
-    """At most ``limit`` requests at once, none while the host is paused. Usable from any thread and event loop."""
+    """Allows ``limit`` requests at once, and none while the host is paused. Usable from any thread and event loop."""
 
     def __init__(self, host: str, limit: int = CONCURRENCY) -> None:
         self.host = host
@@ -56,15 +56,15 @@ class HostLimiter:
 
     @property
     def active(self) -> int:
-        """How many requests run now."""
+        """How many requests are running now."""
         return self._active
 
     @asynccontextmanager
     async def slot(self, deadline: float) -> AsyncIterator[Slot]:
-        """A block in which one request may run. ``deadline`` is a time of ``time.monotonic``.
+        """A block in which one request may run. ``deadline`` is a ``time.monotonic`` time.
 
-        Raises :class:`TooLong` at once when the host is paused beyond it, and ``TimeoutError`` when no place became
-        free before it.
+        Raises :class:`TooLong` at once if the host is paused beyond the deadline, and ``TimeoutError`` if no slot
+        becomes free in time.
         """
         slot = Slot()
         await self._enter(deadline, slot)
@@ -74,8 +74,8 @@ class HostLimiter:
             self._leave()
 
     def pause(self, seconds: float, why: str) -> None:
-        """Let nothing out for so many seconds. One log line per pause: one that is asked for while another lasts
-        only makes it longer."""
+        """Hold back all requests for ``seconds``. Logged once per pause: a pause that begins during another extends
+        it."""
         now = time.monotonic()
         with self._lock:
             fresh = now >= self._paused_until
@@ -108,7 +108,7 @@ class HostLimiter:
                     await asyncio.sleep(pause)
         except BaseException:
             if called:
-                # Who was called and does not go in lets the next one know.
+                # A waiter that was woken but gives up wakes the next one.
                 with self._lock:
                     self._call_next()
             raise
@@ -121,7 +121,7 @@ class HostLimiter:
                 try:
                     self._waiting.remove((loop, place))
                 except ValueError:
-                    self._call_next()  # it was called at the same moment
+                    self._call_next()  # it was woken at the same moment
             raise
 
     def _leave(self) -> None:
@@ -130,12 +130,12 @@ class HostLimiter:
             self._call_next()
 
     def _call_next(self) -> None:
-        """Wake whoever waits longest; it looks for itself whether there is room. Called with the lock held."""
+        """Wake the longest waiter, which checks for itself whether a slot is free. Call with the lock held."""
         while self._waiting:
             loop, place = self._waiting.popleft()
             try:
                 loop.call_soon_threadsafe(_wake, place)
-            except RuntimeError:  # its loop is closed, so nobody waits there any more
+            except RuntimeError:  # its event loop is closed, so nothing waits there any more
                 continue
             return
 
@@ -145,15 +145,14 @@ def _wake(place: asyncio.Future[None]) -> None:
         place.set_result(None)
 
 
-# A limiter lives as long as a session to its host: what a server asked for is not held against whatever answers at
-# that address after all sessions to it were closed.
+# Weak values: a limiter lives as long as some session to its host, so a pause does not outlast the sessions it was for.
 _limiters: WeakValueDictionary[str, HostLimiter] = WeakValueDictionary()
 _registry_lock = forks.lock()
 
 
 def limiter_for(host: str, limit: int | None = None) -> HostLimiter:
-    """The limiter of ``host`` (``"https://api.wandb.ai"``), made when it is first asked for. ``limit``, where it is
-    given, holds for all who share it from now on."""
+    """The limiter for ``host`` (``"https://api.wandb.ai"``), created on first use. A ``limit`` applies from now on to
+    every session that shares the limiter."""
     with _registry_lock:
         found = _limiters.get(host)
         if found is None:
@@ -163,4 +162,4 @@ def limiter_for(host: str, limit: int | None = None) -> HostLimiter:
         return found
 
 
-forks.in_child(_limiters.clear)  # what is active and who waits is the parent's
+forks.in_child(_limiters.clear)  # active requests and waiters belong to the parent

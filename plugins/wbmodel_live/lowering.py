@@ -1,8 +1,8 @@
-"""Documents for servers that lack a field: it is left out of the document, answered with null here, and said once.
+"""Lowers documents for servers that lack a field: leaves the field out, fills in null, and warns once.
 
-A server is taken to have everything until it refuses a document for a field that it does not know. Then it is asked,
-once, which fields its types have (introspection; none of the official clients needs it, so a server may refuse), and
-every later document is lowered before it is sent. A field that cannot be null has no stand-in: NotSupportedByServer.
+A server is assumed to have every field until it refuses a document because of one. Then it is asked once which fields
+its types have (by introspection, which no official client needs, so a server may refuse it), and every later document
+is lowered before it is sent. A field that cannot be null cannot be replaced: NotSupportedByServer.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ _NEEDS = "a newer W&B server"
 
 Field = tuple[str, str]
 _KEPT_TEXTS = 4 * 1024 * 1024
-"""Characters of documents whose lowered form is kept."""
+"""Size of the cache of lowered documents, in characters of the originals."""
 
 _Holes = dict[str, Any]
-"""Response key -> the holes below it, None for a key that is itself to be filled with null."""
+"""Response key -> the holes below it; None for a key that must be filled with null."""
 
 
 @lru_cache(maxsize=1)
@@ -57,7 +57,7 @@ def _schema() -> GraphQLSchema:
 
 
 class Lowering:
-    """What is known of one server's schema. ``ask`` sends a request as it is."""
+    """What is known about one server's schema. ``ask`` sends a request unchanged."""
 
     def __init__(self, place: str, ask: Callable[[Request], Awaitable[Response]]) -> None:
         self.place = place
@@ -70,10 +70,10 @@ class Lowering:
         self._info: ServerInfo | None = None
 
     async def answer(self, request: Request, send: Callable[[Request], Awaitable[Response]]) -> Response:
-        """The answer to ``request``, which ``send`` sends, lowered as far as is known to be needed."""
+        """Send ``request`` with ``send``, lowered for the fields that the server is known to lack."""
         while True:
             lowered, holes = self._lowered(request)
-            known = len(self._lacking)  # what this document was lowered by; others learn while it is under way
+            known = len(self._lacking)  # other requests may learn more while this one is in flight
             response = await send(lowered)
             if not response.errors or not await self._learn(response.errors, known):
                 if holes and response.data is not None:
@@ -83,7 +83,7 @@ class Lowering:
     # -- learning ----------------------------------------------------------------------------------
 
     async def _learn(self, errors: Sequence[Any], known: int) -> bool:
-        """Whether something was learned that makes it worth sending the request again, in other words."""
+        """Learn missing fields from ``errors``. Returns whether the request should be lowered and sent again."""
         messages = [str(error.get("message", "")) for error in errors if isinstance(error, dict)]
         refused = {
             (kind, field)
@@ -98,7 +98,7 @@ class Lowering:
             if len(self._lacking) > known and refused <= self._lacking:
                 return True  # another request learned it in the meantime
             if refused <= self._lacking:
-                return False  # it was left out, and is refused nevertheless: the answer says why
+                return False  # refused although the field was left out: the caller gets the server's errors
             self._lacking |= refused
             await self._probe()
         return True
@@ -117,7 +117,7 @@ class Lowering:
                 raise NotSupportedByServer(f"the type {unknown} ({self.place})", _NEEDS)
 
     async def _probe(self) -> None:
-        """Ask which fields the server's types have, once. A server that does not say is learned from its refusals."""
+        """Ask once which fields the server's types have. If the server does not say, its refusals tell."""
         if self._probed:
             return
         self._probed = True
@@ -139,7 +139,7 @@ class Lowering:
                 self._lacking |= {(name, field) for field in ours if field not in theirs}
 
     async def info(self) -> ServerInfo:
-        """What the server says of itself; asked once."""
+        """The server's report about itself, requested once."""
         if self._info is None:
             answer = read_answer((await self.answer(QUESTION, self._ask)).data, self.place)
             async with self._lock:
@@ -170,14 +170,14 @@ class Lowering:
             if field not in self._said:
                 self._said.add(field)
                 warn(
-                    f"{self.place} does not know {kind}.{name}: it is left out of what is asked, and reads as None",
+                    f"{self.place} does not have the field {kind}.{name}; it is left out of requests and reads as None",
                     QueryWarning,
                 )
         return (Document(ast=ast) if holes else document), holes
 
 
 class _Work:
-    """Takes fields out of one document, and notes where in the answer they would have been."""
+    """Removes fields from one document, and records where in the response they would have been."""
 
     def __init__(self, ast: DocumentNode, lacking: set[Field]) -> None:
         self.ast, self.lacking = ast, lacking
@@ -188,7 +188,7 @@ class _Work:
         self.required: set[Field] = set()
 
     def done(self) -> tuple[DocumentNode, _Holes]:
-        """The document without the fields, and the holes."""
+        """The document without the missing fields, and the holes."""
         holes: _Holes = {}
         definitions: list[Any] = []
         for node in self.ast.definitions:
@@ -220,7 +220,7 @@ class _Work:
                 _merge(holes, self._of_fragment(node.name.value))
                 kept.append(node)
         if not kept:
-            # A selection cannot be empty.
+            # A selection set cannot be empty.
             kept.append(FieldNode(name=NameNode(value="__typename"), alias=None, arguments=(), directives=()))
         return SelectionSetNode(selections=tuple(kept)), holes
 
@@ -244,7 +244,7 @@ class _Work:
 
     def _of_fragment(self, name: str) -> _Holes:
         if name not in self.fragment_holes:
-            self.fragment_holes[name] = {}  # a fragment that contains itself is refused by any server
+            self.fragment_holes[name] = {}  # ends the recursion; any server refuses a fragment that contains itself
             node = self.fragments.get(name)
             if node is not None:
                 _, holes = self._selections(node.selection_set, node.type_condition.name.value)

@@ -1,4 +1,4 @@
-"""How a server is reached: what ``connect()`` takes beside the address and the login."""
+"""How to reach a server: the options of ``connect()`` besides the address and the login."""
 
 from __future__ import annotations
 
@@ -21,19 +21,20 @@ __all__ = ["Options"]
 
 @attrs.frozen(slots=True, kw_only=True)
 class Options:
-    """How a server is reached. All times are in seconds.
+    """How to reach a server. All times are in seconds.
 
-    ``timeout`` is for one request with all its repeats and pauses, where the session or the query gives none;
-    ``connect_timeout`` for making a connection; ``read_timeout`` for the longest silence of a server that owes an
-    answer. ``max_attempts`` is how often a request is sent at most. ``proxy`` is a URL; ``trust_env`` takes the proxy
-    from HTTPS_PROXY, HTTP_PROXY and NO_PROXY, and the certificate authorities from REQUESTS_CA_BUNDLE (OpenSSL itself
-    reads SSL_CERT_FILE). ``ca_file`` is a PEM file to trust instead, ``ssl_context`` decides all about TLS.
-    ``client_session`` makes the aiohttp session, with connector, tracing or whatever is wanted; it is called on the
-    event loop that will use it and what it makes is closed with the backend. ``headers`` go with every request.
+    ``timeout`` is the deadline of one request with all its retries and pauses, if neither the session nor the query
+    sets one; ``connect_timeout`` is for opening a connection; ``read_timeout`` is the longest silence while a response
+    is due. ``max_attempts`` is how often a request is sent at most, ``concurrency`` how many requests the host gets at
+    once. ``proxy`` is a URL; ``trust_env`` takes the proxy from HTTPS_PROXY, HTTP_PROXY and NO_PROXY, and the
+    certificate authorities from REQUESTS_CA_BUNDLE (OpenSSL itself reads SSL_CERT_FILE). ``ca_file`` is a PEM file to
+    trust instead; ``ssl_context`` replaces all TLS settings. ``client_session`` creates the aiohttp session, with any
+    connector or tracing; it is called on the event loop that uses the session, which is closed with the backend.
+    ``headers`` go with every request.
 
-    ``transport`` is a gql ``AsyncTransport`` to ask through instead of wbmodel's own client. It has its own address and
-    login, and is connected and closed with the backend, on its event loop. What is for wbmodel's client is refused
-    beside it.
+    ``transport`` is a gql ``AsyncTransport`` to use instead of wbmodel's own client. It has its own address and login,
+    and is connected and closed with the backend, on the backend's event loop. Options for wbmodel's own client cannot
+    be combined with it.
     """
 
     timeout: float = 60.0
@@ -53,15 +54,15 @@ class Options:
         for name in ("timeout", "connect_timeout", "read_timeout"):
             value = getattr(self, name)
             if type(value) not in (int, float) or not value > 0:
-                raise ConfigurationError(f"{name} is a number of seconds above 0, not {value!r}")
+                raise ConfigurationError(f"{name} must be a number of seconds above 0, not {value!r}")
         for name in ("max_attempts", "concurrency"):
             value = getattr(self, name)
             if value is not None and (type(value) is not int or value < 1):
-                raise ConfigurationError(f"{name} is a whole number above 0, not {value!r}")
+                raise ConfigurationError(f"{name} must be a whole number above 0, not {value!r}")
         if self.ca_file is not None and self.ssl_context is not None:
-            raise ConfigurationError("ca_file= and ssl_context= both say whom to trust; give one of them")
+            raise ConfigurationError("ca_file= and ssl_context= both set what to trust; pass only one of them")
         if any(name.lower() == "authorization" for name in self.headers):
-            raise ConfigurationError("headers= cannot hold Authorization: give the key as api_key=")
+            raise ConfigurationError("headers= cannot contain Authorization; pass the API key as api_key=")
         if self.transport is not None:
             self._check_transport(self.transport)
 
@@ -70,19 +71,19 @@ class Options:
 
         kind = transport if isinstance(transport, type) else type(transport)
         if isinstance(transport, type) and issubclass(transport, AsyncTransport | Transport):
-            raise ConfigurationError(f"transport= is a transport and not its class: transport={kind.__name__}(...)")
+            raise ConfigurationError(f"transport= must be an instance, not a class: transport={kind.__name__}(...)")
         if isinstance(transport, Transport):
             raise ConfigurationError(
-                f"transport= is one of gql's asynchronous transports, and {kind.__name__} is a synchronous one; "
+                f"transport= must be an asynchronous gql transport, and {kind.__name__} is synchronous; "
                 "AIOHTTPTransport and HTTPXAsyncTransport are asynchronous"
             )
         if not isinstance(transport, AsyncTransport):
-            raise ConfigurationError(f"transport= is an AsyncTransport of gql, not {kind.__name__}")
+            raise ConfigurationError(f"transport= must be a gql AsyncTransport, not {kind.__name__}")
         for name in _OF_OUR_CLIENT:
             if getattr(self, name) != getattr(_DEFAULTS, name):
                 raise ConfigurationError(
-                    f"{name}= is for wbmodel's own client, which is not used where transport= is given; "
-                    f"say it to the {kind.__name__}"
+                    f"{name}= is for wbmodel's own client, which transport= replaces; "
+                    f"configure the {kind.__name__} instead"
                 )
 
 

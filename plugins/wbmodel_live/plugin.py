@@ -1,4 +1,4 @@
-"""The entry point: registers the schemes ``https`` and ``http``. Imports nothing heavy."""
+"""The entry point: registers the ``https`` and ``http`` schemes. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def live(
     headers: Mapping[str, str] | None = None,
     transport: AsyncTransport | None = None,
 ) -> LiveBackend:
-    """The backend of an ``https:`` or ``http:`` URL; the options are those of ``wbmodel_live.options.Options``."""
+    """The backend for an ``https:`` or ``http:`` URL. The options are those of ``wbmodel_live.options.Options``."""
     from wbmodel_live.backend import LiveBackend
     from wbmodel_live.options import Options
 
@@ -61,7 +61,7 @@ def live(
 
 @hookimpl
 def wbmodel_register_backends(register: RegisterBackends) -> None:
-    """``https://HOST`` and ``http://HOST``."""
-    # The protocol says "any options"; this factory names its own, so that connect() can refuse a misspelt one.
+    """Register ``https://HOST`` and ``http://HOST``."""
+    # The protocol allows any options; this factory names its own, so that connect() can reject a misspelt one.
     factory = cast("BackendFactory", live)
     register("live", factory, schemes=("https", "http"), wants=("api_key", "identity_token_file"), api_version=0)

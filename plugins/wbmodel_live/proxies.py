@@ -1,4 +1,4 @@
-"""Which proxy leads to a server. Not left to aiohttp's ``trust_env``, which also takes logins from netrc for itself."""
+"""Chooses the proxy for a server. aiohttp's ``trust_env`` is not used because it also takes logins from netrc."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _in_network(host: str, names: str) -> bool:
 
 
 def proxy_for(url: str, options: Options) -> str | None:
-    """The proxy to go through to ``url``: ``proxy=``, else what the environment says, else None."""
+    """The proxy for ``url``: ``proxy=``, else the one in the environment, else None."""
     found = options.proxy
     source = "proxy="
     parts = urlsplit(url)
@@ -47,6 +47,6 @@ def proxy_for(url: str, options: Options) -> str | None:
         return None
     if urlsplit(found).scheme not in ("http", "https") or not urlsplit(found).hostname:
         raise ConfigurationError(
-            f"{source} is no address of an HTTP proxy: {mask_url(found)!r}; it is http://HOST:PORT"
+            f"{source} is not the address of an HTTP proxy: {mask_url(found)!r}; use http://HOST:PORT"
         )
     return found

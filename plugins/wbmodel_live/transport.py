@@ -1,6 +1,6 @@
-"""gql's aiohttp transport, with an ``execute`` that keeps what the stock one loses: each request has a :class:`Reply`.
+"""gql's aiohttp transport, with an ``execute`` that keeps what gql's own one discards, in a :class:`Reply` per request.
 
-``tests/plugins/live/test_upstream.py`` fails when gql no longer needs what is replaced here.
+``tests/plugins/live/test_upstream.py`` fails once gql no longer needs this replacement.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _REPLY = "wbmodel"
 
 @attrs.frozen(slots=True, eq=False)
 class Reply:
-    """One HTTP answer: ``received`` and ``sent`` are bytes on the wire, ``body`` is what they were after decoding."""
+    """One HTTP response: ``received`` and ``sent`` count bytes on the wire, ``body`` is the decoded content."""
 
     status: int
     reason: str
@@ -36,7 +36,7 @@ class Reply:
 
     @property
     def kind(self) -> str:
-        """The media type, lower case and without parameters; "" when none was given."""
+        """The media type in lower case, without parameters; "" if the response has none."""
         return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
     @property
@@ -46,8 +46,8 @@ class Reply:
 
 
 class BadReply(TransportError):
-    """An answer that holds no GraphQL result, or whose status says that it is none. ``broken`` is whether it looks like
-    one that was cut or garbled."""
+    """A response without a GraphQL result, or with an error status. ``broken`` is whether it looks like a GraphQL
+    result that was truncated or garbled."""
 
     def __init__(self, reply: Reply, broken: bool) -> None:
         super().__init__(f"HTTP {reply.status}, not a GraphQL result")
@@ -68,9 +68,8 @@ class WireRequest(GraphQLRequest):
 
     @property
     def payload(self) -> dict[str, Any]:
-        """What is sent, as :class:`gql.GraphQLRequest` has it."""
-        # gql's own prints the document anew at every sending, which takes 1 ms for that of a small listing; ours has
-        # its text.
+        """The JSON payload, as in :class:`gql.GraphQLRequest`."""
+        # gql prints the document again on every send, which takes 1 ms for a small listing; here the text is cached.
         made: dict[str, Any] = {"query": self._text, "variables": self.variable_values}
         if self.operation_name:
             made["operationName"] = self.operation_name
@@ -78,7 +77,7 @@ class WireRequest(GraphQLRequest):
 
 
 class Transport(AIOHTTPTransport):
-    """gql's transport, which sends what it is given and says what came of it."""
+    """gql's aiohttp transport, with a :class:`Reply` for each request."""
 
     async def execute(
         self, request: GraphQLRequest, *, extra_args: dict[str, Any] | None = None, upload_files: bool = False
@@ -86,16 +85,16 @@ class Transport(AIOHTTPTransport):
         """Send one request. ``extra_args`` go to aiohttp (headers, timeout, proxy).
 
         The result's ``extensions`` hold the :class:`Reply` for :func:`reply_of`, whatever the status. Raises
-        :class:`BadReply` for an answer without a GraphQL result, and what aiohttp raises.
+        :class:`BadReply` for a response without a GraphQL result, and aiohttp's own exceptions.
         """
-        # gql's own (4.4.0) loses what decides whether a request is sent again: an answer that holds JSON has no status,
-        # be it 401 or 502, and `response_headers` are those of whichever request ended last. With a session of the
-        # user's own it sends NaN, as the session is what writes the JSON.
+        # gql (4.4.0) discards what decides about a retry: a JSON response loses its status, be it 401 or 502, and
+        # `response_headers` are those of the request that ended last. With a user's aiohttp session it also sends NaN,
+        # because that session serializes the JSON.
         session = self.session
         if session is None or session.closed:
             raise TransportClosed("the connection is closed")
         if upload_files:
-            raise TransportError("files are not sent inside GraphQL requests: W&B takes them by PUT")
+            raise TransportError("files cannot be sent in GraphQL requests; W&B takes them by PUT")
         body = json.dumps(request.payload, separators=(",", ":"), allow_nan=False).encode()
         async with session.post(
             self.url, data=body, ssl=self.ssl, allow_redirects=False, **(extra_args or {})
@@ -113,7 +112,7 @@ class Transport(AIOHTTPTransport):
 
 
 def reply_of(result: ExecutionResult) -> tuple[Reply, Response]:
-    """What :meth:`Transport.execute` gave, taken apart: the answer of HTTP, and that of GraphQL."""
+    """Split the result of :meth:`Transport.execute` into the HTTP reply and the GraphQL response."""
     extensions = dict(result.extensions or {})
     reply: Reply = extensions.pop(_REPLY)
     errors = cast("Sequence[Mapping[str, Any]]", result.errors or ())  # plain objects, see _result
@@ -124,7 +123,7 @@ def _result(reply: Reply) -> ExecutionResult:
     try:
         decoded = loads(reply.body)
     except ValueError:
-        # What begins like JSON, or says that it is, was cut on the way.
+        # A body that begins like JSON, or is declared as JSON, was truncated on the way.
         cut = reply.kind.endswith("json") or reply.body.lstrip()[:1] == b"{"
         raise BadReply(reply, broken=cut) from None
     if not isinstance(decoded, dict) or not (decoded.keys() & {"data", "errors"}):
@@ -133,6 +132,6 @@ def _result(reply: Reply) -> ExecutionResult:
     extensions = decoded.get("extensions")
     return ExecutionResult(
         data=decoded.get("data"),
-        errors=errors if isinstance(errors, list) else None,  # as gql's own transport gives them: plain objects
+        errors=errors if isinstance(errors, list) else None,  # plain objects, as from gql's own transport
         extensions={**(extensions if isinstance(extensions, dict) else {}), _REPLY: reply},
     )

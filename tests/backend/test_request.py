@@ -28,7 +28,7 @@ def test_the_wrong_number_prints_what_was_sent(session):
     with pytest.raises(AssertionError) as caught, assert_num_requests(1):
         session.run(all_rows(10, 15))
     text = str(caught.value)
-    assert text.startswith("expected 1 requests, 2 were sent:\n-- 1. Rows\n")
+    assert text.startswith("expected 1 requests, but 2 were sent:\n-- 1. Rows\n")
     assert "rows(first: $first, after: $after)" in text
     assert 'variables: {"first":10,"after":10}' in text
 

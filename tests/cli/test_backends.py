@@ -68,7 +68,7 @@ def test_what_is_done_here_is_said_in_one_line_and_not_counted(run):
     assert done.status == 0
     warning, footer = done.err.splitlines()
     assert warning.startswith("wbmodel: warning: slow: cannot be asked this, so it is asked of every row here")
-    assert footer == "the first 5 runs; there may be more (-n all for all)"
+    assert footer == "the first 5 runs; there may be more (-n all shows all)"
 
 
 @pytest.mark.parametrize(
@@ -102,4 +102,4 @@ def test_a_listing_of_nowhere_says_how_to_name_a_project(run, name, monkeypatch)
         monkeypatch.delenv(variable, raising=False)
     done = run("-u", "slow:", name)
     assert done.status == 2
-    assert f"which project? wbmodel {name} ENTITY/PROJECT" in done.err
+    assert f"which project? use wbmodel {name} ENTITY/PROJECT" in done.err

@@ -156,7 +156,7 @@ def test_status_says_which_credentials_are_used(cli, tmp_path, monkeypatch):
     token.write_text("planted-token")
     monkeypatch.setenv("WANDB_IDENTITY_TOKEN_FILE", str(token))
     assert told() == {
-        "api_key": {"value": None, "source": "not asked for: identity_token_file is used"},
+        "api_key": {"value": None, "source": "not needed: identity_token_file is used"},
         "identity_token_file": {"value": str(token), "source": "WANDB_IDENTITY_TOKEN_FILE"},
     }
     assert "planted-token" not in cli("-u", "https://wandb.acme.org", "status").out
@@ -210,12 +210,12 @@ def test_commands_of_plugins(demo, foreign):
     assert demo("hello", "world").out == "hello world\n"
     done = demo("unlucky")
     assert done.status == 4
-    assert "the command 'unlucky' of a plugin failed: RuntimeError: out of \\x1b[31mluck" in done.err
+    assert "the plugin command 'unlucky' failed: RuntimeError: out of \\x1b[31mluck" in done.err
     assert "say hello" in demo("--help").out
     assert demo("--no-plugins", "hello", "world").status == 2
     assert [item["name"] for item in demo("plugins", "--json").data["items"]] == ["fixtures", "live", "foreign"]
     _, table = make_parser()
-    with pytest.raises(ValueError, match="a command 'runs' already"):
+    with pytest.raises(ValueError, match="the command 'runs' already exists"):
         _Commands(table).add("runs", lambda arguments: 0, help="mine")
 
 

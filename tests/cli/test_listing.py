@@ -52,14 +52,14 @@ def test_every_listing_in_every_format(demo, name):
 def test_a_table_has_fifty_rows_and_says_how_many_there_are(demo):
     done = demo("runs")
     assert len(done.out.splitlines()) == 51
-    assert done.err == "50 of 189 runs (-n all for all)\n"
+    assert done.err == "50 of 189 runs (-n all shows all)\n"
     done = demo("runs", "-n", "all")
     assert len(done.out.splitlines()) == 190
     assert done.err == "189 runs\n"
-    assert demo("runs", "-n", "1", VIT).err == "1 of 31 runs (-n all for all)\n"
+    assert demo("runs", "-n", "1", VIT).err == "1 of 31 runs (-n all shows all)\n"
     assert demo("runs", "-n", "31", VIT).err == "31 runs\n"
     assert demo("runs", VIT, "-f", "id=8ua1vs2a").err == "1 run\n"
-    assert demo("runs", "-n", "0", VIT).err == "0 of 31 runs (-n all for all)\n"
+    assert demo("runs", "-n", "0", VIT).err == "0 of 31 runs (-n all shows all)\n"
 
 
 def test_programs_get_everything_unless_they_say_how_much(demo):
@@ -113,7 +113,7 @@ def test_columns(demo):
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
-        ("nmae", "Run has no column 'nmae'; did you mean 'name'"),
+        ("nmae", "Run does not have a column 'nmae'; did you mean 'name'"),
         ("sumary.loss", "did you mean 'summary'"),
         ("id.x", "has no keys"),
         ("tags.*", "has no keys"),
@@ -214,7 +214,7 @@ def wide(cli, tmp_path: Path, monkeypatch):
 def test_ten_thousand_columns(wide):
     done = wide("runs", "-c", "id,config.*")
     assert (done.status, done.out) == (2, "")
-    assert "10 001 columns cannot be read" in done.err
+    assert "10 001 columns is too wide" in done.err
     assert "--csv" in done.err
     rows = list(csv.reader(io.StringIO(wide("runs", "-c", "id,config.*", "--csv").out)))
     assert [len(row) for row in rows] == [10_001] * 4

@@ -68,7 +68,7 @@ def test_the_installed_script_is_the_command():
     done = call([SCRIPT, "runs", "demo/vit-prisma", "-n", "2"], env=environment())
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == 3
-    assert done.stderr == "2 of 31 runs (-n all for all)\n"
+    assert done.stderr == "2 of 31 runs (-n all shows all)\n"
 
 
 def test_piped_there_are_no_colours_and_nothing_is_cut():
@@ -102,7 +102,7 @@ def test_forty_columns():
     assert all(len(line) <= 40 for line in lines)
     assert lines[0].split()[:3] == ["id", "name", "state"]
     told = " ".join(lines[4:])
-    assert "not shown for lack of room: user, tags" in told
+    assert "not shown for lack of space: user, tags" in told
     assert "3 of 31 runs" in told
     # One column, wider than the terminal, is cut and marked.
     text = plain(on_terminal("projects", "-c", "description", columns=40))

@@ -336,7 +336,7 @@ BROKEN: dict[str, Broken] = {
     "filtered, and filters are refused": Broken(
         _promised(Dialect(filtered=frozenset({"Run"}))),
         "flag/filtered/kept",
-        "takes no filters on a connection of",
+        "does not take filters on a connection of",
     ),
     "max_page_size, and pages are shorter": Broken(
         _promised(Dialect(max_page=5), page_size=4),

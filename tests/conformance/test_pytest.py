@@ -43,7 +43,7 @@ def test_from_the_command_line(tmp_path: Path) -> None:
 def test_without_a_backend_it_says_what_to_give(tmp_path: Path) -> None:
     status, told = run(tmp_path, *KIT)
     assert status != 0
-    assert "say which backend to test: --wbmodel-backend=URL, as in --wbmodel-backend=fixtures:" in told
+    assert "no backend to test: pass --wbmodel-backend=URL, as in --wbmodel-backend=fixtures:" in told
     assert len(told.splitlines()) < 20, told
 
 

@@ -109,7 +109,7 @@ def test_a_refresh_that_fails_leaves_the_old_store_and_is_said_once(monkeypatch:
     assert names(counting) == ["r2"]
     counting.error = OSError("gone again")
     now[0] += 2
-    with pytest.warns(WbmodelWarning, match="counting cannot read again"):
+    with pytest.warns(WbmodelWarning, match="counting could not be refreshed"):
         assert names(counting) == ["r2"]
 
 
@@ -126,9 +126,9 @@ def test_a_read_only_store_takes_nothing() -> None:
     counting = Counting()
     run = counting.engine.run_id("me", "p", "r1")
     assert run is not None
-    with pytest.raises(NotSupported, match="read only"):
+    with pytest.raises(NotSupported, match="read-only"):
         counting.append(RunRef(run, "me", "p", "r1"), Post(rows={"history": (0, [{"x": 1}])}))
-    with pytest.raises(NotSupported, match="read only"):
+    with pytest.raises(NotSupported, match="read-only"):
         counting.put(BlobRef("run_file", run, "a.txt"), BytesSource(b"x"))
 
 

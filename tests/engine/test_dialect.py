@@ -121,7 +121,7 @@ def test_dates_are_numbers(store: MemoryStore) -> None:
 )
 def test_types_are_the_five_types(types: Any) -> None:
     with pytest.raises(
-        ConfigurationError, match=r"takes the tuple \('number', 'text', 'bool', 'list', 'object'\)"
+        ConfigurationError, match=r"must be the tuple \('number', 'text', 'bool', 'list', 'object'\)"
     ) as told:
         Dialect(types=types)
     assert repr(types) in str(told.value)

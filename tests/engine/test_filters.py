@@ -207,15 +207,15 @@ def test_dates_are_instants(ask: Asker) -> None:
 @pytest.mark.parametrize(
     ("document", "words"),
     [
-        ({"stat": "x"}, ["'stat'", "no field of Run", "'state'", "config.<key>"]),
+        ({"stat": "x"}, ["'stat'", "not a field of Run", "'state'", "config.<key>"]),
         ({"config.a": {"$foo": 1}}, ["'config.a'", "'$foo'", "$gte"]),
         ({"config.a": {"$gt": 1, "b": 2}}, ["'config.a'", "'b'"]),
         ({"$xor": []}, ["'$xor'", "$and"]),
         ({"$gt": 1}, ["'$gt'", "under a key"]),
         ({"config.a": {"$or": []}}, ["$or", "outside keys", "'config.a'"]),
-        ({"$and": {}}, ["$and takes a list"]),
+        ({"$and": {}}, ["$and requires a list"]),
         ({"$or": [1]}, ["number 1", "object"]),
-        ({"$or": 1}, ["$or takes a list", "number 1"]),
+        ({"$or": 1}, ["$or requires a list", "number 1"]),
         ({"created_at": {"$gt": "soon"}}, ["$gt", "'created_at'", "date", "'soon'"]),
         ({"created_at": 5}, ["'created_at'", "date", "number 5"]),
         ({"created_at": {"$contains": "x"}}, ["$contains", "'created_at'"]),

@@ -21,8 +21,8 @@ def vision(store: MemoryStore) -> Any:
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (lambda s: s.add_user("ada"), ["user 'ada' exists"]),
-        (lambda s: s.add_entity("acme"), ["entity 'acme' exists"]),
+        (lambda s: s.add_user("ada"), ["user 'ada' already exists"]),
+        (lambda s: s.add_entity("acme"), ["entity 'acme' already exists"]),
         (lambda s: s.add_entity("new", members=["adaa"]), ["adaa", "did you mean 'ada'"]),
         (lambda s: s.add_project("acm", "x"), ["'acm'", "did you mean 'acme'"]),
         (lambda s: s.add_project("acme", "vision"), ["acme/vision", "exists"]),

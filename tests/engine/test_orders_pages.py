@@ -252,7 +252,7 @@ def test_what_is_no_cursor_is_an_error(ask: Asker, cursor: str) -> None:
 def test_a_cursor_whose_rank_no_value_has_is_an_error(rank: Any) -> None:
     cursor = base64.urlsafe_b64encode(json.dumps([0, rank, [1, "r"]]).encode()).decode()
     response = Asker(filled([1])).send(RUNS, order="+config.k", after=cursor)
-    assert "after is no cursor" in response.errors[0]["message"]
+    assert "after is not a cursor" in response.errors[0]["message"]
 
 
 def test_cursors_belong_to_their_order(ask: Asker) -> None:

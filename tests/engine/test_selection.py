@@ -197,9 +197,9 @@ def test_the_newest_of_a_short_id_is_meant() -> None:
     found = store.run(project, "a")
     assert found is not None
     assert found.id == "n1"
-    with pytest.raises(StoreError, match="'a' exists already"):
+    with pytest.raises(StoreError, match="'a' already exists"):
         store.add_run(project, "a")
-    with pytest.raises(StoreError, match="'n1' belongs to"):
+    with pytest.raises(StoreError, match="'n1' already belongs to"):
         store.add_run(project, "z", node_id="n1")
     for node_id in ("n1", "n2", "n3"):
         store.delete(node_id)
@@ -218,7 +218,7 @@ def test_a_list_store_is_filled_and_read() -> None:
         "project": {"runs": {"edges": [{"node": {"name": "one"}}]}}, "viewer": {"username": "me"},
     }  # fmt: skip
     message = ask.error("mutation($id: ID!) { deleteRun(input: {id: $id}) { clientMutationId } }", id=run.id)
-    assert "read only" in message
+    assert "read-only" in message
     assert store.node(run.id) is run
 
 

@@ -208,9 +208,9 @@ def test_opening_files(engine: Engine) -> None:
     assert manifest["contents"]["a.txt"]["birthArtifactID"] == artifact.id
     for ref, words in (
         (BlobRef("artifact_file", artifact.id, "b/c.bin"), "reference to 's3://bucket/c'"),
-        (BlobRef("run_file", run.id, "nope"), "not there"),
-        (BlobRef("run_file", "nope", "x"), "not there"),
-        (BlobRef("artifact_file", run.id, "config.yaml"), "not there"),
+        (BlobRef("run_file", run.id, "nope"), "does not exist"),
+        (BlobRef("run_file", "nope", "x"), "does not exist"),
+        (BlobRef("artifact_file", run.id, "config.yaml"), "does not exist"),
     ):
         with pytest.raises(DoesNotExist, match=words):
             engine.open(ref)

@@ -19,7 +19,7 @@ case("none", options(), {"all": ok()})
 
 # -- who asks --------------------------------------------------------------------------------------
 
-_refused = ("does not accept the login", "permission denied", "wbmodel status", "WANDB_API_KEY")
+_refused = ("rejected the login", "permission denied", "wbmodel status", "WANDB_API_KEY")
 case(
     "wrong key",
     options(api_key=WRONG_KEY),
@@ -35,13 +35,13 @@ case(
 case(
     "no key",
     options(api_key=None),
-    {"all": fails(NotAuthenticated, "does not accept the login", "no API key was given", "netrc", "not logged in")},
+    {"all": fails(NotAuthenticated, "rejected the login", "no API key was given", "netrc", "not logged in")},
     pages=False,
 )
 case(
     "403",
     plays(Fault(status=403, body={"errors": [{"message": "members only"}]}), None),
-    {"all": fails(PermissionDenied, "refuses this", "members only", "ask for access")},
+    {"all": fails(PermissionDenied, "denied access", "members only", "ask for access")},
 )
 case(
     "the key is quoted back",
@@ -118,20 +118,23 @@ case(
 case(
     "no body, called JSON",
     plays(Fault(status=200, body=b""), None, **TWICE),
-    {"once": unknown("cut or garbled"), "all": fails(ServerError, "cut or garbled (0 bytes)", tries=2)},
+    {
+        "once": unknown("truncated or garbled"),
+        "all": fails(ServerError, "truncated or garbled JSON (0 bytes)", tries=2),
+    },
 )
 case(
     "cut JSON, once",
     plays(Fault.truncated()),
-    {"write": ok(2, done=2), "once": unknown("cut or garbled", done=1), "all": ok(2)},
+    {"write": ok(2, done=2), "once": unknown("truncated or garbled", done=1), "all": ok(2)},
 )
 case(
     "cut JSON",
     plays(Fault.truncated(), None, **TWICE),
     {
-        "write": fails(ServerError, "cut or garbled", tries=2, done=2),
-        "once": unknown("cut or garbled", done=1),
-        "all": fails(ServerError, "cut or garbled", tries=2),
+        "write": fails(ServerError, "truncated or garbled", tries=2, done=2),
+        "once": unknown("truncated or garbled", done=1),
+        "all": fails(ServerError, "truncated or garbled", tries=2),
     },
 )
 case("wrong content type", plays(Fault.wrong_type(), None), {"all": ok()})

@@ -81,12 +81,12 @@ def answers(error: type[BaseException], *words: str, done: int = 0, names: bool 
 
 def unknown(*words: str, done: int | tuple[int, int] = 0, tries: int = 1, pauses: int = 0) -> Expect:
     """A mutation that is sent once and whose outcome stays unknown."""
-    ways = ("whether it was carried out is not known", "look at the object on the server", *words)
+    ways = ("it is unknown whether the server carried it out", "check the object on the server", *words)
     return fails(OutcomeUnknown, *ways, done=done, tries=tries, pauses=pauses)
 
 
 _LOST = OutcomeUnknown
-_HARMLESS = ("whether it was carried out is not known", "doing it again is harmless")
+_IDEMPOTENT = ("it is unknown whether the server carried it out", "Retrying is safe")
 
 
 @attrs.frozen(kw_only=True)
@@ -109,7 +109,7 @@ class FaultCase:
                 lost = self.expect.get("once")
                 if operation.group == "write" and found is not None and found.error and lost and lost.error is _LOST:
                     # Where the outcome of a mutation that is sent once is unknown, so is that of one that was repeated.
-                    return attrs.evolve(found, error=_LOST, words=(found.words[0], *_HARMLESS))
+                    return attrs.evolve(found, error=_LOST, words=(found.words[0], *_IDEMPOTENT))
                 return found
         raise KeyError(f"{self.name} says nothing of {operation.label}")
 

@@ -30,62 +30,62 @@ PASSWORD = "correct-horse-battery"
 case(
     "reset, once",
     plays(Fault.reset_before()),
-    {"once": unknown("broke the connection"), "all": ok(2)},
+    {"once": unknown("dropped the connection"), "all": ok(2)},
 )
 case(
     "reset for ever",
     plays(Fault.reset_before(), None, **TWICE),
-    {"once": unknown("broke the connection"), "all": fails(ServerUnreachable, "broke the connection", tries=2)},
+    {"once": unknown("dropped the connection"), "all": fails(ServerUnreachable, "dropped the connection", tries=2)},
 )
 case(
     "reset after the work, once",
     plays(Fault.reset_after()),
-    {"write": ok(2, done=2), "once": unknown("broke the connection", done=1), "all": ok(2)},
+    {"write": ok(2, done=2), "once": unknown("dropped the connection", done=1), "all": ok(2)},
 )
 case(
     "reset after the work",
     plays(Fault.reset_after(), None, **TWICE),
     {
-        "write": fails(ServerUnreachable, "broke the connection", tries=2, done=2),
-        "once": unknown("broke the connection", done=1),
-        "all": fails(ServerUnreachable, "broke the connection", tries=2),
+        "write": fails(ServerUnreachable, "dropped the connection", tries=2, done=2),
+        "once": unknown("dropped the connection", done=1),
+        "all": fails(ServerUnreachable, "dropped the connection", tries=2),
     },
 )
 case(
     "reset in the body, once",
     plays(Fault.reset_in_body()),
-    {"write": ok(2, done=2), "once": unknown("broke the connection", done=1), "all": ok(2)},
+    {"write": ok(2, done=2), "once": unknown("dropped the connection", done=1), "all": ok(2)},
 )
 case(
     "reset in the body",
     plays(Fault.reset_in_body(), None, **TWICE),
     {
-        "write": fails(ServerUnreachable, "broke the connection", tries=2, done=2),
-        "once": unknown("broke the connection", done=1),
-        "all": fails(ServerUnreachable, "broke the connection", tries=2),
+        "write": fails(ServerUnreachable, "dropped the connection", tries=2, done=2),
+        "once": unknown("dropped the connection", done=1),
+        "all": fails(ServerUnreachable, "dropped the connection", tries=2),
     },
 )
 case(
     "stall",
     plays(Fault.stalled(30), None, timeout=SHORT),
-    {"once": unknown("gave no answer"), "all": fails(RequestTimeout, "gave no answer", "timeout=")},
+    {"once": unknown("did not answer"), "all": fails(RequestTimeout, "did not answer", "timeout=")},
 )
 case(
     "stall, and it was done",
     plays(Fault.stalled(30, execute=True), None, timeout=SHORT),
     {
-        "write": fails(RequestTimeout, "gave no answer", "timeout=", done=1),
-        "once": unknown("gave no answer", done=1),
-        "all": fails(RequestTimeout, "gave no answer", "timeout="),
+        "write": fails(RequestTimeout, "did not answer", "timeout=", done=1),
+        "once": unknown("did not answer", done=1),
+        "all": fails(RequestTimeout, "did not answer", "timeout="),
     },
 )
 case(
     "stall in the body",
     plays(Fault.stalled(30, "body"), None, timeout=SHORT),
     {
-        "write": fails(RequestTimeout, "gave no answer", "timeout=", done=1),
-        "once": unknown("gave no answer", done=1),
-        "all": fails(RequestTimeout, "gave no answer", "timeout="),
+        "write": fails(RequestTimeout, "did not answer", "timeout=", done=1),
+        "once": unknown("did not answer", done=1),
+        "all": fails(RequestTimeout, "did not answer", "timeout="),
     },
 )
 case(
@@ -107,8 +107,8 @@ case(
     )[-1],
     {
         # What went wrong first says more, but not of whether it was carried out in the end.
-        "write": fails(RequestTimeout, "gave no answer", tries=2, done=1),
-        "once": unknown("gave no answer", tries=2, done=1),
+        "write": fails(RequestTimeout, "did not answer", tries=2, done=1),
+        "once": unknown("did not answer", tries=2, done=1),
         "all": fails(RateLimited, "HTTP 429", tries=2),
     },
 )
@@ -125,8 +125,8 @@ case(
     "no HTTP",
     _banner,
     {
-        "once": unknown("does not speak HTTP"),
-        "all": fails(NotWandbServer, "does not speak HTTP", "check the address", tries=2),
+        "once": unknown("does not speak valid HTTP"),
+        "all": fails(NotWandbServer, "does not speak valid HTTP", "check the address", tries=2),
     },
     pages=False,
     reaches=False,
@@ -198,7 +198,7 @@ def _http_for_https(scene: Scene) -> None:
 case(
     "https where http is spoken",
     _http_for_https,
-    {"all": fails(ServerUnreachable, "no TLS connection can be made", "begins with http://")},
+    {"all": fails(ServerUnreachable, "the TLS handshake failed", "begins with http://")},
     **_certified,
 )
 
@@ -212,7 +212,7 @@ def _https_for_http(scene: Scene) -> None:
 case(
     "http where https is spoken",
     _https_for_http,
-    {"once": unknown("broke the connection"), "all": fails(ServerUnreachable, "broke the connection", tries=2)},
+    {"once": unknown("dropped the connection"), "all": fails(ServerUnreachable, "dropped the connection", tries=2)},
     **_certified,
 )
 
@@ -256,7 +256,7 @@ case(
 case(
     "proxy wants a login, http",
     _proxied(login=f"me:{PASSWORD}"),
-    {"all": fails(ServerUnreachable, "the proxy", "wants a login", "HTTPS_PROXY")},
+    {"all": fails(ServerUnreachable, "the proxy", "requires a login", "HTTPS_PROXY")},
     **_no_proxy,
 )
 

@@ -62,7 +62,7 @@ OPTIONS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     "an option of nothing": ({"colour": "red"}, ("colour", "its options", "ca_file")),
     "a key with blanks": ({"api_key": "not a key " * 4}, ("API key for 127.0.0.1", "blanks", "copy it again")),
     "a key with a line break in it": ({"api_key": KEY[:20] + "\n" + KEY[20:]}, ("API key for 127.0.0.1", "copy it")),
-    "a key of other letters": ({"api_key": "ключ" * 10}, ("API key for 127.0.0.1", "never has")),
+    "a key of other letters": ({"api_key": "ключ" * 10}, ("API key for 127.0.0.1", "non-ASCII")),
     "two kinds of credentials": ({"identity_token_file": "token.jwt"}, ("identity_token_file", "api_key")),
     "a session factory that makes none": ({"client_session": dict}, ("client_session()", "dict")),
 }
@@ -111,7 +111,7 @@ def test_what_the_environment_gets_wrong(server: Server, monkeypatch: pytest.Mon
     monkeypatch.setenv("NO_PROXY", "")
     monkeypatch.setenv("http_proxy", "ftp://127.0.0.1:9")
     monkeypatch.delenv("HTTP_PROXY", raising=False)
-    assert "HTTP_PROXY is no address of an HTTP proxy" in _refused(server.url)
+    assert "HTTP_PROXY is not the address of an HTTP proxy" in _refused(server.url)
     monkeypatch.delenv("http_proxy")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/bundle.pem")
     assert "/nowhere/bundle.pem" in _refused(server.url)
@@ -121,7 +121,7 @@ def test_what_the_environment_gets_wrong(server: Server, monkeypatch: pytest.Mon
 async def test_the_error_is_the_same_in_the_other_colour(colour: str, server: Server) -> None:
     session = connect(server.url, api_key=KEY, project="acme/vision", default=False, name="x", proxy="nonsense")
     runs = Run.objects.using(session)
-    with pytest.raises(ConfigurationError, match="proxy= is no address of an HTTP proxy: 'nonsense'"):
+    with pytest.raises(ConfigurationError, match="proxy= is not the address of an HTTP proxy: 'nonsense'"):
         await runs.acount() if colour == "async" else runs.count()
     with pytest.raises(ConfigurationError, match="nonsense"):
         await runs.aget(id="r05") if colour == "async" else runs.get(id="r05")

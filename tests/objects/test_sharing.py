@@ -100,7 +100,7 @@ def test_a_generator_that_is_left_early_is_closed() -> None:
 @pytest.mark.parametrize(
     ("answered", "error", "words"),
     [
-        ({"data": {}}, PluginError, "answered with dict, where a Response is needed"),
+        ({"data": {}}, PluginError, "answered with dict instead of Response"),
         (None, PluginError, "answered with NoneType"),
         (Response(data={}), ServerError, "lacks 'project': this is not what was asked for"),
         (Response(data={"project": {**HOME, "runs": {"edges": [{}]}}}), ServerError, "lacks 'node'"),

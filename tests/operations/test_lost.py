@@ -163,7 +163,7 @@ async def test_a_real_server_that_breaks_off(colour: str, tmp_path: Path) -> Non
         run = kept()
         run.notes = "new"
         server.faults.add(Fault.reset_after(), kind="mutation", times=None)
-        with pytest.raises(OutcomeUnknown, match="doing it again is harmless"):
+        with pytest.raises(OutcomeUnknown, match="Retrying is safe"):
             _ = run.save() if colour == "plain" else await run.asave()
         rows, file = Run.objects.filter(group="odd"), tmp_path / "j.jsonl"
         given: Any = {"group": "x", "journal": file, "errors": "return"}

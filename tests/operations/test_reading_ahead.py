@@ -245,7 +245,7 @@ def test_time_that_is_over_is_said_after_the_rows_that_came_in_time() -> None:
     server = _server(200)
     with drifting(server, ahead=True, delay=0.1):
         found = 0
-        with pytest.raises(RequestTimeout, match=r"given 0\.15 s in all"):
+        with pytest.raises(RequestTimeout, match=r"timeout of 0\.15 s"):
             for _ in Run.objects.timeout(0.15).iterator():
                 found += 1
         assert 0 < found < 200

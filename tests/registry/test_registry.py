@@ -82,7 +82,7 @@ def test_a_factory_that_cannot_import_gives_the_install_command():
             register("heavy", factory, api_version=0)
 
     session = connect("heavy:x", plugins=manager(Heavy()))
-    with pytest.raises(BackendNotInstalled, match="'heavy' could not import no_such_module: pip install"):
+    with pytest.raises(BackendNotInstalled, match="'heavy' could not import no_such_module; .*pip install"):
         session.execute("{ x }")
 
 

@@ -118,7 +118,7 @@ def test_an_open_server_answers_to_local_names_only(open_server):
     # What a web page sees whose own name points to 127.0.0.1.
     for host in ("evil.example", "evil.example:80", "192.0.2.1"):
         got = post(open_server, headers={"Host": host})
-        assert (got.status, "localhost only" in got.message) == (403, True)
+        assert (got.status, "only answers as localhost" in got.message) == (403, True)
         assert call(f"{open_server.url}/files/acme/vision/r2/config.yaml", headers={"Host": host}).status == 403
     for host in ("localhost", "127.0.0.1:1", "[::1]:80"):
         assert post(open_server, headers={"Host": host}).status == 200
@@ -166,10 +166,10 @@ def test_what_is_not_there_is_null(server):
 @pytest.mark.parametrize(
     ("body", "words"),
     [
-        (b"", "no JSON"),
-        (b"{", "no JSON"),
-        (b"\xff\xfe", "no JSON"),
-        (b"[" * 100_000, "no JSON"),
+        (b"", "not valid JSON"),
+        (b"{", "not valid JSON"),
+        (b"\xff\xfe", "not valid JSON"),
+        (b"[" * 100_000, "not valid JSON"),
         (b"3", "JSON object"),
         (b'[{"query": "{ viewer { id } }"}]', "not a list"),
         (b"{}", "no query"),
@@ -415,7 +415,7 @@ def test_files_are_where_the_client_found_the_server(server):
 )
 def test_nothing_outside_of_the_store_is_served(server, path):
     got = call(f"{server.url}{path}", headers={"Authorization": basic(KEY)})
-    assert (got.status, "no such file" in got.message) == (404, True)
+    assert (got.status, "does not exist" in got.message) == (404, True)
 
 
 def test_what_is_not_built_yet_never_makes_a_client_drop_data(server):
@@ -467,12 +467,12 @@ def test_a_slow_request_does_not_hold_up_others():
 async def test_start_and_stop_on_a_loop_of_the_callers():
     before = threading.active_count()
     server = Server(Engine(make_world()), api_key=KEY)
-    with pytest.raises(ConfigurationError, match="before it is started"):
+    with pytest.raises(ConfigurationError, match="before it has started"):
         _ = server.url
     assert "not running" in repr(server)
     await server.start()
     assert server.url in repr(server)
-    with pytest.raises(ConfigurationError, match="runs already"):
+    with pytest.raises(ConfigurationError, match="already running"):
         await server.start()
     async with aiohttp.ClientSession() as session:
         async with session.post(
@@ -536,7 +536,7 @@ def test_what_takes_too_long_is_left(caplog):
     assert time.monotonic() - begin < 3
     asking.join()
     assert len(caught) == 1
-    assert "stopped with 1 requests under way" in caplog.text
+    assert "stopped with 1 requests in flight" in caplog.text
     let.set()
 
 

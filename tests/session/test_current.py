@@ -149,7 +149,7 @@ def test_an_unknown_name_suggests():
     plain(name="production")
     with pytest.raises(ConfigurationError, match="did you mean 'production'"):
         get_session("prodction")
-    with pytest.raises(ConfigurationError, match="not empty"):
+    with pytest.raises(ConfigurationError, match="must not be empty"):
         plain(name="")
 
 
@@ -184,7 +184,7 @@ def test_connecting_does_no_io_and_makes_no_backend(tmp_path):
 
 
 def test_wrong_options_are_refused_at_connect():
-    with pytest.raises(ConfigurationError, match="'plain' takes no option 'totl'; did you mean 'total'"):
+    with pytest.raises(ConfigurationError, match="'plain' does not take the option 'totl'; did you mean 'total'"):
         plain(totl=3)
     assert plain(total=3).run(all_rows(10, 10)) == [0, 1, 2]
 

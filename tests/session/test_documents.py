@@ -65,7 +65,7 @@ async def test_a_request_brings_its_variables_and_its_operation(execute):
 @pytest.mark.parametrize(
     ("brought", "given", "words"),
     [
-        ({"variable_values": VARIABLES}, {"variables": {}}, "variables is given twice: .*variable_values="),
+        ({"variable_values": VARIABLES}, {"variables": {}}, "variables is given twice, .*variable_values="),
         ({"operation_name": "Names"}, {"operation_name": "Names"}, "operation_name is given twice"),
         ({"extensions": {"persisted": 1}}, {}, "has extensions="),
     ],

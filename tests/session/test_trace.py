@@ -415,7 +415,7 @@ def test_lines_of_threads_do_not_mix(tmp_path, monkeypatch):
 def test_a_file_that_cannot_be_written_is_said_once_and_stops_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("WBMODEL_TRACE", str(tmp_path / "no-such-folder" / "calls.jsonl"))
     session = connect("plain:x", plugins=manager())
-    with pytest.warns(WbmodelWarning, match="cannot be written .No such file or directory.; requests go on untraced"):
+    with pytest.warns(WbmodelWarning, match="cannot be written .No such file or directory.; tracing is now off"):
         assert session.run(all_rows(10, 25)) == list(range(25))
     assert session.run(all_rows(10, 25)) == list(range(25))  # warnings are errors here
 

@@ -1,4 +1,4 @@
-"""What a backend is: the asks and answers of the doors, its capabilities, and the base classes."""
+"""The backend contract: the asks and answers of the doors, capabilities, and the base classes."""
 
 from __future__ import annotations
 

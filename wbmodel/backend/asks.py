@@ -1,10 +1,10 @@
-"""What is asked of a backend, and what it answers: the currency of its three doors. Plain, frozen data.
+"""Asks and answers: the plain, frozen data that passes through a backend's three doors.
 
-*Documents*: a :class:`Request` is answered by a :class:`Response`, in GraphQL as ``schema/wandb.graphql`` states it.
+*Documents*: a :class:`Request` is answered by a :class:`Response`, in the GraphQL of ``schema/wandb.graphql``.
 *Columns*: a :class:`Read` is answered by a stream of :class:`ColumnBatch`, an :class:`Append` by :class:`Posted`.
 *Bytes*: an :class:`Open` is answered by a stream of chunks, a :class:`Fetch` by a stream of finished files, and a
-:class:`Put` stores what a :class:`Source` holds. :class:`Work` is local file work, which goes no further than the
-driver. The verbs by which operations ask are in :mod:`wbmodel.backend.verbs`.
+:class:`Put` stores the content of a :class:`Source`. :class:`Work` is local file work, which the driver does itself.
+Operations send asks with the verbs of :mod:`wbmodel.backend.verbs`.
 """
 
 from __future__ import annotations
@@ -62,17 +62,17 @@ Door = Literal["documents", "columns", "bytes"]
 
 
 class Document:
-    """A GraphQL document that is held as text, as an AST, or both: each is made from the other when asked for.
+    """A GraphQL document held as text, as an AST, or as both. Each is made from the other on first use.
 
-    In-process backends use :attr:`ast`; a recording or a server uses :attr:`text`. Two documents are equal when
-    their texts are.
+    In-process backends use :attr:`ast`; recordings and servers use :attr:`text`. Two documents are equal if their texts
+    are equal.
     """
 
     __slots__ = ("__weakref__", "_ast", "_text")
 
     def __init__(self, text: str | None = None, *, ast: DocumentNode | None = None) -> None:
         if (text is None) == (ast is None):
-            raise TypeError("a Document is made from text or from an AST")
+            raise TypeError("Document() takes either text or ast=, and not both")
         self._text = text
         self._ast = ast
 
@@ -88,7 +88,7 @@ class Document:
 
     @property
     def ast(self) -> DocumentNode:
-        """The graphql-core ``DocumentNode``. Raises ``GraphQLSyntaxError`` for text that is not GraphQL."""
+        """The graphql-core ``DocumentNode``. Raises ``GraphQLSyntaxError`` if the text is not GraphQL."""
         if self._ast is None:
             from graphql import parse
 
@@ -131,7 +131,7 @@ def _to_document(value: Document | str) -> Document:
 
 @attrs.frozen(slots=True)
 class Request:
-    """One GraphQL request. ``variables`` may hold more than the document declares, as real clients send it."""
+    """One GraphQL request. ``variables`` may hold more than the document declares: real clients send such requests."""
 
     document: Document = attrs.field(converter=_to_document)
     variables: Mapping[str, Any] = attrs.field(factory=dict)
@@ -145,12 +145,12 @@ class Request:
 
 @attrs.frozen(slots=True, kw_only=True)
 class CallNote:
-    """What a backend says of one answer, for statistics, traces and the size of pages. None where it does not say.
+    """A backend's note on one answer, for statistics, traces and page sizes. None means that it does not say.
 
-    ``attempts`` is how often the request was sent, ``pauses`` how often the server asked to wait. ``received`` and
-    ``sent`` are bytes on the wire, ``size`` is the bytes of the answer once unpacked. ``in_flight`` is how many
-    requests were under way at once so far, at most. ``status`` is that of HTTP, ``seconds`` the time until the whole
-    answer was there.
+    ``attempts`` is how often the request was sent, ``pauses`` how often the server asked the client to wait.
+    ``received`` and ``sent`` are bytes on the wire, ``size`` is the size of the decoded answer in bytes. ``in_flight``
+    is the largest number of requests in flight at once so far. ``status`` is the HTTP status, ``seconds`` is the time
+    until the answer was complete.
     """
 
     attempts: int = 1
@@ -165,8 +165,9 @@ class CallNote:
 
 @attrs.frozen(slots=True)
 class Response:
-    """The answer to a :class:`Request`: ``data`` is the decoded object or None, ``errors`` are GraphQL error objects
-    (``{"message", "path", ...}``), ``extensions`` is what the server adds, ``note`` what the backend says of it."""
+    """The answer to a :class:`Request`. ``data`` is the decoded object or None, ``errors`` are GraphQL error objects
+    (``{"message", "path", ...}``), ``extensions`` holds the server's additions, ``note`` is the backend's note on the
+    answer."""
 
     data: dict[str, Any] | None = None
     errors: Sequence[Mapping[str, Any]] = ()
@@ -179,13 +180,15 @@ _CODES: Mapping[str, type[WbmodelError]] = {
     "FORBIDDEN": PermissionDenied,
     "PERMISSION_ERROR": PermissionDenied,
 }
-"""Codes that GraphQL servers give in ``errors[].extensions.code``; the first two are Apollo's, which many follow."""
+"""Error codes in ``errors[].extensions.code``; the first two are Apollo's, which many servers follow."""
 
 
 def raise_for_errors(request: Request, response: Response, place: str) -> None:
-    """Raise when ``response`` holds GraphQL errors; ``place`` is named in the message. It is a
-    :class:`~wbmodel.errors.ServerError`, or :class:`~wbmodel.errors.NotAuthenticated` or
-    :class:`~wbmodel.errors.PermissionDenied` where the server's error code says so."""
+    """Raise if ``response`` holds GraphQL errors; the message names ``place``.
+
+    Raises :class:`~wbmodel.errors.ServerError`, or :class:`~wbmodel.errors.NotAuthenticated` or
+    :class:`~wbmodel.errors.PermissionDenied` if the server's error code says so.
+    """
     if not response.errors:
         return
     words = [str(error.get("message", error)) for error in response.errors]
@@ -212,7 +215,7 @@ def raise_for_errors(request: Request, response: Response, place: str) -> None:
 
 @attrs.frozen(slots=True)
 class RunRef:
-    """The name of a run, in both ways that backends need: its node id, and its path ``entity/project/name``."""
+    """Names a run in both ways that backends need: by its node id and by its path ``entity/project/name``."""
 
     node_id: str
     entity: str
@@ -227,9 +230,9 @@ class RunRef:
 
 @attrs.frozen(slots=True)
 class ReadSpec:
-    """What to read of a run's stream: ``keys`` (None: all) of the rows whose step is at least ``min_step`` and below
-    ``max_step`` (None: no bound; there are negative steps). Events and console lines have no steps: there, the line
-    number takes the step's part."""
+    """Which part of a run's stream to read: ``keys`` (None: all) of the rows whose step is at least ``min_step`` and
+    below ``max_step`` (None: no bound; steps can be negative). Events and console lines have no steps; for them, the
+    line number is used instead."""
 
     stream: StreamName = "history"
     keys: tuple[str, ...] | None = None
@@ -239,8 +242,8 @@ class ReadSpec:
 
 @attrs.frozen(slots=True)
 class Read:
-    """Ask for a stream of several runs. The answer is a stream of :class:`ColumnBatch`, those of one run together and
-    the runs as they were asked for; a :class:`Failure` stands for a run that cannot be read, and the others go on."""
+    """Ask for a stream of several runs. The answer is a stream of :class:`ColumnBatch`, grouped by run in the order of
+    ``runs``; a :class:`Failure` takes the place of a run that cannot be read, and the others are read all the same."""
 
     runs: Sequence[RunRef]
     spec: ReadSpec = ReadSpec()
@@ -248,7 +251,7 @@ class Read:
 
 @attrs.frozen(slots=True)
 class Failure:
-    """What a stream gives in place of a run's batches."""
+    """Takes the place of a run's batches in a stream when the run cannot be read."""
 
     run: RunRef
     error: WbmodelError
@@ -256,11 +259,11 @@ class Failure:
 
 @attrs.frozen(slots=True, kw_only=True)
 class Post:
-    """What is written to a run in one go. ``rows`` maps a stream to the number of its first line and the lines: dicts,
-    or texts for the console. They **overwrite** what stands at those lines and never cut off what stands behind; a gap
-    before them is legal, and writing the same once more changes nothing. ``summary`` takes the place of the run's
-    summary, ``uploaded`` names files that are there now, ``complete`` with ``exit_code`` says that the run is over, and
-    ``preempting`` that its machine is about to be taken away."""
+    """What to write to a run in one go. ``rows`` maps a stream to the number of its first line and the lines: dicts, or
+    texts for the console. They **overwrite** the rows at those lines and never truncate the rows after them; a gap
+    before them is legal, and writing the same rows again changes nothing. ``summary`` replaces the run's summary,
+    ``uploaded`` names files that have been uploaded, ``complete`` with ``exit_code`` marks the run as finished, and
+    ``preempting`` says that its machine is about to be taken away."""
 
     rows: Mapping[StreamName, tuple[int, Sequence[Mapping[str, Any] | str]]] = attrs.field(factory=dict)
     summary: Mapping[str, Any] | None = None
@@ -272,8 +275,8 @@ class Post:
 
 @attrs.frozen(slots=True)
 class Posted:
-    """What became of a :class:`Post`: the line after the last one written, by stream, and whether the run was asked to
-    stop."""
+    """The result of a :class:`Post`: for each stream the line after the last one written, and whether the run was asked
+    to stop."""
 
     offsets: Mapping[StreamName, int] = attrs.field(factory=dict)
     stopped: bool = False
@@ -281,7 +284,7 @@ class Posted:
 
 @attrs.frozen(slots=True)
 class Append:
-    """Ask that ``post`` be written to ``run``. The answer is :class:`Posted`."""
+    """Ask to write ``post`` to ``run``. The answer is :class:`Posted`."""
 
     run: RunRef
     post: Post
@@ -292,17 +295,18 @@ class Append:
 
 @attrs.frozen(slots=True)
 class BlobRef:
-    """The name of some bytes: a run file or an artifact file.
+    """Names the bytes of a run file or an artifact file.
 
-    ``owner`` is the node id of the run or artifact, ``name`` the slash-separated path inside it. ``url`` is where
-    a document said the bytes are, or go (None for backends that keep their own), with the ``headers`` that it gave for
-    them. ``size`` is in bytes, ``digest`` is base64 of the MD5, ``etag`` is what a storage host called the content.
+    ``owner`` is the node id of the run or artifact, ``name`` the slash-separated path inside it. ``url`` is where the
+    bytes are read from or written to according to a document (None for backends with their own storage), with the
+    ``headers`` that the document gave. ``size`` is in bytes, ``digest`` is base64 of the MD5, ``etag`` is the storage
+    host's tag for the content.
     """
 
     kind: Literal["run_file", "artifact_file"]
     owner: str
     name: str
-    url: str | None = attrs.field(default=None, repr=False)  # a signed one is a credential
+    url: str | None = attrs.field(default=None, repr=False)  # a signed URL is a credential
     size: int | None = None
     digest: str | None = None
     headers: Mapping[str, str] = attrs.field(factory=dict, kw_only=True, repr=False)
@@ -312,7 +316,7 @@ class BlobRef:
 @attrs.frozen(slots=True)
 class Open:
     """Ask for bytes from ``start`` on. The answer is a stream of chunks of 256 KiB to 1 MiB (the last may be smaller).
-    What ends before ``ref.size`` is an :class:`~wbmodel.errors.IntegrityError`."""
+    A stream that ends before ``ref.size`` raises :class:`~wbmodel.errors.IntegrityError`."""
 
     ref: BlobRef
     start: int = 0
@@ -320,7 +324,8 @@ class Open:
 
 @attrs.frozen(slots=True)
 class FetchItem:
-    """A file to fetch: its bytes go to ``target`` once they are whole, and have the size and digest of ``ref``."""
+    """A file to fetch. ``target`` is written only when the bytes are complete and match the size and digest of
+    ``ref``."""
 
     ref: BlobRef
     target: Path
@@ -328,7 +333,7 @@ class FetchItem:
 
 @attrs.frozen(slots=True)
 class Fetched:
-    """What became of an item: the bytes that were written, or the error."""
+    """The result of an item: the number of bytes written, or the error."""
 
     item: FetchItem
     bytes: int = 0
@@ -337,19 +342,19 @@ class Fetched:
 
 @attrs.frozen(slots=True)
 class Fetch:
-    """Ask for many files on disk. The answer is a stream of groups of :class:`Fetched`, as they are finished."""
+    """Ask to write many files to disk. The answer is a stream of groups of :class:`Fetched`, as files are finished."""
 
     items: Sequence[FetchItem]
 
 
 class Source(Protocol):
-    """Bytes that can be read again, as a repeated upload needs: ``size`` is how many there are."""
+    """Bytes that can be read more than once, so that an upload can be retried. ``size`` is in bytes."""
 
     @property
     def size(self) -> int: ...
 
     def open(self) -> Iterator[bytes]:
-        """The bytes in chunks, from the start, each time."""
+        """The bytes in chunks; each call starts from the beginning."""
         ...
 
 
@@ -361,7 +366,7 @@ class BytesSource:
 
     @property
     def size(self) -> int:
-        """How many bytes there are."""
+        """The number of bytes."""
         return len(self.data)
 
     def open(self) -> Iterator[bytes]:
@@ -372,13 +377,13 @@ class BytesSource:
 
 @attrs.frozen(slots=True)
 class FileSource:
-    """A :class:`Source` of a file on disk."""
+    """A :class:`Source` that reads a file on disk."""
 
     path: Path
 
     @property
     def size(self) -> int:
-        """The size of the file now."""
+        """The current size of the file in bytes."""
         return os.stat(self.path).st_size
 
     def open(self) -> Iterator[bytes]:
@@ -390,19 +395,19 @@ class FileSource:
 
 @attrs.frozen(slots=True)
 class Put:
-    """Ask that what ``source`` holds be stored under ``ref``. The answer is None."""
+    """Ask to store the content of ``source`` under ``ref``. The answer is None."""
 
     ref: BlobRef
     source: Source
 
 
-# -- what is no request ----------------------------------------------------------------------------
+# -- local work ------------------------------------------------------------------------------------
 
 
 @attrs.frozen(slots=True)
 class Work:
-    """Work on local files (hash, fsync, rename): done in place, or on a thread where an event loop would wait for it.
-    The answer is what ``function`` returns."""
+    """Work on local files (hash, fsync, rename), done in place, or on a thread if it would block an event loop. The
+    answer is what ``function`` returns."""
 
     function: Callable[[], Any]
 
@@ -412,12 +417,12 @@ Ask = Request | Read | Append | Open | Fetch | Put | Work
 
 
 def door_of(ask: Ask) -> Door | None:
-    """The door that ``ask`` goes through; None for :class:`Work`, which goes through none."""
+    """The door that ``ask`` goes through; None for :class:`Work`, which does not go to a backend."""
     return DOOR_OF_ASK.get(type(ask))
 
 
 def subject_of(ask: Ask) -> str:
-    """``ask`` in a few words, for messages: the name of the operation, or what is read or written."""
+    """Describe ``ask`` in a few words, for messages: the operation's name, or what is read or written."""
     if isinstance(ask, Request):
         return ask.operation_name or "a query"
     if isinstance(ask, Read):

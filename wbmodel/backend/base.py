@@ -1,9 +1,9 @@
-"""What a backend is: the protocol, and two base classes that supply the missing colour.
+"""The backend protocol, and two base classes that supply the missing colour (sync or async).
 
-Every backend answers documents (``execute``). What else it answers is up to its author: the doors of
-:mod:`wbmodel.backend.doors` are columns (``read``, ``append``) and bytes (``open``, ``fetch``, ``put``). An author
-writes each method in one colour, plain in a :class:`SyncBackend` and with ``a`` in front in an :class:`AsyncBackend`;
-the base class makes the other. Nothing here does I/O at construction.
+Every backend answers documents (``execute``). The other doors, of :mod:`wbmodel.backend.doors`, are optional: columns
+(``read``, ``append``) and bytes (``open``, ``fetch``, ``put``). An author writes each method in one colour, plain in a
+:class:`SyncBackend` or prefixed with ``a`` in an :class:`AsyncBackend`; the base class makes the other. Construction
+does no I/O.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 __all__ = ["API_VERSION", "AsyncBackend", "Backend", "SyncBackend"]
 
 API_VERSION = 0
-"""The version of the backend contract. It is counted up when a backend that was written for it would no longer work;
-0 says that it may still change."""
+"""The version of the backend contract. It increases when existing backends would stop working; 0 means that the
+contract may still change."""
 
 REPLACED_VERSIONS = frozenset({1})
-"""Versions that were given out before this one and are gone."""
+"""Versions that were published before this one and are no longer supported."""
 
 T = TypeVar("T")
 _THREADS = 8
@@ -41,17 +41,18 @@ _END: Any = object()
 
 
 class Backend(Protocol):
-    """What a session needs of a backend. Derive from :class:`SyncBackend` or :class:`AsyncBackend` to write one.
+    """The interface between a session and a backend. To write one, subclass :class:`SyncBackend` or
+    :class:`AsyncBackend`.
 
     All methods are safe to call from any thread, and the ``a...`` twins from any event loop. Errors are
-    :class:`~wbmodel.errors.WbmodelError`; an answer that holds GraphQL errors is returned, not raised. What is to be
-    said of an answer is its ``note``. The doors beside documents are protocols of their own
-    (:mod:`wbmodel.backend.doors`): a backend has those whose methods its class has.
+    :class:`~wbmodel.errors.WbmodelError`; an answer with GraphQL errors is returned, not raised. Facts about an answer
+    go in its ``note``. The other doors are separate protocols (:mod:`wbmodel.backend.doors`): a backend has a door if
+    its class has the methods.
     """
 
     @property
     def api_version(self) -> int:
-        """The version of this contract that the author wrote against, a literal in the author's code."""
+        """The version of this contract that the backend was written against, as a literal in its code."""
         ...
 
     @property
@@ -61,7 +62,7 @@ class Backend(Protocol):
 
     @property
     def origin(self) -> str:
-        """The identity of host and account, without secrets; "" when the session's URL says it all."""
+        """The identity of host and account, without secrets; "" if the session's URL is enough."""
         ...
 
     @property
@@ -78,8 +79,8 @@ class Backend(Protocol):
         ...
 
     def execute_many(self, requests: Sequence[Request], *, timeout: float | None = None) -> list[Response]:
-        """Answer several requests, in order; mutations among them are carried out in that order. All or nothing: an
-        error raises and no partial result is given."""
+        """Answer several requests, in order; mutations among them are carried out in that order. All or nothing: if
+        one fails, the error is raised and there is no partial result."""
         ...
 
     async def aexecute_many(self, requests: Sequence[Request], *, timeout: float | None = None) -> list[Response]:
@@ -87,11 +88,11 @@ class Backend(Protocol):
         ...
 
     def submit(self, request: Request, *, timeout: float | None = None) -> Future[Response]:
-        """Start one request and return at once. Called only where ``capabilities.concurrent``."""
+        """Start one request and return at once. Called only if ``capabilities.concurrent``."""
         ...
 
     def close(self) -> None:
-        """Give back what was opened. May be called twice."""
+        """Release all resources. May be called twice."""
         ...
 
     async def aclose(self) -> None:
@@ -100,15 +101,15 @@ class Backend(Protocol):
 
 
 class _Base:
-    """What both base classes share: identity."""
+    """Identity, shared by both base classes."""
 
-    # No default for api_version: inherited from here it would always agree with the installed wbmodel,
-    # and the check would say nothing about what the author wrote against.
+    # No default for api_version: an inherited one would always match the installed wbmodel, so the check could not tell
+    # which version the author wrote against.
     api_version: int
     name: str = ""
     origin: str = ""
 
-    if TYPE_CHECKING:  # an author may give a class attribute, an instance attribute or a property
+    if TYPE_CHECKING:  # may be a class attribute, an instance attribute or a property
 
         @property
         def capabilities(self) -> Capabilities: ...
@@ -119,13 +120,13 @@ class _Base:
     def __repr__(self) -> str:
         try:
             place = self.origin or self.name
-        except Exception:  # a property of an author's, and ``__init__`` has failed: a debugger shows those too
+        except Exception:  # origin may be a property that fails on a half-built object; debuggers show those too
             place = self.name
         return f"<{type(self).__name__} {place!r}>"
 
 
 def _author_wrote(cls: type, name: str) -> bool:
-    """Whether ``name`` is a method that an author wrote, and no twin that a base class made of another."""
+    """Whether ``name`` is a method that an author wrote, not a twin that a base class made."""
     return callable(found := getattr(cls, name, None)) and not hasattr(found, "made_of")
 
 
@@ -136,11 +137,12 @@ def _made_of(name: str, twin: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class SyncBackend(_Base):
-    """A backend whose author writes ``execute``, and the methods of the doors that it has: ``read``, ``append``,
-    ``open``, ``fetch`` (where ``open`` in turn is not good enough) and ``put``.
+    """Base class for a backend written in blocking code. Its author writes ``execute`` and the methods of the doors
+    that it has: ``read``, ``append``, ``open``, ``fetch`` (if calling ``open`` for one file at a time is not good
+    enough) and ``put``.
 
-    ``blocking`` says whether ``execute`` waits for something outside the process: then the twins run it in a thread,
-    so that the event loop goes on; otherwise they call it in place, which costs less than a thread does.
+    ``blocking`` says whether ``execute`` waits for something outside the process. If so, the twins run it in a thread
+    and keep the event loop free; otherwise they call it in place, which costs less than a thread.
     """
 
     blocking: ClassVar[bool] = False
@@ -154,11 +156,11 @@ class SyncBackend(_Base):
                 setattr(cls, f"a{name}", _steps_of(name) if name in _STREAMS else _call_of(name))
 
     def execute(self, request: Request, *, timeout: float | None = None) -> Response:
-        """Answer one request. The one method an author must write."""
+        """Answer one request. The only method an author must write."""
         raise NotImplementedError(f"{type(self).__name__} must define execute(request, *, timeout=None)")
 
     def execute_many(self, requests: Sequence[Request], *, timeout: float | None = None) -> list[Response]:
-        """A loop over ``execute``; with ``capabilities.concurrent``, a few threads."""
+        """Loop over ``execute``, or use a few threads if ``capabilities.concurrent``."""
         if not self.capabilities.concurrent or len(requests) < 2:
             return [self.execute(request, timeout=timeout) for request in requests]
         futures = [self.submit(request, timeout=timeout) for request in requests]
@@ -173,26 +175,26 @@ class SyncBackend(_Base):
                 future.cancel()
 
     def submit(self, request: Request, *, timeout: float | None = None) -> Future[Response]:
-        """``execute`` on a thread of a small pool that :meth:`close` gives back."""
+        """Run ``execute`` on a thread of a small pool that :meth:`close` shuts down."""
         return self._threads().submit(self.execute, request, timeout=timeout)
 
     def close(self) -> None:
-        """Stop the thread pool, if there is one. An author who extends this calls ``super().close()``."""
+        """Stop the thread pool, if there is one. Overrides must call ``super().close()``."""
         with _pool_lock:
             owner, pool = self.__dict__.pop("_pool", (None, None))
         if pool is not None and owner == os.getpid():
             pool.shutdown(wait=False, cancel_futures=True)
 
     async def aexecute(self, request: Request, *, timeout: float | None = None) -> Response:
-        """``execute``, in place or in a thread as ``blocking`` says."""
+        """Run ``execute`` in place, or in a thread if ``blocking``."""
         return await self._call(functools.partial(self.execute, request, timeout=timeout))
 
     async def aexecute_many(self, requests: Sequence[Request], *, timeout: float | None = None) -> list[Response]:
-        """``execute_many``, in place or in a thread."""
+        """Run ``execute_many`` in place, or in a thread if ``blocking``."""
         return await self._call(functools.partial(self.execute_many, requests, timeout=timeout))
 
     async def aclose(self) -> None:
-        """``close``, in place or in a thread."""
+        """Run ``close`` in place, or in a thread if ``blocking``."""
         await self._call(self.close)
 
     async def _call(self, function: Callable[[], T]) -> T:
@@ -208,13 +210,13 @@ class SyncBackend(_Base):
             while (item := await self._call(functools.partial(next, source, _END))) is not _END:
                 yield item
         finally:
-            if inspect.isgenerator(source) and not source.gi_running:  # else a thread is in it, and ends it
+            if inspect.isgenerator(source) and not source.gi_running:  # else a thread is running it, and will end it
                 source.close()
 
     def _threads(self) -> ThreadPoolExecutor:
         with _pool_lock:
             owner, pool = self.__dict__.get("_pool", (None, None))
-            if pool is None or owner != os.getpid():  # a pool's threads do not live on in a forked child
+            if pool is None or owner != os.getpid():  # a pool's threads do not survive a fork
                 from concurrent.futures import ThreadPoolExecutor
 
                 pool = ThreadPoolExecutor(_THREADS, thread_name_prefix=f"wbmodel {self.name}")
@@ -227,12 +229,12 @@ _STREAMS = ("read", "open", "fetch")
 
 
 def _fetch(self: Any, items: Sequence[FetchItem], /) -> Iterator[Any]:
-    """``open`` in turn, to files."""
+    """Fetch files by calling ``open`` for one at a time."""
     return fetch_by_open(self.open, items)
 
 
 def _steps_of(name: str) -> Callable[..., Any]:
-    """The twin of a stream of a :class:`SyncBackend`: step by step, in place or in a thread."""
+    """The async twin of a stream method of a :class:`SyncBackend`: step by step, in place or in a thread."""
 
     def twin(self: Any, *args: Any, **kwargs: Any) -> AsyncIterator[Any]:
         steps: AsyncIterator[Any] = self._steps(functools.partial(getattr(self, name), *args, **kwargs))
@@ -242,7 +244,7 @@ def _steps_of(name: str) -> Callable[..., Any]:
 
 
 def _call_of(name: str) -> Callable[..., Any]:
-    """The twin of a method of a :class:`SyncBackend`: in place, or in a thread."""
+    """The async twin of a method of a :class:`SyncBackend`: in place or in a thread."""
 
     async def twin(self: Any, *args: Any, **kwargs: Any) -> Any:
         return await self._call(functools.partial(getattr(self, name), *args, **kwargs))
@@ -251,7 +253,7 @@ def _call_of(name: str) -> Callable[..., Any]:
 
 
 def _on_owner_loop(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Route an asynchronous method of an :class:`AsyncBackend` to its owner loop, with the deadline it was given."""
+    """Route an asynchronous method of an :class:`AsyncBackend` to its owner loop, and enforce its timeout."""
     if inspect.isasyncgenfunction(method):
 
         @functools.wraps(method)
@@ -264,7 +266,7 @@ def _on_owner_loop(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     async def routed(self: AsyncBackend, *args: Any, **kwargs: Any) -> Any:
         owner = self.owner_loop
-        if owner.inside:  # a call by the author's own code: the outer call keeps the deadline
+        if owner.inside:  # called by the author's own code: the outer call enforces the deadline
             return await method(self, *args, **kwargs)
         start = functools.partial(method, self, *args, **kwargs)
         return await owner.arun(_within(start, kwargs.get("timeout"), self, args[0] if args else None))
@@ -280,7 +282,7 @@ async def _within(
     import asyncio
 
     try:
-        # A second more than was asked for: an author who keeps the deadline knows more of what was waited for.
+        # One second of grace: a backend that keeps the deadline itself raises a more specific error.
         return await asyncio.wait_for(start(), timeout + 1)
     except RequestTimeout:
         raise
@@ -289,15 +291,15 @@ async def _within(
         first = asked[0] if isinstance(asked, Sequence) and asked else asked
         subject = subject_of(first) if isinstance(first, Request) else None
         raise RequestTimeout(
-            f"{place}{f' ({subject})' if subject else ''} gave no answer within {timeout:g} s; "
-            "give more time with connect(..., timeout=seconds)",
+            f"{place}{f' ({subject})' if subject else ''} did not answer within {timeout:g} s; "
+            "allow more time with connect(..., timeout=seconds)",
             operation=subject,
         ) from None
 
 
 async def _silent(start: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """For what may be given up: an error of a task whose future was cancelled is nobody's concern, and asyncio would
-    log it. Who still holds the future is told all the same."""
+    """Run ``start`` so that asyncio does not log its error if the future was cancelled. A caller that still holds the
+    future gets the error."""
     import asyncio
 
     task = asyncio.current_task()
@@ -307,7 +309,7 @@ async def _silent(start: Callable[[], Coroutine[Any, Any, T]]) -> T:
 
 
 async def _afetch(self: Any, items: Sequence[FetchItem], /) -> AsyncIterator[Any]:
-    """``aopen``, some at once, to files."""
+    """Fetch files by calling ``aopen`` for several at once."""
     source = afetch_by_open(self.aopen, items)
     try:
         async for group in source:
@@ -317,7 +319,7 @@ async def _afetch(self: Any, items: Sequence[FetchItem], /) -> AsyncIterator[Any
 
 
 def _iterated(name: str) -> Callable[..., Any]:
-    """The twin of a stream of an :class:`AsyncBackend`: step by step on its owner loop."""
+    """The sync twin of a stream method of an :class:`AsyncBackend`: step by step on its owner loop."""
 
     def twin(self: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
         steps: Iterator[Any] = self.owner_loop.iterate(getattr(self, f"a{name}")(*args, **kwargs))
@@ -327,7 +329,7 @@ def _iterated(name: str) -> Callable[..., Any]:
 
 
 def _blocked(name: str) -> Callable[..., Any]:
-    """The twin of a method of an :class:`AsyncBackend`: on its owner loop, while the caller blocks."""
+    """The sync twin of a method of an :class:`AsyncBackend`: on its owner loop, while the caller blocks."""
 
     def twin(self: Any, *args: Any, **kwargs: Any) -> Any:
         start = functools.partial(getattr(self, f"a{name}"), *args, **kwargs)
@@ -337,12 +339,13 @@ def _blocked(name: str) -> Callable[..., Any]:
 
 
 class AsyncBackend(_Base):
-    """A backend whose author writes ``aexecute``, and the methods of the doors that it has: ``aread``, ``aappend``,
-    ``aopen``, ``afetch`` (where ``aopen``, some at once, is not good enough) and ``aput``.
+    """Base class for a backend written in asynchronous code. Its author writes ``aexecute`` and the methods of the
+    doors that it has: ``aread``, ``aappend``, ``aopen``, ``afetch`` (if calling ``aopen`` for several files at once is
+    not good enough) and ``aput``.
 
-    The author's coroutines always run on one event loop, on a thread that this backend owns (:attr:`owner_loop`),
-    whoever calls: sync code, a notebook's running loop, or several loops at once. Make clients and locks lazily,
-    inside them; give clients back in :meth:`release`.
+    The author's coroutines always run on one event loop, on a thread that the backend owns (:attr:`owner_loop`),
+    whether the caller is sync code, a notebook's running loop, or several loops at once. Create clients and locks
+    lazily, inside the coroutines; close clients in :meth:`release`.
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -359,7 +362,7 @@ class AsyncBackend(_Base):
 
     @property
     def owner_loop(self) -> OwnerLoop:
-        """The loop that this backend's coroutines run on; its thread starts with the first call."""
+        """The event loop that this backend's coroutines run on; its thread starts with the first call."""
         found = self.__dict__.get("_owner_loop")
         if isinstance(found, OwnerLoop):
             return found
@@ -368,12 +371,12 @@ class AsyncBackend(_Base):
         return kept
 
     async def aexecute(self, request: Request, *, timeout: float | None = None) -> Response:
-        """Answer one request. The one method an author must write."""
+        """Answer one request. The only method an author must write."""
         raise NotImplementedError(f"{type(self).__name__} must define async aexecute(request, *, timeout=None)")
 
     @_on_owner_loop
     async def aexecute_many(self, requests: Sequence[Request], *, timeout: float | None = None) -> list[Response]:
-        """Side by side where ``capabilities.concurrent``, else in turn; the first error cancels the rest."""
+        """Answer concurrently if ``capabilities.concurrent``, else one by one; the first error cancels the rest."""
         if not self.capabilities.concurrent:
             return [await self.aexecute(request, timeout=timeout) for request in requests]
         import asyncio
@@ -388,19 +391,19 @@ class AsyncBackend(_Base):
             raise
 
     async def release(self) -> None:
-        """Give back clients and sockets. Runs on the owner loop, once, when the backend is closed. Override freely."""
+        """Close clients and sockets. Runs once on the owner loop when the backend is closed. Override freely."""
 
     def forked(self) -> None:
-        """Forget, without closing, what the parent process owns. Called once in a forked child. Override freely."""
+        """Drop, without closing, what the parent process owns. Called once in a forked child. Override freely."""
 
     def execute(self, request: Request, *, timeout: float | None = None) -> Response:
-        """``aexecute`` on the owner loop while the caller blocks. Ctrl-C cancels it."""
+        """Run ``aexecute`` on the owner loop while the caller blocks. Ctrl-C cancels it."""
         return self.owner_loop.run(
             _within(functools.partial(self.aexecute, request, timeout=timeout), timeout, self, request)
         )
 
     def execute_many(self, requests: Sequence[Request], *, timeout: float | None = None) -> list[Response]:
-        """``aexecute_many`` on the owner loop while the caller blocks."""
+        """Run ``aexecute_many`` on the owner loop while the caller blocks."""
         return self.owner_loop.run(
             _within(functools.partial(self.aexecute_many, requests, timeout=timeout), timeout, self, requests)
         )
@@ -411,7 +414,7 @@ class AsyncBackend(_Base):
         return self.owner_loop.submit(_silent(functools.partial(_within, execute, timeout, self, request)))
 
     def close(self) -> None:
-        """:meth:`release`, then stop the owner loop. A later call starts a new one."""
+        """Call :meth:`release`, then stop the owner loop. A later call starts a new one."""
         if self.owner_loop.running:
             try:
                 self.owner_loop.run(self.release())

@@ -15,44 +15,48 @@ def _flag(default: Any, doc: str) -> Any:
 
 @attrs.frozen(slots=True, kw_only=True)
 class Capabilities:
-    """What a backend promises. The defaults are the weakest promises: what one may assume of a live server.
+    """What a backend promises. The defaults are the weakest promises: what can be assumed of a live server.
 
-    Each flag's meaning is its field's ``metadata["doc"]``. A flag that lies either way fails the conformance kit.
+    Each flag's meaning is in its field's ``metadata["doc"]``. The conformance kit fails a flag that is wrongly on or
+    wrongly off.
     """
 
     strict_values: bool = _flag(
         False,
         "Equality and comparison respect case and never cross types, NaN never compares, lists in config and summary "
-        "are opaque; a pushed filter needs no second look.",
+        "are opaque; a pushed filter is not checked again locally.",
     )
     literal_keys: bool = _flag(False, r"A filter or order path may write a literal dot inside a key as `\.`.")
     regex: bool = _flag(False, "`$regex` is Python's `re.search`.")
     exists: bool = _flag(False, "`$exists` tells an absent key from a null one.")
-    multi_order: bool = _flag(False, "Several order keys may be joined by commas; ties come newest first, then by id.")
+    multi_order: bool = _flag(
+        False, "Several order keys may be joined by commas; ties are ordered newest first, then by id."
+    )
     nulls_last: bool = _flag(
         False,
-        "NULL, absent and NaN sort last in both directions, and where a key holds values of several types, they sort "
+        "NULL, absent and NaN sort last in both directions. If a key holds values of several types, they sort "
         "in the documented order: numbers, text, booleans, lists, objects; descending reverses it.",
     )
     count: bool = _flag(True, "`runCount` and `totalCount` honour filters.")
-    all_projects: bool = _flag(False, "A query that names no project means every project the viewer sees.")
+    all_projects: bool = _flag(False, "A query without a project covers every project that the viewer can see.")
     filtered: frozenset[str] = _flag(frozenset({"Run"}), "GraphQL types whose connections take `filters` and `order`.")
-    page_size: int = _flag(100, "Rows asked for in a first page.")
-    max_page_size: int = _flag(1000, "Rows asked for in one page at most.")
-    max_aliases: int = _flag(20, "Parents that one document may hold by aliases.")
+    page_size: int = _flag(100, "Rows to request in the first page.")
+    max_page_size: int = _flag(1000, "Rows to request in one page at most.")
+    max_aliases: int = _flag(20, "Parents that one document may query by aliases.")
     in_process: bool = _flag(
-        False, "Requests cost no round trip, so that what is done here and not by the backend is not warned about."
+        False, "Requests cost no round trip, so work that is done locally instead of by the backend causes no warning."
     )
-    concurrent: bool = _flag(False, "`execute_many` runs its requests side by side, and reading ahead saves time.")
+    concurrent: bool = _flag(False, "`execute_many` runs its requests concurrently, and reading ahead saves time.")
     stable_cursors: bool = _flag(
         False,
-        "A cursor goes on behind its row while rows come and go: pages neither repeat nor miss one that stays.",
+        "A cursor continues after its row while rows are added and removed: pages neither repeat nor skip a row that "
+        "stays.",
     )
     writable: bool = _flag(False, "Mutations work.")
     columns: bool = _flag(False, "`read` is answered directly, without documents.")
     append: bool = _flag(False, "`append` writes rows to a run's streams.")
     blobs: bool = _flag(
-        False, "`open` and `fetch` are answered by the backend's own storage, and so is `put` where it is writable."
+        False, "The backend's own storage answers `open` and `fetch`, and `put` if the backend is writable."
     )
 
     @classmethod

@@ -1,6 +1,6 @@
-"""The doors beside documents: four protocols, and which method of a backend answers what is asked.
+"""The doors other than documents: four protocols, and the method of a backend that answers each ask.
 
-A door is open where the backend's class has its methods **and** its capability says so. Authors write one colour;
+A door is open if the backend's class has its methods **and** its capability is on. Authors write one colour;
 :class:`~wbmodel.backend.SyncBackend` and :class:`~wbmodel.backend.AsyncBackend` make the other.
 """
 
@@ -38,8 +38,8 @@ class ColumnSource(Protocol):
     """Reads the streams of runs. Capability ``columns``."""
 
     def read(self, runs: Sequence[RunRef], spec: ReadSpec, /) -> Iterator[ColumnBatch | Failure]:
-        """The answer to a :class:`~wbmodel.backend.asks.Read`: batches by step, those of one run together, the runs as
-        they were asked for. A :class:`~wbmodel.backend.asks.Failure` stands for a run that cannot be read."""
+        """Answer a :class:`~wbmodel.backend.asks.Read` with batches ordered by step, grouped by run in the given order.
+        A :class:`~wbmodel.backend.asks.Failure` takes the place of a run that cannot be read."""
         ...
 
     def aread(self, runs: Sequence[RunRef], spec: ReadSpec, /) -> AsyncIterator[ColumnBatch | Failure]:
@@ -49,10 +49,10 @@ class ColumnSource(Protocol):
 
 @runtime_checkable
 class ColumnSink(Protocol):
-    """Writes rows, summary and files that are there to runs. Capability ``append``."""
+    """Writes rows, the summary and the names of uploaded files to runs. Capability ``append``."""
 
     def append(self, run: RunRef, post: Post, /, *, timeout: float | None = None) -> Posted:
-        """Write ``post``: its rows overwrite what stands at their lines, and nothing is cut off behind them."""
+        """Write ``post``. Its rows overwrite the rows at their lines; the rows after them are kept."""
         ...
 
     async def aappend(self, run: RunRef, post: Post, /, *, timeout: float | None = None) -> Posted:
@@ -62,12 +62,12 @@ class ColumnSink(Protocol):
 
 @runtime_checkable
 class BlobSource(Protocol):
-    """Gives the bytes of run files and artifact files. Capability ``blobs``."""
+    """Reads the bytes of run files and artifact files. Capability ``blobs``."""
 
     def open(self, ref: BlobRef, /, *, start: int = 0) -> Iterator[bytes]:
         """The bytes from ``start`` on, in chunks of 256 KiB to 1 MiB. Raises
-        :class:`~wbmodel.errors.DoesNotExist`, and :class:`~wbmodel.errors.IntegrityError` when fewer came than
-        ``ref.size`` says."""
+        :class:`~wbmodel.errors.DoesNotExist`, and :class:`~wbmodel.errors.IntegrityError` if there are fewer bytes
+        than ``ref.size``."""
         ...
 
     def aopen(self, ref: BlobRef, /, *, start: int = 0) -> AsyncIterator[bytes]:
@@ -75,7 +75,7 @@ class BlobSource(Protocol):
         ...
 
     def fetch(self, items: Sequence[FetchItem], /) -> Iterator[Sequence[Fetched]]:
-        """Write many files to disk, and give groups of finished ones. The base classes make it of :meth:`open`."""
+        """Write many files to disk and yield groups of finished ones. The base classes derive it from :meth:`open`."""
         ...
 
     def afetch(self, items: Sequence[FetchItem], /) -> AsyncIterator[Sequence[Fetched]]:
@@ -88,7 +88,7 @@ class BlobSink(Protocol):
     """Stores bytes. Capabilities ``blobs`` and ``writable``."""
 
     def put(self, ref: BlobRef, source: Source, /, *, timeout: float | None = None) -> None:
-        """Store what ``source`` holds under ``ref``, in place of what was there."""
+        """Store the content of ``source`` under ``ref``, replacing any existing content."""
         ...
 
     async def aput(self, ref: BlobRef, source: Source, /, *, timeout: float | None = None) -> None:
@@ -103,12 +103,12 @@ DOORS: dict[str, tuple[type, tuple[str, ...]]] = {
     "fetch": (BlobSource, ("blobs",)),
     "put": (BlobSink, ("blobs", "writable")),
 }
-"""Method -> the protocol that it belongs to, and the capabilities that open it."""
+"""Method -> the protocol it belongs to, and the capabilities it requires."""
 
 
 def door_method(backend: Any, ask: Ask, colour: str) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-    """The method of ``backend`` that answers ``ask``, and its arguments; ``colour`` is ``"a"`` for the twin. Raises
-    :class:`~wbmodel.errors.NotSupported` where the door is not open."""
+    """The method of ``backend`` that answers ``ask``, and its arguments; ``colour`` is ``"a"`` for the async twin.
+    Raises :class:`~wbmodel.errors.NotSupported` if the door is not open."""
     if isinstance(ask, Read):
         return _checked(backend, "read", colour), (ask.runs, ask.spec)
     if isinstance(ask, Append):
@@ -119,7 +119,7 @@ def door_method(backend: Any, ask: Ask, colour: str) -> tuple[Callable[..., Any]
         return _checked(backend, "fetch", colour), (ask.items,)
     if isinstance(ask, Put):
         return _checked(backend, "put", colour), (ask.ref, ask.source)
-    raise TypeError(f"{type(ask).__name__} goes through no door of a backend")
+    raise TypeError(f"{type(ask).__name__} does not go through a door of a backend")
 
 
 def _checked(backend: Any, name: str, colour: str) -> Callable[..., Any]:
@@ -129,10 +129,10 @@ def _checked(backend: Any, name: str, colour: str) -> Callable[..., Any]:
     if off:
         why = f"its capability {off[0]!r} is off"
     elif not isinstance(backend, protocol):
-        why = f"it promises {capabilities[0]!r}, and its class does not have the methods"
+        why = f"it promises {capabilities[0]!r} but its class lacks the methods"
     else:
         return getattr(backend, colour + name)  # type: ignore[no-any-return]
     raise NotSupported(
         f"the backend {label!r} has no {name}() ({why}); "
-        "ask with documents (session.execute, querysets) or connect to a backend that has it"
+        "use documents instead (session.execute, querysets) or connect to a backend that has it"
     )

@@ -1,4 +1,4 @@
-"""Many files to disk, made of ``open``: each is verified, and takes its name only when it is whole."""
+"""Fetches many files to disk with ``open``. Each is verified, and gets its name only when it is complete."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SMALL = 2**20
 
 
 class _Part:
-    """A file on its way: written beside its target, verified, and renamed at the end of the block."""
+    """A file being fetched: written next to its target, then verified and renamed at the end of the block."""
 
     def __init__(self, item: FetchItem) -> None:
         self.item = item
@@ -57,10 +57,10 @@ class _Part:
     def _verify(self) -> None:
         ref = self.item.ref
         if ref.size is not None and ref.size != self.size:
-            raise IntegrityError(f"{ref.name} has {ref.size:,} bytes, and {self.size:,} came")
+            raise IntegrityError(f"{ref.name} has {ref.size:,} bytes, but {self.size:,} were received")
         digest = base64.b64encode(self._digest.digest()).decode()
         if ref.digest is not None and ref.digest != digest:
-            raise IntegrityError(f"{ref.name} has the digest {ref.digest}, and what came has {digest}")
+            raise IntegrityError(f"{ref.name} has the digest {ref.digest}, but the received bytes have {digest}")
 
 
 def _finished(item: FetchItem, size: int, error: Exception | None) -> Fetched:
@@ -76,7 +76,7 @@ def _finished(item: FetchItem, size: int, error: Exception | None) -> Fetched:
 def fetch_by_open(
     open: Callable[[BlobRef], Iterator[bytes]], items: Sequence[FetchItem]
 ) -> Iterator[Sequence[Fetched]]:
-    """Fetch ``items`` in turn. What goes wrong with one is said in its place, and the others go on."""
+    """Fetch ``items`` one by one. A failed item yields its error, and the others are fetched all the same."""
     for item in items:
         size, error = 0, None
         try:
@@ -92,8 +92,8 @@ def fetch_by_open(
 async def afetch_by_open(
     aopen: Callable[[BlobRef], AsyncIterator[bytes]], items: Sequence[FetchItem]
 ) -> AsyncIterator[Sequence[Fetched]]:
-    """The twin of :func:`fetch_by_open`, some at once: those that finish together come in one group. Large pieces are
-    hashed and written on a thread, so that the event loop goes on."""
+    """The twin of :func:`fetch_by_open`, several at once: items that finish together are yielded as one group. Large
+    chunks are hashed and written on a thread, to keep the event loop free."""
     import asyncio
 
     waiting = iter(items)

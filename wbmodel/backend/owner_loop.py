@@ -1,8 +1,8 @@
-"""One event loop on one thread of its own, to which sync callers and other event loops hand coroutines.
+"""An event loop on its own thread, to which sync callers and other event loops submit coroutines.
 
-An asynchronous client (an aiohttp session, say) belongs to the loop that made it and fails on any other.
-An :class:`OwnerLoop` is that one loop: it starts when first needed, survives a fork by starting anew in the
-child, and stops at exit or on :meth:`OwnerLoop.stop`.
+An asynchronous client (an aiohttp session, say) belongs to the loop that created it and fails on any other. An
+:class:`OwnerLoop` is that loop: it starts on first use, restarts in a forked child, and stops at exit or on
+:meth:`OwnerLoop.stop`.
 """
 
 from __future__ import annotations
@@ -33,9 +33,8 @@ _alive: weakref.WeakSet[OwnerLoop] = weakref.WeakSet()
 class OwnerLoop:
     """A lazily started event loop thread.
 
-    ``name`` is used for the thread and in messages. ``forked`` is called once in a forked child, before
-    anything else there, so that the owner can drop sockets that still belong to the parent; a bound method does not
-    keep its object alive.
+    ``name`` names the thread and is used in messages. ``forked`` is called once in a forked child, before anything else
+    there, so that the owner can drop sockets that belong to the parent; a bound method does not keep its object alive.
     """
 
     def __init__(self, name: str, forked: Callable[[], None] | None = None) -> None:
@@ -47,27 +46,27 @@ class OwnerLoop:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._last: list[Callable[[], Coroutine[Any, Any, Any]]] = []
-        # Whoever asks on a loop that is ending must not start another one by it.
+        # All threads that ever ran this loop: code on a loop that is ending must not start another one.
         self._own: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
         _alive.add(self)
         forks.renewing(self)
 
     @property
     def running(self) -> bool:
-        """Whether the thread has been started and not been stopped."""
+        """Whether the thread has been started and not stopped."""
         return self._loop is not None
 
     @property
     def inside(self) -> bool:
-        """Whether the calling code runs on this loop's own thread, be it one that is about to end."""
+        """Whether the calling code runs on this loop's own thread, even one that is about to end."""
         return threading.current_thread() in self._own
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
-        """Start ``coroutine`` on the loop; cancelling the future cancels it there."""
+        """Start ``coroutine`` on the loop. Cancelling the future cancels the coroutine."""
         import asyncio
 
         try:
-            # Under the lock, so that what is handed over before stop() is seen, and cancelled, by it.
+            # Under the lock, so that stop() sees and cancels everything submitted before it.
             with self._lock:
                 return asyncio.run_coroutine_threadsafe(coroutine, self._started())
         except BaseException:
@@ -78,18 +77,18 @@ class OwnerLoop:
         """Run ``coroutine`` on the loop and block until it is done.
 
         Works inside a running event loop too (which it blocks). Ctrl-C cancels the coroutine. Raises
-        :class:`~wbmodel.errors.ConfigurationError` on the loop's own thread, where waiting would never end.
+        :class:`~wbmodel.errors.ConfigurationError` on the loop's own thread, where it would deadlock.
         """
         if self.inside:
             coroutine.close()
             raise ConfigurationError(
-                f"a blocking call was made on the event loop thread of {self.name}, where it would wait for itself "
-                "for ever; use the twin whose name starts with 'a' and await it"
+                f"a blocking call was made on the event loop thread of {self.name}, where it would deadlock; "
+                "await the twin whose name starts with 'a' instead"
             )
         return self._outcome(self.submit(coroutine))
 
     async def arun(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Await ``coroutine`` on the loop, from whichever loop the caller runs on; cancellation is passed on."""
+        """Await ``coroutine`` on the loop from any other loop. Cancellation is passed on."""
         if self.inside:
             return await coroutine
         import asyncio
@@ -99,7 +98,7 @@ class OwnerLoop:
         try:
             return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
-            # Cancelled by whoever awaits, or by stop(), of which the awaiting task knows nothing.
+            # Cancelled by the awaiting task, or by stop(), which the awaiting task knows nothing about.
             task = asyncio.current_task()
             asked = getattr(task, "cancelling", int)()  # from Python 3.11 on
             if asked or (loop is not None and self._loop is loop):
@@ -109,11 +108,11 @@ class OwnerLoop:
             raise self._closed() from None
 
     def iterate(self, source: AsyncIterator[T]) -> LoopIterator[T]:
-        """The items of ``source``, each made on the loop while the caller blocks."""
+        """The items of ``source``, each produced on the loop while the caller blocks."""
         return LoopIterator(self, source)
 
     async def aiterate(self, source: AsyncIterator[T]) -> AsyncIterator[T]:
-        """The items of ``source``, each made on the loop, for a consumer on any loop."""
+        """The items of ``source``, each produced on the loop, for a consumer on any loop."""
         try:
             while True:
                 item = await self.arun(_step(source))
@@ -125,13 +124,13 @@ class OwnerLoop:
                 await self.arun(source.aclose())
 
     def at_end(self, last: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-        """Have ``last`` run on the loop when it ends: on :meth:`stop`, at exit, or when nobody holds this object any
-        more. It must not refer to this object, and may be called after what it gives back is gone. Call this on the
-        loop."""
+        """Register ``last`` to run on the loop when it ends: on :meth:`stop`, at exit, or when this object is garbage
+        collected. ``last`` must not hold a reference to this object, and may run after its resources are freed. Call
+        this on the loop."""
         self._last.append(last)
 
     def stop(self) -> None:
-        """Cancel what still runs, stop the loop and join the thread. Does nothing when it is not running."""
+        """Cancel running tasks, stop the loop and join the thread. Does nothing if the loop is not running."""
         with self._lock:
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None
@@ -151,7 +150,7 @@ class OwnerLoop:
                 threading.Event().wait()
             raise self._closed() from None
         except BaseException:
-            # A KeyboardInterrupt lands here, in the waiting thread: the work would go on unseen.
+            # A KeyboardInterrupt arrives here, in the waiting thread: without this, the work would continue.
             future.cancel()
             raise
 
@@ -170,13 +169,13 @@ class OwnerLoop:
             self._own.add(self._thread)
             self._thread.start()
             self._loop = loop
-            # An owner that nobody refers to any more takes its thread with it.
+            # Stops the thread when the owner is garbage collected.
             self._finalizer = weakref.finalize(self, loop.call_soon_threadsafe, loop.stop)
             self._finalizer.atexit = False
         return self._loop
 
     def after_fork(self) -> None:
-        """The loop's thread is not in the child, which starts anew."""
+        """Start over: the loop's thread does not exist in the child."""
         had_loop = self._loop is not None
         self._loop = self._thread = None
         self._own = weakref.WeakSet()
@@ -188,12 +187,12 @@ class OwnerLoop:
 
 
 class WaitedTooLong(Exception):
-    """The wait for an item was given up. An error of its own: a source may raise a ``TimeoutError`` by itself, and in
-    Python 3.10 that of asyncio is another class."""
+    """The wait for an item took too long. Not a ``TimeoutError``, because the source itself may raise one, and because
+    asyncio has its own ``TimeoutError`` class in Python 3.10."""
 
 
 async def within(item: Awaitable[T], seconds: float) -> T:
-    """``item``, or :class:`WaitedTooLong` after ``seconds``."""
+    """Await ``item``; raise :class:`WaitedTooLong` after ``seconds``."""
     import asyncio
 
     task = asyncio.ensure_future(item)
@@ -209,8 +208,8 @@ async def within(item: Awaitable[T], seconds: float) -> T:
 
 
 class LoopIterator(Iterator[T]):
-    """The items of ``source``, each made on ``loop`` while the caller blocks, :attr:`timeout` seconds at most (None: no
-    limit). Raises :class:`WaitedTooLong` then."""
+    """The items of ``source``, each produced on ``loop`` while the caller blocks for at most :attr:`timeout` seconds
+    (None: no limit). Raises :class:`WaitedTooLong` on timeout."""
 
     def __init__(self, loop: OwnerLoop, source: AsyncIterator[T]) -> None:
         self._loop, self._source = loop, source
@@ -236,7 +235,7 @@ class LoopIterator(Iterator[T]):
 
 
 async def _step(source: AsyncIterator[T], timeout: float | None = None) -> T:
-    # StopAsyncIteration cannot travel through a future, so the end is a value.
+    # A future cannot carry StopAsyncIteration, so the end is marked by a value.
     try:
         return await (source.__anext__() if timeout is None else within(source.__anext__(), timeout))
     except StopAsyncIteration:
@@ -250,9 +249,9 @@ def _serve(loop: asyncio.AbstractEventLoop, last: list[Callable[[], Coroutine[An
     try:
         loop.run_forever()
     finally:
-        # What fails from here on has been given up: nobody is left to be told.
+        # Tasks that fail from here on have been given up, and no caller is left to get the error.
         loop.set_exception_handler(lambda loop, context: None)
-        loop.run_until_complete(asyncio.sleep(0))  # what was handed over last becomes a task here
+        loop.run_until_complete(asyncio.sleep(0))  # turns the last submitted coroutines into tasks
         tasks = asyncio.all_tasks(loop)
         for task in tasks:
             task.cancel()
@@ -261,7 +260,7 @@ def _serve(loop: asyncio.AbstractEventLoop, last: list[Callable[[], Coroutine[An
         for leave in last:
             try:
                 loop.run_until_complete(asyncio.wait_for(leave(), _STOP_SECONDS / 2))
-            except Exception:  # nobody is left to be told, and the others want to leave too
+            except Exception:  # no caller is left to get the error, and the other callbacks must run too
                 pass
         loop.run_until_complete(loop.shutdown_asyncgens())
         asyncio.set_event_loop(None)
@@ -269,8 +268,8 @@ def _serve(loop: asyncio.AbstractEventLoop, last: list[Callable[[], Coroutine[An
 
 
 def _dies_now() -> bool:
-    """Whether the calling thread is a daemon and the process ends: an error would be a traceback that nobody can do
-    anything about, so whoever asks this waits for the end instead. (Threads that are no daemons are gone by then.)"""
+    """Whether the process is exiting and this is a daemon thread. The caller then waits for the end: an error would
+    only print a traceback during exit. (Non-daemon threads have ended by then.)"""
     return _ending and threading.current_thread().daemon
 
 

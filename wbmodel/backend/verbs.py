@@ -1,7 +1,7 @@
-"""The verbs by which an operation without I/O asks, and is told: a generator yields them to ``session/driver.py``.
+"""The verbs of an I/O-free operation: a generator yields them to ``session/driver.py``.
 
-What is yielded is answered at the ``yield``; an error of the backend is raised there, so that the operation can repeat
-or clean up.
+The answer to a verb is the value of the ``yield``. A backend's error is raised at the ``yield``, so that the operation
+can retry or clean up.
 """
 
 from __future__ import annotations
@@ -24,38 +24,39 @@ class _End:
 
 
 END: Final = _End()
-"""What :class:`Next` is answered with when the stream is over."""
+"""The answer to :class:`Next` at the end of a stream."""
 
 
 @attrs.frozen(slots=True)
 class Send:
-    """Ask one thing. The answer is a :class:`~wbmodel.backend.asks.Response` for a request; for what is answered by a
-    stream (``Read``, ``Open``, ``Fetch``) it is a handle for :class:`Next`, and nothing is asked before that."""
+    """Send one ask. The answer to a request is a :class:`~wbmodel.backend.asks.Response`. For asks that are answered by
+    streams (``Read``, ``Open``, ``Fetch``) it is a handle for :class:`Next`; nothing is sent before the first
+    ``Next``."""
 
     request: Ask
 
 
 @attrs.frozen(slots=True)
 class Batch:
-    """Ask several things that may be done together. The answer is the list of answers, in order; the first error is
-    raised in place of all."""
+    """Send several asks that may be done together. The answer is the list of answers, in order; if any fail, the first
+    error is raised instead."""
 
     requests: Sequence[Ask]
 
 
 @attrs.frozen(slots=True)
 class Start:
-    """Ask, and go on. The answer is a handle for :class:`Join`.
+    """Send an ask without waiting for it. The answer is a handle for :class:`Join`.
 
-    What is asked begins at once where the backend says that this saves time (``capabilities.concurrent``); elsewhere
-    at :class:`Join`, and what is never joined costs nothing."""
+    The ask is sent at once if that saves time (``capabilities.concurrent``). Otherwise it is sent at :class:`Join`, so
+    that an ask that is never joined costs nothing."""
 
     request: Ask
 
 
 @attrs.frozen(slots=True)
 class Join:
-    """Wait, once, for what :class:`Start` began. The answer is what :class:`Send` would have been answered with."""
+    """Wait, once, for an ask that :class:`Start` began. The answer is the same as for :class:`Send`."""
 
     handle: Any
 
@@ -69,7 +70,7 @@ class Next:
 
 @attrs.frozen(slots=True)
 class Emit:
-    """Hand rows to the caller that iterates. The answer is None."""
+    """Pass rows to the iterating caller. The answer is None."""
 
     rows: Sequence[Any]
 

@@ -1,4 +1,4 @@
-"""``plugins`` and ``status``: what is installed, and what a session would be made of."""
+"""``plugins`` and ``status``: the installed plugins, and the settings a session would use."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["run_plugins", "run_status"]
 
 
 def run_plugins(arguments: argparse.Namespace) -> int:
-    """Every plugin: where it is from, what it offers, and what is wrong with it. 4 when one is broken."""
+    """List every plugin: its origin, what it provides, and why it is broken, if it is. Returns 4 if any is broken."""
     import warnings
 
     with warnings.catch_warnings():
-        # What is broken stands in the table, with the reason.
+        # The table lists broken plugins, with the reason.
         warnings.simplefilter("ignore")
         manager = plugin_manager(arguments)
     items = [_plugin(report, manager, arguments.url) for report in manager.report]
@@ -79,7 +79,8 @@ def _backend(entry: Any, url: str | None) -> dict[str, Any]:
 
 
 def _capabilities(entry: Any, url: str | None) -> dict[str, Any] | None:
-    """The promises of a backend, which making one costs no I/O to see; None where it cannot be made without a place."""
+    """The capabilities of a backend, found by creating one (which does no I/O); None if it cannot be created without a
+    real URL."""
     guesses = [f"{scheme}:" for scheme in entry.schemes] + [f"{scheme}://localhost" for scheme in entry.schemes]
     if url is not None and url.partition(":")[0].lower() in entry.schemes:
         guesses.insert(0, url)
@@ -88,7 +89,7 @@ def _capabilities(entry: Any, url: str | None) -> dict[str, Any] | None:
             backend = entry.factory(guess, **dict.fromkeys(entry.wants))
             found = attrs.asdict(backend.capabilities)
             backend.close()
-        except Exception:  # a foreign factory may refuse a guessed URL in any way
+        except Exception:  # a third-party factory may reject a guessed URL with any exception
             continue
         return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in found.items()}
     return None
@@ -112,13 +113,13 @@ def _describe(backend: dict[str, Any]) -> None:
     if backend["missing"]:
         lines = [["needs", f"{', '.join(backend['missing'])}: {backend['install']}"]]
     elif backend["capabilities"] is None:
-        lines = [["can", "known when it is connected: wbmodel plugins --url URL"]]
+        lines = [["can", "known only for a URL: wbmodel plugins --url URL"]]
     else:
         found = backend["capabilities"]
         flags = {name: value for name, value in found.items() if isinstance(value, bool)}
         rest = {name: value for name, value in found.items() if name not in flags}
         lines = [
-            ["can", ", ".join(name for name, value in flags.items() if value) or "nothing beyond the least"],
+            ["can", ", ".join(name for name, value in flags.items() if value) or "only the minimum"],
             ["cannot", ", ".join(name for name, value in flags.items() if not value) or "-"],
             *([name, ", ".join(value) if isinstance(value, list) else value] for name, value in rest.items()),
         ]
@@ -126,7 +127,7 @@ def _describe(backend: dict[str, Any]) -> None:
 
 
 def run_status(arguments: argparse.Namespace) -> int:
-    """Each setting and where it was taken from; with ``--check``, whether the backend answers, and to whom."""
+    """Show each setting and its source; with ``--check``, also whether the backend answers, and the account."""
     from wbmodel._version import __version__
 
     python = ".".join(map(str, sys.version_info[:3]))

@@ -1,4 +1,4 @@
-"""Columns of a listing: what ``-c`` names, the ones a listing has by itself, and the value of each in a row."""
+"""Columns of a listing: those that ``-c`` names, the default ones, and the value of each in a row."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ __all__ = [
 ]
 
 _ASKED = 3
-"""Misspelt keys that the nearest ones are looked up for; each may cost a request."""
+"""How many misspelt keys get suggestions; each may cost a request."""
 _NEEDS = {"metric": ("config",), "goal": ("config",), "type": ("type_name",)}
-"""What a property reads beside the identity, which every row has."""
+"""The fields that a property reads, besides the identity, which every row has."""
 _PROPERTIES = ("path", "url", "entity", "metric", "goal", "name", "type", "version", "project")
 
 
 @attrs.frozen(slots=True)
 class Column:
-    """One column. ``keys`` is set for a key inside a field (None otherwise), so that a key nobody has can be named."""
+    """One column. ``keys`` is set for a key inside a field (empty otherwise), so that a missing key can be named."""
 
     name: str
     get: Callable[[Any], Any]
@@ -53,7 +53,7 @@ class Column:
 
 
 def split_list(texts: Iterable[str]) -> list[str]:
-    """The parts of comma-separated texts; a comma inside a quoted key does not count. Raises ``FieldError``."""
+    """The parts of comma-separated texts; commas inside quoted keys do not separate. Raises ``FieldError``."""
     parts: list[str] = []
     for text in texts:
         at = begin = 0
@@ -68,7 +68,7 @@ def split_list(texts: Iterable[str]) -> list[str]:
             if char in (",", ""):
                 part = text[begin:at].strip()
                 if not part:
-                    raise FieldError(f"an empty name stands in {text!r}")
+                    raise FieldError(f"{text!r} contains an empty name")
                 parts.append(part)
                 begin = at + 1
             at += 1
@@ -76,9 +76,9 @@ def split_list(texts: Iterable[str]) -> list[str]:
 
 
 def parse_columns(meta: EntityMeta, texts: Sequence[str]) -> list[Column]:
-    """The columns that ``-c`` names, each once. ``config.*`` stands for every key; :func:`expand` writes it out.
+    """The columns that ``-c`` names, each once. ``config.*`` means every key; :func:`expand` resolves it.
 
-    Raises ``FieldError`` that names what is unknown and what is nearest.
+    Raises ``FieldError``, which names the unknown column and the nearest matches.
     """
     return [_column(meta, name) for name in dict.fromkeys(split_list(texts))]
 
@@ -86,12 +86,12 @@ def parse_columns(meta: EntityMeta, texts: Sequence[str]) -> list[Column]:
 def _column(meta: EntityMeta, name: str) -> Column:
     found = meta.find(name)
     if name in _PROPERTIES and (found is None or found.kind is Kind.REF) and hasattr(meta.cls, name):
-        # A to-one relation is shown by its path, which says more than its name, and other properties as they are.
+        # A to-one relation is shown as its path, which says more than its name; other properties as they are.
         return Column(name, _attribute(name), needs=_NEEDS.get(name, () if found is None else (found.name,)))
     if name.endswith(".*"):
         path = resolve_path(meta, name[:-2])
         if not path.kind.is_keyed:
-            raise FieldError(f"{name!r}: {meta.name}.{path.dotted} has no keys; config.* and summary.* do")
+            raise FieldError(f"{name!r}: {meta.name}.{path.dotted} has no keys; use .* with config or summary")
         return Column(name, _keyed(path.field.name, path.keys), path.field.name, path.keys, (path.field.name,), True)
     if found is None and "." not in name and "__" not in name:
         choices = [*meta.fields, *(word for word in _PROPERTIES if hasattr(meta.cls, word))]
@@ -99,7 +99,7 @@ def _column(meta: EntityMeta, name: str) -> Column:
         tail = (
             f"did you mean {' or '.join(map(repr, hits))}?" if hits else f"columns: {', '.join(sorted(set(choices)))}"
         )
-        raise FieldError(f"{meta.name} has no column {name!r}; {tail} Keys are written like config.lr")
+        raise FieldError(f"{meta.name} does not have a column {name!r}; {tail} Write keys like config.lr")
     (column,) = resolved(meta, [name])
     path = column.path
     if path.kind.is_keyed and path.keys:
@@ -116,7 +116,7 @@ def _attribute(name: str) -> Callable[[Any], Any]:
 
 
 def label(entity: Any) -> str:
-    """What stands for an entity in a cell: its path, for users their name."""
+    """The text for an entity in a cell: its path, or the name of a user."""
     try:
         return str(entity.path)
     except AttributeError:
@@ -137,7 +137,7 @@ _DEFAULTS: dict[str, tuple[str, ...]] = {
 
 
 def default_columns(meta: EntityMeta, one_project: bool) -> list[Column]:
-    """The columns of a listing that names none. Over several projects, rows are named by their paths."""
+    """The default columns of a listing. Over several projects, rows are identified by their paths."""
     names = _DEFAULTS[meta.name]
     if not one_project and meta.name != "Project":
         names = ("path", *names[1:])
@@ -145,7 +145,7 @@ def default_columns(meta: EntityMeta, one_project: bool) -> list[Column]:
 
 
 def every_field(meta: EntityMeta) -> list[Column]:
-    """The columns of whole objects in JSON: the path, where there is one, and every field that a plain query loads."""
+    """The columns of whole objects in JSON: the path, if there is one, and every field that a plain query loads."""
     names = [name for name in meta.default_fields() if name != "node_id"]
     return [_column(meta, name) for name in (["path"] if hasattr(meta.cls, "path") else []) + names]
 
@@ -156,7 +156,7 @@ def fields_to_load(columns: Sequence[Column]) -> tuple[str, ...]:
 
 
 def expand(columns: Sequence[Column], rows: Sequence[Any]) -> list[Column]:
-    """``columns`` with each ``config.*`` replaced by the keys that the rows have, in order of the alphabet."""
+    """``columns`` with each ``config.*`` replaced by the keys of the rows, in alphabetical order."""
     made: list[Column] = []
     for column in columns:
         if not column.every:
@@ -173,19 +173,19 @@ def expand(columns: Sequence[Column], rows: Sequence[Any]) -> list[Column]:
 
 
 def missing_keys(columns: Sequence[Column], found: Sequence[Any], rows: QuerySet[Any, Any]) -> list[str]:
-    """A sentence for each column whose key no row in ``found`` has, with the keys of the project that are nearest."""
+    """A sentence for each column whose key no row in ``found`` has, with the nearest keys of the project."""
     lacking = [
         column.name
         for column in columns
         if column.keys and not column.every and all(column.get(row) is ABSENT for row in found)
     ]
     return unknown_keys(lacking[:_ASKED], rows) + (
-        [f"no row here has {len(lacking) - _ASKED} more of the columns"] if len(lacking) > _ASKED else []
+        [f"{len(lacking) - _ASKED} more of the columns are missing from every row"] if len(lacking) > _ASKED else []
     )
 
 
 def unknown_keys(names: Sequence[str], rows: QuerySet[Any, Any]) -> list[str]:
-    """A sentence for each path that no row here has, with the nearest keys that there are."""
+    """A sentence for each path that no row has, with the nearest existing keys."""
     from wbmodel.objects.discovery import suggest_keys
 
     told = []
@@ -196,7 +196,7 @@ def unknown_keys(names: Sequence[str], rows: QuerySet[Any, Any]) -> list[str]:
 
 
 def plain(value: Any) -> Any:
-    """A cell as data for JSON: absent is None, an entity its path."""
+    """A cell as data for JSON: None for an absent value, the path for an entity."""
     if value is ABSENT:
         return None
     return label(value) if hasattr(type(value), "__wbmodel_meta__") else value

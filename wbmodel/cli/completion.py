@@ -1,4 +1,4 @@
-"""Shell completion, by argcomplete: commands and options by themselves, and the fields and keys of the project."""
+"""Shell completion with argcomplete: commands and options, and the fields and keys of the project."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from wbmodel.cli.output import emit
 __all__ = ["add_completers", "complete", "run_completion"]
 
 _KEYS_OF = 200
-"""Runs, the newest, whose keys are offered: a project of a million runs has to answer before the next key stroke."""
+"""How many of the newest runs to take keys from: even a project of a million runs must answer between key strokes."""
 
 
 def run_completion(arguments: argparse.Namespace) -> int:
-    """Print what the shell has to load: ``eval "$(wbmodel completion bash)"``."""
+    """Print the script for the shell to load: ``eval "$(wbmodel completion bash)"``."""
     from argcomplete.shell_integration import shellcode
 
     emit(shellcode(["wbmodel"], shell=arguments.shell).rstrip("\n"))
@@ -24,7 +24,7 @@ def run_completion(arguments: argparse.Namespace) -> int:
 
 
 def complete(parser: argparse.ArgumentParser) -> None:
-    """Answer a shell that asks what could come next. Does not come back then."""
+    """Answer the shell's request for completions, if it made one. Does not return in that case."""
     import argcomplete
 
     add_completers(parser)
@@ -42,7 +42,7 @@ def add_completers(parser: argparse.ArgumentParser) -> None:
 
 
 def _silent(function: Any) -> Any:
-    """A completer that gives nothing where it fails: no message of ours may stand in somebody's command line."""
+    """A completer that returns nothing on failure: an error message must not appear in the user's command line."""
 
     def complete(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
         import warnings
@@ -51,7 +51,7 @@ def _silent(function: Any) -> Any:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 return list(function(prefix, parsed_args))
-        except Exception:  # whatever is wrong, the user is still typing
+        except Exception:  # the user is still typing: any error can wait until the command runs
             return []
 
     return complete
@@ -59,7 +59,7 @@ def _silent(function: Any) -> Any:
 
 @_silent
 def _columns(prefix: str, arguments: argparse.Namespace) -> Iterable[str]:
-    """The last name of a comma-separated list, with the ones before it kept."""
+    """Completions of the last name in a comma-separated list, with the names before it kept."""
     head, comma, last = prefix.rpartition(",")
     sign = "-" if last.startswith("-") else ""
     return [f"{head}{comma}{sign}{name}" for name in _names(arguments, last[len(sign) :])]
@@ -67,7 +67,7 @@ def _columns(prefix: str, arguments: argparse.Namespace) -> Iterable[str]:
 
 @_silent
 def _filter(prefix: str, arguments: argparse.Namespace) -> Iterable[str]:
-    """The last word of a filter, as long as it is a path."""
+    """Completions of the last word of a filter, if it is a path."""
     head, space, last = prefix.rpartition(" ")
     if any(char in last for char in "=<>~"):
         return []

@@ -4,8 +4,8 @@
 
     summary.loss < 0.3 and (state = finished or tags *= baseline) and not config.optimizer in [sgd, adam]
 
-A term is a path, an operator and a value. ``docs/reference/cli.md`` is the reference page; the values are in
-:mod:`wbmodel.cli.filter_values`. Nothing is asked of a backend here.
+A term is a path, an operator and a value. ``docs/reference/cli.md`` is the reference page;
+:mod:`wbmodel.cli.filter_values` reads the values. Nothing here sends a request.
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ _STATES = {"null": "isnull", "nan": "isnan", "finite": "isfinite"}
 _SYMBOL = re.compile(r"==|!=|<=|>=|!~|\*=|\^=|\$=|[=<>~]")
 _SPACE = re.compile(r"\s*")
 _WORD = re.compile(r"[A-Za-z_]\w*")
-# An operator ends a bare key, so a key that holds one is quoted: config."a=b".
+# An operator ends a bare key, so a key that contains one must be quoted: config."a=b".
 _KEY = re.compile(r"""(?:[^\s()\[\],"'=!<>~*^$.]|[*^$](?!=)|!(?![=~]))+""")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 MAX_NESTING = 90
-"""How deep parentheses and ``not`` may nest: a little less than conditions themselves may."""
+"""Maximum nesting of parentheses and ``not``, a little below the maximum for conditions themselves."""
 
 
 class FilterSyntaxError(FieldError):
-    """A filter that cannot be read. ``problem`` says why, ``position`` (characters from 0) where in ``text``.
+    """A filter that cannot be parsed. ``problem`` says why, ``position`` (characters from 0) says where in ``text``.
 
-    ``str()`` shows the text with a caret under the place.
+    ``str()`` shows the text with a caret under the position.
     """
 
     def __init__(self, problem: str, text: str, position: int) -> None:
@@ -71,16 +71,16 @@ class FilterSyntaxError(FieldError):
 
 
 def parse_filter(text: str, meta: EntityMeta | None = None) -> Q:
-    """The condition that ``text`` says. With ``meta``, names and values are checked and read as the entity's fields
-    want them (``name=7`` is text, ``created_at>2024-01-01`` a moment).
+    """Parse ``text`` into a condition. With ``meta``, names are checked and values are read as the types of the
+    entity's fields (in ``name=7`` the value is text, in ``created_at>2024-01-01`` a time).
 
-    Raises :class:`FilterSyntaxError`, whose caret is under the place.
+    Raises :class:`FilterSyntaxError`, which points at the position.
     """
     return _Parser(text, meta).whole()
 
 
 class _Parser:
-    """Recursive descent over one text; ``at`` is the place of the next character."""
+    """Recursive-descent parser for one text; ``at`` is the position of the next character."""
 
     def __init__(self, text: str, meta: EntityMeta | None) -> None:
         self.text, self.meta = text, meta
@@ -88,7 +88,7 @@ class _Parser:
         self.depth = 0
         self.values = Reader(self)
 
-    # -- what is there -----------------------------------------------------------------------------
+    # -- scanning ----------------------------------------------------------------------------------
 
     def fail(self, problem: str, at: int | None = None) -> NoReturn:
         raise FilterSyntaxError(problem, self.text, self.at if at is None else at)
@@ -103,7 +103,7 @@ class _Parser:
         return self.at >= len(self.text)
 
     def take(self, *words: str) -> str | None:
-        """The next word if it is one of these, in any case; it is then read."""
+        """Consume the next word if it is one of ``words``, in any case."""
         self.space()
         found = _WORD.match(self.text, self.at)
         if found and found[0].lower() in words:
@@ -122,7 +122,7 @@ class _Parser:
 
     def whole(self) -> Q:
         if self.ended:
-            self.fail("the filter is empty; it is written like 'summary.loss<0.3'")
+            self.fail("the filter is empty; write it like 'summary.loss<0.3'")
         made = self.any_of()
         if not self.ended:
             self._left_over()
@@ -131,12 +131,12 @@ class _Parser:
     def _left_over(self) -> NoReturn:
         char = self.text[self.at]
         if char in "&|":
-            self.fail(f"conditions are joined by 'and' and 'or', not by {char!r}")
+            self.fail(f"join conditions with 'and' or 'or', not with {char!r}")
         if char == ")":
-            self.fail("there is no '(' for this ')'")
+            self.fail("this ')' has no matching '('")
         if char == ",":
-            self.fail("a comma stands between the values of a list only; conditions are joined by 'and'")
-        self.fail("expected 'and', 'or' or the end; a value with spaces or brackets is quoted: name=\"my run\"")
+            self.fail("commas separate only the values of a list; join conditions with 'and'")
+        self.fail("expected 'and', 'or' or the end; quote a value with spaces or brackets: name=\"my run\"")
 
     def any_of(self) -> Q:
         parts = [self.all_of()]
@@ -189,7 +189,7 @@ class _Parser:
         return self._worded(path, kind, at)
 
     def path(self) -> PathExpr:
-        """A dotted path; keys that hold a dot, a space or an operator are quoted like JSON strings."""
+        """A dotted path. Keys that contain a dot, a space or an operator are quoted like JSON strings."""
         start = self.at
         if self.ended:
             self.fail("a condition is missing here" if start else "the filter is empty")
@@ -212,7 +212,7 @@ class _Parser:
         try:
             sign, parts = split_dotted(written)
             if sign:
-                self.fail("a sign belongs to an order (-o), not to a filter", start)
+                self.fail("a sign is allowed in an order (-o), not in a filter", start)
             if self.meta is not None and len(parts) == 1 and "__" in written and self.meta.find(written) is None:
                 found_path = resolve_path(self.meta, written)
                 return PathExpr(found_path.field.name, found_path.keys)
@@ -223,14 +223,14 @@ class _Parser:
         return PathExpr(parts[0], tuple(parts[1:]))
 
     def quoted(self) -> int:
-        """Where the JSON string that begins here ends."""
+        """The end of the JSON string that begins here."""
         try:
             return read_quoted(self.text, self.at)[1]
         except ValueError:
-            self.fail("this quote is not closed, or holds what a JSON string cannot")
+            self.fail("this quote is not closed, or is not a valid JSON string")
 
     def _kind(self, path: PathExpr, start: int) -> Kind | None:
-        """What the path holds; None where that is not known. Scopes (``project``) are text."""
+        """The kind of value at the path; None if it is unknown. Scopes (``project``) are text."""
         if self.meta is None:
             return None
         if path.field in self.meta.options.scopes and not path.keys:
@@ -256,17 +256,17 @@ class _Parser:
         try:
             return date.fromisoformat(text)
         except ValueError:
-            self.fail(f"{text} is no day of the calendar", at)
+            self.fail(f"{text} is not a valid date", at)
 
     def _on_day(self, path: PathExpr, lookup: str, day: date) -> Q:
-        """A comparison with a whole day, in UTC: ``> 2024-01-01`` is from the day after on."""
+        """A comparison with a whole day in UTC: ``> 2024-01-01`` means from the following day on."""
         if lookup in ("exact", "ne"):
             return path.date(day) if lookup == "exact" else ~path.date(day)
         start = datetime(day.year, day.month, day.day, tzinfo=timezone.utc)
         try:
             edge = start if lookup in ("gte", "lt") else start + timedelta(days=1)
         except OverflowError:
-            self.fail("there is no day after this one")
+            self.fail("this is the last possible date")
         return path >= edge if lookup in ("gt", "gte") else path < edge
 
     def _worded(self, path: PathExpr, kind: Kind | None, at: int) -> Q:
@@ -274,7 +274,7 @@ class _Parser:
             negated = self.take("not") is not None
             found = self.take(*_STATES)
             if not found:
-                self.fail("after 'is' comes null, nan or finite, or 'not' and one of these")
+                self.fail("expected null, nan or finite after 'is', with or without 'not'")
             return self._made(path, _STATES[found], not negated, at)
         if self.take("exists"):
             return self._made(path, "exists", True, at)
@@ -283,7 +283,7 @@ class _Parser:
                 return self._made(path, "exists", False, at)
             if self.take("in"):
                 return self._in(path, "nin", kind)
-            self.fail("after 'not' comes 'in' or 'exists'; to negate a condition write 'not' in front of it")
+            self.fail("expected 'in' or 'exists' after 'not'; to negate a condition, write 'not' in front of it")
         if self.take("in"):
             return self._in(path, "in", kind)
         word = _WORD.match(self.text, at)
@@ -295,7 +295,7 @@ class _Parser:
         if word:
             hits = nearest(word[0], [*LOOKUPS, "is", "exists", "not", "in"])
             hint = f"; did you mean {' or '.join(map(repr, hits))}?" if hits else f"; {OPERATORS}"
-            self.fail(f"{word[0]!r} is no operator{hint}", at)
+            self.fail(f"{word[0]!r} is not an operator{hint}", at)
         return self._no_operator()
 
     def _no_operator(self) -> NoReturn:
@@ -323,7 +323,7 @@ class _Parser:
 
 
 def _joined(parts: Sequence[Q], join: Callable[[Q, Q], Q]) -> Q:
-    """All parts in one condition, pairwise, so that ten thousand terms do not cost ten thousand squared."""
+    """Join all parts into one condition, pairwise, to avoid quadratic cost for thousands of terms."""
     left = list(parts)
     while len(left) > 1:
         pairs = [join(left[at], left[at + 1]) for at in range(0, len(left) - 1, 2)]

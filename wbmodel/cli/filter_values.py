@@ -1,4 +1,4 @@
-"""The values of the filter language: JSON values, bare words, lists, days, moments and durations."""
+"""The values of the filter language: JSON values, bare words, lists, dates, times and durations."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MAX_LISTS = 50
 
 
 class Source(Protocol):
-    """What the reader needs of the parser: the text, the place in it, and how to fail."""
+    """The part of the parser that the reader needs: the text, the position in it, and a way to fail."""
 
     text: str
     at: int
@@ -47,23 +47,23 @@ class Source(Protocol):
 
 
 class Reader:
-    """Reads values at a parser's place."""
+    """Reads values at a parser's position."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
 
     def is_word(self, text: str) -> bool:
-        """Whether ``text`` at this place is a whole bare word."""
+        """Whether the bare word at this position is exactly ``text``."""
         found = _BARE.match(self.source.text, self.source.at)
         return found is not None and found[0] == text
 
     def value(self, kind: Kind | None, lookup: str, depth: int = 0) -> Any:
-        """The next value, read as ``lookup`` on a field of ``kind`` wants it (None: by its looks)."""
+        """The next value, read as required by ``lookup`` on a field of ``kind`` (None: guessed from its form)."""
         source = self.source
         source.space()
         start = source.at
         if start >= len(source.text):
-            source.fail('a value is missing; empty text is written ""')
+            source.fail('a value is missing; write empty text as ""')
         char = source.text[start]
         made: Any
         if char == "'":
@@ -119,7 +119,7 @@ class Reader:
             elif not source.text.startswith("]", source.at):
                 if source.at >= len(source.text):
                     source.fail("this '[' is not closed", start)
-                source.fail("expected ',' or ']' in the list; text with spaces or brackets is quoted")
+                source.fail("expected ',' or ']' in the list; quote text with spaces or brackets")
 
     def _object(self) -> Any:
         source = self.source
@@ -127,7 +127,7 @@ class Reader:
             made, source.at = json.JSONDecoder().raw_decode(source.text, source.at)
         except (ValueError, RecursionError) as error:
             place = source.at if isinstance(error, RecursionError) else getattr(error, "pos", source.at)
-            source.fail("an object is written as JSON", place)
+            source.fail("this object is not valid JSON", place)
         return made
 
     def _word(self, kind: Kind | None, lookup: str, depth: int) -> Any:
@@ -135,17 +135,17 @@ class Reader:
         start = source.at
         found = (_BARE_IN_LIST if depth else _BARE).match(source.text, start)
         if not found:
-            source.fail('expected a value; text with brackets is quoted, empty text is written ""')
+            source.fail('expected a value; quote text with brackets, and write empty text as ""')
         word = found[0]
         if word[0] in "=<>!~":
-            source.fail(f"two operators stand side by side; a value that begins with {word[0]!r} is quoted")
+            source.fail(f"two operators in a row; quote a value that begins with {word[0]!r}")
         source.at = found.end()
         if lookup == "within":
             return self._span(word, start)
         if lookup == "date":
             return self._day(word, start)
         if word.lower() == "nan" and (kind is None or kind.is_keyed or kind in (Kind.INT, Kind.FLOAT)):
-            source.fail("nothing equals or compares with NaN; write 'is nan'", start)
+            source.fail("NaN does not equal or compare with anything; write 'is nan'", start)
         if lookup in _TEXT_LOOKUPS:
             return word
         if kind in _TEXT_KINDS:
@@ -155,25 +155,25 @@ class Reader:
     def _span(self, word: str, start: int) -> timedelta:
         steps = list(_STEP.finditer(word))
         if not steps or "".join(step[0] for step in steps) != word:
-            self.source.fail(f"{word!r} is no duration; write it like 7d, 36h or 1d12h (w d h m s)", start)
+            self.source.fail(f"{word!r} is not a duration; write it like 7d, 36h or 1d12h (w d h m s)", start)
         try:
             whole = timedelta()
             for step in steps:
                 amount = float(step[1]) if "." in step[1] else int(step[1])
                 whole += timedelta(**{_UNITS[step[2]]: amount})
         except (OverflowError, ValueError):
-            self.source.fail("this duration is longer than time goes back", start)
+            self.source.fail("this duration is too long", start)
         return whole
 
     def _day(self, word: str, start: int) -> date:
         try:
             return date.fromisoformat(word)
         except ValueError:
-            self.source.fail(f"{word!r} is no day; write it like 2024-01-31", start)
+            self.source.fail(f"{word!r} is not a date; write it like 2024-01-31", start)
 
 
 def _guess(word: str, source: Source, start: int) -> Any:
-    """A bare word by its looks: a JSON constant, a number, else text. ``007`` is text, as an id may be."""
+    """Read a bare word by its form: a JSON constant, a number, or else text. ``007`` is text: it may be an id."""
     if word in _CONSTANTS:
         return _CONSTANTS[word]
     found = _NUMBER.fullmatch(word)
@@ -181,8 +181,8 @@ def _guess(word: str, source: Source, start: int) -> Any:
         return word
     try:
         made = float(word) if any(found.groups()) else int(word)
-    except ValueError:  # more digits than Python takes for an integer
+    except ValueError:  # more digits than Python accepts for an integer
         source.fail("this number has too many digits", start)
     if made in (float("inf"), float("-inf")):
-        source.fail("this number is too large; infinity is written Infinity", start)
+        source.fail("this number is too large; write infinity as Infinity", start)
     return made

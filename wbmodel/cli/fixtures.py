@@ -1,4 +1,4 @@
-"""``wbmodel fixtures``: check worlds, copy them, and make one of what a session sees."""
+"""``wbmodel fixtures``: check worlds, copy them, and export one from a session."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ["run_fixtures"]
 
 
 def run_fixtures(arguments: argparse.Namespace) -> int:
-    """One of the three actions."""
+    """Run one of the three actions."""
     return {"check": _check, "save": _save, "from-session": _from_session}[arguments.action](arguments)
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    """Read each world. 1 when something is wrong in one."""
+    """Read each world. Returns 1 if any has a problem."""
     items = []
     for path in arguments.paths:
         url = path if path.partition(":")[0] in ("fixtures", "demo") else f"fixtures:{path}"
@@ -67,7 +67,8 @@ def _save(arguments: argparse.Namespace) -> int:
         write: Any = getattr(session.backend, "save", None)
         if write is None:
             raise NotSupported(
-                f"{session.url} is no fixtures world; wbmodel fixtures from-session {arguments.target} makes one of it"
+                f"{session.url} is not a fixtures world; "
+                f"export one with wbmodel fixtures from-session {arguments.target}"
             )
         _write(write, arguments)
     return 0
@@ -76,13 +77,13 @@ def _save(arguments: argparse.Namespace) -> int:
 def _write(write: Any, arguments: argparse.Namespace) -> None:
     target = Path(arguments.target)
     if not arguments.force and (target.is_file() or (target.is_dir() and any(target.iterdir()))):
-        raise ConfigurationError(f"{target} is there already; --force replaces it")
+        raise ConfigurationError(f"{target} already exists; use --force to replace it")
     write(target)
     complain(f"wrote {target}")
 
 
 def _from_session(arguments: argparse.Namespace) -> int:
-    """A world of the runs that match, with the sweeps and reports of their projects."""
+    """Export the runs that match, with the sweeps and reports of their projects."""
     import wbmodel
 
     with open_session(arguments) as session:
@@ -100,7 +101,7 @@ def _world(session: Session, runs: Iterable[Any], arguments: argparse.Namespace)
 
     histories = session.capabilities.columns and not arguments.no_history
     if not histories and not arguments.no_history:
-        complain(f"histories are left out: {session.url} does not give them by columns")
+        complain(f"histories are left out because {session.url} does not support reading them by columns")
     users: set[str] = set()
     projects: dict[str, dict[str, Any]] = {}
     number = 0
@@ -117,10 +118,10 @@ def _world(session: Session, runs: Iterable[Any], arguments: argparse.Namespace)
             made["history"] = _history(session, run)
         projects.setdefault(run.project.path, {}).setdefault("runs", []).append(made)
     if not projects:
-        raise wbmodel.Run.DoesNotExist(f"no run matches on {session.url}, so there is no world to make")
+        raise wbmodel.Run.DoesNotExist(f"no run matches on {session.url}, so there is nothing to export")
     world: dict[str, Any] = {"wbmodel": 1, "entities": {}}
     for path, content in projects.items():
-        # The format lists runs oldest first, and a sweep that a run names has to be there.
+        # The format lists runs oldest first, and must include every sweep that a run refers to.
         content["runs"].reverse()
         content["sweeps"] = [
             _known(sweep, ("id", "name", "state", "description", "config", "created_at"))
@@ -137,7 +138,7 @@ def _world(session: Session, runs: Iterable[Any], arguments: argparse.Namespace)
         owner["projects"][name] = content
     world["users"] = sorted(users) or ["viewer"]
     for name, owner in world["entities"].items():
-        # Whoever reads the world sees the projects of the teams it is a member of.
+        # The viewer of a world sees only the projects of teams that it is a member of.
         owner |= {"type": "user"} if name in users else {"members": world["users"]}
     told = f"{counted(number, 'run')} of {counted(len(projects), 'project')}"
     complain(f"{told}; artifacts and files are left out")
@@ -145,7 +146,7 @@ def _world(session: Session, runs: Iterable[Any], arguments: argparse.Namespace)
 
 
 def _known(item: Any, names: Iterable[str]) -> dict[str, Any]:
-    """The fields that are not null, as the format writes them."""
+    """The fields that are not null, in the form of the fixtures format."""
     found = {name: getattr(item, name) for name in names}
     return {
         name: format_datetime(value) if hasattr(value, "tzinfo") else value

@@ -1,4 +1,4 @@
-"""``fields``, ``explain`` and ``graphql``: looking at the data's keys, at a query, and past the object model."""
+"""``fields``, ``explain`` and ``graphql``: inspect keys and queries, and send raw documents."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["run_explain", "run_fields", "run_graphql"]
 
 
 def run_fields(arguments: argparse.Namespace) -> int:
-    """The keys of config and summary: type, how many runs have it, an example."""
+    """List the keys of config and summary: type, number of runs with the key, an example."""
     import wbmodel
     from wbmodel.cli.listing import counted
 
@@ -42,7 +42,7 @@ def run_fields(arguments: argparse.Namespace) -> int:
 
 
 def run_explain(arguments: argparse.Namespace) -> int:
-    """What a listing asks of the backend. Asks nothing, unless ``--analyze``."""
+    """Show the requests that a listing would send. Sends none, unless ``--analyze``."""
     from wbmodel.cli.listing import TABLE_ROWS, listed, loaded_columns
 
     with open_session(arguments, arguments.place, entity=arguments.what == "projects") as session:
@@ -59,14 +59,14 @@ def run_explain(arguments: argparse.Namespace) -> int:
 
 
 def run_graphql(arguments: argparse.Namespace) -> int:
-    """Send one document as it is and print the whole answer as JSON. 1 when the answer holds errors."""
+    """Send one document unchanged and print the whole answer as JSON. Returns 1 if the answer holds errors."""
     from wbmodel.backend.asks import Request, Response
     from wbmodel.backend.verbs import Send
 
     request = Request(_document(arguments), _variables(arguments.variables), arguments.operation)
 
     def ask() -> Generator[Send, Any, Response]:
-        # Not session.execute(), which raises for errors: the raw door shows the answer as it came, data beside errors.
+        # Not session.execute(), which raises for errors: this command shows data and errors side by side.
         response: Response = yield Send(request)
         return response
 
@@ -85,11 +85,11 @@ def _document(arguments: argparse.Namespace) -> str:
     text = arguments.document
     if arguments.file is not None:
         if text is not None:
-            raise ConfigurationError("a document and --file are given; one of them is needed")
+            raise ConfigurationError("both a document and --file are given; pass only one of them")
         return _read(arguments.file)
     if text is None or text == "-":
         if text is None and sys.stdin.isatty():
-            raise ConfigurationError("no document: give it as an argument, by --file, or on standard input")
+            raise ConfigurationError("no document: pass it as an argument, with --file, or on standard input")
         text = sys.stdin.read()
     if not text.strip():
         raise ConfigurationError("the document is empty")
@@ -103,9 +103,9 @@ def _variables(text: str | None) -> dict[str, Any]:
     try:
         found = json.loads(source)
     except ValueError as error:
-        raise FieldError(f"--variables is no JSON: {error}") from None
+        raise FieldError(f"--variables is not valid JSON: {error}") from None
     if not isinstance(found, dict):
-        raise FieldError(f"--variables is a JSON object, not {type(found).__name__}")
+        raise FieldError(f"--variables must be a JSON object, not {type(found).__name__}")
     return found
 
 

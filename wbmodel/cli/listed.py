@@ -1,4 +1,4 @@
-"""What the command line lists."""
+"""The listings of the command line."""
 
 from __future__ import annotations
 
@@ -11,4 +11,4 @@ LISTED = {
     "artifacts": "Artifact",
     "reports": "Report",
 }
-"""The commands that list, and the entity of each."""
+"""Listing command -> name of its entity class."""

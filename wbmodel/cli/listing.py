@@ -1,4 +1,4 @@
-"""The commands that list: projects, runs, sweeps, artifacts, reports."""
+"""The listing commands: projects, runs, sweeps, artifacts, reports."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 __all__ = ["TABLE_ROWS", "counted", "listed", "loaded_columns", "run_listing", "thousands"]
 
 TABLE_ROWS = 50
-"""Rows of a table for people, where ``-n`` does not say."""
+"""Default number of rows in a table."""
 _LOOKED_AT = 200
 
 
 def listed(name: str, session: Session, arguments: argparse.Namespace) -> QuerySet[Any, Any]:
-    """The queryset of the listing ``name`` with the filters and the order of the arguments, unsliced."""
+    """The queryset for the listing ``name``, with the filters and order of the arguments, unsliced."""
     import wbmodel
 
     rows: QuerySet[Any, Any] = getattr(wbmodel, LISTED[name]).objects.using(session)
@@ -48,7 +48,7 @@ def listed(name: str, session: Session, arguments: argparse.Namespace) -> QueryS
 
 
 def run_listing(arguments: argparse.Namespace) -> int:
-    """List, in the format asked for."""
+    """Print a listing in the requested format."""
     name: str = arguments.command
     with open_session(arguments, arguments.place, entity=name == "projects") as session:
         rows = listed(name, session, arguments)
@@ -65,8 +65,8 @@ def run_listing(arguments: argparse.Namespace) -> int:
         columns = expand(columns, found)
         if arguments.format == "table" and len(columns) > MAX_TABLE_COLUMNS:
             raise QueryError(
-                f"a table of {thousands(len(columns))} columns cannot be read; name the ones to see with -c, "
-                "or take all of them with --json or --csv"
+                f"a table of {thousands(len(columns))} columns is too wide; choose columns with -c, "
+                "or print all of them with --json or --csv"
             )
         _hint(columns, found, rows)
         if arguments.format == "table":
@@ -83,17 +83,17 @@ def run_listing(arguments: argparse.Namespace) -> int:
 
 
 def _refuse_nowhere(rows: QuerySet[Any, Any], session: Session, name: str) -> None:
-    """Say in the words of the command line what a query would say in those of Python."""
+    """Report a missing project in terms of the command line; the query's own error would speak of Python."""
     scopes = rows.plan.scopes
     named = session.project or session.entity or scopes.keys() & {"project", "entity"}
     if "project" in rows.plan.meta.options.scopes and not (named or session.capabilities.all_projects):
-        raise QueryError(f"which project? wbmodel {name} ENTITY/PROJECT, or set WANDB_PROJECT")
+        raise QueryError(f"which project? use wbmodel {name} ENTITY/PROJECT, or set WANDB_PROJECT")
 
 
 def loaded_columns(
     rows: QuerySet[Any, Any], session: Session, arguments: argparse.Namespace
 ) -> tuple[QuerySet[Any, Any], list[Column]]:
-    """The columns that the arguments name, and the rows with no more loaded than these read."""
+    """The rows, restricted to the fields that the columns need, and the columns that the arguments name."""
     columns = _columns(rows, session, arguments)
     return rows.only(*fields_to_load(columns)), columns
 
@@ -122,7 +122,7 @@ def _write(rows: Iterable[Any], columns: Sequence[Column], how: str) -> None:
 
 
 def _stream(rows: QuerySet[Any, Any], columns: Sequence[Column], how: str) -> list[Any]:
-    """Write rows as they come, so that the first is there before the last was asked for. Gives the first ones."""
+    """Write rows as they arrive, without waiting for the last page. Returns the first rows."""
     first: list[Any] = []
 
     def passing() -> Iterator[Any]:
@@ -136,7 +136,7 @@ def _stream(rows: QuerySet[Any, Any], columns: Sequence[Column], how: str) -> li
 
 
 def _hint(columns: Sequence[Column], found: Sequence[Any], rows: QuerySet[Any, Any]) -> None:
-    """Name keys that nobody has: those of columns and, where nothing was found, those of the filter."""
+    """Report keys that no row has: those of the columns or, if nothing was found, those of the filter."""
     if found:
         told = missing_keys(columns, found, rows)
     else:
@@ -150,18 +150,18 @@ def _hint(columns: Sequence[Column], found: Sequence[Any], rows: QuerySet[Any, A
 
 
 def _footer(rows: QuerySet[Any, Any], session: Session, found: Sequence[Any], limit: int | None, name: str) -> str:
-    """How much of it this is. Never silent about what is left out."""
+    """The footer of a table, which always says whether rows were left out."""
     if limit is None or len(found) < limit:
         return counted(len(found), name[:-1])
     if not session.capabilities.in_process:
         told = rows.explain()
         if told.superset or told.local:
-            # Counting would read every row, which is more than was asked for.
-            return f"the first {thousands(len(found))} {name}; there may be more (-n all for all)"
+            # Counting would have to read every row.
+            return f"the first {thousands(len(found))} {name}; there may be more (-n all shows all)"
     total = rows.count()
     if total <= len(found):
         return counted(len(found), name[:-1])
-    return f"{thousands(len(found))} of {thousands(total)} {name} (-n all for all)"
+    return f"{thousands(len(found))} of {thousands(total)} {name} (-n all shows all)"
 
 
 def counted(number: int, noun: str) -> str:
@@ -170,5 +170,5 @@ def counted(number: int, noun: str) -> str:
 
 
 def thousands(number: int) -> str:
-    """``1 234``: groups of three."""
+    """``1 234``: a number with its digits in groups of three."""
     return f"{number:,}".replace(",", " ")

@@ -1,7 +1,7 @@
 """The entry point of ``wbmodel``: from arguments to an exit status.
 
-``docs/reference/cli.md`` lists the statuses. Errors become one message on standard error; what is no error of wbmodel's
-keeps its traceback, because it is a bug.
+``docs/reference/cli.md`` lists the statuses. A wbmodel error becomes one message on standard error; any other exception
+is a bug and keeps its traceback.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _STATUS: tuple[tuple[type[Exception], int], ...] = (
 
 
 def exit_status(error: errors.WbmodelError) -> int:
-    """The exit status that an error ends with."""
+    """The exit status for an error."""
     return next(status for kind, status in _STATUS if isinstance(error, kind))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line with ``argv`` (default: the process's own arguments) and give the exit status."""
+    """Run the command line with ``argv`` (default: the process's own arguments) and return the exit status."""
     arguments = sys.argv[1:] if argv is None else list(argv)
     prepare()
     import warnings
@@ -57,7 +57,7 @@ def _contained(run: Callable[[], int]) -> int:
         complain(str(error), "error")
         return exit_status(error)
     except BrokenPipeError:
-        # Whoever reads has enough (`| head`). Nothing may be written any more, the interpreter's own flush included.
+        # The reader has closed the pipe (`| head`). Nothing more may be written, not even by the interpreter's flush.
         _close_quietly()
         return 0
     except KeyboardInterrupt:
@@ -77,7 +77,7 @@ def _close_quietly() -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
-    except (OSError, ValueError, AttributeError):  # not a stream of the system's: a test's, or a notebook's
+    except (OSError, ValueError, AttributeError):  # not a real file: a test's stream, or a notebook's
         pass
 
 
@@ -108,11 +108,11 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__
     complain(str(message), "warning")
 
 
-# -- commands of plugins ---------------------------------------------------------------------------
+# -- plugin commands -------------------------------------------------------------------------------
 
 
 class _Commands:
-    """The table that ``wbmodel_register_commands`` is handed."""
+    """The table that ``wbmodel_register_commands`` receives."""
 
     def __init__(self, table: argparse._SubParsersAction[Parser]) -> None:
         self.table = table
@@ -126,7 +126,7 @@ class _Commands:
         configure: Callable[[argparse.ArgumentParser], None] | None = None,
     ) -> None:
         if name in self.table.choices or name in COMMANDS:
-            raise ValueError(f"there is a command {name!r} already")
+            raise ValueError(f"the command {name!r} already exists")
         made = self.table.add_parser(name, help=help, description=help)
         if configure is not None:
             configure(made)
@@ -140,15 +140,14 @@ def _guarded(name: str, run: Callable[[argparse.Namespace], int | None]) -> Call
         except (errors.WbmodelError, BrokenPipeError):
             raise
         except Exception as error:
-            raise errors.PluginError(
-                f"the command {name!r} of a plugin failed: {type(error).__name__}: {error}"
-            ) from error
+            raise errors.PluginError(f"the plugin command {name!r} failed: {type(error).__name__}: {error}") from error
 
     return guarded
 
 
 def _add_plugin_commands(parser: Parser, table: argparse._SubParsersAction[Parser], arguments: Sequence[str]) -> None:
-    """Let plugins add their commands. Looked for only where one could be meant, as finding them takes time."""
+    """Let plugins add their commands. Called only if the command could be a plugin's, because finding plugins takes
+    time."""
     if "--no-plugins" in arguments or not _has_foreign_plugins():
         return
     from wbmodel.registry import default_plugin_manager

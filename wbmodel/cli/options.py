@@ -1,7 +1,6 @@
 """The arguments of the command line: one parser, with every command and option described once.
 
-Imports argparse and nothing of the object model, so that ``--help`` is quick; what a command does is imported when it
-is run.
+Imports argparse but not the object model, so that ``--help`` is quick. A command's code is imported when it runs.
 """
 
 from __future__ import annotations
@@ -17,33 +16,33 @@ from wbmodel.safe_text import escape
 __all__ = ["COMMANDS", "Parser", "command_word", "make_parser", "tidy"]
 
 EXIT_CODES = """\
-exit status: 0 done, 1 not found or refused by the other side, 2 wrong arguments or filter, 3 not signed in or not
+exit status: 0 success, 1 not found or refused by the server, 2 wrong arguments or filter, 3 not signed in or not
 permitted, 4 a backend, plugin or fixtures file is missing or broken, 130 interrupted
 """
 
 FILTERS = """\
-filters: PATH OPERATOR VALUE, joined by and, or, not and parentheses; several -f are joined by and
+filters: PATH OPERATOR VALUE, combined with and, or, not and parentheses; several -f are combined with and
   summary.loss<0.3     config.lr in [0.1, 0.01]     created_at within 7d     config."a.b"=x
   = != < <= > >=   ~ regex   *= contains   ^= starts   $= ends   in, not in   is [not] null|nan|finite   [not] exists
 """
 
 SERVING = """\
-The first line on standard output is the address. Ctrl-C, or SIGTERM, ends it with status 0. --entity names the one
-entity of an empty world; --timeout is how long a request may take. Arguments can be read by every user of the machine,
-so a key given as one is taken out of them at once, by starting anew.
+The first line on standard output is the address. Ctrl-C or SIGTERM stops the server with status 0. --entity names the
+only entity of an empty world; --timeout limits the time per request. Every user of the machine can read command-line
+arguments, so a key passed as an argument is removed at once by re-executing the process.
 """
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse's parser, whose messages are safe to show."""
+    """argparse's parser with escaped messages, safe to print on a terminal."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong and where help is, and leave with status 2."""
-        self.exit(2, f"wbmodel: error: {escape(message)}\n({self.prog} --help says more)\n")
+        """Print the problem and how to get help, and exit with status 2."""
+        self.exit(2, f"wbmodel: error: {escape(message)}\n(see {self.prog} --help)\n")
 
 
 def _words(text: str) -> Callable[[argparse.ArgumentParser], None]:
-    """For commands without arguments of their own."""
+    """For commands without their own arguments."""
 
     def configure(parser: argparse.ArgumentParser) -> None:
         parser.epilog = text
@@ -55,7 +54,7 @@ def _limit(text: str) -> int | None:
     if text == "all":
         return None
     if not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of rows; a whole number, or all")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of rows; use a whole number, or all")
     return int(text[:18])
 
 
@@ -65,21 +64,21 @@ def _seconds(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value < 1e9:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
     return value
 
 
 def _globals(*, top: bool) -> Parser:
-    """The options that stand before the command or after it."""
+    """The options that are accepted both before and after the command."""
     hidden = argparse.SUPPRESS
     parent = Parser(add_help=False, argument_default=None if top else hidden)
     place = parent.add_argument_group("where")
     place.add_argument("-u", "--url", metavar="URL", help="where the data is: https://..., fixtures:PATH, demo:")
     place.add_argument("-p", "--project", metavar="PROJECT", help="entity/project, or project")
     place.add_argument("--entity", metavar="ENTITY", help="the user or team that owns the project")
-    place.add_argument("--timeout", metavar="SECONDS", type=_seconds, help="at most so long per request")
+    place.add_argument("--timeout", metavar="SECONDS", type=_seconds, help="time limit per request")
     place.add_argument(
-        "--no-plugins", action="store_true", default=False if top else hidden, help="wbmodel's own plugins only"
+        "--no-plugins", action="store_true", default=False if top else hidden, help="use only wbmodel's own plugins"
     )
     formats = parent.add_mutually_exclusive_group()
     for name, words in (
@@ -114,7 +113,7 @@ def _filters(parser: argparse.ArgumentParser) -> None:
         help="as in -created_at,summary.loss; - is descending",
     )
     parser.add_argument(
-        "-n", "--limit", type=_limit, default=..., metavar="N", help="at most so many, or all (50 in a table, else all)"
+        "-n", "--limit", type=_limit, default=..., metavar="N", help="maximum rows, or all (50 in a table, else all)"
     )
 
 
@@ -148,7 +147,7 @@ def _one(name: str) -> Callable[[argparse.ArgumentParser], None]:
 def _fields(parser: argparse.ArgumentParser) -> None:
     _place(parser)
     parser.add_argument(
-        "--in", dest="inside", choices=("config", "summary"), help="only the keys of one (both without it)"
+        "--in", dest="inside", choices=("config", "summary"), help="only the keys of config or summary (default: both)"
     )
     parser.add_argument("-f", "--filter", action="append", default=[], metavar="FILTER", help="only of these runs")
 
@@ -160,34 +159,36 @@ def _explain(parser: argparse.ArgumentParser) -> None:
     _columns(parser)
     parser.add_argument("--type", help=argparse.SUPPRESS)
     parser.add_argument("--collection", help=argparse.SUPPRESS)
-    parser.add_argument("--analyze", action="store_true", help="run it, and add what it took")
+    parser.add_argument("--analyze", action="store_true", help="run it, and add the actual requests and times")
     parser.add_argument("--document", action="store_true", help="print the GraphQL document instead")
     parser.epilog = FILTERS
 
 
 def _graphql(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("document", nargs="?", metavar="DOCUMENT", help="the text; - or nothing reads standard input")
+    parser.add_argument(
+        "document", nargs="?", metavar="DOCUMENT", help="the text; without it, or with -, standard input is read"
+    )
     parser.add_argument("--file", metavar="PATH", help="read the document from a file")
     parser.add_argument("--variables", metavar="JSON", help="a JSON object, or @PATH of a file that holds one")
     parser.add_argument("--operation", metavar="NAME", help="which operation of the document")
 
 
 def _status(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--check", action="store_true", help="ask the backend who it takes you for")
+    parser.add_argument("--check", action="store_true", help="ask the backend which account you are")
 
 
 def _fixtures(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=Parser)
     parents = [_globals(top=False)]
-    check = actions.add_parser("check", parents=parents, help="read worlds and say what is wrong in them")
+    check = actions.add_parser("check", parents=parents, help="read worlds and report problems in them")
     check.add_argument("paths", nargs="+", metavar="PATH", help="a file or folder of fixtures")
     save = actions.add_parser("save", parents=parents, help="write the fixtures world of --url to another place")
     collect = actions.add_parser(
-        "from-session", parents=parents, help="make a fixtures world of runs, sweeps and reports of any backend"
+        "from-session", parents=parents, help="export runs, sweeps and reports of any backend to a fixtures world"
     )
     for each in (save, collect):
         each.add_argument("target", metavar="PATH", help="a .yaml or .json file, or a folder")
-        each.add_argument("--force", action="store_true", help="replace what is there")
+        each.add_argument("--force", action="store_true", help="replace an existing world")
     _filters(collect)
     collect.add_argument("--no-history", action="store_true", help="leave histories out")
 
@@ -198,7 +199,9 @@ def _completion(parser: argparse.ArgumentParser) -> None:
 
 def _port(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port; a whole number up to 65535, 0 for any free one")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a port; use a whole number up to 65535, or 0 for any free port"
+        )
     return int(text)
 
 
@@ -208,23 +211,25 @@ def _latency(text: str) -> float:
 
 def _serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "world", nargs="?", metavar="WORLD", help="fixtures:PATH, PATH or demo:; an empty one without it"
-    )
-    parser.add_argument("--host", default="127.0.0.1", help="where to listen (127.0.0.1); elsewhere a key is needed")
-    parser.add_argument("--port", type=_port, default=8080, help="8080, or another; 0 takes a free one")
-    parser.add_argument(
-        "--api-key-file", metavar="FILE", help="the key that clients need, in a file; - reads a line of standard input"
+        "world", nargs="?", metavar="WORLD", help="fixtures:PATH, PATH or demo: (default: an empty world)"
     )
     parser.add_argument(
-        "--api-key", metavar="KEY", help="the key itself: prefer the file, or the variable WBMODEL_SERVE_API_KEY"
+        "--host", default="127.0.0.1", help="the address to listen on (127.0.0.1); any other needs a key"
+    )
+    parser.add_argument("--port", type=_port, default=8080, help="the port (8080); 0 picks a free one")
+    parser.add_argument(
+        "--api-key-file", metavar="FILE", help="a file with the key that clients need; - reads a line of standard input"
+    )
+    parser.add_argument(
+        "--api-key", metavar="KEY", help="the key itself; prefer the file, or the variable WBMODEL_SERVE_API_KEY"
     )
     parser.add_argument("--tls-certificate", metavar="FILE", help="serve HTTPS with this certificate chain (PEM)")
-    parser.add_argument("--tls-key", metavar="FILE", help="its private key, if that is in a file of its own")
+    parser.add_argument("--tls-key", metavar="FILE", help="the private key, if it is in a separate file")
     parser.add_argument(
         "--set-limit", action="append", default=[], metavar="NAME=NUMBER", help="as in cost=100000 or body=1000000"
     )
     parser.add_argument(
-        "--latency", type=_latency, default=0.0, metavar="SECONDS", help="for tests: so much later, every request"
+        "--latency", type=_latency, default=0.0, metavar="SECONDS", help="for tests: delay every request"
     )
     parser.epilog = SERVING
 
@@ -235,29 +240,29 @@ COMMANDS: dict[str, tuple[str, Configure, str]] = {
     **{name: (f"list {name}", _listing(name), "wbmodel.cli.listing:run_listing") for name in LISTED},
     "run": ("show one run", _one("run"), "wbmodel.cli.single:run_single"),
     "sweep": ("show one sweep and its best run", _one("sweep"), "wbmodel.cli.single:run_single"),
-    "fields": ("which keys config and summary have", _fields, "wbmodel.cli.inspecting:run_fields"),
-    "explain": ("what a listing asks of the backend", _explain, "wbmodel.cli.inspecting:run_explain"),
+    "fields": ("list the keys of config and summary", _fields, "wbmodel.cli.inspecting:run_fields"),
+    "explain": ("show the requests of a listing", _explain, "wbmodel.cli.inspecting:run_explain"),
     "graphql": ("send a GraphQL document, print the answer as JSON", _graphql, "wbmodel.cli.inspecting:run_graphql"),
-    "plugins": ("what was loaded, from where, and what is broken", _words(""), "wbmodel.cli.about:run_plugins"),
-    "status": ("which setting came from where", _status, "wbmodel.cli.about:run_status"),
-    "fixtures": ("check, save and make fixtures", _fixtures, "wbmodel.cli.fixtures:run_fixtures"),
+    "plugins": ("list plugins, their origin, and which are broken", _words(""), "wbmodel.cli.about:run_plugins"),
+    "status": ("show each setting and its source", _status, "wbmodel.cli.about:run_status"),
+    "fixtures": ("check, save and export fixtures", _fixtures, "wbmodel.cli.fixtures:run_fixtures"),
     "serve": ("serve a world over HTTP, as a W&B server", _serve, "wbmodel.cli.serve:run_serve"),
     "completion": ("print a completion script for a shell", _completion, "wbmodel.cli.completion:run_completion"),
 }
-"""Every command: its line of help, what declares its arguments, and where it is (``module:function``)."""
+"""Every command: its help line, the function that declares its arguments, and its handler (``module:function``)."""
 
 _ORDER = ("projects", "runs", "run", "sweeps", "sweep", "artifacts", "reports")
 
 
 def make_parser(only: str | None = None) -> tuple[Parser, argparse._SubParsersAction[Parser]]:
-    """The parser, and the action that sub-commands are added to. ``only`` configures just that command, which is all
-    that is needed to run it."""
+    """The parser, and the action that sub-commands are added to. ``only`` configures just one command, which is enough
+    to run it."""
     from wbmodel._version import __version__
 
     parser = Parser(
         prog="wbmodel",
-        description="Ask experiment data: runs, sweeps, artifacts, wherever they are.",
-        epilog=f"wbmodel COMMAND --help says more of a command.\n\n{EXIT_CODES}",
+        description="Query experiment data: runs, sweeps, artifacts, from any backend.",
+        epilog=f"See wbmodel COMMAND --help for each command.\n\n{EXIT_CODES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         parents=[_globals(top=True)],
         allow_abbrev=False,
@@ -285,7 +290,7 @@ _TAKES_VALUE = frozenset({"-u", "--url", "-p", "--project", "--entity", "--timeo
 
 
 def command_word(arguments: Sequence[str]) -> str | None:
-    """The command among ``arguments``: the first word that is neither an option nor the value of one."""
+    """The command in ``arguments``: the first word that is neither an option nor an option's value."""
     skip = False
     for word in arguments:
         if skip:
@@ -298,7 +303,7 @@ def command_word(arguments: Sequence[str]) -> str | None:
 
 
 def tidy(arguments: Sequence[str]) -> list[str]:
-    """``-o -created_at`` as argparse reads it: a value that begins with a minus is joined to its option."""
+    """Rewrite ``-o -created_at`` for argparse, which needs a value that begins with a minus joined to its option."""
     made: list[str] = []
     words = iter(arguments)
     for word in words:
@@ -313,5 +318,5 @@ def tidy(arguments: Sequence[str]) -> list[str]:
 
 
 def unknown_command(word: str, commands: Sequence[str]) -> str:
-    """The message for a word that is no command."""
-    return f"there is no command {word!r}{suggestion(word, commands, 'commands')}"
+    """The message for a word that is not a command."""
+    return f"{word!r} is not a command{suggestion(word, commands, 'commands')}"

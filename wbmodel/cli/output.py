@@ -1,4 +1,4 @@
-"""What is printed: tables for people, JSON, JSON lines and CSV for programs, messages on standard error."""
+"""Output: tables for people; JSON, JSON lines and CSV for programs; messages on standard error."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ __all__ = [
 ]
 
 MAX_TABLE_COLUMNS = 200
-"""Columns of a table for people at most; CSV and JSON have no such limit."""
+"""Maximum number of columns in a table; CSV and JSON have no such limit."""
 _GAP = 2
 _NARROW = 8
-"""Cells that a column is shown with at least, when the terminal is too narrow for all."""
+"""Minimum width of a column, if the terminal is too narrow for all."""
 _WIDEST = 60
-"""Cells of one column at most on a terminal, as long as there are others."""
+"""Maximum width of a column on a terminal while other columns need space."""
 _STATE_STYLES = {
     "finished": "green",
     "running": "cyan",
@@ -51,10 +51,10 @@ _STATE_STYLES = {
 
 
 def prepare() -> None:
-    """Let standard output and error take any text: what their encoding lacks is spelled out."""
+    """Let standard output and error take any text: characters outside their encoding are escaped."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is None:  # it was closed before we began
+        if stream is None:  # it was closed before the process started
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
             continue
         reconfigure = getattr(stream, "reconfigure", None)
@@ -63,12 +63,12 @@ def prepare() -> None:
 
 
 def emit(text: str) -> None:
-    """Write a line to standard output as it is."""
+    """Write a line to standard output, unescaped."""
     sys.stdout.write(text + "\n")
 
 
 def complain(text: str, kind: str = "") -> None:
-    """Write a message to standard error, line by line, safe to show."""
+    """Write a message to standard error, with every line escaped."""
     lines = text.splitlines() or [""]
     head = f"wbmodel: {kind}: " if kind else ""
     sys.stdout.flush()
@@ -79,8 +79,7 @@ def complain(text: str, kind: str = "") -> None:
 
 
 def _strict(value: Any) -> Any:
-    """``value`` as strict JSON has it: what is not a finite number, and what is absent, is null; moments are RFC 3339
-    text."""
+    """``value`` as strict JSON data: non-finite numbers and absent values are null, times are RFC 3339 text."""
     return strict(value, lambda _: None, _other)
 
 
@@ -93,7 +92,7 @@ def _other(value: Any) -> Any:
 
 
 def to_json(value: Any, indent: int | None = 2) -> str:
-    """Strict JSON text. Characters that a terminal would act on are written as escapes, which JSON reads back."""
+    """Strict JSON text. Terminal control characters are written as JSON escapes."""
     return escape_json(json.dumps(_strict(value), ensure_ascii=False, allow_nan=False, indent=indent))
 
 
@@ -101,7 +100,7 @@ def write_csv(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """CSV with a header. Lists and objects are JSON text, null and absent are empty, NaN stays NaN."""
     import csv
 
-    # To a file or program the data goes as it is; on a screen it must not act.
+    # Files and programs get the data unchanged; a terminal must not interpret it.
     guard = escape if sys.stdout.isatty() else str
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow([guard(name) for name in names])
@@ -125,7 +124,7 @@ def _flat(value: Any) -> str:
 
 
 def cell(value: Any) -> str:
-    """A value for people: one line, safe to show. Numbers with six digits, moments to the second in UTC."""
+    """A value for people: one escaped line. Numbers have six digits, times are in UTC to the second."""
     if value is None or value is ABSENT:
         return ""
     if isinstance(value, bool):
@@ -139,7 +138,7 @@ def cell(value: Any) -> str:
     if isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
         return escape(", ".join(value))
     if isinstance(value, str):
-        # A note of a megabyte does not have to be looked at as a whole to show its first line.
+        # Escaping a whole megabyte of notes is not needed to show its first line.
         return escape(value if len(value) <= 2000 else value[:2000] + "…")
     return escape(_flat(value)[:2000])
 
@@ -150,8 +149,8 @@ def cell(value: Any) -> str:
 def write_table(
     names: Sequence[str], rows: Sequence[Sequence[Any]], *, footer: str = "", no_color: bool = False, head: bool = True
 ) -> None:
-    """A table for people. On a terminal it fits the width: cells are cut, and columns that do not fit are named below
-    it. Elsewhere nothing is cut or coloured, and the footer goes to standard error."""
+    """Print a table for people. On a terminal it fits the width: cells are cut, and columns that do not fit are named
+    below the table. Elsewhere nothing is cut or coloured, and the footer goes to standard error."""
     live = sys.stdout.isatty()
     cells = [[cell(value) for value in row] for row in rows]
     titles = [escape(name) for name in names]
@@ -166,7 +165,7 @@ def write_table(
         if kept < len(titles):
             hidden = titles[kept:]
             some = ", ".join(hidden[:5]) + (f" and {len(hidden) - 5} more" if len(hidden) > 5 else "")
-            notes.append(f"not shown for lack of room: {some} (-c chooses, --json has all)")
+            notes.append(f"not shown for lack of space: {some} (choose with -c, or use --json for all)")
     else:
         kept, shown = len(titles), natural
     if titles and live:
@@ -178,12 +177,12 @@ def write_table(
         if not live:
             complain(note)
             continue
-        # A note is wrapped and never cut: it says what is missing.
+        # A note is wrapped and never cut, because it says what is missing.
         emit("\n".join(_wrapped(note, _columns())))
 
 
 def fit(natural: Sequence[int], room: int) -> tuple[int, list[int]]:
-    """How many columns fit into ``room`` cells, and the width of each. The first column is always there."""
+    """How many columns fit into a width of ``room``, and the width of each. The first column is always shown."""
     least = [min(size, _NARROW) for size in natural]
     kept, used = 0, -_GAP
     for size in least:
@@ -195,7 +194,7 @@ def fit(natural: Sequence[int], room: int) -> tuple[int, list[int]]:
     if kept:
         shown[0] = min(shown[0], max(room, 1))
     spare = room - sum(shown) - _GAP * (kept - 1)
-    # First everyone gets up to a readable width, then what is left goes to the widest, from the left.
+    # First every column grows to a readable width, then the remaining space goes to the widest, from the left.
     for limit in (_WIDEST, 10**9):
         for at in range(kept):
             more = min(max(min(natural[at], limit) - shown[at], 0), max(spare, 0))
@@ -224,12 +223,12 @@ def _draw_rich(
     from rich.table import Table
     from rich.text import Text
 
-    # rich's own no_color leaves bold in, which is an escape sequence as well.
+    # rich's own no_color keeps bold, which is an escape sequence as well.
     system: Any = "auto" if color else None
     console = Console(width=_columns(), highlight=False, markup=False, emoji=False, color_system=system)
     table = Table(box=None, pad_edge=False, padding=(0, _GAP, 0, 0), show_header=head)
     for at, size in enumerate(shown):
-        # The last column has no gap after it, and rich counts one.
+        # rich would count a gap after the last column.
         table.add_column(
             Text(titles[at], style="bold" if color else ""),
             width=size,
@@ -270,5 +269,5 @@ def _can_write(text: str) -> bool:
 
 
 def wants_color(no_color: bool) -> bool:
-    """Whether colours are wanted: not with ``--no-color`` or ``NO_COLOR``. rich sees what the terminal can."""
+    """Whether colours are wanted: not with ``--no-color`` or ``NO_COLOR``. rich detects what the terminal supports."""
     return not (no_color or os.environ.get("NO_COLOR"))

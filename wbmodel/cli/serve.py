@@ -1,7 +1,7 @@
 """``wbmodel serve``: a world behind HTTP, for the official clients and for wbmodel itself.
 
-An API key on a command line can be read by every user of the machine (``ps``). So the key is best given in a file or a
-variable; one given as an argument is taken out of the process's arguments by running the command anew without it.
+Every user of the machine can read an API key on a command line (``ps``), so the key is best passed in a file or a
+variable. A key passed as an argument is removed by re-executing the process without it.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ __all__ = ["KEY_VARIABLE", "run_serve"]
 
 KEY_VARIABLE = "WBMODEL_SERVE_API_KEY"
 _USUAL_KEY = 40
-"""Characters that wandb 0.31.0 wants a key to have at least (seen)."""
+"""Minimum length of a key in wandb 0.31.0 (seen)."""
 
 
 def run_serve(arguments: argparse.Namespace) -> int:
-    """Serve until Ctrl-C or SIGTERM, then finish what is under way. 0 in the end."""
+    """Serve until Ctrl-C or SIGTERM, then finish the requests in flight. Returns 0."""
     import asyncio
     import logging
     from contextlib import ExitStack
@@ -65,7 +65,7 @@ async def _serve(server: Server, what: str, key: str | None) -> None:
     ends = (signal.SIGINT, signal.SIGTERM)
 
     def end() -> None:
-        # A second Ctrl-C does not wait for what is under way.
+        # A second Ctrl-C does not wait for requests in flight.
         for each in ends:
             loop.remove_signal_handler(each)
         ending.set()
@@ -74,16 +74,19 @@ async def _serve(server: Server, what: str, key: str | None) -> None:
     try:
         for each in ends:
             loop.add_signal_handler(each, end)
-    except NotImplementedError:  # Windows: Ctrl-C is a KeyboardInterrupt, which cancels what is below
+    except NotImplementedError:  # Windows: Ctrl-C is a KeyboardInterrupt, which cancels the wait below
         pass
     try:
-        # The address first, alone on its line and at once, as whoever started this waits for it.
+        # The address comes first, alone on its line and flushed, because the starting process waits for it.
         emit(server.url)
         sys.stdout.flush()
-        needs = "the key" if key is not None else f"any key (wandb wants {_USUAL_KEY} characters)"
-        complain(f"{what}; clients: WANDB_BASE_URL={server.url}, and {needs} as WANDB_API_KEY; Ctrl-C ends it")
+        needs = "the key" if key is not None else f"any key (wandb requires {_USUAL_KEY} characters)"
+        complain(
+            f"serving {what}; for clients, set WANDB_BASE_URL={server.url} and {needs} as WANDB_API_KEY; "
+            "stop with Ctrl-C"
+        )
         if key is not None and len(key) < _USUAL_KEY:
-            complain(f"this key has {len(key)} characters, and wandb refuses keys of less than {_USUAL_KEY}", "warning")
+            complain(f"this key has {len(key)} characters, and wandb rejects keys shorter than {_USUAL_KEY}", "warning")
         await ending.wait()
     except asyncio.CancelledError:
         pass
@@ -91,38 +94,38 @@ async def _serve(server: Server, what: str, key: str | None) -> None:
     complain(f"stopped after {server.requests} requests")
 
 
-# -- what is served --------------------------------------------------------------------------------
+# -- the world -------------------------------------------------------------------------------------
 
 
 def _engine(arguments: argparse.Namespace, open_things: ExitStack) -> tuple[Engine, str]:
-    """The engine over the world of the arguments, and what to call it."""
+    """The engine for the world that the arguments name, and a description of the world."""
     import wbmodel
     from wbmodel.engine import Dialect, Engine, MemoryStore
 
     # wandb 0.31.0 cannot read a run without a user.
     dialect = Dialect(missing_user="nobody")
-    # A setting of the environment is for asking, not for serving: only what this command line names is served.
+    # Environment settings are for clients. Only a world named on this command line is served.
     place = arguments.world if arguments.world is not None else arguments.url
     if arguments.world is not None and arguments.url is not None:
-        raise ConfigurationError(f"{arguments.world!r} and --url {arguments.url!r} name two worlds; give one of them")
+        raise ConfigurationError(f"{arguments.world!r} and --url {arguments.url!r} name two worlds; pass only one")
     if place is None:
         name = arguments.entity or "local"
         store: Any = MemoryStore()
         store.viewer = store.add_user(name)
-        return Engine(store, dialect), f"an empty world of the entity {name}, in memory"
+        return Engine(store, dialect), f"an empty world for the entity {name}, in memory"
     if arguments.entity is not None:
-        raise ConfigurationError("--entity names the entity of an empty world, and this one has its own")
+        raise ConfigurationError("--entity is only for an empty world; the world to serve has its own entities")
     url = place if _has_scheme(place) else f"fixtures:{place}"
     session = wbmodel.connect(url, name="served", default=False, plugins=plugin_manager(arguments))
     open_things.enter_context(session)
     store = getattr(session.backend, "world", None)
     if store is None:
-        raise NotSupported(f"{session.url} cannot be served: only fixtures worlds can, fixtures:PATH and demo:")
-    return Engine(store, dialect), f"{session.url}; changes are kept in memory only"
+        raise NotSupported(f"{session.url} cannot be served; only fixtures worlds can (fixtures:PATH and demo:)")
+    return Engine(store, dialect), f"{session.url} (changes are kept in memory only)"
 
 
 def _has_scheme(place: str) -> bool:
-    # One letter is a drive of Windows.
+    # One letter is a Windows drive.
     scheme, colon, _ = place.partition(":")
     return bool(colon) and len(scheme) > 1 and scheme.replace("+", "").replace("-", "").isalnum()
 
@@ -133,8 +136,8 @@ def _has_scheme(place: str) -> bool:
 def _key(arguments: argparse.Namespace) -> str | None:
     given = [name for name in ("api_key", "api_key_file") if getattr(arguments, name) is not None]
     if len(given) > 1:
-        raise ConfigurationError("--api-key and --api-key-file are both given; one of them is needed")
-    # Taken out, so that what this process may start does not inherit it.
+        raise ConfigurationError("both --api-key and --api-key-file are given; pass only one of them")
+    # Removed, so that child processes do not inherit it.
     variable = os.environ.pop(KEY_VARIABLE, None)
     if arguments.api_key is not None:
         _hide(arguments.api_key)
@@ -154,15 +157,17 @@ def _read_key(path: str) -> str:
 
 def _checked(key: str, where: str) -> str:
     if not key or not key.isascii() or not key.isprintable() or " " in key:
-        # The key itself is not shown, not even a bad one.
-        raise ConfigurationError(f"{where} holds no API key: one word of letters, digits and signs is needed")
+        # Never show the key, not even an invalid one.
+        raise ConfigurationError(
+            f"{where} does not contain a valid API key; it must be one word of ASCII letters, digits and punctuation"
+        )
     return key
 
 
 def _hide(key: str) -> None:
-    """Run this command anew with the key in a variable, if it is among the arguments that ``ps`` shows.
+    """Re-execute this command with the key in a variable, if the key is among the arguments that ``ps`` shows.
 
-    The variable can be read by this user and root only. Where there is no exec, the arguments stay as they are.
+    Only this user and root can read the variable. Without exec (Windows), the arguments stay as they are.
     """
     words = list(getattr(sys, "orig_argv", ()))
     if os.name != "posix" or not any(word in (key, f"--api-key={key}") for word in words):
@@ -177,7 +182,7 @@ def _hide(key: str) -> None:
         elif not word.startswith("--api-key="):
             kept.append(word)
     if key in kept:
-        raise ConfigurationError("the API key stands twice among the arguments, where every user can read it")
+        raise ConfigurationError("the API key appears twice in the arguments, where every user can read it")
     os.execve(sys.executable, kept, {**os.environ, KEY_VARIABLE: key})
 
 
@@ -194,20 +199,20 @@ def _limits(arguments: argparse.Namespace) -> Limits:
     for text in arguments.set_limit:
         name, _, value = text.partition("=")
         if name not in kinds:
-            raise ConfigurationError(f"there is no limit {name!r}{suggestion(name, kinds, 'limits')}")
+            raise ConfigurationError(f"{name!r} is not a limit{suggestion(name, kinds, 'limits')}")
         try:
             given[name] = kinds[name](value)
         except ValueError:
-            raise ConfigurationError(f"--set-limit {name}={value}: a number is needed") from None
+            raise ConfigurationError(f"--set-limit {name}={value}: the limit must be a number") from None
         if given[name] < 0 or given[name] != given[name]:
-            raise ConfigurationError(f"--set-limit {name}={value}: a limit is not negative")
+            raise ConfigurationError(f"--set-limit {name}={value}: the limit must be 0 or more")
     return Limits(**given)
 
 
 def _tls(arguments: argparse.Namespace) -> ssl.SSLContext | None:
     if arguments.tls_certificate is None:
         if arguments.tls_key is not None:
-            raise ConfigurationError("--tls-key goes with --tls-certificate")
+            raise ConfigurationError("--tls-key requires --tls-certificate")
         return None
     import ssl
 

@@ -1,4 +1,4 @@
-"""From arguments to a session and a queryset."""
+"""Builds sessions and querysets from arguments."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ __all__ = ["conditioned", "open_session", "plugin_manager"]
 
 
 def plugin_manager(arguments: argparse.Namespace) -> PluginManager:
-    """The plugins that these arguments allow."""
+    """The plugin manager for these arguments."""
     from wbmodel.registry import default_plugin_manager, make_plugin_manager
 
     return make_plugin_manager(foreign=False) if arguments.no_plugins else default_plugin_manager()
 
 
 def open_session(arguments: argparse.Namespace, place: str | None = None, *, entity: bool = False) -> Session:
-    """A session of its own, to be closed by ``with``. ``place`` is the positional project (or entity)."""
+    """A new session, for use in a ``with`` block. ``place`` is the positional project (or entity)."""
     from wbmodel.session.current import connect
 
     project, owner = arguments.project, arguments.entity
     if place is not None and entity:
         if owner is not None and owner != place:
-            raise ConfigurationError(f"{place!r} and --entity {owner!r} name two entities; give one of them")
+            raise ConfigurationError(f"{place!r} and --entity {owner!r} name two entities; pass only one of them")
         owner = place
     elif place is not None:
         place = place.strip("/")
         if project is not None and project != place:
-            raise ConfigurationError(f"{place!r} and --project {project!r} name two projects; give one of them")
+            raise ConfigurationError(f"{place!r} and --project {project!r} name two projects; pass only one of them")
         project = place
     return connect(
         arguments.url,
@@ -48,7 +48,7 @@ def open_session(arguments: argparse.Namespace, place: str | None = None, *, ent
 
 
 def conditioned(rows: QuerySet[Any, Any], arguments: argparse.Namespace) -> QuerySet[Any, Any]:
-    """``rows`` with the filters and the order of the arguments. Raises ``FieldError`` that shows the place."""
+    """``rows`` with the filters and order of the arguments. Raises ``FieldError``, which points at the position."""
     from wbmodel.cli.columns import split_list
     from wbmodel.cli.filter_text import FilterSyntaxError, parse_filter
 

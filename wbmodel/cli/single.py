@@ -1,4 +1,4 @@
-"""``wbmodel run`` and ``wbmodel sweep``: one object, whole."""
+"""``wbmodel run`` and ``wbmodel sweep``: one object in full."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MARKS = {"run": "runs", "sweep": "sweeps"}
 
 
 def run_single(arguments: argparse.Namespace) -> int:
-    """Show one run or sweep. Raises the class's ``DoesNotExist`` when there is none."""
+    """Print one run or sweep. Raises the class's ``DoesNotExist`` if it does not exist."""
     import wbmodel
 
     command: str = arguments.command
@@ -38,13 +38,13 @@ def run_single(arguments: argparse.Namespace) -> int:
 
 
 def split_path(path: str, command: str) -> tuple[str | None, str]:
-    """The project (None where the path names none) and the id in ``entity/project/id``, ``project/id`` or ``id``; the
-    word ``runs`` or ``sweeps`` may stand before the id, as in a URL."""
+    """Split ``entity/project/id``, ``project/id`` or ``id`` into the project (or None) and the id. The word ``runs`` or
+    ``sweeps`` may precede the id, as in a URL."""
     parts = path.strip("/").split("/")
     if len(parts) >= 3 and parts[-2] == _MARKS[command]:
         del parts[-2]
     if len(parts) > 3 or not all(parts):
-        raise FieldError(f"{path!r} is no {command}; write entity/project/id, or the id with --project")
+        raise FieldError(f"{path!r} is not the path of a {command}; use entity/project/id, or the id with --project")
     return "/".join(parts[:-1]) or None, parts[-1]
 
 
@@ -73,7 +73,7 @@ def _value(run: Any, metric: str) -> Any:
 
 
 def _flat(value: dict[str, Any], prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """Dotted names and values, with objects opened."""
+    """Dotted names and values, with nested objects flattened."""
     for key, item in value.items():
         name = prefix + (quote_key(key) if prefix else key)
         if isinstance(item, dict) and item and depth < 6:

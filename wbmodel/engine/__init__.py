@@ -1,7 +1,7 @@
 """The engine: executes W&B's GraphQL over a store of plain records.
 
-``MemoryStore`` holds a world; ``Engine(store).execute(request)`` answers documents about it; ``Dialect`` says how a
-server behaves where that is not known. Importing this loads neither graphql-core nor msgspec nor yaml.
+``MemoryStore`` holds a world; ``Engine(store).execute(request)`` answers documents about it; ``Dialect`` sets behaviour
+that is not known of the real server. Importing this package does not import graphql-core, msgspec or yaml.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``EngineBackend``: what a local backend derives from. It opens a store; every door follows from that."""
+"""``EngineBackend``: the base class of local backends. A subclass opens a store; every door follows from that."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 __all__ = ["EngineBackend"]
 
 CHUNK = 2**20
-"""Bytes of a chunk of a file."""
+"""Size of a chunk of a file, in bytes."""
 
 REFRESH_SECONDS = 1.0
-"""How long an answer to :meth:`EngineBackend.refresh` holds."""
+"""Minimum interval between calls of :meth:`EngineBackend.refresh`, in seconds."""
 
 
 class _Opened:
-    """The store in use, and who may open or refresh it."""
+    """The store in use, and the locks for opening and refreshing it."""
 
     def __init__(self) -> None:
         self.opening = forks.lock()
@@ -51,39 +51,40 @@ class _Opened:
 
 
 class EngineBackend(SyncBackend):
-    """A backend over a :class:`~wbmodel.engine.store.Store`. An author writes :meth:`open_store`, and :meth:`refresh`
-    where the place it reads from can change.
+    """A backend over a :class:`~wbmodel.engine.store.Store`. An author writes :meth:`open_store`, and also
+    :meth:`refresh` if the underlying data can change.
 
-    Documents are answered by the engine. Streams and files of the store are read as columns and bytes; where the store
-    can be changed, mutations, appends and run files are taken. A subclass may set ``dialect``, for tests, and
-    ``capabilities``, which else are those of the engine over the store and so open it.
+    The engine answers documents. Streams and files of the store are read as columns and bytes; if the store can be
+    changed, the backend accepts mutations, appends and run files. A subclass may set ``dialect``, for tests, and
+    ``capabilities``; by default these are the engine's capabilities over the store, so reading them opens it.
     """
 
     dialect: Dialect = Dialect()
     _opened: _Opened
 
     def __new__(cls, *args: Any, **options: Any) -> Self:
-        # Not in __init__, which an author writes and need not pass on.
+        # Not in __init__: an author may override it without calling super().__init__().
         self = super().__new__(cls)
         self._opened = _Opened()
         return self
 
     @abstractmethod
     def open_store(self) -> Store:
-        """Make the store. Called once, at the first use; another use meanwhile waits for it, and an error goes to the
-        caller and is tried again at the next use."""
+        """Open the store. Called once, on first use, while concurrent users wait. An error goes to the caller, and the
+        next use tries again."""
         raise NotImplementedError(f"{type(self).__name__} must define open_store()")
 
     def refresh(self, store: Store) -> Store | None:
-        """A new store in place of this one, or None while it is good. Asked at most once a second, before a request;
-        requests meanwhile use the old one. If it fails the old one stays, and that is said once, until it works."""
+        """Return a new store to replace this one, or None if it is up to date. Called before a request, at most once a
+        second; concurrent requests use the old store. If this raises, the old store stays in use, with one warning
+        until it succeeds again."""
         return None
 
     # -- the store ---------------------------------------------------------------------------------
 
     @property
     def engine(self) -> Engine:
-        """The engine over the store, which is opened or refreshed when that is due."""
+        """The engine over the store. Opens or refreshes the store if that is due."""
         opened = self._opened
         engine = opened.engine
         if engine is None:
@@ -100,7 +101,7 @@ class EngineBackend(SyncBackend):
         return opened.engine or engine
 
     def use_store(self, store: Store) -> None:
-        """Put ``store`` in place of the one in use, in one step: requests under way end with the old one."""
+        """Replace the store in use by ``store``, atomically. Requests in flight finish with the old one."""
         self._opened.asked = time.monotonic()
         self._opened.engine = Engine(store, self.dialect)
 
@@ -111,7 +112,7 @@ class EngineBackend(SyncBackend):
         except Exception as error:
             if not opened.failed:
                 warn(
-                    f"{self.name} cannot read again what it shows, and goes on with what it read before: "
+                    f"{self.name} could not be refreshed and continues with the data it read before: "
                     f"{type(error).__name__}: {error}",
                     WbmodelWarning,
                 )
@@ -126,15 +127,15 @@ class EngineBackend(SyncBackend):
 
     @property
     def capabilities(self) -> Capabilities:
-        """What the engine promises over the store."""
+        """The capabilities of the engine over the store."""
         return self.engine.capabilities
 
     def execute(self, request: Request, *, timeout: float | None = None) -> Response:
-        """Execute a document. ``timeout`` is not needed: nothing is waited for."""
+        """Execute a document. ``timeout`` is ignored, because nothing waits."""
         return self.engine.execute(request)
 
     def read(self, runs: Sequence[RunRef], spec: ReadSpec, /) -> Iterator[ColumnBatch | Failure]:
-        """Batches of the runs' streams, each run as it is when its turn comes."""
+        """Batches of the runs' streams. Each run is read when its turn comes."""
         for run in runs:
             try:
                 batches = self.engine.read(run.node_id, spec)
@@ -144,15 +145,15 @@ class EngineBackend(SyncBackend):
                 yield from batches
 
     def append(self, run: RunRef, post: Post, /, *, timeout: float | None = None) -> Posted:
-        """Write to a run: rows take the place of what stands at their lines, and cut nothing off."""
+        """Write to a run. Rows overwrite the rows at their lines; later rows are kept."""
         return self.engine.append(run.node_id, post)
 
     def open(self, ref: BlobRef, /, *, start: int = 0) -> Iterator[bytes]:
-        """The bytes of a run file or artifact file that the store holds."""
+        """The bytes of a run file or artifact file in the store."""
         data = self.engine.open(ref)
         for at in range(start, len(data), CHUNK):
             yield data[at : at + CHUNK]
 
     def put(self, ref: BlobRef, source: Source, /, *, timeout: float | None = None) -> None:
-        """Store a run file. Artifact files come with their version."""
+        """Store a run file. Artifact files are added with their version."""
         self.engine.put(ref, b"".join(source.open()))

@@ -1,21 +1,21 @@
 """W&B's filter language: JSON -> a frozen, hashable condition tree that every store can read.
 
-The language is MongoDB's in shape: ``{"key": value}``, ``{"key": {"$op": operand}}``, ``$and $or $nor $not``. Its
-meaning here is wbmodel's:
+The language has MongoDB's syntax: ``{"key": value}``, ``{"key": {"$op": operand}}``, ``$and $or $nor $not``. Its
+semantics are wbmodel's own:
 
-- ``{k: null}`` matches null and absent; ``$exists`` tells them apart (a column is always there).
+- ``{k: null}`` matches null and absent; ``$exists`` tells them apart (a column always exists).
 - ``$ne`` and ``$nin`` keep rows that lack the key. ``$gt $gte $lt $lte`` never match absent, null or NaN.
 - Types are kept apart: 1 equals 1.0, true equals neither; numbers compare with numbers, text with text. Dates are
   compared as instants with RFC 3339 operands.
-- Lists in config and summary are one value; ``tags`` (and ``aliases``) match when an element does. ``$contains`` is a
-  substring on text and membership on any list; ``$all`` and ``$size`` look at lists.
-- ``$regex`` is ``re.search``. ``{"$and": []}`` matches all, ``{"$or": []}`` nothing, as report specs need it.
+- Lists in config and summary are one value; ``tags`` (and ``aliases``) match if an element does. ``$contains`` is a
+  substring test on text and membership in any list; ``$all`` and ``$size`` test lists.
+- ``$regex`` is ``re.search``. ``{"$and": []}`` matches everything and ``{"$or": []}`` nothing, as report specs require.
 
-What a :class:`~wbmodel.engine.dialect.Dialect` does differently is lowered into the tree: as ``loose`` flags of a
-comparison, and where ``$ne`` drops nulls, as one more comparison. So no store needs a dialect.
+The differences of a :class:`~wbmodel.engine.dialect.Dialect` are lowered into the tree: as ``loose`` flags of a
+comparison and, if ``$ne`` drops nulls, as an extra comparison. So a store does not need to know the dialect.
 
-Everything wrong with a filter is a :class:`~wbmodel.engine.fields.LanguageError` of this module. Many terms are loops,
-never recursion; nesting is bounded by ``Dialect.max_depth``.
+Every problem with a filter raises :class:`~wbmodel.engine.fields.LanguageError`. Long lists of terms are processed in
+loops, without recursion; ``Dialect.max_depth`` limits nesting.
 """
 
 from __future__ import annotations
@@ -51,16 +51,16 @@ __all__ = [
 ]
 
 Op = Literal["eq", "in", "lt", "lte", "gt", "gte", "exists", "regex", "contains", "all", "size", "like"]
-"""What a comparison asks. ``like`` is SQL's, with ``%`` and ``_``; no filter document says it, arguments do."""
+"""The operator of a comparison. ``like`` is SQL's, with ``%`` and ``_``; it comes from arguments, not from filters."""
 
 Loose = Literal["fold", "cross_types", "elements", "nulls_compare", "nan_text"]
-"""Ways in which a dialect takes a comparison less strictly: text without case; text that looks like a number as one,
-and booleans as 0 and 1; elements of lists too; null and booleans in ``lt lte gt gte``; NaN and infinities as texts."""
+"""Ways in which a dialect relaxes a comparison: ignore case; treat numeric text as numbers and booleans as 0 and 1;
+also test the elements of lists; allow null and booleans in ``lt lte gt gte``; treat NaN and infinities as text."""
 
 
 @attrs.frozen(slots=True)
 class Json:
-    """A list or an object as an operand: its JSON text, which can be hashed."""
+    """A list or an object as an operand, held as JSON text so that it is hashable."""
 
     text: str
 
@@ -71,38 +71,38 @@ class Json:
 
 
 Operand = None | bool | int | float | str | datetime | Json | tuple["Operand", ...]
-"""What a comparison compares with: dates are aware, ``in`` and ``all`` have a tuple, ``exists`` a bool."""
+"""The operand of a comparison. Dates are aware datetimes; ``in`` and ``all`` take a tuple, ``exists`` a bool."""
 
 
 def _exact(operand: Any) -> Any:
-    # 1, 1.0 and True are equal in Python and are not the same question.
+    # 1, 1.0 and True are equal in Python, but they are different operands.
     return tuple(map(_exact, operand)) if type(operand) is tuple else (type(operand), operand)
 
 
 @attrs.frozen(slots=True, cache_hash=True)
 class All:
-    """Every part is true. ``All()`` is true."""
+    """True if every part is true. ``All()`` is true."""
 
     parts: tuple[Condition, ...] = ()
 
 
 @attrs.frozen(slots=True, cache_hash=True)
 class Some:
-    """At least one part is true. ``Some()`` is false."""
+    """True if at least one part is true. ``Some()`` is false."""
 
     parts: tuple[Condition, ...] = ()
 
 
 @attrs.frozen(slots=True, cache_hash=True)
 class Not:
-    """The part is false. Every condition is true or false, never unknown."""
+    """True if the part is false. Every condition is either true or false, never unknown."""
 
     part: Condition
 
 
 @attrs.frozen(slots=True, cache_hash=True)
 class Compare:
-    """One comparison. ``loose`` names only what can matter to it; empty is the documented meaning."""
+    """One comparison. ``loose`` contains only flags that affect it; empty means the documented semantics."""
 
     path: Path
     op: Op
@@ -141,17 +141,17 @@ _LOOSENED: Mapping[Op, frozenset[Loose]] = {
     "contains": frozenset({"fold", "cross_types", "nan_text"}),
     "all": frozenset({"fold", "cross_types", "nan_text"}),
 }
-"""What of a dialect each operator can feel; ``exists`` and ``size`` feel nothing."""
+"""The dialect flags that affect each operator; ``exists`` and ``size`` are affected by none."""
 
 
 def all_of(parts: Sequence[Condition]) -> Condition:
-    """The condition that all parts are true, as small as it can be said."""
+    """The condition that all parts are true, simplified."""
     kept = tuple(part for part in parts if part != _TRUE)
     return kept[0] if len(kept) == 1 else All(kept)
 
 
 def some_of(parts: Sequence[Condition]) -> Condition:
-    """The condition that a part is true, as small as it can be said."""
+    """The condition that at least one part is true, simplified."""
     if any(part == _TRUE for part in parts):
         return _TRUE
     return parts[0] if len(parts) == 1 else Some(tuple(parts))
@@ -162,14 +162,14 @@ def _negation(part: Condition) -> Condition:
 
 
 def load_filter(text: Any) -> dict[str, Any]:
-    """The filter document of an argument: JSON text, or an object in place of text. Null and "" are ``{}``."""
+    """The filter document in an argument: JSON text, or an object instead of text. Null and "" mean ``{}``."""
     if text is None or text == "":
         return {}
     if isinstance(text, str):
         try:
             text = loads(text)
         except (ValueError, RecursionError) as error:
-            raise LanguageError(f"filters are no JSON: {error}") from None
+            raise LanguageError(f"filters are not valid JSON: {error}") from None
         if text is None:
             return {}
     if not isinstance(text, Mapping):
@@ -178,12 +178,12 @@ def load_filter(text: Any) -> dict[str, Any]:
 
 
 def parse_filter(document: Mapping[str, Any], kind: str, dialect: Dialect) -> Condition:
-    """The condition that a filter document puts on records of ``kind``, a GraphQL type such as ``Run``."""
+    """Parse a filter document into a condition on records of ``kind``, a GraphQL type such as ``Run``."""
     try:
         found = _Parser(kind, dialect).document(document, 1)
-        hash(found)  # kept inside, so that no later look into a cache walks the tree
+        hash(found)  # cached in the objects, so that later cache lookups do not walk the tree
     except RecursionError:
-        raise LanguageError("filter nests too deeply for the stack that is left") from None
+        raise LanguageError("filter nests too deeply for the remaining stack") from None
     return found
 
 
@@ -200,11 +200,11 @@ class _Parser:
         if depth > self.dialect.max_depth:
             raise LanguageError(f"filter nests deeper than {self.dialect.max_depth} levels")
         if not isinstance(document, Mapping):
-            raise LanguageError(f"filter holds {_shown(document)} where an object is needed")
+            raise LanguageError(f"filter has {_shown(document)} where an object is required")
         parts: list[Condition] = []
         for key, operand in document.items():
             if not isinstance(key, str):
-                raise LanguageError(f"filter has {_shown(key)} where a key belongs")
+                raise LanguageError(f"filter has {_shown(key)} where a key is required")
             if key == "$and":
                 parts.append(all_of([self.document(d, depth + 1) for d in self._list(key, operand)]))
             elif key == "$or":
@@ -215,19 +215,19 @@ class _Parser:
                 parts.append(_negation(self.document(operand, depth + 1)))
             elif key.startswith("$"):
                 known = [*OPERATORS, *_NEGATIVE]
-                hint = "; it stands under a key" if key in known else suggestion(key, [*known, *_LOGIC])
-                raise LanguageError(f"filter has {key!r} where a key or one of {', '.join(_LOGIC)} belongs{hint}")
+                hint = "; put it under a key" if key in known else suggestion(key, [*known, *_LOGIC])
+                raise LanguageError(f"filter has {key!r} where a key or one of {', '.join(_LOGIC)} is required{hint}")
             else:
                 parts.append(self.leaf(key, operand, depth))
         return all_of(parts)
 
     def _list(self, key: str, operand: Any) -> list[Any]:
         if not isinstance(operand, list):
-            raise LanguageError(f"{key} takes a list of filters, not {_shown(operand)}")
+            raise LanguageError(f"{key} requires a list of filters, not {_shown(operand)}")
         return operand
 
     def _any(self, documents: list[Any], depth: int) -> Condition:
-        # Many equalities on one key are one look into a set, and one term of an SQL statement, of which few fit.
+        # Many equalities on one key become one set lookup, or one term of an SQL statement, which limits its terms.
         by_key: dict[str, list[Any]] = {}
         rest: list[Any] = []
         for document in documents:
@@ -251,7 +251,7 @@ class _Parser:
         parts: list[Condition] = []
         for operator, value in operand.items():
             if not isinstance(operator, str):
-                raise LanguageError(f"filter on {key!r} has {_shown(operator)} where an operator belongs")
+                raise LanguageError(f"filter on {key!r} has {_shown(operator)} where an operator is required")
             if operator == "$not":
                 if depth > self.dialect.max_depth:
                     raise LanguageError(f"filter nests deeper than {self.dialect.max_depth} levels")
@@ -259,7 +259,7 @@ class _Parser:
             elif operator in OPERATORS or operator in _NEGATIVE:
                 parts.append(self.apply(key, path, operator, value))
             elif operator in _LOGIC:
-                raise LanguageError(f"{operator} stands outside keys, not under {key!r}")
+                raise LanguageError(f"{operator} must be outside keys, not under {key!r}")
             else:
                 known = [*OPERATORS, *_NEGATIVE, "$not"]
                 what = "unknown operator" if operator.startswith("$") else "a key among operators:"
@@ -274,7 +274,7 @@ class _Parser:
         op = OPERATORS[positive]
         loose = self.loose & _LOOSENED.get(op, frozenset()) if self.loose else self.loose
         if loose and not (path.kind == "json" and path.keys):
-            loose -= {"nan_text"}  # columns are as they are, and a whole config is not looked into
+            loose -= {"nan_text"}  # applies only to values inside JSON, not to columns or to a whole config
         compare = Compare(path, op, self._operand(key, path, positive, operand), loose)
         if positive == operator:
             return compare
@@ -283,19 +283,19 @@ class _Parser:
         return All((Not(compare), Not(Compare(path, "eq", None))))
 
     def _operand(self, key: str, path: Path, operator: str, operand: Any) -> Operand:
-        """The operand as a comparison has it; what an operator cannot take is refused here."""
+        """Convert the operand for a comparison. Raises :class:`LanguageError` if the operator cannot take it."""
         timed = path.kind == "time"
         if operator == "$eq":
             return _value(operand, key, timed, operator)
         if operator == "$in":
             if not isinstance(operand, list):
-                raise LanguageError(f"$in and $nin on {key!r} take a list, not {_shown(operand)}")
+                raise LanguageError(f"$in and $nin on {key!r} require a list, not {_shown(operand)}")
             return tuple(_value(item, key, timed, operator) for item in operand)
         if operator in ("$gt", "$gte", "$lt", "$lte"):
             return self._bound(key, timed, operator, operand)
         if operator == "$exists":
             if type(operand) not in (bool, int) or operand not in (0, 1):
-                raise LanguageError(f"$exists on {key!r} takes true or false, not {_shown(operand)}")
+                raise LanguageError(f"$exists on {key!r} requires true or false, not {_shown(operand)}")
             return bool(operand)
         if operator == "$regex":
             return _pattern(operand, key, self.dialect)
@@ -305,11 +305,11 @@ class _Parser:
             return _value(operand, key, False, operator)
         if operator == "$all":
             if not isinstance(operand, list):
-                raise LanguageError(f"$all on {key!r} takes a list, not {_shown(operand)}")
+                raise LanguageError(f"$all on {key!r} requires a list, not {_shown(operand)}")
             return tuple(_value(item, key, timed, "$eq") for item in operand)
         whole = type(operand) is int or (type(operand) is float and operand.is_integer())
         if not whole or operand < 0:
-            raise LanguageError(f"$size on {key!r} takes a whole number from 0, not {_shown(operand)}")
+            raise LanguageError(f"$size on {key!r} requires a whole number of 0 or more, not {_shown(operand)}")
         return int(operand)
 
     def _bound(self, key: str, timed: bool, operator: str, operand: Any) -> Operand:
@@ -321,7 +321,7 @@ class _Parser:
             return None
         if type(operand) is bool and (self.dialect.null_comparisons or self.dialect.cross_types):
             return operand
-        raise LanguageError(f"{operator} on {key!r} compares with a number or a text, not {_shown(operand)}")
+        raise LanguageError(f"{operator} on {key!r} requires a number or text, not {_shown(operand)}")
 
 
 def _loosened(dialect: Dialect) -> frozenset[Loose]:
@@ -348,7 +348,7 @@ def _value(operand: Any, key: str, timed: bool, operator: str) -> Operand:
     try:
         return Json(dumps(operand))
     except (TypeError, ValueError) as error:
-        raise LanguageError(f"{operator} on {key!r} takes a JSON value: {error}") from None
+        raise LanguageError(f"{operator} on {key!r} requires a JSON value: {error}") from None
 
 
 def _moment(operand: Any, key: str, operator: str) -> datetime:
@@ -357,21 +357,21 @@ def _moment(operand: Any, key: str, operator: str) -> datetime:
             return parse_datetime(operand)
         except ValueError:
             pass
-    raise LanguageError(f"{operator} on {key!r} needs a date such as 2021-04-23T10:00:00Z, not {_shown(operand)}")
+    raise LanguageError(f"{operator} on {key!r} requires a date such as 2021-04-23T10:00:00Z, not {_shown(operand)}")
 
 
 def _pattern(operand: Any, key: str, dialect: Dialect) -> str:
     if not isinstance(operand, str):
-        raise LanguageError(f"$regex on {key!r} takes a pattern as text, not {_shown(operand)}")
+        raise LanguageError(f"$regex on {key!r} requires a pattern as text, not {_shown(operand)}")
     try:
         re.compile(operand, re.IGNORECASE if dialect.case_blind else 0)
     except (re.error, RecursionError, OverflowError) as error:
-        raise LanguageError(f"$regex on {key!r}: {operand[:80]!r} is no pattern: {error}") from None
+        raise LanguageError(f"$regex on {key!r}: {operand[:80]!r} is not a valid pattern: {error}") from None
     return operand
 
 
 def _shown(value: Any) -> str:
-    """A value for a message: short, with the name that JSON has for its type."""
+    """A value for a message: shortened, with the JSON name of its type."""
     names = {bool: "boolean", int: "number", float: "number", str: "text", list: "list", dict: "object"}
     if value is None:
         return "null"

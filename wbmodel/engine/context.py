@@ -1,4 +1,4 @@
-"""What resolvers get beside their source: the view of the request, how arguments are read and file URLs written."""
+"""The context of resolvers: the request's view of the store, the reader of arguments, and the writer of file URLs."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ MANIFEST = "wandb_manifest.json"
 
 
 def blob_url(file: FileRecord) -> str:
-    """A URL that names the bytes of a file inside this engine; a server in front of it writes its own."""
+    """A URL that names the bytes of a file inside this engine. A server in front of it uses its own URLs."""
     kind = "run_file" if isinstance(file.owner, RunRecord) else "artifact_file"
     return f"wbmodel:blob/{kind}/{quote(file.owner.id, safe='')}/{quote(file.name.encode('utf-8', 'surrogatepass'))}"
 
 
 _SUGGESTED = 1000
-"""Names that a message may choose its suggestion from."""
+"""Maximum number of names that suggestions are chosen from."""
 
 _EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)
 _NOBODY = UserRecord(id="User:0", created_at=_EPOCH, username="nobody", name="nobody")
 
 
 class Counts:
-    """How many rows hang off a record (``Run.fileCount``), asked for all rows of its page at once."""
+    """Counts the rows below a record (``Run.fileCount``), for all rows of its page at once."""
 
     def __init__(self, view: View) -> None:
         self._view = view
@@ -55,11 +55,11 @@ class Counts:
         self._known: dict[str, dict[str | None, int]] = {}
 
     def note(self, rows: Sequence[Record]) -> None:
-        """Note a page that was given to the document."""
+        """Register a page that was returned to the document."""
         self._pages.append(rows)
 
     def of(self, relation: str, parent: str) -> int:
-        """How many rows ``relation`` has of the record with the node id ``parent``."""
+        """The number of rows that ``relation`` has for the record with the node id ``parent``."""
         known = self._known.setdefault(relation, {})
         if parent not in known:
             while self._pages:
@@ -70,22 +70,22 @@ class Counts:
         return known[parent]
 
     def forget(self) -> None:
-        """Count again: something has changed."""
+        """Drop the counts after a change."""
         self._known.clear()
 
 
 @attrs.frozen(slots=True, eq=False)
 class Context:
-    """What one request works with."""
+    """The state of one request."""
 
     store: View
-    """The one state of the store that this request reads, and for a mutation document changes."""
+    """The view of the store that this request reads, and that a mutation document changes."""
     reader: Reader
     url_for: Callable[[FileRecord], str] = blob_url
     given_up: Callable[[], bool] | None = None
-    """Whether the client of this one request has stopped waiting."""
+    """Whether the client of this request has stopped waiting."""
     change: Writer | None = None
-    """:attr:`store`, where it can be changed."""
+    """:attr:`store`, if it can be changed."""
     counts: Counts = attrs.field(init=False, default=attrs.Factory(lambda self: Counts(self.store), takes_self=True))
 
     @property
@@ -95,14 +95,14 @@ class Context:
 
     @property
     def writer(self) -> Writer:
-        """The store, to be changed. Raises :class:`StoreError` where it is read only."""
+        """The store as a writer. Raises :class:`StoreError` if it is read-only."""
         if self.change is None:
-            raise StoreError("this store is read only")
+            raise StoreError("this store is read-only")
         return self.change
 
     @property
     def nobody(self) -> UserRecord | None:
-        """Who is shown for a run that has no user."""
+        """The user to show for a run without a user."""
         return _NOBODY if self.dialect.missing_user == "nobody" else None
 
     # -- rows --------------------------------------------------------------------------------------
@@ -115,7 +115,7 @@ class Context:
         where: Condition = All(),  # noqa: B008  frozen
         order: tuple[Term, ...] = (),
     ) -> Connection:
-        """The page that a document asks for, see :meth:`Reader.ask`."""
+        """The page that a document requests; see :meth:`Reader.ask`."""
         return self.page(self.reader.ask(relation, None if parent is None else parent.id, args, where, order))
 
     def page(self, ask: Select) -> Connection:
@@ -125,7 +125,7 @@ class Context:
         return Connection(page, stamp_of(ask))
 
     def names(self, relation: str, parent: Record | None = None) -> list[str]:
-        """Names of the first rows, for a message that suggests one."""
+        """Names of the first rows, for suggestions in messages."""
         rows = self.store.select(Select(relation, None if parent is None else parent.id, first=_SUGGESTED)).rows
         return [row.name for row in rows]
 
@@ -144,13 +144,13 @@ class Context:
         return self.store.project(owner.name, name) if owner is not None and name else None
 
     def artifact(self, project: ProjectRecord, name: str) -> MembershipRecord | None:
-        """The version that ``collection:alias`` (or ``collection`` alone: its latest) means."""
+        """The version named by ``collection:alias`` (or by ``collection`` alone: its latest)."""
         collection, _, alias = name.partition(":")
         found = self.store.collection(project, collection)
         return None if found is None else self.store.membership(found, alias or "latest")
 
     def manifest(self, artifact: ArtifactRecord) -> FileRecord:
-        """The manifest of an artifact, as a file that can be read."""
+        """The manifest of an artifact, as a readable file."""
         return manifest_file(artifact, self.store.select(Select("artifact.files", artifact.id)).rows)
 
 
@@ -163,7 +163,7 @@ class Tag:
 
 
 def manifest_file(artifact: ArtifactRecord, files: Sequence[FileRecord]) -> FileRecord:
-    """The manifest of an artifact that has these files, version 1, as a file that can be read."""
+    """The manifest (version 1) of an artifact with these files, as a readable file."""
     contents: dict[str, Any] = {}
     for file in files:
         entry: dict[str, Any] = {"digest": file.digest or "", "size": file.size}

@@ -1,4 +1,4 @@
-"""Switches for what is not known of the real server. The default is what wbmodel promises of its own backends."""
+"""Switches for unknown behaviour of the real server. The defaults are what wbmodel promises for its own backends."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TYPES: tuple[ValueType, ...] = ("number", "text", "bool", "list", "object")
 
 def _each_type_once(dialect: Dialect, attribute: attrs.Attribute[Any], types: Any) -> None:
     if not isinstance(types, tuple) or len(types) != len(TYPES) or any(name not in types for name in TYPES):
-        raise ConfigurationError(f"Dialect(types=...) takes the tuple {TYPES!r} in any order, not {types!r}")
+        raise ConfigurationError(f"Dialect(types=...) must be the tuple {TYPES!r} in any order, not {types!r}")
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -31,22 +31,22 @@ class Dialect:
 
     The defaults: negation keeps rows that lack the key; null, absent and NaN sort last; types are kept apart, numbers
     before text before booleans before lists before objects; case matters; lists in config and summary are opaque; ties
-    stand newest first, then by name, then by node id; several order keys.
+    are ordered newest first, then by name, then by node id; several order keys are allowed.
     """
 
     ne_keeps_null: bool = True
-    """``$ne`` and ``$nin`` match rows where the key is null or absent (if False, they drop them, as SQL does)."""
+    """``$ne`` and ``$nin`` match rows where the key is null or absent (if False, they do not, as in SQL)."""
 
     nulls: Literal["last", "first"] = "last"
-    """Where rows without a value stand in an order, in both directions."""
+    """Where rows without a value sort, in both directions."""
 
     types: tuple[ValueType, ...] = attrs.field(default=TYPES, validator=_each_type_once)
-    """The types in ascending order, where one key has values of several; a descending order reverses them. Dates are
-    numbers. Lists and objects stand by their JSON text among themselves."""
+    """The ascending order of types, for keys with values of several types; a descending order reverses it. Dates are
+    numbers. Lists and objects are ordered by their JSON text."""
 
     nan: Literal["token", "text"] = "token"
-    """``token``: NaN is a number that no comparison matches and that sorts with the nulls. ``text``: non-finite numbers
-    behave as the texts "NaN", "Infinity" and "-Infinity", in orders too."""
+    """``token``: NaN is a number that does not match any comparison and sorts with the nulls. ``text``: non-finite
+    numbers behave as the texts "NaN", "Infinity" and "-Infinity", in orders too."""
 
     case_blind: bool = False
     """Equality and patterns on text ignore case."""
@@ -55,49 +55,49 @@ class Dialect:
     """Text that looks like a number compares with numbers, and true equals 1."""
 
     arrays: Literal["opaque", "elements"] = "opaque"
-    """``elements``: a condition on a list in config or summary also looks at its elements, as MongoDB does."""
+    """``elements``: a condition on a list in config or summary also tests its elements, as in MongoDB."""
 
     null_comparisons: bool = False
     """``$gte`` and ``$lte`` with null match null, and comparisons of true and false work, as in MongoDB."""
 
     ties: Literal["newest", "arbitrary"] = "newest"
-    """``arbitrary``: rows that tie come in a shuffled order that depends on :attr:`seed` and stays the same."""
+    """``arbitrary``: tied rows come in a shuffled order, which depends only on :attr:`seed`."""
 
     seed: int = 0
-    """For :attr:`ties`."""
+    """The seed for :attr:`ties`."""
 
     multi_order: bool = True
     """If False, only the first order key counts."""
 
     literal_keys: bool = True
-    r"""``\.`` in a path is a dot inside a key and ``\\`` a backslash. If False, every dot separates."""
+    r"""In a path, ``\.`` is a dot inside a key and ``\\`` is a backslash. If False, every dot separates keys."""
 
     max_page: int = 1000
-    """The most rows of one page; a greater ``first`` is cut to it."""
+    """Maximum rows in one page; a larger ``first`` is reduced to it."""
 
     max_depth: int = 100
-    """How deep a filter may nest."""
+    """Maximum nesting of a filter."""
 
     missing_user: Literal["null", "nobody"] = "null"
-    """``nobody``: a run without a user shows one of that name, because wandb 0.31.0 cannot read a run whose ``user`` is
-    null (seen); real servers have a user for each. Filters and orders do not see it."""
+    """``nobody``: a run without a user shows a user of that name, because wandb 0.31.0 cannot read a run whose ``user``
+    is null (seen); on real servers every run has a user. Filters and orders do not see this user."""
 
     features: frozenset[str] = frozenset()
     """Names that ``serverInfo.features`` lists as enabled."""
 
     filtered: frozenset[str] = FILTERED
-    """Types whose connections take ``filters`` and ``order``; any other connection refuses them with an error."""
+    """Types whose connections take ``filters`` and ``order``; other connections answer them with an error."""
 
     @classmethod
     def mongo(cls) -> Dialect:
-        """MongoDB's rules, as far as the filter language is shared with it."""
+        """MongoDB's rules, for the part of the filter language that it shares."""
         return cls(arrays="elements", literal_keys=False, null_comparisons=True)
 
     @classmethod
     def hostile(cls, seed: int = 0) -> Dialect:
-        """Everything that is not known goes the other way; for testing that a compiler relies on none of it.
+        """The opposite of every default, to test that a compiler does not rely on unknown behaviour.
 
-        ``seed`` picks the order of types, never the documented one, and shuffles ties.
+        ``seed`` picks an order of types other than the documented one, and shuffles ties.
         """
         from random import Random
 

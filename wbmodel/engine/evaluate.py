@@ -1,7 +1,7 @@
-"""A condition tree -> a Python predicate of a record.
+"""Compiles a condition tree into a Python predicate on records.
 
-Public, because a store that cannot say a condition in its own language answers a superset and tests the rest with
-this. Predicates take any record, whatever made it, and any value that a record may hold.
+Public, because a store that cannot express a condition in its own language selects a superset and tests the rest with
+this. Predicates take any record, whatever created it, and any value that a record may hold.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ __all__ = ["Predicate", "predicate"]
 
 Predicate = Callable[[Any], bool]
 Test = Callable[[Any], bool]
-"""A test of one value, :data:`MISSING` among them."""
+"""A test of one value, which may be :data:`MISSING`."""
 
 
 def predicate(condition: Condition, kind: str) -> Predicate | None:
-    """What tells whether a record of ``kind`` (a GraphQL type such as ``Run``) meets ``condition``; None when every
-    record does. Raises :class:`LanguageError` where the tree is too deep for the stack that is left."""
+    """A predicate that tests whether a record of ``kind`` (a GraphQL type such as ``Run``) meets ``condition``; None if
+    every record does. Raises :class:`LanguageError` if the tree is too deep for the remaining stack."""
     if condition == All():
         return None
     try:
         return _made(condition, kind)
     except RecursionError:
-        raise LanguageError("filter nests too deeply for the stack that is left") from None
+        raise LanguageError("filter nests too deeply for the remaining stack") from None
 
 
 def _made(condition: Condition, kind: str) -> Predicate:
@@ -123,7 +123,7 @@ def _is_null(value: Any) -> bool:
 
 
 def _same(a: Any, b: Any) -> bool:
-    """Deep equality that keeps booleans and numbers apart."""
+    """Deep equality that distinguishes booleans from numbers."""
     if type(a) is bool or type(b) is bool:
         return a is b
     if type(a) is dict and type(b) is dict:
@@ -193,14 +193,14 @@ def _bound(compare: Callable[[Any, Any], bool], or_equal: bool) -> Callable[[Any
             return lambda value: type(value) is bool and compare(value, operand)
         if isinstance(operand, str):
             return lambda value: type(value) is str and compare(value, operand)
-        # NaN fails every comparison by itself.
+        # NaN fails every comparison without a special case.
         return lambda value: (type(value) is float or type(value) is int) and compare(value, operand)
 
     return make
 
 
 def _number(value: Any) -> float | int | None:
-    """What a loosely typed server may take for a number."""
+    """The number that a loosely typed server may read ``value`` as, or None."""
     if type(value) is bool:
         return int(value)
     if isinstance(value, (int, float)):

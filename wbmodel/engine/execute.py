@@ -1,4 +1,4 @@
-"""``Engine``: executes requests over a store, and opens the other two doors (columns, bytes) on it."""
+"""``Engine``: executes requests over a store, and implements the other two doors (columns, bytes) on it."""
 
 from __future__ import annotations
 
@@ -39,16 +39,15 @@ if TYPE_CHECKING:
 __all__ = ["Engine"]
 
 _KEPT_TEXTS = 4 * 1024 * 1024
-"""Characters of the documents whose validation is kept: an AST takes some 50 times the memory of its text."""
+"""Size of the cache of validated documents, in characters: an AST takes some 50 times the memory of its text."""
 
 
 class Engine:
-    """W&B's GraphQL over ``store``. ``url_for`` writes the URLs of files (default: names inside this engine).
+    """W&B's GraphQL over ``store``. ``url_for`` creates the URLs of files (default: names inside this engine).
 
-    Documents are executed, never told apart by operation name. Variables that a document does not declare are
-    ignored, as real clients send such (seen). The schema is built at the first request. A query reads one view of the
-    store, a mutation document changes it in one change; an engine may be called from any thread, and what waits for
-    what is the store's affair.
+    Documents are executed; operation names do not matter. Undeclared variables are ignored, because real clients send
+    them (seen). The schema is built at the first request. A query reads one view of the store, a mutation document is
+    one change. An engine may be called from any thread; the store does the locking.
     """
 
     def __init__(
@@ -64,7 +63,7 @@ class Engine:
 
     @property
     def capabilities(self) -> Capabilities:
-        """What this engine promises: all that its dialect leaves, and changes where its store can be changed."""
+        """The capabilities of this engine: those that its dialect allows, and writing if the store can be changed."""
         dialect, writable = self.dialect, is_writable(self.store)
         plain = not dialect.case_blind and dialect.arrays == "opaque"
         return Capabilities(
@@ -73,7 +72,7 @@ class Engine:
             regex=plain,
             exists=True,
             multi_order=dialect.multi_order and dialect.ties == "newest",
-            # Who is promised this leaves the whole order to the backend, the types in it included.
+            # With this promise, a client leaves the whole order to the backend, including the order of types.
             nulls_last=dialect.nulls == "last" and dialect.nan == "token" and dialect.types == TYPES,
             all_projects=True,
             filtered=dialect.filtered,
@@ -89,13 +88,13 @@ class Engine:
         )
 
     def with_urls(self, url_for: Callable[[FileRecord], str]) -> Engine:
-        """An engine over the same store, in the same dialect, with other URLs for files, as a server needs."""
+        """An engine over the same store and dialect with other file URLs, as a server needs."""
         return Engine(self.store, self.dialect, url_for=url_for)
 
     def execute(self, request: Request, *, given_up: Callable[[], bool] | None = None) -> Response:
-        """Answer one request. What is wrong with it is in ``Response.errors``; nothing is raised for it.
+        """Answer one request. Errors in the request are returned in ``Response.errors``, not raised.
 
-        Once ``given_up()`` is true, fields with arguments are errors instead of work: nobody waits for the answer.
+        Once ``given_up()`` returns true, fields with arguments become errors instead of doing work.
         """
         from graphql import GraphQLError, execute
 
@@ -114,7 +113,7 @@ class Engine:
                 ast,
                 context_value=context,
                 variable_values=dict(request.variables),
-                # 0.31.0 sends "" for every document that comes from Python (seen).
+                # 0.31.0 sends "" with every document from Python (seen).
                 operation_name=request.operation_name or None,
                 is_awaitable=_is_awaitable,
                 executor_class=ProjectingExecutor,
@@ -123,7 +122,7 @@ class Engine:
         return Response(data=data, errors=[_formatted(error) for error in getattr(result, "errors", None) or ()])
 
     def read(self, run: str, spec: ReadSpec) -> Iterator[ColumnBatch]:
-        """A run's stream as columns; ``run`` is the node id. Raises :class:`DoesNotExist` for no such run."""
+        """A run's stream as columns; ``run`` is the node id. Raises :class:`DoesNotExist` if there is no such run."""
         with self.store.view() as view:
             record = view.node(run)
         if not isinstance(record, RunRecord):
@@ -132,9 +131,9 @@ class Engine:
         return (_of_run(batch, run) for batch in stream.read(spec))
 
     def append(self, run: str, post: Post) -> Posted:
-        """Write to the run with this node id: rows overwrite what stands at their lines, and cut nothing off. Raises
-        :class:`DoesNotExist` for no such run."""
-        with self._changed("take rows") as writer:
+        """Write to the run with this node id. Rows overwrite the rows at their lines; later rows are kept. Raises
+        :class:`DoesNotExist` if there is no such run."""
+        with self._changed("accept rows") as writer:
             record = writer.node(run)
             if not isinstance(record, RunRecord):
                 raise DoesNotExist(f"run with id {run!r} does not exist, or this account may not see it")
@@ -155,36 +154,36 @@ class Engine:
             return Posted(ends, stopped)
 
     def put(self, ref: BlobRef, data: bytes) -> None:
-        """Store a run file, in place of one of that name. Raises :class:`DoesNotExist` for no such run, and
-        :class:`NotSupported` for artifact files, which come with their version."""
+        """Store a run file, replacing any file of that name. Raises :class:`DoesNotExist` if there is no such run, and
+        :class:`NotSupported` for artifact files, which are added with their version."""
         if ref.kind != "run_file":
-            raise NotSupported("only run files can be stored; artifact files come with their version")
-        with self._changed("take files") as writer:
+            raise NotSupported("only run files can be stored; artifact files are added with their version")
+        with self._changed("accept files") as writer:
             record = writer.node(ref.owner)
             if not isinstance(record, RunRecord):
                 raise DoesNotExist(f"run with id {ref.owner!r} does not exist, or this account may not see it")
             writer.add_file(record, ref.name, data)
 
     def open(self, ref: BlobRef) -> bytes:
-        """The bytes of a run file or artifact file. Raises :class:`DoesNotExist` when this store has not got them."""
+        """The bytes of a run file or artifact file. Raises :class:`DoesNotExist` if this store does not have them."""
         file = self.find(ref)
         data = file.read() if file is not None else None
         if data is None:
-            where = "is not there" if file is None else "has no bytes in this store"
+            where = "does not exist" if file is None else "has no bytes in this store"
             if file is not None and file.ref:
                 where = f"is a reference to {file.ref!r}"
             raise DoesNotExist(f"{ref.kind.replace('_', ' ')} {ref.name!r} of {ref.owner!r} {where}")
         return data
 
     def run_id(self, entity: str, project: str, run: str) -> str | None:
-        """The node id of a run by the names of its path, the newest of them; None when there is none."""
+        """The node id of the newest run with the names of a path, or None."""
         with self.store.view() as view:
             parent = view.project(entity, project)
             found = None if parent is None else view.run(parent, run)
             return None if found is None else found.id
 
     def find(self, ref: BlobRef) -> FileRecord | None:
-        """The record of a run file or artifact file (its manifest too); None when there is none."""
+        """The record of a run file or artifact file (including its manifest), or None."""
         with self.store.view() as view:
             owner = view.node(ref.owner)
             if not isinstance(owner, RunRecord if ref.kind == "run_file" else ArtifactRecord):
@@ -197,7 +196,7 @@ class Engine:
             return found[0] if found else None
 
     def entry(self, artifact: str, digest: str) -> FileRecord | None:
-        """The file of an artifact version (by node id) whose bytes have this digest, base64 of the MD5."""
+        """The file of an artifact version (by node id) with this digest (base64 of the MD5), or None."""
         with self.store.view() as view:
             where = Compare(Path("plain", "digest"), "eq", digest)
             owner = view.node(artifact)
@@ -208,12 +207,12 @@ class Engine:
 
     def _changed(self, what: str) -> AbstractContextManager[Writer]:
         if not is_writable(self.store):
-            raise NotSupported(f"this store is read only and cannot {what}")
+            raise NotSupported(f"this store is read-only and cannot {what}")
         return self.store.change()
 
     @contextmanager
     def _opened(self, request: Request, given_up: Callable[[], bool] | None) -> Iterator[Context]:
-        """What one request works with: a change for a mutation, where the store has it, else a view."""
+        """The context of one request: over a change for a mutation if the store supports it, else over a view."""
         if is_writable(self.store) and request.document.mutates(request.operation_name):
             with self.store.change() as writer:
                 yield Context(writer, self._reader, self._url_for, given_up, writer)
@@ -223,7 +222,7 @@ class Engine:
 
 
 def _of_run(batch: ColumnBatch, run: str) -> ColumnBatch:
-    # A copy, with whatever data it has: a stream may keep its batches, and does not know whose they are.
+    # A shallow copy: a stream may cache its batches, and does not know which run they belong to.
     named = copy(batch)
     named.run = run
     return named
@@ -231,12 +230,12 @@ def _of_run(batch: ColumnBatch, run: str) -> ColumnBatch:
 
 def _row(stream: StreamName, row: Mapping[str, Any] | str) -> Any:
     if stream != "console":
-        return dict(row)  # type: ignore[arg-type]  # only lines of a console are texts
+        return dict(row)  # type: ignore[arg-type]  # only console lines are texts
     return ConsoleLine(line=row) if isinstance(row, str) else ConsoleLine(**row)
 
 
 def _is_awaitable(value: Any) -> TypeGuard[Awaitable[Any]]:
-    # Resolvers here are plain functions; graphql-core need not look at each value.
+    # All resolvers are plain functions, so graphql-core does not need to check each value.
     return False
 
 
@@ -257,7 +256,7 @@ _check_lock = forks.lock()
 
 
 def _checked(document: Document) -> _Checked:
-    """The AST and what is wrong with it; kept for the life of the document, and for the latest texts."""
+    """The AST and its validation errors, cached for the life of the document and for recent texts."""
     known = _by_document.get(id(document))
     if known is not None and known[0]() is document:
         return known[1]
@@ -287,7 +286,7 @@ def _validate(document: Document) -> _Checked:
 
     from wbmodel.engine.schema import executable_schema
 
-    # Real clients declare more than they use, and "String" where the schema may say ID or JSONString.
+    # Real clients declare more than they use, and declare "String" where the schema may say ID or JSONString.
     relaxed = {NoUnusedFragmentsRule, NoUnusedVariablesRule, VariablesInAllowedPositionRule}
     rules = [rule for rule in specified_rules if rule not in relaxed]
     try:

@@ -1,8 +1,9 @@
-"""What filters and orders may name: one table per kind of row, in both spellings (``created_at``, ``createdAt``).
+"""The fields that filters and orders may name: one table per kind of row, in both spellings (``created_at``,
+``createdAt``).
 
-:func:`path_of` reads a name of a document into a :class:`Path`, which any store understands; :func:`getter` makes of a
-path what takes a record and gives the value, or :data:`MISSING` for a key that a JSON object lacks. Columns are never
-missing; they may be None.
+:func:`path_of` parses a name from a document into a :class:`Path`, which any store understands; :func:`getter` turns a
+path into a function that returns a record's value, or :data:`MISSING` for a key that a JSON object lacks. Columns are
+never missing, but may be None.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ __all__ = ["MISSING", "Getter", "LanguageError", "Path", "PathKind", "getter", "
 
 
 class LanguageError(Exception):
-    """A filter or an order is wrong. The message names the part; the engine answers it as a GraphQL error."""
+    """A filter or an order is invalid. The message names the part; the engine returns it as a GraphQL error."""
 
 
 class _Missing:
@@ -36,7 +37,7 @@ class _Missing:
 
 
 MISSING: Any = _Missing()
-"""The value of a key that is not there."""
+"""The value of an absent key."""
 
 Getter = Callable[[Any], Any]
 PathKind = Literal["plain", "time", "json", "list"]
@@ -44,11 +45,11 @@ PathKind = Literal["plain", "time", "json", "list"]
 
 @attrs.frozen(slots=True, cache_hash=True)
 class Path:
-    """One thing that a filter or an order looks at. ``plain``: a column of text, number or bool; ``time``: an aware
-    datetime; ``json``: any JSON value; ``list``: a list of texts with membership meaning.
+    """A value that a filter or an order refers to. ``plain``: a column of text, number or bool; ``time``: an aware
+    datetime; ``json``: any JSON value; ``list``: a list of texts, tested for membership.
 
-    ``name`` is the column in snake_case, ``keys`` the way into a JSON column, decoded. ``keys_info`` with one key is
-    what is known of that key of a run's history.
+    ``name`` is the column in snake_case, ``keys`` is the unescaped path into a JSON column. ``keys_info`` with one key
+    means the facts about that key of a run's history.
     """
 
     kind: PathKind
@@ -124,7 +125,7 @@ _COLLECTION: dict[str, _Entry] = {
     "type": ("plain", attrgetter("type.name")),
     "collection_type": ("plain", lambda record: record.kind.upper()),
 }
-# The rows of a collection are memberships: version and aliases belong to the place, the rest to the artifact.
+# The rows of a collection are memberships: version and aliases belong to the membership, the rest to the artifact.
 _ARTIFACT: dict[str, _Entry] = {
     "state": ("plain", attrgetter("artifact.state")),
     "digest": ("plain", attrgetter("artifact.digest")),
@@ -144,7 +145,7 @@ _ARTIFACT: dict[str, _Entry] = {
 }
 _USERS: dict[str, _Entry] = {**_columns("username", "name", "email", "admin"), **_TIMES}
 
-# Kinds that no document filters or orders; relations and resolvers do.
+# Kinds that documents cannot filter or order; relations and resolvers do.
 _OTHERS: dict[str, dict[str, _Entry]] = {
     "Entity": {**_columns("name", "is_team"), **_TIMES},
     "ArtifactType": {**_columns("name"), **_TIMES},
@@ -172,7 +173,7 @@ _SAME = {
     "entity_name": "entity",
     "user.username": "username",
 }
-"""Names of a column that has another one: stores see only that."""
+"""Alias of a column -> the column's name. Stores see only the latter."""
 
 
 def _camel(name: str) -> str:
@@ -186,13 +187,13 @@ _SPELLINGS = {
 
 
 def known_fields(kind: str) -> list[str]:
-    """The fields of a type that filters and orders may name, in snake_case; JSON fields with ``.<key>``."""
+    """The fields of a type that filters and orders may name, in snake_case; JSON fields end in ``.<key>``."""
     paths = [f"{name}.<key>" if entry[0] == "json" else name for name, entry in _TABLES[kind].items()]
     return [*paths, "keys_info.keys.<key>"] if kind == "Run" else paths
 
 
 def path_of(kind: str, text: str, dialect: Dialect, role: str = "filter") -> Path:
-    """The path that a document names. Raises :class:`LanguageError` for an unknown one, with the known ones."""
+    """Parse a path from a document. Raises :class:`LanguageError` for an unknown one, listing the known ones."""
     spellings, table = _SPELLINGS[kind], _TABLES[kind]
     name = spellings.get(text)
     if name is not None:
@@ -202,21 +203,21 @@ def path_of(kind: str, text: str, dialect: Dialect, role: str = "filter") -> Pat
     if name is not None and table[name][0] == "json" and len(keys) > 1:
         rest = keys[1:]
         if keys[0] == "config" and len(rest) > 1 and rest[1] == "value":
-            # config.k.value is the wire's wrapping of config.k; a nested key "value" is config.k.value.value.
+            # config.k.value is config.k as wrapped on the wire; a nested key "value" is config.k.value.value.
             del rest[1]
         return Path("json", name, tuple(rest))
     if kind == "Run" and keys[:2] in (["keys_info", "keys"], ["keysInfo", "keys"]) and len(keys) > 2:
         return Path("json", "keys_info", (".".join(keys[2:]),))
     raise LanguageError(
-        f"{role} names {text!r}, which is no field of {kind}"
+        f"{role} names {text!r}, which is not a field of {kind}"
         + suggestion(keys[0], {*(p for p in table), *(["keys_info"] if kind == "Run" else [])}, "known fields")
         + (f" (known: {', '.join(known_fields(kind))})" if role == "filter" else "")
     )
 
 
 def getter(kind: str, path: Path, nan_text: bool = False) -> Getter:
-    """What gives the value at a path of a record of ``kind``. With ``nan_text``, a number that is not finite inside a
-    JSON column is its text."""
+    """A function that returns the value at a path of a record of ``kind``. With ``nan_text``, non-finite numbers inside
+    a JSON column become text."""
     if path.name == "keys_info":
         (wanted,) = path.keys
         return lambda run: _key_info(run, wanted)

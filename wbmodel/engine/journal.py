@@ -1,4 +1,4 @@
-"""``Journal``: how each step of a change in memory is undone."""
+"""``Journal``: an undo log for changes in memory."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ __all__ = ["Journal"]
 
 
 class Journal:
-    """Changes tables and records, and inside a :meth:`savepoint` remembers the way back. Outside of one, nothing is
-    remembered: filling a store costs no memory for it."""
+    """Changes tables and records, and inside a :meth:`savepoint` records how to undo each change. Outside of one it
+    records nothing, so filling a store costs no extra memory."""
 
     def __init__(self) -> None:
         self._steps: list[Callable[[], None]] | None = None
@@ -27,7 +27,7 @@ class Journal:
         table[key] = value
 
     def drop(self, table: MutableMapping[Any, Any], key: Any) -> None:
-        """``table.pop(key, None)``. What is put back stands where it was."""
+        """``table.pop(key, None)``. Undo restores the item at its old position."""
         if key not in table:
             return
         if self._steps is not None:
@@ -41,7 +41,7 @@ class Journal:
         del table[key]
 
     def forget(self, table: MutableMapping[Any, Any], key: Any) -> None:
-        """As :meth:`drop`, for a table whose order means nothing: what is put back stands last."""
+        """Like :meth:`drop`, for a table whose order does not matter: undo restores the item at the end."""
         if key in table:
             old = table.pop(key)
             if self._steps is not None:
@@ -55,13 +55,13 @@ class Journal:
         setattr(record, field, value)
 
     def note(self, undo: Callable[[], None]) -> None:
-        """Remember a step of another kind."""
+        """Record how to undo any other change."""
         if self._steps is not None:
             self._steps.append(undo)
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """Undo what was done inside, newest first, when it raises. Inside another one, only that much is undone."""
+        """If the block raises, undo its changes, newest first. A nested block undoes only its own changes."""
         outermost = self._steps is None
         if self._steps is None:
             self._steps = []

@@ -26,7 +26,7 @@ __all__ = ["ArtifactTables", "manifest_digest"]
 
 
 def manifest_digest(files: Mapping[str, FileRecord]) -> str:
-    """Hex MD5 that names a manifest, version 1: the fixed first line, then ``path:digest`` per file in path order
+    """The hex MD5 digest of a manifest, version 1: the fixed first line, then ``path:digest`` per file in path order
     (recomputed from both clients' manifests, seen)."""
     digest = hashlib.md5(b"wandb-artifact-manifest-v1\n", usedforsecurity=False)
     for path in sorted(files):
@@ -35,7 +35,7 @@ def manifest_digest(files: Mapping[str, FileRecord]) -> str:
 
 
 class ArtifactTables(Tables):
-    """Artifacts of all projects, and the files of runs and artifacts. Tables are keyed by node ids."""
+    """The artifacts of all projects, and the files of runs and artifacts. Tables are keyed by node id."""
 
     def __init__(self, clock: Callable[[], datetime] | None = None) -> None:
         super().__init__(clock)
@@ -51,7 +51,7 @@ class ArtifactTables(Tables):
     # -- one thing ---------------------------------------------------------------------------------
 
     def artifact_type(self, project: ProjectRecord, name: str) -> ArtifactTypeRecord | None:
-        """A type of artifact by its name in a project."""
+        """An artifact type by its name in a project."""
         return self._types.get(project.id, {}).get(name)
 
     def collection(self, project: ProjectRecord, name: str) -> CollectionRecord | None:
@@ -59,7 +59,7 @@ class ArtifactTables(Tables):
         return self._collections.get(project.id, {}).get(name)
 
     def membership(self, collection: CollectionRecord, alias: str) -> MembershipRecord | None:
-        """The version that an alias means; ``latest`` is the highest where no version holds that alias."""
+        """The version with an alias; ``latest`` is the highest version if no version has that alias."""
         versions = self._versions.get(collection.id, {})
         if alias[:1] == "v" and alias[1:].isdecimal() and alias.isascii():
             return versions.get(int(alias[1:]))
@@ -69,7 +69,7 @@ class ArtifactTables(Tables):
     # -- lists -------------------------------------------------------------------------------------
 
     def artifact_types(self, project: ProjectRecord) -> Sequence[ArtifactTypeRecord]:
-        """Types of artifacts of a project, in the order they were added, as are all lists here."""
+        """The artifact types of a project. Like all lists here, in the order in which they were added."""
         return list(self._types.get(project.id, {}).values())
 
     def collections(self, project: ProjectRecord) -> Sequence[CollectionRecord]:
@@ -85,24 +85,24 @@ class ArtifactTables(Tables):
         return list(self._files.get(owner.id, {}).values())
 
     def logged(self, run: RunRecord) -> Sequence[ArtifactRecord]:
-        """Artifacts that a run made."""
+        """Artifacts that a run logged."""
         return list(self._logged.get(run.id, {}).values())
 
     def used(self, run: RunRecord) -> Sequence[ArtifactRecord]:
-        """Artifacts that a run took as input."""
+        """Artifacts that a run used as input."""
         return list(self._used.get(run.id, {}).values())
 
     def used_by(self, artifact: ArtifactRecord) -> Sequence[RunRecord]:
-        """Runs that took an artifact as input."""
+        """Runs that used an artifact as input."""
         return list(self._used_by.get(artifact.id, {}).values())
 
     # -- adding ------------------------------------------------------------------------------------
 
     def add_artifact_type(self, project: ProjectRecord, name: str, **fields: Any) -> ArtifactTypeRecord:
-        """Add a type of artifact to a project."""
+        """Add an artifact type to a project."""
         project = self._own(project)
         if name in self._types[project.id]:
-            raise StoreError(f"artifact type {name!r} exists already in project {project.path!r}")
+            raise StoreError(f"artifact type {name!r} already exists in project {project.path!r}")
         key = f"ArtifactType:{self._next_number('type')}"
         record = self._new(ArtifactTypeRecord, key, fields, name=name, project=project)
         self._journal.put(self._types[project.id], name, record)
@@ -117,12 +117,12 @@ class ArtifactTables(Tables):
         kind: Literal["sequence", "portfolio"] = "sequence",
         **fields: Any,
     ) -> CollectionRecord:
-        """Add a collection. A type given by name is made when the project has none of that name."""
+        """Add a collection. A type given by name is created if the project does not have it."""
         project = self._own(project)
         if name in self._collections[project.id]:
-            raise StoreError(f"artifact collection {name!r} exists already in project {project.path!r}")
+            raise StoreError(f"artifact collection {name!r} already exists in project {project.path!r}")
         if kind not in ("sequence", "portfolio"):
-            raise StoreError(f"collection {name!r} is a 'sequence' or a 'portfolio', not {kind!r}")
+            raise StoreError(f"collection {name!r} must be a 'sequence' or a 'portfolio', not {kind!r}")
         of_type = self._own(type) if isinstance(type, ArtifactTypeRecord) else self._types[project.id].get(type)
         if of_type is None:
             of_type = self.add_artifact_type(project, str(type), created_at=fields.get("created_at"))
@@ -146,15 +146,16 @@ class ArtifactTables(Tables):
         """Add a version to a sequence. Aliases move here from other versions; ``latest`` is added only if listed.
 
         ``files`` maps paths to bytes, callables, or mappings of :class:`FileRecord` fields (``ref``, ``size``,
-        ``digest``, ``content``...). ``digest`` defaults to that of the manifest. Raises for a version that exists.
+        ``digest``, ``content``...). ``digest`` defaults to the manifest's digest. Raises :class:`StoreError` if the
+        version already exists.
         """
         collection = self._own(collection)
         if collection.kind != "sequence":
-            raise StoreError(f"versions belong to a sequence, and {collection.path!r} is a portfolio: use link()")
+            raise StoreError(f"{collection.path!r} is a portfolio and cannot own versions; use link()")
         taken = self._versions[collection.id]
         index = max(taken, default=-1) + 1 if version is None else version
         if index in taken:
-            raise StoreError(f"version v{index} exists already in artifact collection {collection.path!r}")
+            raise StoreError(f"version v{index} already exists in artifact collection {collection.path!r}")
         aliases = _checked_aliases(aliases)
         if logged_by is not None:
             logged_by = self._own(logged_by)
@@ -178,24 +179,24 @@ class ArtifactTables(Tables):
     def link(
         self, artifact: ArtifactRecord, portfolio: CollectionRecord, aliases: Sequence[str] = ()
     ) -> MembershipRecord:
-        """Make ``artifact`` the next version of a portfolio, or give its place there more aliases."""
+        """Make ``artifact`` the next version of a portfolio, or add aliases to its existing membership."""
         artifact, portfolio = self._own(artifact), self._own(portfolio)
         if portfolio.kind != "portfolio":
-            raise StoreError(f"{portfolio.path!r} is a sequence; only a portfolio takes links")
+            raise StoreError(f"{portfolio.path!r} is a sequence; only a portfolio can have links")
         for membership in artifact.memberships:
             if membership.collection.id == portfolio.id:
                 return self.set_aliases(membership, [*membership.aliases, *aliases])
         return self._join(artifact, portfolio, max(self._versions[portfolio.id], default=-1) + 1, aliases)
 
     def use(self, run: RunRecord, artifact: ArtifactRecord) -> None:
-        """Note that ``run`` takes ``artifact`` as input. Twice is once."""
+        """Record that ``run`` uses ``artifact`` as input. Idempotent."""
         run, artifact = self._own(run), self._own(artifact)
         self._journal.put(self._used.setdefault(run.id, {}), artifact.id, artifact)
         self._journal.put(self._used_by.setdefault(artifact.id, {}), run.id, run)
         self._changed()
 
     def set_aliases(self, membership: MembershipRecord, aliases: Sequence[str]) -> MembershipRecord:
-        """Give a version exactly these aliases; an alias that another version of the collection had moves here."""
+        """Set the aliases of a version. An alias of another version in the collection moves here."""
         membership = self._own(membership)
         table = self._aliases[membership.collection.id]
         kept = _checked_aliases(aliases)
@@ -307,7 +308,7 @@ class ArtifactTables(Tables):
     def _rename_collection(self, record: CollectionRecord, name: str) -> None:
         table = self._collections[record.project.id]
         if name in table:
-            raise StoreError(f"artifact collection {name!r} exists already in project {record.project.path!r}")
+            raise StoreError(f"artifact collection {name!r} already exists in project {record.project.path!r}")
         self._journal.drop(table, record.name)
         self._journal.put(table, name, record)
 
@@ -315,5 +316,5 @@ class ArtifactTables(Tables):
 def _checked_aliases(aliases: Sequence[str]) -> list[str]:
     for alias in aliases:
         if alias[:1] == "v" and alias[1:].isdecimal():
-            raise StoreError(f"alias {alias!r} looks like a version number, which the server gives")
+            raise StoreError(f"alias {alias!r} looks like a version number, which only the server assigns")
     return list(dict.fromkeys(aliases))

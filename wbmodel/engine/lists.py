@@ -1,5 +1,4 @@
-"""``ListStore``: a world in lists and dictionaries, to be filled once and read. What a store of files derives from, or
-makes.
+"""``ListStore``: a world in lists and dictionaries, filled once and then read. File-based stores subclass or create it.
 
 >>> store = ListStore(viewer="ada")
 >>> project = store.add_project("ada", "vision")
@@ -54,10 +53,10 @@ class _Locked:
 
 
 class ListStore(ArtifactTables):
-    """A :class:`~wbmodel.engine.store.Store` that is read only: what it holds is added by ``add_*``, before it is
-    served. ``viewer`` is a username, added at once; ``clock`` gives the time for dates that are not given.
+    """A read-only :class:`~wbmodel.engine.store.Store`: its content is added with ``add_*`` before it is served.
+    ``viewer`` is a username, which is added at once; ``clock`` supplies dates that are not given.
 
-    A view takes the store's lock and is the store itself, so one request is answered at a time.
+    A view holds the store's lock and is the store itself, so one request is answered at a time.
     """
 
     def __init__(self, *, viewer: str | None = None, clock: Callable[[], datetime] | None = None) -> None:
@@ -84,7 +83,7 @@ class ListStore(ArtifactTables):
 
     @property
     def viewer(self) -> UserRecord | None:
-        """Who asks; its ``entity`` is the default for documents that name none."""
+        """The current user. Its ``entity`` is the default for documents that do not name one."""
         return self._viewer
 
     @viewer.setter
@@ -107,14 +106,14 @@ class ListStore(ArtifactTables):
         return self._projects.get((entity, name))
 
     def run(self, project: ProjectRecord, name: str) -> RunRecord | None:
-        """The newest run of this short id."""
+        """The newest run with this short id."""
         named = self._short_ids.get(project.id, {}).get(name)
         if not named:
             return None
         return named[0] if len(named) == 1 else self.runs_named(project, name)[0]
 
     def runs_named(self, project: ProjectRecord, name: str) -> Sequence[RunRecord]:
-        """All runs of this short id, newest first, then by node id."""
+        """All runs with this short id, newest first, then by node id."""
         named = sorted(self._short_ids.get(project.id, {}).get(name, ()), key=lambda run: run.id)
         return sorted(named, key=lambda run: run.created_at, reverse=True)
 
@@ -122,18 +121,18 @@ class ListStore(ArtifactTables):
         """A sweep by its short id."""
         return self._sweeps.get(project.id, {}).get(name)
 
-    # -- questions ---------------------------------------------------------------------------------
+    # -- selection ---------------------------------------------------------------------------------
 
     def select(self, ask: Select, /) -> Page:
         """A page of rows."""
         return self._selection.select(ask)
 
     def count(self, ask: Select, parents: Sequence[str] | None = None, /) -> Mapping[str | None, int]:
-        """How many rows match, by parent."""
+        """The number of matching rows, by parent."""
         return self._selection.count(ask, parents)
 
     def groups(self, ask: Select, by: tuple[Path, ...], /) -> Sequence[Group]:
-        """How many rows have the same values."""
+        """The number of rows for each combination of values."""
         return self._selection.groups(ask, by)
 
     def keys(self, ask: Select, part: Path, /) -> Mapping[str, KeyFacts]:
@@ -141,7 +140,7 @@ class ListStore(ArtifactTables):
         return self._selection.keys(ask, part)
 
     def _rows(self, relation: str, parent: str | None) -> Sequence[Any]:
-        """A whole list, in the order in which it was added to. Other sources of lists override this."""
+        """A whole list, in the order in which its rows were added. Subclasses with other sources override this."""
         if parent is None:
             return self.users() if relation == "users" else self.entities()
         if relation == "user.teams":
@@ -173,10 +172,10 @@ class ListStore(ArtifactTables):
         }
         return list(tables[relation].get(parent, {}).values())
 
-    # -- lists, for who holds the store itself -----------------------------------------------------
+    # -- lists, for direct users of the store ------------------------------------------------------
 
     def users(self) -> Sequence[UserRecord]:
-        """All users, in the order they were added, as are all lists here."""
+        """All users. Like all lists here, in the order in which they were added."""
         return list(self._users.values())
 
     def entities(self) -> Sequence[EntityRecord]:
@@ -184,7 +183,7 @@ class ListStore(ArtifactTables):
         return list(self._entities.values())
 
     def teams(self, user: UserRecord) -> Sequence[EntityRecord]:
-        """Teams that list ``user`` among their members, and the user's own entity."""
+        """Teams that ``user`` is a member of, and the user's own entity."""
         return [
             entity
             for entity in self._entities.values()
@@ -208,7 +207,7 @@ class ListStore(ArtifactTables):
         return list(self._sweep_runs.get(sweep.id, {}).values())
 
     def views(self, project: ProjectRecord) -> Sequence[ViewRecord]:
-        """Reports of a project, drafts among them."""
+        """Reports of a project, including drafts."""
         return list(self._views.get(project.id, {}).values())
 
     # -- adding ------------------------------------------------------------------------------------
@@ -216,7 +215,7 @@ class ListStore(ArtifactTables):
     def add_user(self, username: str, *, own_entity: bool = True, **fields: Any) -> UserRecord:
         """Add a user and, unless ``own_entity`` is false, the entity of the same name for the user's projects."""
         if username in self._users:
-            raise StoreError(f"user {username!r} exists already")
+            raise StoreError(f"user {username!r} already exists")
         defaults = {"name": username, "entity": username if own_entity else None}
         user = self._new(UserRecord, f"User:{len(self._users) + 1}", {**defaults, **fields}, username=username)
         self._journal.put(self._users, username, user)
@@ -227,19 +226,20 @@ class ListStore(ArtifactTables):
     def add_entity(
         self, name: str, *, is_team: bool = True, members: Sequence[str] = (), **fields: Any
     ) -> EntityRecord:
-        """Add a team (or, with ``is_team=False``, a personal entity). Raises for a member that is no user."""
+        """Add a team (or, with ``is_team=False``, a personal entity). Raises :class:`StoreError` for an unknown
+        member."""
         if name in self._entities:
-            raise StoreError(f"entity {name!r} exists already")
+            raise StoreError(f"entity {name!r} already exists")
         for member in members:
             if member not in self._users:
-                raise StoreError(f"member {member!r} of entity {name!r} is no user{suggestion(member, self._users)}")
+                raise StoreError(f"member {member!r} of entity {name!r} is not a user{suggestion(member, self._users)}")
         fields = {"is_team": is_team, "members": list(members), **fields}
         entity = self._new(EntityRecord, f"Entity:{len(self._entities) + 1}", fields, name=name)
         self._journal.put(self._entities, name, entity)
         return entity
 
     def add_project(self, entity: str | EntityRecord, name: str, **fields: Any) -> ProjectRecord:
-        """Add a project to an entity that exists. ``user`` may be a username."""
+        """Add a project to an existing entity. ``user`` may be a username."""
         entity_name = entity if isinstance(entity, str) else entity.name
         owner = self._entities.get(entity_name)
         if owner is None:
@@ -248,7 +248,7 @@ class ListStore(ArtifactTables):
                 + suggestion(entity_name, self._entities)
             )
         if (owner.name, name) in self._projects:
-            raise StoreError(f"project '{owner.name}/{name}' exists already")
+            raise StoreError(f"project '{owner.name}/{name}' already exists")
         number = self._next_number("project")
         fields = {**fields, "number": number, "user": self._as_user(fields.get("user"), f"project {name!r}")}
         project = self._new(ProjectRecord, f"Project:v1:{name}:{owner.name}", fields, name=name, entity=owner)
@@ -261,14 +261,14 @@ class ListStore(ArtifactTables):
     def add_run(self, project: ProjectRecord, name: str, *, node_id: str | None = None, **fields: Any) -> RunRecord:
         """Add a run; ``name`` is the short id. ``sweep`` may be a sweep id and ``user`` a username.
 
-        Several runs of one short id are possible where each has a ``node_id`` of its own; without one, a short id that
-        is taken is refused. ``history``, ``events`` (rows) and ``console`` (:class:`ConsoleLine`) may be callables that
+        Several runs may share a short id if each has its own ``node_id``; without one, an existing short id raises
+        :class:`StoreError`. ``history``, ``events`` (rows) and ``console`` (:class:`ConsoleLine`) may be callables that
         read them later.
         """
         project = self._own(project)
         named = self._short_ids[project.id].get(name, [])
         if named and node_id is None:
-            raise StoreError(f"run {name!r} exists already in project {project.path!r}")
+            raise StoreError(f"run {name!r} already exists in project {project.path!r}")
         where = f"run {name!r} in project {project.path!r}"
         fields["user"] = self._as_user(fields.get("user"), where)
         fields["sweep"] = sweep = self._as_sweep(project, fields.get("sweep"), where)
@@ -285,7 +285,7 @@ class ListStore(ArtifactTables):
         """Add a sweep; ``name`` is the short id, ``config`` the definition as a dict."""
         project = self._own(project)
         if name in self._sweeps[project.id]:
-            raise StoreError(f"sweep {name!r} exists already in project {project.path!r}")
+            raise StoreError(f"sweep {name!r} already exists in project {project.path!r}")
         fields["user"] = self._as_user(fields.get("user"), f"sweep {name!r} in project {project.path!r}")
         key = f"Sweep:v1:{name}:{project.name}:{project.entity.name}"
         sweep = self._new(SweepRecord, key, fields, name=name, project=project)
@@ -297,7 +297,7 @@ class ListStore(ArtifactTables):
         """Add a report; ``name`` is its key in the project, ``display_name`` the title, ``spec`` the decoded spec."""
         project = self._own(project)
         if name in self._views[project.id]:
-            raise StoreError(f"report {name!r} exists already in project {project.path!r}")
+            raise StoreError(f"report {name!r} already exists in project {project.path!r}")
         fields["user"] = self._as_user(fields.get("user"), f"report {name!r} in project {project.path!r}")
         fields.setdefault("display_name", name)
         view = self._new(ViewRecord, f"View:{self._next_number('view')}", fields, name=name, project=project)
@@ -307,7 +307,7 @@ class ListStore(ArtifactTables):
     def add_file(
         self, run: RunRecord, name: str, content: bytes | Callable[[], bytes] | None = None, **fields: Any
     ) -> FileRecord:
-        """Add a run file, or replace the one of that name. ``size`` and ``digest`` are computed from bytes."""
+        """Add a run file, or replace the one with that name. ``size`` and ``digest`` are computed from bytes."""
         run = self._own(run)
         table = self._files.setdefault(run.id, {})
         file = self._new_file(run, name, {"content": content, **fields})
@@ -326,7 +326,7 @@ class ListStore(ArtifactTables):
             return None if user is None else self._own(user)
         found = self._users.get(user)
         if found is None:
-            raise StoreError(f"{where} names user {user!r}, who does not exist{suggestion(user, self._users)}")
+            raise StoreError(f"{where} names user {user!r}, which does not exist{suggestion(user, self._users)}")
         return found
 
     def _as_sweep(self, project: ProjectRecord, sweep: SweepRecord | str | None, where: str) -> SweepRecord | None:

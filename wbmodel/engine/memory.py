@@ -1,4 +1,4 @@
-"""``MemoryStore``: a world in dictionaries that can be changed. Serves fixtures and tests; nothing is written anywhere.
+"""``MemoryStore``: a writable world in memory. Serves fixtures and tests; nothing is written to disk.
 
 >>> store = MemoryStore()
 >>> user = store.add_user("ada")
@@ -37,40 +37,50 @@ from wbmodel.errors import suggestion
 __all__ = ["MemoryStore"]
 
 _FIXED = {
-    "id", "number", "project", "owner", "sequence", "collection", "artifact", "version_index", "memberships", "size",
-}  # fmt: skip
-"""Fields that say where a record belongs, or follow from others; they do not change."""
+    "id",
+    "number",
+    "project",
+    "owner",
+    "sequence",
+    "collection",
+    "artifact",
+    "version_index",
+    "memberships",
+    "size",
+}
+"""Fields that cannot be changed: they say where a record belongs, or follow from other fields."""
 
 
 class MemoryStore(ListStore):
     """A :class:`~wbmodel.engine.store.WritableStore` in memory.
 
-    Views and changes take the store's lock and are the store itself: records are changed in place, and a change that
-    raises is undone step by step. Nobody else sees the steps between, as nobody else has the lock; who fills or changes
-    the store without :meth:`change` does so alone.
+    Views and changes hold the store's lock and are the store itself: records are changed in place, and a change that
+    raises is undone step by step. The lock hides intermediate steps from other threads; code that fills or changes the
+    store without :meth:`change` must be the store's only user.
     """
 
     @contextmanager
     def change(self) -> Iterator[Writer]:
-        """The store, locked; what was changed inside is undone when it raises."""
+        """The store, locked. If the block raises, its changes are undone."""
         with self._lock, self.savepoint():
             yield self
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """Undo what was changed inside when it raises."""
+        """Undo the block's changes if it raises."""
         before = self._token
         try:
             with self._journal.savepoint():
                 yield
         except BaseException:
             if self._token != before:
-                self._changed()  # not the token from before: lists may have been kept under those in between
+                self._changed()  # not the old token: lists may have been cached under the tokens in between
             raise
 
     def update(self, record: str, /, **changes: Any) -> Record:
-        """Change fields of the record with this node id, and give it as it is now. ``updated_at`` becomes now unless
-        it is among the changes. Raises :class:`StoreError` for an unknown record or field, and a taken name."""
+        """Change fields of the record with this node id and return the current record. ``updated_at`` becomes now,
+        unless it is one of the changes. Raises :class:`StoreError` for an unknown record or field, or a name that is
+        taken."""
         found = self._found(record)
         known = {a.alias for a in attrs.fields(type(found)) if a.init} - _FIXED
         for field in changes:
@@ -94,7 +104,7 @@ class MemoryStore(ListStore):
         return found
 
     def delete(self, record: str, /) -> None:
-        """Remove the record with this node id and what hangs off it. A deleted sweep leaves its runs, without it."""
+        """Remove the record with this node id and everything below it. The runs of a deleted sweep stay, without it."""
         found = self._found(record)
         if isinstance(found, ProjectRecord):
             self._delete_project(found)
@@ -157,13 +167,13 @@ class MemoryStore(ListStore):
     def _rename(self, record: Record, name: str) -> None:
         if isinstance(record, ProjectRecord):
             if (record.entity.name, name) in self._projects:
-                raise StoreError(f"project '{record.entity.name}/{name}' exists already")
+                raise StoreError(f"project '{record.entity.name}/{name}' already exists")
             self._journal.drop(self._projects, (record.entity.name, record.name))
             self._journal.put(self._projects, (record.entity.name, name), record)
         elif isinstance(record, ViewRecord):
             table = self._views[record.project.id]
             if name in table:
-                raise StoreError(f"report {name!r} exists already in project {record.project.path!r}")
+                raise StoreError(f"report {name!r} already exists in project {record.project.path!r}")
             self._journal.drop(table, record.name)
             self._journal.put(table, name, record)
         elif isinstance(record, CollectionRecord):

@@ -1,6 +1,6 @@
-"""Mutations of projects, runs, sweeps and reports. In an input, null means "leave as it is" (seen in both clients).
+"""Mutations of projects, runs, sweeps and reports. In an input, null means "leave unchanged" (seen in both clients).
 
-What a mutation gives is the record that the store returned for its change: one read before is stale.
+A mutation returns the record that the store returned for the change: a record read earlier is stale.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ _DEFAULT_PROJECT = "uncategorized"
 
 
 def mutation(function: Callable[[Context, Input], dict[str, Any]]) -> Callable[[Context, Input], dict[str, Any]]:
-    """Enter a function as the resolver of the mutation that has its name in camelCase."""
+    """Register a function as the resolver of the mutation with its name in camelCase."""
     head, *tail = function.__name__.split("_")
     name = head + "".join(part.capitalize() for part in tail)
 
     def resolve(_: Any, context: Context, args: dict[str, Any]) -> dict[str, Any]:
         given = args["input"]
-        # The mutations of a document are one change, and each that fails is undone alone.
+        # All mutations of a document are one change, but a failed one is undone by itself.
         with context.writer.savepoint():
             payload = {"clientMutationId": given.get("clientMutationId"), **function(context, given)}
         context.counts.forget()
@@ -60,7 +60,7 @@ def mutation(function: Callable[[Context, Input], dict[str, Any]]) -> Callable[[
 
 
 def found(context: Context, node_id: str, kind: type[R], what: str) -> R:
-    """The record with a node id, or :class:`NotFound` that says what was looked for."""
+    """The record with a node id. Raises :class:`NotFound`, which names what was looked for."""
     record = context.store.node(node_id)
     if not isinstance(record, kind):
         other = type(record).__name__.removesuffix("Record").lower()
@@ -70,7 +70,7 @@ def found(context: Context, node_id: str, kind: type[R], what: str) -> R:
 
 
 def owner_of(context: Context, name: str | None) -> EntityRecord:
-    """The entity that an input names, or the viewer's default one."""
+    """The entity that an input names, or the viewer's default entity."""
     entity = context.entity(name)
     if entity is None:
         hint = suggestion(name or "", context.names("entities"), "known entities")
@@ -112,7 +112,7 @@ def _parsed(given: Input, name: str, parse: Callable[[str], Any]) -> Any:
 
 @mutation
 def upsert_model(context: Context, given: Input) -> dict[str, Any]:
-    """Make or change a project; an ``id`` with another ``name`` renames it."""
+    """Create or change a project; an ``id`` with another ``name`` renames it."""
     changes = _given(
         given,
         description="description",
@@ -130,7 +130,7 @@ def upsert_model(context: Context, given: Input) -> dict[str, Any]:
             changes["name"] = name
     else:
         if not name:
-            raise LanguageError("upsertModel needs the name of the project, or its id")
+            raise LanguageError("upsertModel needs the name or the id of the project")
         project = context.store.project(owner_of(context, given.get("entityName")).name, name)
     if project is None:
         owner = owner_of(context, given.get("entityName"))
@@ -142,14 +142,14 @@ def upsert_model(context: Context, given: Input) -> dict[str, Any]:
 
 @mutation
 def delete_model(context: Context, given: Input) -> dict[str, Any]:
-    """Delete a project with all that is in it."""
+    """Delete a project with everything in it."""
     context.writer.delete(found(context, given["id"], ProjectRecord, "project").id)
     return {"success": True}
 
 
 @mutation
 def rename_project(context: Context, given: Input) -> dict[str, Any]:
-    """Give a project another name; its id stays."""
+    """Rename a project; its id stays the same."""
     project = project_of(context, given.get("entityName"), given["oldProjectName"])
     if not given["newProjectName"]:
         raise LanguageError("newProjectName must not be empty")
@@ -162,7 +162,7 @@ def rename_project(context: Context, given: Input) -> dict[str, Any]:
 
 @mutation
 def upsert_bucket(context: Context, given: Input) -> dict[str, Any]:
-    """Make or change a run. A project that does not exist is made, as ``wandb.init`` relies on."""
+    """Create or change a run. A missing project is created, because ``wandb.init`` relies on that."""
     changes = _given(
         given,
         display_name="displayName",
@@ -236,7 +236,7 @@ def delete_run(context: Context, given: Input) -> dict[str, Any]:
 
 @mutation
 def update_run_state(context: Context, given: Input) -> dict[str, Any]:
-    """Write a run's state as it is given."""
+    """Set a run's state to the given text."""
     context.writer.update(found(context, given["id"], RunRecord, "run").id, state=given["state"])
     return {"success": True}
 
@@ -252,7 +252,7 @@ def stop_run(context: Context, given: Input) -> dict[str, Any]:
 
 
 def _sweep_config(text: str) -> dict[str, Any]:
-    # The definition is YAML; what wbmodel sends is JSON, which needs no YAML library.
+    # The definition is YAML; wbmodel itself sends JSON, which does not need a YAML library.
     try:
         config = loads(text)
     except ValueError:
@@ -261,15 +261,15 @@ def _sweep_config(text: str) -> dict[str, Any]:
         try:
             config = yaml.safe_load(text)
         except yaml.YAMLError as error:
-            raise ValueError(f"it is no YAML: {error}") from None
+            raise ValueError(f"it is not valid YAML: {error}") from None
     if not isinstance(config, dict):
-        raise ValueError("a sweep definition is a mapping")
+        raise ValueError("a sweep definition must be a mapping")
     return config
 
 
 @mutation
 def upsert_sweep(context: Context, given: Input) -> dict[str, Any]:
-    """Make a sweep, or with ``id`` change one."""
+    """Create a sweep, or change the one with the given ``id``."""
     changes = _given(
         given,
         display_name="displayName",
@@ -301,7 +301,7 @@ def delete_sweep(context: Context, given: Input) -> dict[str, Any]:
 
 @mutation
 def upsert_view(context: Context, given: Input) -> dict[str, Any]:
-    """Make a report, or with ``id`` change one."""
+    """Create a report, or change the one with the given ``id``."""
     changes = _given(given, display_name="displayName", description="description", type="type")
     if given.get("spec") is not None:
         changes["spec"] = _parsed(given, "spec", loads)
@@ -323,6 +323,6 @@ def _is_view(context: Context, project: ProjectRecord, name: str) -> bool:
 
 @mutation
 def delete_view(context: Context, given: Input) -> dict[str, Any]:
-    """Delete a report; drafts are reports of their own here, so there are none left."""
+    """Delete a report. Drafts are separate reports here, so none are pending."""
     context.writer.delete(found(context, given["id"], ViewRecord, "report").id)
     return {"success": True, "pendingDrafts": False}

@@ -1,4 +1,4 @@
-"""Mutations of artifacts that exist: description, metadata, tags, aliases, use, deletion."""
+"""Mutations of existing artifacts: description, metadata, tags, aliases, use, deletion."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def _artifact(context: Context, given: Input) -> ArtifactRecord:
 
 
 def _named(artifact: ArtifactRecord, wanted: list[Input]) -> list[tuple[MembershipRecord, list[str]]]:
-    """The aliases that an input names, with the place of the artifact that they belong to."""
+    """The aliases that an input names, grouped by the artifact's membership in their collection."""
     places = {m.collection.name: m for m in reversed(artifact.memberships)}
     named: dict[str, list[str]] = {}
     for item in wanted:
@@ -52,14 +52,14 @@ def update_artifact(context: Context, given: Input) -> dict[str, Any]:
         changes["tags"] = list(dict.fromkeys([*(tag for tag in artifact.tags if tag not in gone), *added]))
     if given.get("aliases") is not None:
         for membership, aliases in _named(artifact, given["aliases"]) or [(artifact.memberships[0], [])]:
-            # 0.10.28 lists version aliases with the others; the server gives those by itself.
+            # 0.10.28 lists version aliases with the others; the server assigns those itself.
             context.writer.set_aliases(membership, [a for a in aliases if a != f"v{membership.version_index}"])
     return {"artifact": context.writer.update(artifact.id, **changes)}
 
 
 @mutation
 def add_aliases(context: Context, given: Input) -> dict[str, Any]:
-    """Give a version more aliases; each moves here from the version that had it."""
+    """Add aliases to a version; each moves here from the version that had it."""
     artifact = _artifact(context, given)
     for membership, aliases in _named(artifact, given["aliases"]):
         context.writer.set_aliases(membership, [*membership.aliases, *aliases])
@@ -68,7 +68,7 @@ def add_aliases(context: Context, given: Input) -> dict[str, Any]:
 
 @mutation
 def delete_aliases(context: Context, given: Input) -> dict[str, Any]:
-    """Take aliases from a version."""
+    """Remove aliases from a version."""
     artifact = _artifact(context, given)
     for membership, aliases in _named(artifact, given["aliases"]):
         context.writer.set_aliases(membership, [a for a in membership.aliases if a not in aliases])
@@ -77,12 +77,12 @@ def delete_aliases(context: Context, given: Input) -> dict[str, Any]:
 
 @mutation
 def delete_artifact(context: Context, given: Input) -> dict[str, Any]:
-    """Delete a version. One that has aliases goes only with ``deleteAliases``."""
+    """Delete a version. A version with aliases requires ``deleteAliases``."""
     artifact = _artifact(context, given)
     aliases = [alias for m in artifact.memberships for alias in m.aliases]
     if aliases and not given.get("deleteAliases"):
         raise LanguageError(
-            f"artifact {artifact.path!r} has aliases {', '.join(aliases)}; delete them, or give deleteAliases: true"
+            f"artifact {artifact.path!r} has aliases {', '.join(aliases)}; delete them, or pass deleteAliases: true"
         )
     context.writer.delete(artifact.id)
     return {"artifact": artifact}
@@ -90,7 +90,7 @@ def delete_artifact(context: Context, given: Input) -> dict[str, Any]:
 
 @mutation
 def use_artifact(context: Context, given: Input) -> dict[str, Any]:
-    """Note that a run takes an artifact as input."""
+    """Record that a run uses an artifact as input."""
     artifact = _artifact(context, given)
     project = project_of(context, given.get("entityName"), given.get("projectName"))
     run = context.store.run(project, given["runName"])

@@ -1,9 +1,9 @@
-"""Orders of Python objects: terms -> rows in one total order, and keys to find a place in it again.
+"""Orders of Python objects: sorts rows into a total order, and describes positions in it for cursors.
 
 Ascending: numbers, then text (by code point), then booleans, then lists, then objects (both by JSON text), or the types
-as the collation orders them; descending: the exact reverse. Null, absent and NaN come last in both directions (or
-first, if the collation says so). Rows that tie in every key stand newest first, then by name, then by node id, which no
-two rows share; that is also the order when none is asked.
+in the order of the collation; descending: the exact reverse. Null, absent and NaN come last in both directions (or
+first, if the collation says so). Rows that tie in every key are ordered newest first, then by name, then by the unique
+node id; that is also the default order.
 """
 
 from __future__ import annotations
@@ -27,9 +27,13 @@ __all__ = ["Order", "compile_order", "fits", "ranker"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 _HELD: dict[ValueType, tuple[type, ...]] = {
-    "number": (int, float), "text": (str,), "bool": (bool,), "list": (str,), "object": (str,),
-}  # fmt: skip
-"""What a rank holds of a value of each type."""
+    "number": (int, float),
+    "text": (str,),
+    "bool": (bool,),
+    "list": (str,),
+    "object": (str,),
+}
+"""The Python types of the second part of a rank, for each type of value."""
 
 _NAMES: Mapping[str, Getter] = {
     "User": attrgetter("username"),
@@ -38,12 +42,12 @@ _NAMES: Mapping[str, Getter] = {
     "Membership": attrgetter("collection.path"),
     "Alias": attrgetter("alias"),
 }
-"""What a row is called, a text, where that is not its ``name``."""
+"""How to get the name (text) of a row, if it is not its ``name``."""
 
 
 def ranker(types: Sequence[ValueType]) -> Callable[[Any], Rank | None]:
-    """What gives the place of a value among all values, ascending, where the types stand in this order; None for null,
-    absent and NaN."""
+    """A function that ranks values in ascending order, with the types in the given order; None for null, absent and
+    NaN."""
     number, text, flag, array, mapping = (types.index(name) for name in TYPES)
 
     def rank(value: Any) -> Rank | None:
@@ -64,15 +68,15 @@ def ranker(types: Sequence[ValueType]) -> Callable[[Any], Rank | None]:
 
 
 def _microseconds(moment: datetime) -> int:
-    """Microseconds since 1970, exact."""
+    """Exact microseconds since 1970."""
     span = moment - _EPOCH
     return (span.days * 86_400 + span.seconds) * 1_000_000 + span.microseconds
 
 
 @attrs.frozen(slots=True)
 class Order:
-    """A compiled order. :meth:`sort` brings rows into it; :meth:`place` describes a row, so that :meth:`is_after`
-    can later tell what comes after it, without the row."""
+    """A compiled order. :meth:`sort` sorts rows; :meth:`place` describes the position of a row, so that
+    :meth:`is_after` can later tell which rows come after it, without the row itself."""
 
     keys: tuple[tuple[Getter, bool], ...]
     nulls_first: bool
@@ -82,7 +86,7 @@ class Order:
     rank: Callable[[Any], Rank | None]
 
     def sort(self, rows: Sequence[Any]) -> list[Any]:
-        """The rows in order. Rows that tie in all keys must be in tie order already, see :meth:`settle`."""
+        """The rows in order. ``rows`` must already be in tie order; see :meth:`settle`."""
         result, rank = list(rows), self.rank
         for get, descending in reversed(self.keys):
             there: list[tuple[Rank, Any]] = []
@@ -102,7 +106,7 @@ class Order:
         """The rows in tie order."""
         if self.shuffle is not None:
             return sorted(rows, key=self.tie)
-        # Plain sorts by one text each are quicker than one by tuples, and two rows of one name are rare.
+        # Sorting by one text at a time is faster than sorting by tuples, and rows rarely share a name.
         name = self.name
         settled = list(rows)
         if len(set(map(name, settled))) < len(settled):
@@ -112,18 +116,18 @@ class Order:
         return settled
 
     def tie(self, row: Any) -> tuple[int, str, str]:
-        """What orders rows that tie in every key, ascending."""
+        """The ascending sort key of rows that tie in every order key."""
         name = self.name(row)
         if self.shuffle is not None:
             return (crc32(f"{self.shuffle}:{name}".encode("utf-8", "surrogatepass")), name, row.id)
         return (-_microseconds(self.date(row)), name, row.id)
 
     def place(self, row: Any) -> Place:
-        """Where a row stands."""
+        """The position of a row."""
         return (*(self.rank(get(row)) for get, _ in self.keys), self.tie(row))
 
     def is_after(self, row: Any, place: Place) -> bool:
-        """Whether ``row`` comes after the place that another row had."""
+        """Whether ``row`` comes after a position."""
         for (get, descending), before in zip(self.keys, place, strict=False):
             mine = self.rank(get(row))
             if mine is None or before is None:
@@ -152,7 +156,7 @@ def compile_order(terms: Sequence[Term], kind: str, collation: Collation) -> Ord
 
 
 def fits(place: Any, terms: Sequence[Term], collation: Collation) -> bool:
-    """Whether decoded JSON could be a place of an order, with lists for tuples."""
+    """Whether decoded JSON could be a position in an order, with lists instead of tuples."""
     return (
         isinstance(place, list)
         and len(place) == len(terms) + 1

@@ -1,7 +1,7 @@
-"""Connections: the arguments of a document -> a :class:`Select`, and its page as edges with cursors.
+"""Connections: turns the arguments of a document into a :class:`Select`, and its page into edges with cursors.
 
-A cursor says where its row stood (the ranks of its order keys and its tie key), so a page goes on at the right place
-while rows are added, changed or deleted.
+A cursor holds the position of its row (the ranks of its order keys and its tie key), so the next page continues at the
+right position while rows are added, changed or deleted.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from wbmodel.weighted_cache import WeightedCache
 __all__ = ["DEFAULT_FIRST", "LINES", "Connection", "Edge", "Line", "LinePage", "Reader", "stamp_of"]
 
 DEFAULT_FIRST = 50
-"""Rows of a page when the document does not say."""
+"""Default number of rows in a page."""
 
 _KEPT_FILTERS = 1024 * 1024
-"""Characters of the filter texts whose condition is kept: the pages of a listing read theirs once."""
+"""Size of the cache of parsed filters, in characters: a listing's filter is parsed once, not for every page."""
 
 
 LINES = 0
-"""What cursors of numbered lines call their order."""
+"""The order stamp in cursors of numbered lines."""
 
 
 class Edge:
@@ -48,7 +48,7 @@ class Edge:
 
     @property
     def cursor(self) -> str:
-        """Where to go on after this row."""
+        """The cursor after this row."""
         return self.connection.cursor(self._at)
 
 
@@ -58,7 +58,7 @@ class Connection:
 
     page: Page
     stamp: int
-    """What the order is called in cursors: they go with the order that gave them."""
+    """The order stamp in cursors: a cursor is valid only with the order that it was created for."""
 
     @property
     def rows(self) -> Sequence[Any]:
@@ -77,11 +77,11 @@ class Connection:
 
     @property
     def total(self) -> int:
-        """How many rows match in all."""
+        """The total number of matching rows."""
         return self.page.total
 
     def cursor(self, at: int) -> str:
-        """The opaque cursor of a row, by its place on the page."""
+        """The opaque cursor of a row, by its index on the page."""
         text = dumps([self.stamp, *self.page.places[at]])
         return base64.urlsafe_b64encode(text.encode("utf-8", "surrogatepass")).decode()
 
@@ -111,12 +111,12 @@ class LinePage:
 
     @property
     def places(self) -> Sequence[Place]:
-        """The place of each line: its number."""
+        """The position of each line: its number."""
         return [((line.number, "", ""),) for line in self.rows]
 
 
 class Reader:
-    """Reads the arguments of connections under a dialect."""
+    """Parses the arguments of connections under a dialect."""
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
@@ -136,9 +136,8 @@ class Reader:
         where: Condition = All(),  # noqa: B008  frozen
         order: tuple[Term, ...] = (),
     ) -> Select:
-        """The question of a connection with the arguments ``filters``, ``order``, ``first`` and ``after``, as far as it
-        takes them. ``where`` narrows it further; ``order`` holds where the document asks for none. Raises
-        :class:`LanguageError`."""
+        """Build the select for a connection from its arguments ``filters``, ``order``, ``first`` and ``after``, if it
+        takes them. ``where`` narrows it further; ``order`` is the default order. Raises :class:`LanguageError`."""
         kind = RELATIONS[relation].kind
         terms = self._terms(kind, args.get("order")) or order
         where = all_of([where, self.where(kind, args.get("filters"))])
@@ -149,7 +148,7 @@ class Reader:
         return attrs.evolve(ask, after=_decoded(after, ask.terms, ask.collation, stamp_of(ask)))
 
     def window(self, args: Mapping[str, Any]) -> tuple[int, int]:
-        """The first line that a connection of numbered lines asks for, and how many at most."""
+        """The first line that a connection of numbered lines requests, and the maximum number of lines."""
         first, after = self._first(args), args.get("after")
         return (_decoded(after, (), self.collation, LINES)[-1][0] + 1 if after else 0), first
 
@@ -173,7 +172,7 @@ class Reader:
         first = args.get("first")
         first = DEFAULT_FIRST if first is None else first
         if first < 0:
-            raise LanguageError(f"first must not be negative, and it is {first}")
+            raise LanguageError(f"first must not be negative, but it is {first}")
         return int(min(first, self.dialect.max_page))
 
     def _terms(self, kind: str, text: str | None) -> tuple[Term, ...]:
@@ -188,11 +187,11 @@ class Reader:
 
     def _honours(self, kind: str, what: str) -> None:
         if kind not in self.dialect.filtered:
-            raise LanguageError(f"this server takes no {what} on a connection of {kind}")
+            raise LanguageError(f"this server does not take {what} on a connection of {kind}")
 
 
 def stamp_of(ask: Select) -> int:
-    """What cursors call the order of ``ask``."""
+    """The stamp of the order of ``ask`` in cursors."""
     return crc32(repr(ask.terms).encode("utf-8", "surrogatepass"))
 
 
@@ -203,7 +202,7 @@ def _decoded(after: str, terms: tuple[Term, ...], collation: Collation, stamp: i
     except (ValueError, binascii.Error, RecursionError):
         cursor = None
     if not isinstance(cursor, list) or not cursor or not fits(cursor[1:], terms, collation):
-        raise LanguageError(f"after is no cursor of this connection: {after[:80]!r}")
+        raise LanguageError(f"after is not a cursor of this connection: {after[:80]!r}")
     if cursor[0] != stamp:
-        raise LanguageError("after is a cursor of another order; cursors go with the order that gave them")
+        raise LanguageError("after is a cursor of another order; a cursor is valid only with its own order")
     return tuple(None if part is None else tuple(part) for part in cursor[1:])

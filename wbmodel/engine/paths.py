@@ -1,6 +1,6 @@
-r"""Filter and order paths as text: splitting at dots and commas, with ``\.``, ``\,`` and ``\\`` as literals.
+r"""Splits filter and order paths at dots and commas, with ``\.``, ``\,`` and ``\\`` as escapes.
 
-The backslash forms are wbmodel's own; W&B's documents never hold a backslash in a path.
+The escapes are wbmodel's own; paths in W&B's documents never contain a backslash.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ __all__ = ["split_order", "split_path"]
 
 
 def split_path(path: str, literal_keys: bool) -> list[str]:
-    r"""The keys of a dotted path. With ``literal_keys``, ``\.``, ``\,`` and ``\\`` stand for the character itself;
-    a backslash before anything else is a plain backslash."""
+    r"""The keys of a dotted path. With ``literal_keys``, ``\.``, ``\,`` and ``\\`` mean the character itself; a
+    backslash before any other character is literal."""
     if not literal_keys or "\\" not in path:
         return path.split(".")
     keys: list[str] = []
@@ -30,7 +30,7 @@ def split_path(path: str, literal_keys: bool) -> list[str]:
 
 
 def split_order(order: str) -> list[tuple[str, bool]]:
-    r"""``"-a,+b\,c"`` as ``[("a", True), ("b\,c", False)]``: paths (still escaped) and whether they descend."""
+    r"""Split ``"-a,+b\,c"`` into ``[("a", True), ("b\,c", False)]``: still escaped paths, and whether they descend."""
     parts: list[str] = []
     start = at = 0
     while at < len(order):

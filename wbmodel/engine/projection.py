@@ -1,9 +1,9 @@
-"""A short cut through graphql-core for lists of plain rows.
+"""A shortcut through graphql-core for lists of plain rows.
 
-graphql-core spends several microseconds on each field of each row. When everything that is selected of a list's rows
-comes from getters without arguments (``plain.py``), one function is made for that selection and called per row. It
-skips the executor's work and does no other: whatever it does not know (arguments, abstract types, a null where none
-may be, an error) sends the whole list back to the executor. A property test holds the two equal.
+graphql-core spends several microseconds on each field of each row. If a selection uses only getters without arguments
+(``getters.py``), it is compiled into one function, which is called per row. The function only skips the executor's
+work; in any case that it does not handle (arguments, abstract types, a null in a non-null field, an error), the
+executor processes the whole list. A property test checks that both give the same results.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from graphql import (
 )
 from graphql.execution.executor import Executor
 
-from wbmodel.engine.plain import LOADED, PLAIN
+from wbmodel.engine.getters import FROM_RECORD, FROM_STORE
 from wbmodel.engine.scalars import OUTPUT
 
 __all__ = ["ProjectingExecutor"]
@@ -30,11 +30,11 @@ Project = Callable[[Any], Any]
 
 
 class _NotPlain(Exception):
-    """This list is the executor's."""
+    """The executor must process this list."""
 
 
 class ProjectingExecutor(Executor[Any]):
-    """graphql-core's executor, with the short cut for lists of objects."""
+    """graphql-core's executor, with a shortcut for lists of objects."""
 
     def complete_list_value(
         self,
@@ -45,7 +45,7 @@ class ProjectingExecutor(Executor[Any]):
         result: Any,
         position_context: Any,
     ) -> Any:
-        """The completed list, by the short cut where the selection allows it."""
+        """Complete the list, with the shortcut if the selection allows it."""
         item = return_type.of_type
         if type(result) in (list, tuple) and result and _named(item).__class__ is GraphQLObjectType:
             project = self._projection(item, field_details_list)
@@ -64,12 +64,12 @@ class ProjectingExecutor(Executor[Any]):
                 made: Project | None = self._value(item, field_details_list)
             except _NotPlain:
                 made = None
-            # The list is kept beside its function, so that its id stays its own.
+            # The list is stored with its function to keep its id from being reused.
             found = cache[id(field_details_list)] = (field_details_list, made)
         return found[1]
 
     def _value(self, kind: GraphQLOutputType, field_details_list: Any) -> Project:
-        """A function from what a getter gives to the completed value of type ``kind``."""
+        """A function that completes a getter's result to a value of type ``kind``."""
         if isinstance(kind, GraphQLNonNull):
             return _required(self._value(kind.of_type, field_details_list))
         if isinstance(kind, GraphQLList):
@@ -87,7 +87,7 @@ class ProjectingExecutor(Executor[Any]):
         raise _NotPlain
 
     def _object(self, kind: GraphQLObjectType, field_details_list: Any) -> Project:
-        plain, loaded = PLAIN.get(kind.name, {}), LOADED.get(kind.name, {})
+        plain, loaded = FROM_RECORD.get(kind.name, {}), FROM_STORE.get(kind.name, {})
         context = self.context_value
         parts: list[tuple[str, Callable[[Any], Any], Project]] = []
         for key, details in self.collect_subfields(kind, field_details_list).grouped_field_set.items():
@@ -100,7 +100,7 @@ class ProjectingExecutor(Executor[Any]):
                 raise _NotPlain
             getter = plain[name] if name in plain else _bound(loaded[name], context)
             parts.append((key, getter, self._value(kind.fields[name].type, details)))
-        # Values that need no work of their own are told apart once, not per row.
+        # Decided once per selection, not per row: values that need no completion.
         steps = [(key, getter, None if make is _as_it_is else make) for key, getter, make in parts]
 
         def project(row: Any) -> Any:

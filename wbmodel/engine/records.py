@@ -1,10 +1,10 @@
-"""What a store holds: one slotted record per thing, in plain Python values.
+"""The records in a store: one slotted record per object, in plain Python values.
 
-A record knows its parents (a run its project, a project its entity); everything that points the other way, and
-every list, is asked of the store. Records are compared by their id, as two views give two records of one thing. They
-are changed through the store (``update``), which gives the record as it is then; one from before is stale.
+A record knows its parents (a run its project, a project its entity); children and lists come from the store. Compare
+records by id, because two views may return two records of the same object. Records are changed through the store
+(``update``), which returns the current record; older ones are stale.
 
-Node ids (``id``) are opaque, unique in a store and stay for the life of the object, also when it is renamed.
+Node ids (``id``) are opaque, unique in a store, and stay the same for the life of the object, even if it is renamed.
 Datetimes are aware. ``config`` and ``summary`` hold unwrapped values.
 """
 
@@ -42,13 +42,13 @@ __all__ = [
 ]
 
 
-# Shared, as most runs of a big world lack some: a stream does not change, writing to one gives another.
+# Shared, because most runs of a big world lack some of them. Streams are immutable: writing returns a new one.
 _NO_ROWS, _NO_EVENTS, _NO_LINES = RowStream(), RowStream(steps=False), ConsoleStream()
 
 
 @attrs.define(slots=True, eq=False, kw_only=True)
 class Record:
-    """The part that all records share."""
+    """Base class of all records."""
 
     id: str
     created_at: datetime
@@ -56,7 +56,7 @@ class Record:
     _loader: PageLoader | None = attrs.field(default=None, init=False)
 
     def defer(self, loader: PageLoader, parts: Iterable[str]) -> None:
-        """Come without these attributes: ``loader`` gives them to all rows of the page when one is asked for any."""
+        """Remove the attributes ``parts``. ``loader`` sets them on all rows of the page when one is first read."""
         self._loader = loader
         deferring: Any = _deferring
         self.__class__ = deferring(type(self))
@@ -64,7 +64,7 @@ class Record:
             delattr(self, name)
 
     def forget_texts(self) -> None:
-        """Drop texts cached for the wire. The store calls it after a change."""
+        """Drop cached wire texts. The store calls this after a change."""
 
     def __repr__(self) -> str:
         name = getattr(self, "path", None) or getattr(self, "name", None)
@@ -73,11 +73,11 @@ class Record:
 
 @cache
 def _deferring(cls: Any) -> Any:
-    """The class of records that come without a part. One of their own, as a class with ``__getattr__`` is slower to
-    read (a page of 1,000 whole runs by a quarter)."""
+    """The class of records with deferred attributes. It is separate because ``__getattr__`` makes reading slower (a
+    page of 1,000 complete runs by a quarter)."""
 
     def load(self: Any, name: str) -> Any:
-        # Only for a slot that is not filled: attributes that are there never come here.
+        # Called only for unset slots.
         loader = None if name.startswith("_") else self._loader
         if loader is None or not loader.load(name):
             raise AttributeError(f"{cls.__name__!r} object has no attribute {name!r}")
@@ -89,10 +89,10 @@ def _deferring(cls: Any) -> Any:
 
 
 class PageLoader:
-    """What the rows of one page share: gives all of them a part that they came without, in one go.
+    """Loads a deferred attribute for all rows of a page at once.
 
-    ``parts`` maps attributes (``config``, ``summary``, ``user``) to functions of all rows, which give a value for each,
-    in order. Making the loader takes these attributes from the rows.
+    ``parts`` maps attributes (``config``, ``summary``, ``user``) to functions that take all rows and return a value for
+    each, in order. Creating the loader removes these attributes from the rows.
     """
 
     def __init__(self, rows: Sequence[Record], parts: Mapping[str, Callable[[Sequence[Any]], Iterable[Any]]]) -> None:
@@ -102,7 +102,7 @@ class PageLoader:
             row.defer(self, parts)
 
     def load(self, name: str) -> bool:
-        """Give every row its part; False where this is not one."""
+        """Set the attribute on every row. Returns False if it is not a deferred one."""
         read = self._parts.get(name)
         if read is None:
             return False
@@ -113,7 +113,7 @@ class PageLoader:
 
 @attrs.define(slots=True, eq=False, kw_only=True, repr=False)
 class UserRecord(Record):
-    """A person or service account. ``name`` is the shown name, ``entity`` the name of the default entity."""
+    """A person or service account. ``name`` is the display name, ``entity`` the name of the default entity."""
 
     username: str
     name: str
@@ -158,7 +158,7 @@ class ProjectRecord(Record):
 
 @attrs.define(slots=True, eq=False, kw_only=True, repr=False)
 class SweepRecord(Record):
-    """A sweep. ``config`` is its definition; ``config_source`` the YAML text as it came, if it came as text."""
+    """A sweep. ``config`` is its definition; ``config_source`` is the original YAML text, if it was given as text."""
 
     name: str
     project: ProjectRecord
@@ -180,12 +180,12 @@ class SweepRecord(Record):
 
     @property
     def config_text(self) -> str:
-        """YAML text of the definition: the text that came, else JSON text, which is YAML too."""
+        """YAML text of the definition: the original text, else JSON text, which is also YAML."""
         return self.config_source if self.config_source is not None else encode(self.config)
 
     @property
     def method(self) -> str:
-        """``grid``, ``random``, ``bayes`` or what else the definition says; ``custom`` when it says nothing."""
+        """``grid``, ``random``, ``bayes`` or any other text in the definition; ``custom`` if it does not say."""
         method = self.config.get("method")
         return method if isinstance(method, str) else "custom"
 
@@ -216,7 +216,7 @@ class ViewRecord(Record):
 
 @attrs.define(slots=True, eq=False, kw_only=True)
 class ConsoleLine:
-    """One line of the terminal. ``timestamp`` is kept as text: it is a plain ``String`` on the wire."""
+    """One line of console output. ``timestamp`` stays text, because it is a plain ``String`` on the wire."""
 
     line: str
     level: str | None = None
@@ -228,8 +228,8 @@ class ConsoleLine:
 class FileRecord(Record):
     """A run file or an entry of an artifact's manifest.
 
-    ``owner`` is the run or artifact. ``content`` is bytes, a callable that gives them, or None for a reference
-    (``ref``) and for files whose bytes are elsewhere. ``size`` is in bytes; ``digest`` is base64 of the MD5.
+    ``owner`` is the run or artifact. ``content`` is bytes, a callable that returns them, or None for a reference
+    (``ref``) and for files stored elsewhere. ``size`` is in bytes; ``digest`` is base64 of the MD5.
     """
 
     name: str
@@ -241,17 +241,17 @@ class FileRecord(Record):
     content: bytes | Callable[[], bytes] | None = None
 
     def read(self) -> bytes | None:
-        """The bytes, or None when this store does not hold them."""
+        """The bytes, or None if this store does not have them."""
         return self.content() if callable(self.content) else self.content
 
 
 @attrs.define(slots=True, eq=False, kw_only=True, repr=False)
 class RunRecord(Record):
-    """A run. ``name`` is the short id of the URL, ``display_name`` what people see.
+    """A run. ``name`` is the short id in the URL, ``display_name`` is what people see.
 
-    ``config_wandb`` is the value of config's ``_wandb`` key exactly as it was on the wire and ``config_desc`` the
-    descriptions that are not null, so that the wire text can be rebuilt. Streams may be given as rows, or as callables
-    that read them at the first use; rows of the console are :class:`ConsoleLine`.
+    ``config_wandb`` is the value of config's ``_wandb`` key exactly as on the wire, and ``config_desc`` holds the
+    non-null descriptions, so that the wire text can be rebuilt. Streams may be given as rows, or as callables that read
+    them on first use; console rows are :class:`ConsoleLine`.
     """
 
     name: str
@@ -289,7 +289,7 @@ class RunRecord(Record):
 
     @property
     def config_text(self) -> str:
-        """Config as the wire has it: ``{"key": {"desc": null, "value": v}, ..., "_wandb": {...}}``."""
+        """Config as on the wire: ``{"key": {"desc": null, "value": v}, ..., "_wandb": {...}}``."""
         if self._config_text is None:
             desc = self.config_desc or {}
             wire: dict[str, Any] = {k: {"desc": desc.get(k), "value": v} for k, v in self.config.items()}
@@ -311,7 +311,7 @@ class RunRecord(Record):
 
 @attrs.define(slots=True, eq=False, kw_only=True, repr=False)
 class ArtifactTypeRecord(Record):
-    """A type of artifact in a project (``dataset``, ``model``)."""
+    """An artifact type in a project (``dataset``, ``model``)."""
 
     name: str
     project: ProjectRecord
@@ -337,10 +337,11 @@ class CollectionRecord(Record):
 
 @attrs.define(slots=True, eq=False, kw_only=True, repr=False)
 class ArtifactRecord(Record):
-    """One version of an artifact. ``sequence`` owns it; ``version_index`` is the n of ``vn`` there.
+    """One version of an artifact. ``sequence`` owns it; ``version_index`` is the n of ``vn`` in it.
 
-    ``digest`` is the hex MD5 of the manifest (version 1 rule), ``size`` bytes of all files together, ``metadata`` plain
-    values. ``logged_by`` is the run or user that made it; ``memberships`` its places, that in ``sequence`` first.
+    ``digest`` is the hex MD5 of the manifest (version 1 rule), ``size`` is the bytes of all files together,
+    ``metadata`` holds plain values. ``logged_by`` is the run or user that created it; ``memberships`` lists its
+    collections, ``sequence`` first.
     """
 
     sequence: CollectionRecord
@@ -375,7 +376,7 @@ class ArtifactRecord(Record):
 
 @attrs.define(slots=True, eq=False, kw_only=True, repr=False)
 class MembershipRecord(Record):
-    """That an artifact is version ``version_index`` of a collection, with its aliases there (``v3`` is not listed)."""
+    """An artifact as version ``version_index`` of a collection, with its aliases there (``v3`` is not listed)."""
 
     collection: CollectionRecord
     artifact: ArtifactRecord
@@ -385,7 +386,7 @@ class MembershipRecord(Record):
 
 @attrs.define(slots=True, eq=False, kw_only=True, repr=False)
 class AliasRecord(Record):
-    """An alias of a version in a collection, as a thing of its own."""
+    """An alias of a version in a collection, as a separate record."""
 
     alias: str
     membership: MembershipRecord
@@ -401,10 +402,10 @@ class AliasRecord(Record):
 
 
 def load_config_text(text: str) -> tuple[dict[str, Any], Any, dict[str, Any] | None]:
-    """``(config, _wandb part, descriptions)`` of config text as clients send it. Raises ``ValueError``.
+    """Parse config text from a client into ``(config, _wandb part, descriptions)``. Raises ``ValueError``.
 
-    0.31.0 sends ``{"k": {"value": v}}`` and 0.10.28 ``{"k": {"desc": null, "value": v}}`` (seen); a value without
-    that wrapping is taken as it is. Keys inside ``_wandb`` are not touched.
+    0.31.0 sends ``{"k": {"value": v}}`` and 0.10.28 ``{"k": {"desc": null, "value": v}}`` (seen); a value without that
+    wrapping is used unchanged. Keys inside ``_wandb`` are not changed.
     """
     from wbmodel.codec import loads
 
@@ -426,7 +427,7 @@ def load_config_text(text: str) -> tuple[dict[str, Any], Any, dict[str, Any] | N
 
 
 def load_summary_text(text: str) -> dict[str, Any]:
-    """The summary dict of its text; the texts ``"NaN"``, ``"Infinity"``, ``"-Infinity"`` become floats."""
+    """Parse summary text into a dict; the texts ``"NaN"``, ``"Infinity"``, ``"-Infinity"`` become floats."""
     summary = loads_numbers(text)
     if not isinstance(summary, dict):
         raise ValueError("summaryMetrics must be a JSON object")

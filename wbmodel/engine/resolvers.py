@@ -1,4 +1,4 @@
-"""Fields that take arguments: ``"Type.field" -> function(source, context, args)``. Errors become GraphQL errors."""
+"""Fields with arguments: ``"Type.field" -> function(source, context, args)``. Exceptions become GraphQL errors."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ RESOLVERS: dict[str, Resolver] = {}
 
 
 class NotFound(Exception):
-    """Something that a document takes for granted is not there. The message names it."""
+    """An object that a document refers to does not exist. The message names it."""
 
 
 def _resolver(*names: str) -> Callable[[Resolver], Resolver]:
@@ -73,7 +73,7 @@ def _users(_: Any, context: Context, args: dict[str, Any]) -> Connection:
         Compare(Path("plain", name), "contains", wanted, frozenset({"fold"})) for name in ("username", "name", "email")
     ]
     if args.get("first") is None:
-        # Real clients read this list without pages.
+        # Real clients read this list without paging.
         args = {**args, "first": context.dialect.max_page}
     return context.connection("users", None, args, some_of(parts) if wanted else All())
 
@@ -118,7 +118,7 @@ _node("Query.artifactCollection", CollectionRecord)
 
 @_resolver("User.projects")
 def _projects_of_user(user: UserRecord, context: Context, args: dict[str, Any]) -> Connection:
-    # A user without a space of their own has no projects; the user's id has none either.
+    # A user without a personal entity has no projects: no project has the user's own id as its parent.
     return context.connection("entity.projects", context.store.entity(user.username) or user, args)
 
 
@@ -177,7 +177,7 @@ _connection("Project.artifactCollections", "project.collections")
 def _artifact_type(project: ProjectRecord, context: Context, args: dict[str, Any]) -> ArtifactTypeRecord | None:
     found = context.store.artifact_type(project, args["name"])
     if found is None:
-        # 0.31.0 asks here for the type of the artifact "name:alias" before it logs one (seen).
+        # 0.31.0 queries this field for the type of the artifact "name:alias" before it logs one (seen).
         membership = context.artifact(project, args["name"])
         found = membership.artifact.sequence.type if membership is not None else None
     return found
@@ -239,7 +239,7 @@ for _kind in ("ArtifactSequence", "ArtifactPortfolio"):
 @_resolver("Artifact.usedBy")
 def _used_by(artifact: ArtifactRecord, context: Context, args: dict[str, Any]) -> Connection:
     if args.get("before") is not None or args.get("last") is not None:
-        raise LanguageError("usedBy goes forward only: first and after, not last and before")
+        raise LanguageError("usedBy pages forward only: use first and after, not last and before")
     return context.connection("artifact.used_by", artifact, args)
 
 

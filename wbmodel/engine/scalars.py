@@ -1,4 +1,4 @@
-"""The custom scalars of the schema: how values go out and how arguments come in."""
+"""The custom scalars of the schema: how values are serialized and arguments parsed."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ def _text_out(value: Any) -> str:
 
 
 def _text_in(value: Any) -> str:
-    # Some clients put the object in place of its text.
+    # Some clients send the object instead of its text.
     return value if isinstance(value, str) else encode(value)
 
 
 def _int_out(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value):
-        raise TypeError(f"{value!r} is no integer")
+        raise TypeError(f"{value!r} is not an integer")
     return int(value)
 
 
 def _int_in(value: Any) -> int:
-    # Go clients send 64-bit integers, JavaScript and Python ones may send 3.0.
+    # Go clients send 64-bit integers; JavaScript and Python clients may send 3.0.
     if isinstance(value, str) and value.lstrip("-").isdecimal():
         return int(value)
     return _int_out(value)
@@ -52,7 +52,7 @@ OUTPUT: dict[str, Callable[[Any], Any]] = {
     "Int64": _int_out,
     "Duration": _int_out,
 }
-"""Scalar name -> what makes its wire value. Strict JSON: in ``JSON``, non-finite numbers are W&B's text tokens."""
+"""Scalar name -> its serializer. The output is strict JSON: in ``JSON``, non-finite numbers are W&B's text tokens."""
 
 _INPUT: dict[str, Callable[[Any], Any]] = {
     "DateTime": _same,

@@ -1,4 +1,4 @@
-"""The executable schema: the SDL file with its resolvers, built once, when first needed."""
+"""The executable schema: the SDL file with its resolvers, built once, on first use."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ __all__ = ["executable_schema", "schema_text"]
 
 @lru_cache(maxsize=1)
 def schema_text() -> str:
-    """The SDL. A checkout has it in ``schema/``, an installed wheel beside this module."""
+    """The SDL. It is in ``schema/`` in a checkout, and next to this module in an installed wheel."""
     here = Path(__file__).resolve()
     for path in (here.parents[2] / "schema" / "wandb.graphql", here.with_name("wandb.graphql")):
         if path.is_file():
             return path.read_text(encoding="utf-8")
-    raise FileNotFoundError("wandb.graphql is missing from this installation of wbmodel; install it again")
+    raise FileNotFoundError("wandb.graphql is missing from this installation of wbmodel; reinstall it")
 
 
 @lru_cache(maxsize=1)
 def executable_schema() -> GraphQLSchema:
-    """The schema with scalars, types of abstract values, and one resolver per field. A field without one is a bug."""
+    """The schema with scalars, type resolvers, and one resolver per field. Raises ``LookupError`` if one is missing."""
     from graphql import GraphQLInterfaceType, GraphQLObjectType, GraphQLUnionType, build_schema
 
     from wbmodel.engine import mutations_artifacts
+    from wbmodel.engine.getters import FROM_RECORD, FROM_STORE
     from wbmodel.engine.mutations import MUTATIONS
-    from wbmodel.engine.plain import LOADED, PLAIN
     from wbmodel.engine.resolvers import RESOLVERS
     from wbmodel.engine.scalars import attach_scalars
 
-    assert mutations_artifacts is not None  # imported for what it enters into MUTATIONS
-    # tests/schema holds the file valid; checking it again would be a third of what building the schema costs.
+    assert mutations_artifacts is not None  # imported because it registers in MUTATIONS
+    # tests/schema validates the file; doing so here would take a third of the time to build the schema.
     schema = build_schema(schema_text(), assume_valid_sdl=True)
     attach_scalars(schema)
     with_args = {**RESOLVERS, **MUTATIONS}
@@ -54,23 +54,23 @@ def executable_schema() -> GraphQLSchema:
             full = f"{name}.{field_name}"
             if full in with_args:
                 field.resolve = _with_args(with_args[full])
-            elif field_name in LOADED.get(name, ()):
-                field.resolve = _loaded(LOADED[name][field_name])
-            elif field_name in PLAIN.get(name, ()):
-                field.resolve = _plain(PLAIN[name][field_name])
+            elif field_name in FROM_STORE.get(name, ()):
+                field.resolve = _loaded(FROM_STORE[name][field_name])
+            elif field_name in FROM_RECORD.get(name, ()):
+                field.resolve = _plain(FROM_RECORD[name][field_name])
             elif name.endswith("Payload"):
                 field.resolve = _item(field_name)
             else:
-                raise LookupError(f"{full} is in the schema and has no resolver")
+                raise LookupError(f"{full} is in the schema but has no resolver")
     return schema
 
 
 def _with_args(function: Callable[[Any, Any, dict[str, Any]], Any]) -> Callable[..., Any]:
     def resolve(source: Any, info: Info, **args: Any) -> Any:
         context = info.context
-        # Fields with arguments are those that do work, and all mutations are among them.
+        # Fields with arguments do the work, and all mutations have arguments.
         if context.given_up is not None and context.given_up():
-            raise TimeoutError("the time for this request is over")
+            raise TimeoutError("this request has timed out")
         return function(source, context, args)
 
     return resolve

@@ -1,5 +1,5 @@
-"""What the engine asks of a store, as frozen values: a :class:`Select` is one question for rows, a :class:`Page` its
-answer. A field can be added to the question without breaking a store that does not know it.
+"""The engine's queries to a store, as frozen values: a :class:`Select` asks for rows, a :class:`Page` is the answer. A
+field can be added to :class:`Select` without breaking stores that do not know it.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ __all__ = [
 ]
 
 Rank = tuple[int, Any]
-"""The place of a value's type among the types, and the value: a number, text, bool, or the JSON text of a list or
-object. Dates are microseconds."""
+"""The index of a value's type, and the value: a number, text, bool, or the JSON text of a list or object. Dates are
+microseconds."""
 
 Place = tuple[Any, ...]
-"""Where a row stands in an order: its rank for each term (None where it has no value), then its tie key
-``(number, name, node id)``. Plain JSON, so that a cursor can hold it; a page goes on behind it without the row."""
+"""The position of a row in an order: its rank for each term (None if it has no value), then its tie key ``(number,
+name, node id)``. Plain JSON, so that a cursor can hold it; the next page starts after it without needing the row."""
 
 
 @attrs.frozen(slots=True)
@@ -46,16 +46,16 @@ class Term:
 
 @attrs.frozen(slots=True)
 class Collation:
-    """How values stand in an order where that is not the documented way, which is the default. Lists of Python objects
-    can do all of it; another store refuses what it cannot, with :class:`~wbmodel.engine.store.StoreError`."""
+    """Deviations from the documented order of values, which is the default. Lists of Python objects support all of
+    them; other stores raise :class:`~wbmodel.engine.store.StoreError` for those they do not support."""
 
     types: tuple[ValueType, ...] = TYPES
     """The types in ascending order."""
     nulls_first: bool = False
     nan_text: bool = False
-    """Numbers inside JSON that are not finite stand as their texts."""
+    """Sort non-finite numbers inside JSON as text."""
     shuffle: int | None = None
-    """Rows that tie stand shuffled by this seed, instead of newest first."""
+    """Shuffle tied rows with this seed, instead of newest first."""
 
 
 EVERY = All()
@@ -64,8 +64,8 @@ DOCUMENTED = Collation()
 
 @attrs.frozen(slots=True)
 class Relation:
-    """A list that a store has: the kind of its rows, as filters and orders name fields of it, and the order of its own
-    where that is not newest first."""
+    """A list in a store: the kind of its rows, which determines the fields of filters and orders, and its default order
+    if that is not newest first."""
 
     kind: str
     order: tuple[Term, ...] = ()
@@ -96,25 +96,26 @@ RELATIONS: Mapping[str, Relation] = {
     "artifact.memberships": Relation("Membership", (*_by("version_index"), *_by("path"))),
     "artifact.used_by": Relation("Run"),
 }
-"""Every relation, by the name that :attr:`Select.relation` has. ``Artifact`` rows are memberships, as version and
-aliases belong to the place; ``ArtifactVersion`` rows are artifacts."""
+"""Every relation, by its name in :attr:`Select.relation`. ``Artifact`` rows are memberships, because version and
+aliases belong to the membership; ``ArtifactVersion`` rows are artifacts."""
 
 
 @attrs.frozen(slots=True)
 class Select:
-    """A question for the rows of a relation."""
+    """A query for the rows of a relation."""
 
     relation: str
     """A name in :data:`RELATIONS`."""
     parent: str | None = None
-    """Node id of whose rows they are; None for ``users`` and ``entities``, which are everybody's."""
+    """Node id of the parent; None for ``users`` and ``entities``, which are global."""
     where: Condition = EVERY
     order: tuple[Term, ...] = ()
-    """Empty: the relation's own. Rows that tie in all terms stand newest first, then by name, then by node id."""
+    """Empty: the relation's own order. Rows that tie in all terms are ordered newest first, then by name, then by node
+    id."""
     after: Place | None = None
-    """Only rows behind this place of the same order."""
+    """Only rows after this position in the same order."""
     first: int | None = None
-    """The most rows; None: all, 0: none, for the total alone."""
+    """Maximum number of rows; None: all, 0: none (for the total alone)."""
     collation: Collation = DOCUMENTED
 
     @property
@@ -124,16 +125,16 @@ class Select:
 
     @property
     def terms(self) -> tuple[Term, ...]:
-        """The order that holds: the one asked, or the relation's own."""
+        """The effective order: :attr:`order`, or the relation's own."""
         return self.order or RELATIONS[self.relation].order
 
 
 class Page(Protocol):
-    """The answer to a :class:`Select`. It is asked inside the view that gave it, and may answer lazily."""
+    """The answer to a :class:`Select`. Valid inside the view that returned it; it may be lazy."""
 
     @property
     def rows(self) -> Sequence[Any]:
-        """The records, in order. They share one loader for parts that they came without."""
+        """The records, in order. They share one loader for deferred attributes."""
         ...
 
     @property
@@ -143,31 +144,32 @@ class Page(Protocol):
 
     @property
     def places(self) -> Sequence[Place]:
-        """The place of each row, so that a cursor needs no part of it."""
+        """The position of each row, for cursors."""
         ...
 
     @property
     def total(self) -> int:
-        """How many rows match, wherever the page begins. Counted when read, as documents seldom ask."""
+        """The number of matching rows, wherever the page begins. Counted on access, as documents rarely need it."""
         ...
 
 
 @attrs.frozen(slots=True)
 class Group:
-    """Rows that have the same values: the values (None for null, absent and NaN), and how many rows."""
+    """Rows with equal values: the values (None for null, absent and NaN), and the number of rows."""
 
     values: tuple[Any, ...]
     count: int
 
 
 JSON_TYPES = {bool: "boolean", int: "number", float: "number", str: "string", list: "list", dict: "map"}
-"""The name that key facts have for the type of a value; what is not here is ``nil``."""
+"""The names of types in key facts; any other type is ``nil``."""
 
 
 @attrs.frozen(slots=True)
 class KeyFacts:
-    """What is known of one key: how many rows have it, and how many of them by type (``number``, ``string``,
-    ``boolean``, ``list``, ``map``, ``nil``). In a stream also the last value, and whether numbers never fall."""
+    """Facts about one key: the number of rows that have it, and their number by type (``number``, ``string``,
+    ``boolean``, ``list``, ``map``, ``nil``). For a stream also the last value, and whether its numbers never
+    decrease."""
 
     count: int
     types: Mapping[str, int]
@@ -176,6 +178,6 @@ class KeyFacts:
 
     @property
     def info(self) -> dict[str, Any]:
-        """The facts of a key of a history, as the schema shows them and filters by ``keys_info`` see them."""
+        """The facts about a history key, as in the schema and in filters by ``keys_info``."""
         counts = [{"type": kind, "count": count} for kind, count in self.types.items()]
         return {"typeCounts": counts, "monotonic": self.monotonic, "previousValue": self.last}

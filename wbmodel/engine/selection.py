@@ -1,7 +1,7 @@
 """``ListSelection``: pages, counts, groups and keys of lists of Python objects.
 
-What was filtered and sorted is kept while the lists stay as they are: reading 10,000 rows in pages of 1,000 filters and
-sorts once.
+Filtered and sorted lists are cached until the lists change: reading 10,000 rows in pages of 1,000 filters and sorts
+once.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ Rows = Callable[[str, str | None], Sequence[Any]]
 
 
 class ListSelection:
-    """Answers a :class:`~wbmodel.engine.store.Selection` from ``rows(relation, parent)``, whole lists. ``token()`` says
-    which state they are in; sorted lists of another state are dropped."""
+    """Implements :class:`~wbmodel.engine.store.Selection` over ``rows(relation, parent)``, which returns whole lists.
+    ``token()`` identifies their state; cached lists of another state are dropped."""
 
     def __init__(self, rows: Rows, token: Callable[[], Hashable]) -> None:
         self._rows = rows
@@ -38,7 +38,7 @@ class ListSelection:
         self._orders: dict[Any, Order] = {}
 
     def select(self, ask: Select, /) -> Page:
-        """The page that was asked for."""
+        """The page for ``ask``."""
         order = self._order(ask.terms, ask.kind, ask.collation)
         found = self._found(ask, order)
         start = 0 if ask.after is None else _start(found, order, ask.after)
@@ -46,7 +46,7 @@ class ListSelection:
         return _ListPage(found[start:stop], stop < len(found), len(found), order)
 
     def count(self, ask: Select, parents: Sequence[str] | None = None, /) -> Mapping[str | None, int]:
-        """How many rows match: by each of ``parents``, or of the parent that ``ask`` names."""
+        """The number of matching rows for each of ``parents``, or for the parent of ``ask``."""
         matches = predicate(ask.where, ask.kind)
         counts: dict[str | None, int] = {}
         for parent in [ask.parent] if parents is None else parents:
@@ -60,8 +60,8 @@ class ListSelection:
         return counts
 
     def groups(self, ask: Select, by: tuple[Path, ...], /) -> Sequence[Group]:
-        """How many rows have the same values at ``by``, most first. A row counts for each element of a list column, and
-        not at all where that is empty."""
+        """The number of rows for each combination of values at ``by``, largest first. A row counts once for each
+        element of a list column, and not at all if the list is empty."""
         getters = [(getter(ask.kind, path, ask.collation.nan_text), path.kind == "list") for path in by]
         rank, shown = ranker(ask.collation.types), dict[Any, Any]()
         counts: Counter[tuple[Any, ...]] = Counter()
@@ -79,8 +79,8 @@ class ListSelection:
         return [Group(tuple(shown[rank] for rank in key), count) for key, count in counts.most_common()]
 
     def keys(self, ask: Select, part: Path, /) -> Mapping[str, KeyFacts]:
-        """The keys that rows have in a JSON column, as a path writes them: nested ones dotted, a dot inside a key after
-        a backslash."""
+        """The keys of rows in a JSON column, written as paths: nested keys are dotted, a dot inside a key is escaped
+        with a backslash."""
         get = getter(ask.kind, part)
         counts: dict[str, Counter[str]] = {}
         for row in self._found(ask, self._order(ask.terms, ask.kind, ask.collation)):
@@ -100,7 +100,7 @@ class ListSelection:
         return order
 
     def _found(self, ask: Select, order: Order) -> list[Any]:
-        """All rows that match, in order."""
+        """All matching rows, in order."""
         key = (ask.relation, ask.parent, ask.where, ask.terms, ask.collation)
         kept = self._kept_rows(key)
         if kept is not None:
@@ -146,7 +146,7 @@ class _ListPage:
 
 
 class _Places(Sequence[Place]):
-    """Places that are made one by one: most pages show the last one only."""
+    """Positions that are computed on access: most pages need only the last one."""
 
     def __init__(self, rows: Sequence[Any], order: Order) -> None:
         self._of, self._order = rows, order

@@ -1,5 +1,4 @@
-"""The server for tests, under its older name: see :mod:`wbmodel.server` for the server, :mod:`wbmodel.testing` for its
-faults."""
+"""The server for tests under its old import path. See :mod:`wbmodel.server`, and :mod:`wbmodel.testing` for faults."""
 
 from __future__ import annotations
 

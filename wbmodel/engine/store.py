@@ -1,8 +1,8 @@
-"""The protocols of a store: what the engine asks of the place where records are kept.
+"""The store protocols: the interface between the engine and the place where records are kept.
 
-A query reads one :class:`View`; a mutation document changes one :class:`Writer`, all of it or nothing. Views find one
-thing by its key (:class:`Catalog`) and rows by a question (:class:`Selection`); writers change (:class:`Changes`).
-Lists of Python objects have all of it in :class:`~wbmodel.engine.lists.ListStore`.
+A query reads one :class:`View`; a mutation document changes one :class:`Writer`, all or nothing. A view finds objects
+by key (:class:`Catalog`) and rows by query (:class:`Selection`); a writer also makes changes (:class:`Changes`).
+:class:`~wbmodel.engine.lists.ListStore` implements reading for lists of Python objects.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ __all__ = [
 
 
 class StoreError(Exception):
-    """A record cannot be added, changed or found. The message names it and where it should be.
+    """A record cannot be added, changed or found. The message names it and its expected place.
 
-    The engine turns it into a GraphQL error; code that fills a store catches it.
+    The engine turns this into a GraphQL error; code that fills a store should catch it.
     """
 
 
 class Catalog(Protocol):
-    """One thing by its key; None where there is none. Names are compared exactly. A view gives one record per id."""
+    """Finds objects by key; returns None if there is none. Names must match exactly. A view has one record per id."""
 
     @property
     def viewer(self) -> UserRecord | None:
-        """Who asks. None: nobody is logged in, then there is no default entity either."""
+        """The current user. None: not logged in, and then there is no default entity."""
         ...
 
     def node(self, node_id: str) -> Record | None:
@@ -67,11 +67,11 @@ class Catalog(Protocol):
     def project(self, entity: str, name: str) -> ProjectRecord | None: ...
 
     def run(self, project: ProjectRecord, name: str) -> RunRecord | None:
-        """The newest run of this short id."""
+        """The newest run with this short id."""
         ...
 
     def runs_named(self, project: ProjectRecord, name: str) -> Sequence[RunRecord]:
-        """All runs of this short id, newest first."""
+        """All runs with this short id, newest first."""
         ...
 
     def sweep(self, project: ProjectRecord, name: str) -> SweepRecord | None: ...
@@ -81,34 +81,35 @@ class Catalog(Protocol):
     def collection(self, project: ProjectRecord, name: str) -> CollectionRecord | None: ...
 
     def membership(self, collection: CollectionRecord, alias: str) -> MembershipRecord | None:
-        """The version that ``alias`` (``latest``, ``v3``, ``best``) means in this collection. ``latest`` is the highest
-        version where no version holds that alias."""
+        """The version with ``alias`` (``latest``, ``v3``, ``best``) in this collection. ``latest`` is the highest
+        version if no version has that alias."""
         ...
 
 
 class Selection(Protocol):
-    """Rows by a question. Every answer is exact: a store that can say only a part of a condition tests the rest with
+    """Finds rows by query. Answers are exact: a store that can express only part of a condition tests the rest with
     :func:`~wbmodel.engine.evaluate.predicate`."""
 
     def select(self, ask: Select, /) -> Page:
-        """A page of rows; of a parent that does not exist, none."""
+        """A page of rows; empty if the parent does not exist."""
         ...
 
     def count(self, ask: Select, parents: Sequence[str] | None = None, /) -> Mapping[str | None, int]:
-        """How many rows match, by parent: of ``ask.parent``, or in one question of each of ``parents``."""
+        """The number of matching rows by parent: for ``ask.parent``, or for each of ``parents`` at once."""
         ...
 
     def groups(self, ask: Select, by: tuple[Path, ...], /) -> Sequence[Group]:
-        """How many of the rows have the same values at ``by``, most first. A row counts for each element of a list."""
+        """The number of rows for each combination of values at ``by``, largest first. A row counts once for each
+        element of a list."""
         ...
 
     def keys(self, ask: Select, part: Path, /) -> Mapping[str, KeyFacts]:
-        """The keys that the rows have in a JSON column (``Path("json", "config")``), as filters write them."""
+        """The keys of the rows in a JSON column (``Path("json", "config")``), written as in filters."""
         ...
 
 
 class View(Catalog, Selection, Protocol):
-    """One state of a store. Records and pages are good until the view is closed."""
+    """One state of a store. Records and pages are valid until the view is closed."""
 
     @property
     def token(self) -> Hashable:
@@ -117,9 +118,9 @@ class View(Catalog, Selection, Protocol):
 
 
 class Changes(Protocol):
-    """Changes of what is there. What they are given is looked up by its id, so a record of an older view will do; what
-    they return is the record as it is now, and older ones are stale. All raise :class:`StoreError`, and have then
-    changed nothing."""
+    """Changes to a store. Arguments are looked up by id, so a record from an older view is accepted; the record
+    returned is current, and older ones are stale. A method that fails raises :class:`StoreError` and changes
+    nothing."""
 
     def add_project(self, entity: str | EntityRecord, name: str, **fields: Any) -> ProjectRecord: ...
 
@@ -130,7 +131,7 @@ class Changes(Protocol):
     def add_view(self, project: ProjectRecord, name: str, **fields: Any) -> ViewRecord: ...
 
     def add_file(self, run: RunRecord, name: str, content: bytes, **fields: Any) -> FileRecord:
-        """Add a run file, or replace the one of that name."""
+        """Add a run file, or replace the one with that name."""
         ...
 
     def add_artifact_type(self, project: ProjectRecord, name: str, **fields: Any) -> ArtifactTypeRecord: ...
@@ -161,41 +162,41 @@ class Changes(Protocol):
     ) -> MembershipRecord: ...
 
     def use(self, run: RunRecord, artifact: ArtifactRecord) -> None:
-        """Note that ``run`` takes ``artifact`` as input. Twice is once."""
+        """Record that ``run`` uses ``artifact`` as input. Idempotent."""
         ...
 
     def set_aliases(self, membership: MembershipRecord, aliases: Sequence[str]) -> MembershipRecord:
-        """Give a version exactly these aliases; an alias that another version of the collection had moves here."""
+        """Set the aliases of a version. An alias of another version in the collection moves here."""
         ...
 
     def update(self, record: str, /, **changes: Any) -> Record:
-        """Change fields of the record with this node id. ``updated_at`` becomes now unless it is among the changes.
-        An unknown field and a new name that is taken are refused."""
+        """Change fields of the record with this node id. ``updated_at`` becomes now, unless it is one of the changes.
+        Raises :class:`StoreError` for an unknown field, or a name that is taken."""
         ...
 
     def delete(self, record: str, /) -> None:
-        """Remove the record with this node id and what hangs off it. A deleted sweep leaves its runs, without it."""
+        """Remove the record with this node id and everything below it. The runs of a deleted sweep stay, without it."""
         ...
 
     def savepoint(self) -> AbstractContextManager[None]:
-        """A part that is undone alone when it raises, as each mutation of a document is."""
+        """A block that is undone by itself if it raises; each mutation of a document runs in one."""
         ...
 
 
 class Writer(View, Changes, Protocol):
-    """A view that can change what it shows, and sees its own changes."""
+    """A view that can be changed, and that shows its own changes."""
 
 
 class Store(Protocol):
-    """Records of one world."""
+    """The records of one world."""
 
     @property
     def token(self) -> Hashable:
-        """The token that a view opened now would have. Cheap, and waits for nobody."""
+        """The token that a view opened now would have. Cheap and non-blocking."""
         ...
 
     def view(self) -> AbstractContextManager[View]:
-        """A view of the store as it is now, for one request."""
+        """A view of the current state, for one request."""
         ...
 
 
@@ -203,7 +204,7 @@ class WritableStore(Store, Protocol):
     """A store that can be changed."""
 
     def change(self) -> AbstractContextManager[Writer]:
-        """A writer for one request: leaving commits, an exception undoes everything."""
+        """A writer for one request. Leaving the block commits; an exception undoes everything."""
         ...
 
 

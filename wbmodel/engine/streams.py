@@ -1,7 +1,7 @@
-"""``Stream``: the history, the system metrics or the terminal of a run, by line and by step.
+"""``Stream``: the history, system metrics or console output of a run, by line and by step.
 
-A line is where a row was written, from 0; lines may be missing. A step is what a row of a history says of itself; it
-may be negative, and several rows may share one. What comes by step comes in the order of lines where steps are equal.
+A line number says where a row was written, counted from 0; lines may be missing. A step is a value in a history row; it
+may be negative, and several rows may share one. Rows with equal steps are ordered by line.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ __all__ = [
 ]
 
 BATCH_ROWS = 8192
-"""The most rows of a batch."""
+"""Maximum rows in a batch."""
 
 Row = dict[str, Any]
 Source = Iterable[Any] | Callable[[], Iterable[Any]]
-"""Rows, or a callable without arguments that reads them at the first use."""
+"""Rows, or a callable without arguments that reads them on first use."""
 
 
 @runtime_checkable
 class Stream(Protocol):
-    """Rows of one run. They are read outside of a view, in short pieces; each call reads what is there then."""
+    """The rows of one run. They are read outside of a view, in short pieces; each call reads the current state."""
 
     @property
     def token(self) -> Hashable:
@@ -54,56 +54,55 @@ class Stream(Protocol):
         ...
 
     def length(self) -> int:
-        """The highest line + 1."""
+        """The highest line number + 1."""
         ...
 
     def count(self) -> int:
-        """How many rows are there: fewer than :meth:`length` where lines are missing."""
+        """The number of rows, less than :meth:`length` if lines are missing."""
         ...
 
     def keys(self) -> Mapping[str, KeyFacts]:
-        """What is known of each key; nested objects are dotted."""
+        """Facts about each key; keys of nested objects are dotted."""
         ...
 
     def rows(self, start: int = 0, stop: int | None = None) -> Iterable[Any]:
-        """One item per line, ``start <= line < stop``: the row, or None where the line is missing."""
+        """One item per line, ``start <= line < stop``: the row, or None if the line is missing."""
         ...
 
     def between(self, low: float | None, high: float | None) -> Sequence[Row]:
-        """Rows with ``low <= _step < high``, by step; None leaves a side open."""
+        """Rows with ``low <= _step < high``, ordered by step; None leaves a side open."""
         ...
 
     def tail(self, count: int) -> Sequence[Any]:
-        """The last rows by line."""
+        """The last ``count`` rows by line."""
         ...
 
     def written(self, line: int, rows: Iterable[Any]) -> Stream:
-        """The stream with ``rows`` written from ``line`` on, for a store that can be changed: see
-        :meth:`RowStream.written`."""
+        """The stream with ``rows`` written from ``line`` on, for a writable store; see :meth:`RowStream.written`."""
         ...
 
     def read(self, spec: ReadSpec) -> Iterator[ColumnBatch]:
-        """Columns of at most :data:`BATCH_ROWS` rows, histories by step, other streams by line. Nested objects are
-        dotted columns, NaN stays a float. With keys, a row needs at least one of them; ``_step`` is always a column of
-        a history. Other streams have no steps: there, the line number takes the step's part. ``run`` is empty."""
+        """Batches of at most :data:`BATCH_ROWS` rows, histories by step, other streams by line. Nested objects become
+        dotted columns, NaN stays a float. With keys, only rows with at least one of them are read; a history always has
+        a ``_step`` column. Other streams have no steps; for them, the line number is used instead. ``run`` is empty."""
         ...
 
 
 @attrs.frozen(slots=True, eq=False)
 class _Content:
-    """What was read of a stream at one token."""
+    """The content of a stream at one token."""
 
     token: Hashable
     lines: Sequence[Any]
     there: Sequence[Any]
-    """``lines`` without those that are missing."""
+    """``lines`` without the missing ones."""
 
 
 class RowStream:
-    """A :class:`Stream` of rows: give it a list, or a callable that reads one when first asked. Or derive from it and
-    write :meth:`rows` and :attr:`token`, and everything else follows.
+    """A :class:`Stream` of rows, from a list or from a callable that reads one on first use. Subclasses can override
+    :meth:`rows` and :attr:`token`; everything else follows from these.
 
-    ``steps`` says whether rows have steps; a row of such a stream without a whole ``_step`` has its line number there.
+    ``steps`` says whether rows have steps; if so, a row without an integer ``_step`` gets its line number.
     """
 
     steps = True
@@ -119,25 +118,25 @@ class RowStream:
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"
 
-    # -- what a subclass says ------------------------------------------------------------------------
+    # -- to override ---------------------------------------------------------------------------------
 
     @property
     def token(self) -> Hashable:
-        """Equal tokens mean equal content. A list that was given does not change."""
+        """Equal tokens mean equal content. Constant here, because the given rows must not change."""
         return 0
 
     def rows(self, start: int = 0, stop: int | None = None) -> Iterable[Any]:
-        """One item per line, ``start <= line < stop``: the row, or None where the line is missing."""
+        """One item per line, ``start <= line < stop``: the row, or None if the line is missing."""
         return islice(self._content().lines, start, stop)
 
-    # -- what follows --------------------------------------------------------------------------------
+    # -- derived -------------------------------------------------------------------------------------
 
     def length(self) -> int:
-        """The highest line + 1."""
+        """The highest line number + 1."""
         return len(self._content().lines)
 
     def count(self) -> int:
-        """How many rows are there."""
+        """The number of rows."""
         return len(self._content().there)
 
     @property
@@ -147,25 +146,25 @@ class RowStream:
         return steps[-1] if steps else -1
 
     def keys(self) -> Mapping[str, KeyFacts]:
-        """What is known of each key; nested objects are dotted."""
+        """Facts about each key; keys of nested objects are dotted."""
         content = self._content()
         if self._facts is None or self._facts[0] != content.token:
             self._facts = (content.token, _key_facts(content.there))
         return self._facts[1]
 
     def tail(self, count: int) -> Sequence[Any]:
-        """The last rows by line."""
+        """The last ``count`` rows by line."""
         there = self._content().there
         return there[max(len(there) - count, 0) :]
 
     def between(self, low: float | None, high: float | None) -> Sequence[Row]:
-        """Rows with ``low <= _step < high``, by step; None leaves a side open."""
+        """Rows with ``low <= _step < high``, ordered by step; None leaves a side open."""
         rows, steps = self._by_step()
         start = 0 if low is None else bisect_left(steps, low)
         return rows[start : None if high is None else max(start, bisect_left(steps, high))]
 
     def read(self, spec: ReadSpec) -> Iterator[ColumnBatch]:
-        """Columns of at most :data:`BATCH_ROWS` rows, see :meth:`Stream.read`."""
+        """Batches of at most :data:`BATCH_ROWS` rows; see :meth:`Stream.read`."""
         rows: Sequence[Row] = [flat_row(row) for row in self._asked(spec)]
         wanted = None if spec.keys is None else list(dict.fromkeys(spec.keys))
         if wanted is not None:
@@ -180,10 +179,10 @@ class RowStream:
             yield ColumnBatch("", columns, len(batch))
 
     def written(self, line: int, rows: Iterable[Any]) -> RowStream:
-        """The stream with ``rows`` written from ``line`` on, over what stands there and no further: what stands behind
-        stays, lines between are missing, and writing the same again changes nothing."""
+        """A stream with ``rows`` written from ``line`` on. They overwrite only the rows at their lines: later rows are
+        kept, skipped lines are missing, and writing the same rows again changes nothing."""
         if line < 0:
-            raise ValueError(f"lines are counted from 0, and {line} is below")
+            raise ValueError(f"a line number must be 0 or more, not {line}")
         lines, added = list(self._content().lines), list(rows)
         lines += [None] * (line - len(lines))
         lines[line : line + len(added)] = added
@@ -220,8 +219,8 @@ class RowStream:
 
 
 class ConsoleStream(RowStream):
-    """Lines of a terminal: objects with ``line``, ``level``, ``timestamp`` and ``label``. As columns they have their
-    ``number`` too."""
+    """Console output: objects with ``line``, ``level``, ``timestamp`` and ``label``. As columns they also have a
+    ``number``."""
 
     steps = False
 
@@ -251,22 +250,22 @@ def _is_stream(given: Any) -> bool:
 
 
 def history_of(given: Any) -> Stream:
-    """A stream as it is; rows with steps, or a callable that reads them, as one."""
+    """Make a stream of rows with steps, or of a callable that reads them. A stream is returned unchanged."""
     return given if _is_stream(given) else RowStream(given)
 
 
 def events_of(given: Any) -> Stream:
-    """The same for rows without steps."""
+    """Like :func:`history_of`, for rows without steps."""
     return given if _is_stream(given) else RowStream(given, steps=False)
 
 
 def console_of(given: Any) -> Stream:
-    """The same for lines of a terminal."""
+    """Like :func:`history_of`, for console lines."""
     return given if _is_stream(given) else ConsoleStream(given)
 
 
 def sample(rows: Sequence[Any], samples: int | None) -> Sequence[Any]:
-    """At most ``samples`` rows, evenly spread, first and last among them. None keeps all, as does zero or less."""
+    """At most ``samples`` evenly spread rows, including the first and the last. None, zero or less keeps all rows."""
     count = len(rows)
     if samples is None or samples <= 0 or count <= samples:
         return rows
@@ -276,12 +275,12 @@ def sample(rows: Sequence[Any], samples: int | None) -> Sequence[Any]:
 
 
 def flat_row(row: Row) -> Row:
-    """The row with nested objects as dotted keys, as the server names them (``nested.b``, seen)."""
+    """Flatten nested objects into dotted keys, as the server names them (``nested.b``, seen)."""
     if not any(type(value) is dict for value in row.values()):
         return row
     flat: Row = {}
     for key, value in row.items():
-        # An object with a _type is one value: an image, a histogram.
+        # An object with a _type is a single value, such as an image or a histogram.
         if type(value) is dict and value and "_type" not in value:
             flat.update((f"{key}.{inner}", item) for inner, item in flat_row(value).items())
         else:

@@ -1,4 +1,4 @@
-"""``Tables``: node ids, numbers, the clock and the token, which every table of a store in memory needs."""
+"""``Tables``: node ids, numbers, the clock and the token, shared by all tables of an in-memory store."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ R = TypeVar("R", bound=Record)
 
 
 class Tables:
-    """The table of node ids that every record enters. All changes go through one journal, which can undo them."""
+    """The table of all records by node id. All changes go through one journal, which can undo them."""
 
     def __init__(self, clock: Callable[[], datetime] | None = None) -> None:
         self._clock = clock or (lambda: datetime.now(timezone.utc))
@@ -31,7 +31,7 @@ class Tables:
 
     @property
     def token(self) -> int:
-        """Grows with each change; equal tokens mean equal content."""
+        """Increases with each change; equal tokens mean equal content."""
         return self._token
 
     def node(self, node_id: str) -> Record | None:
@@ -41,19 +41,19 @@ class Tables:
     # -- inside ------------------------------------------------------------------------------------
 
     def _own(self, record: R) -> R:
-        """The record of this id that is here: one from an older view may be stale, or a copy."""
+        """The current record with this id. The given one may be stale (from an older view), or a copy."""
         found: Any = self._nodes.get(record.id)
         if found is None or not isinstance(record, type(found)):
             raise StoreError(f"{record!r} is not in this store")
         return found  # type: ignore[no-any-return]
 
     def _new(self, cls: type[R], key: str, fields: Mapping[str, Any], node_id: str | None = None, **fixed: Any) -> R:
-        """Make a record, give it a node id that nobody has, and enter it."""
+        """Create a record with a new node id and add it."""
         fields = dict(fields)
         if fields.get("created_at") is None:
             fields["created_at"] = self._clock()
         if node_id is not None and node_id in self._nodes:
-            raise StoreError(f"node id {node_id!r} belongs to {self._nodes[node_id]!r} already")
+            raise StoreError(f"node id {node_id!r} already belongs to {self._nodes[node_id]!r}")
         try:
             record = cls(id=self._free_id(key) if node_id is None else node_id, **fixed, **fields)
         except TypeError as error:
@@ -67,7 +67,7 @@ class Tables:
         return record
 
     def _free_id(self, key: str) -> str:
-        # A renamed project keeps its id, so a new one of the old name needs another.
+        # A renamed project keeps its id, so a new project with the old name needs another.
         node_id, turn = _opaque(key), 2
         while node_id in self._nodes:
             node_id, turn = _opaque(f"{key}:{turn}"), turn + 1
@@ -77,7 +77,7 @@ class Tables:
         self._journal.forget(self._nodes, record.id)
 
     def _next_number(self, kind: str) -> int:
-        # Not given back when a change is undone: a number names one thing for ever.
+        # Not reused when a change is undone: a number identifies one object forever.
         self._numbers[kind] = number = self._numbers.get(kind, 0) + 1
         return number
 

@@ -1,4 +1,4 @@
-"""JSON text of stored values, as the W&B protocol carries it in text fields. Fast, exact, cached by the records."""
+"""Encodes stored values as JSON text, for the text fields of the W&B protocol. The records cache the results."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _slow = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, allow_nan=Tr
 
 
 def encode(value: Any) -> str:
-    """Compact JSON text of ``value``; NaN and Infinity become bare tokens (both clients read them so, seen).
+    """Compact JSON text of ``value``; NaN and Infinity become bare tokens (both clients read them that way, seen).
 
-    Raises ``ValueError`` for what is no JSON value: an object, a cycle, nesting beyond Python's recursion limit.
+    Raises ``ValueError`` if it is not a JSON value: an arbitrary object, a cycle, nesting beyond the recursion limit.
     """
     global _fast
     if _fast is None:
@@ -24,8 +24,8 @@ def encode(value: Any) -> str:
         _fast = msgspec.json.Encoder().encode
     try:
         data = _fast(value)
-        # msgspec writes null for NaN and Infinity, so text without a null has lost nothing. Text with one is
-        # written again by the standard library, which keeps the tokens.
+        # msgspec writes null for NaN and Infinity, so text without a null is exact. Otherwise the standard library
+        # encodes the value again, which keeps the tokens.
         if b"null" not in data:
             return data.decode()
     except (TypeError, ValueError, RecursionError):

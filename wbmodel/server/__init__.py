@@ -1,4 +1,4 @@
-"""The engine behind HTTP, as W&B's clients speak it: a server to run beside one's own code."""
+"""The engine behind HTTP, in the protocol of W&B's clients: a server to run beside your own code."""
 
 from __future__ import annotations
 

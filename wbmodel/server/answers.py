@@ -1,4 +1,4 @@
-"""Answers as bytes: strict JSON and gzip."""
+"""Encodes answers as strict JSON and gzip."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _fast: Callable[[Any], bytes] | None = None
 
 @attrs.define(slots=True, eq=False)
 class Answer:
-    """What goes back for one request. ``packed`` is the gzipped body, made when it is first needed."""
+    """The answer to one request. ``packed`` is the gzipped body, created on first use."""
 
     status: int
     body: bytes
@@ -31,20 +31,20 @@ class Answer:
     def pack(self) -> bytes:
         """The gzipped body."""
         if self.packed is None:
-            # Without the time of day in it, equal bodies are equal bytes.
+            # Without a timestamp, equal bodies compress to equal bytes.
             self.packed = gzip.compress(self.body, _LEVEL, mtime=0)
         return self.packed
 
     @property
     def weight(self) -> int:
-        """Bytes that keeping it takes."""
+        """The bytes it takes to cache this answer."""
         return len(self.body) + len(self.packed or b"") + 512
 
 
 def encode_strict(value: Any) -> bytes:
-    """Strict JSON of an answer. Non-finite numbers do not occur in what the engine gives but inside texts (its ``JSON``
-    scalar writes them as texts); should one occur, it is null, because one bare NaN makes the whole answer unreadable
-    for 0.31.0 (seen)."""
+    """Encode an answer as strict JSON. The engine returns non-finite numbers only inside texts (its ``JSON`` scalar
+    writes them as text). Any other non-finite number becomes null, because one bare NaN makes the whole answer
+    unreadable for 0.31.0 (seen)."""
     global _fast
     if _fast is None:
         import msgspec
@@ -53,5 +53,5 @@ def encode_strict(value: Any) -> bytes:
     try:
         return _fast(value)
     except (TypeError, ValueError, OverflowError, RecursionError):
-        # Integers beyond 64 bits, lone surrogates: as escapes they are JSON that every client reads.
+        # Integers beyond 64 bits and lone surrogates: json.dumps writes them in a form that every client reads.
         return json.dumps(strict(value), separators=(",", ":"), allow_nan=False).encode()

@@ -1,9 +1,9 @@
-"""Error answers, in the shapes that W&B's clients read: ``{"errors": [{"message": ..., "extensions": {...}}]}``.
+"""Error answers, in the shape that W&B's clients read: ``{"errors": [{"message": ..., "extensions": {...}}]}``.
 
-What is known of a real server: a key that it does not know gives 401 with the message ``permission denied``, in JSON
-(public reports of 0.12 users, wandb/wandb issues 2657 and 2966), and a field that its schema lacks gives 400 with
-``Cannot query field "x" on type "Y".`` (0.31.0 counts on it and falls back). What is not there is null in ``data`` with
-status 200. Codes in ``extensions`` are this server's own: no client reads them.
+Known behaviour of a real server: an unknown key gives 401 with the message ``permission denied``, in JSON (public
+reports of 0.12 users, wandb/wandb issues 2657 and 2966), and a field that its schema lacks gives 400 with ``Cannot
+query field "x" on type "Y".`` (0.31.0 relies on it and falls back). A missing object is null in ``data`` with status
+200. The codes in ``extensions`` are this server's own: no client reads them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ JSON_TYPE = "application/json"
 
 
 class Refusal(Exception):
-    """A request is not carried out; ``status``, ``code`` and the message say why."""
+    """The request is refused; ``status``, ``code`` and the message say why."""
 
     def __init__(self, status: int, message: str, code: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
@@ -28,17 +28,17 @@ class Refusal(Exception):
 
     @property
     def body(self) -> bytes:
-        """The JSON that goes out."""
+        """The JSON body of the error."""
         return error_body(self.message, self.code)
 
 
 def error_body(message: str, code: str) -> bytes:
-    """The body of an answer that is one error."""
+    """The body of an answer with one error."""
     return json.dumps({"errors": [{"message": message, "extensions": {"code": code}}]}).encode()
 
 
 def not_logged_in() -> Refusal:
-    """No key came with the request."""
+    """The request has no key."""
     return Refusal(
         401,
         "user is not logged in: send the API key as Basic authentication, user api",
@@ -48,18 +48,20 @@ def not_logged_in() -> Refusal:
 
 
 def wrong_key() -> Refusal:
-    """A key came, and it is another one."""
+    """The request has a wrong key."""
     return Refusal(401, "permission denied", "PERMISSION_ERROR", {"WWW-Authenticate": 'Basic realm="wandb"'})
 
 
 def not_found(path: str) -> Refusal:
-    """Nothing is at this path."""
-    return Refusal(404, f"there is nothing at {path[:200]}; GraphQL is at /graphql", "NOT_FOUND")
+    """The path does not exist."""
+    return Refusal(404, f"{path[:200]} does not exist on this server; GraphQL is at /graphql", "NOT_FOUND")
 
 
 def wrong_method(method: str, allowed: str) -> Refusal:
-    """The path is right and the method is not."""
-    return Refusal(405, f"{method[:20]} is not for this path; {allowed} is", "METHOD_NOT_ALLOWED", {"Allow": allowed})
+    """The path does not take this method."""
+    return Refusal(
+        405, f"{method[:20]} is not allowed for this path; use {allowed}", "METHOD_NOT_ALLOWED", {"Allow": allowed}
+    )
 
 
 def bad_request(message: str) -> Refusal:
@@ -68,10 +70,10 @@ def bad_request(message: str) -> Refusal:
 
 
 def over_limit(status: int, message: str) -> Refusal:
-    """The request is beyond a limit."""
+    """The request exceeds a limit."""
     return Refusal(status, message, "LIMIT_EXCEEDED")
 
 
 def overloaded(message: str) -> Refusal:
-    """The server has too much to do, or is about to end; the same request may succeed later."""
+    """The server is overloaded or about to stop; the same request may succeed later."""
     return Refusal(503, message, "UNAVAILABLE", {"Retry-After": "1"})

@@ -1,4 +1,4 @@
-"""Where a test may put faults between a server and its clients. The faults themselves are in :mod:`wbmodel.testing`."""
+"""The interface for injecting faults between a server and its clients; :mod:`wbmodel.testing` has the faults."""
 
 from __future__ import annotations
 
@@ -15,57 +15,57 @@ if TYPE_CHECKING:
 __all__ = ["Exchange", "FaultInjector", "InjectedFault", "NoFaults", "Pause"]
 
 Pause = Callable[[float], Awaitable[bool]]
-"""Waits so many seconds; False when the server stops instead."""
+"""Waits for the given seconds; returns False if the server stops meanwhile."""
 
 
 @attrs.frozen(slots=True, eq=False)
 class Exchange:
-    """One request that has been read and not been answered."""
+    """One request that has been read but not answered."""
 
     request: web.BaseRequest
     answer: Callable[[], Awaitable[Answer]]
-    """Carries the request out and gives the true answer."""
+    """Carries out the request and returns the real answer."""
     pause: Pause
 
 
 class InjectedFault(Protocol):
-    """What becomes of one request in place of its answer."""
+    """What happens to one request instead of its normal answer."""
 
     async def play(self, exchange: Exchange) -> web.StreamResponse:
-        """The response that goes out. Raises ConnectionResetError once it has reset the connection."""
+        """The response to send. Raises ConnectionResetError after resetting the connection."""
         ...
 
 
 class FaultInjector(Protocol):
-    """What picks the faults. Asked on the server's event loop for each request."""
+    """Picks the faults. Called on the server's event loop for each request."""
 
     @property
     def latency(self) -> float:
-        """Seconds that every request waits before it is looked at."""
+        """Seconds that every request waits before it is processed."""
         ...
 
     @property
     def active(self) -> bool:
-        """Whether anything may be picked. Only then is it found out for each request whether it is a mutation."""
+        """Whether any fault may be picked. Only then does the server determine whether each request is a mutation."""
         ...
 
     def pick(
         self, method: str, path: str, operation: str | None, document: str, kind: str | None
     ) -> InjectedFault | None:
-        """The fault of a request; None: it is answered."""
+        """The fault for a request, or None to answer it."""
         ...
 
 
 @attrs.frozen(slots=True)
 class NoFaults:
-    """Every request is answered, after ``latency`` seconds."""
+    """Answers every request, after ``latency`` seconds."""
 
     latency: float = 0.0
 
     @property
     def active(self) -> bool:
-        """Never."""
+        """Always False."""
         return False
 
     def pick(self, method: str, path: str, operation: str | None, document: str, kind: str | None) -> None:
-        """None."""
+        """Return None: no request has a fault."""

@@ -1,4 +1,4 @@
-"""What one request may cost the server: every bound in one place, with its default."""
+"""The limits on what one request may cost the server, with their defaults."""
 
 from __future__ import annotations
 
@@ -11,46 +11,46 @@ MIB = 1024 * 1024
 
 @attrs.frozen(slots=True, kw_only=True)
 class Limits:
-    """Bounds of a :class:`~wbmodel.server.Server`. A request beyond one gets a GraphQL-shaped error that names
-    the limit; nothing of it is executed."""
+    """Limits of a :class:`~wbmodel.server.Server`. A request that exceeds one gets a GraphQL-shaped error that names
+    the limit, and no part of it is executed."""
 
     body: int = 32 * MIB
-    """Bytes of a request body, after it has been unpacked. Beyond: 413."""
+    """Bytes of a decompressed request body. Above it: 413."""
 
     header: int = 16 * 1024
-    """Bytes of the request line, and of each header. Beyond: 431."""
+    """Bytes of the request line, and of each header. Above it: 431."""
 
     headers: int = 100
-    """How many headers. Beyond: 431."""
+    """Number of headers. Above it: 431."""
 
     document: int = MIB
-    """Characters of a GraphQL document. Beyond: 413."""
+    """Characters of a GraphQL document. Above it: 413."""
 
     selections: int = 20_000
-    """Fields and fragments in a document as it is written. Beyond: 400."""
+    """Fields and fragments written in a document. Above it: 400."""
 
     depth: int = 32
-    """How deep fields nest, fragments followed. Beyond: 400. wandb 0.31.0 needs 12."""
+    """Nesting depth of fields, including fragments. Above it: 400. wandb 0.31.0 needs 12."""
 
     cost: int = 5_000_000
-    """Fields times rows: each field counts 1, and what is selected below a field with ``first`` or ``last`` counts
-    that many times (50 times where a list has pages and the document does not say). Beyond: 400."""
+    """Fields times rows: each field counts 1, and the selection below a field with ``first`` or ``last`` counts that
+    many times (50 times for a paged list if the document does not say). Above it: 400."""
 
     seconds: float = 60.0
-    """From when a request has been read until its answer is made. Beyond: 504, or 503 if it was still waiting for its
-    turn. A query that is under way then stops at its next field with arguments; a mutation may be done or not."""
+    """Time from reading a request to its finished answer. Above it: 504, or 503 if the request was still waiting for
+    its turn. A running query then stops at its next field with arguments; a mutation may or may not be carried out."""
 
     workers: int = 4
     """Threads that parse, execute and encode. The engine answers one request at a time; the others prepare."""
 
     waiting: int = 256
-    """Requests that are executed or wait for it. Beyond: 503 with ``Retry-After: 1``."""
+    """Requests that are running or waiting. Above it: 503 with ``Retry-After: 1``."""
 
     cache: int = 256 * MIB
-    """Bytes of encoded answers that are kept; 0 keeps none. An answer is good for as long as the store is unchanged."""
+    """Bytes of encoded answers to cache; 0 turns the cache off. An answer is valid while the store is unchanged."""
 
     compress: int = 1024
-    """Bodies of more bytes than this are gzipped for clients that take it."""
+    """Bodies larger than this number of bytes are gzipped for clients that accept it."""
 
     grace: float = 5.0
-    """Seconds that a stopping server gives to requests under way."""
+    """Seconds that a stopping server gives to requests in flight."""

@@ -1,9 +1,9 @@
-"""URLs of files that point to the server itself, and the files behind them.
+"""URLs of files on the server itself, and the files behind them.
 
-A run file is at ``/files/ENTITY/PROJECT/RUN/NAME`` (protocol.md of W&B's clients: both ask for it with the key), an
+A run file is at ``/files/ENTITY/PROJECT/RUN/NAME`` (protocol.md of W&B's clients: both request it with the key), an
 artifact file or manifest at ``/artifact-files/TOKEN/NODE_ID/NAME``, because clients fetch these without credentials
-(seen). The token is an HMAC of what it opens: it cannot be guessed, opens that file only, and ends with the server.
-Run files carry one too (``?token=``), so that a link needs no key.
+(seen). The token is an HMAC of the file's identity: it cannot be guessed, opens only that file, and is valid while the
+server runs. Run files have a token too (``?token=``), so that a link works without a key.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from wbmodel.server.errors import Refusal
 __all__ = ["Links"]
 
 _SAFE_HEADERS = {
-    # What people upload may be a web page: it must not run as one of this address.
+    # An uploaded file may be a web page, which must not run with this server's origin.
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "sandbox",
     "Cache-Control": "private, no-store",
@@ -33,12 +33,12 @@ _SAFE_HEADERS = {
 
 
 class Links:
-    """Writes links and follows them."""
+    """Creates links to files and resolves them."""
 
     def __init__(self) -> None:
         self._secret = secrets.token_bytes(32)
         self.base: ContextVar[str] = ContextVar("wbmodel server address")
-        """The address under which the client of the current request knows this server."""
+        """This server's address as the client of the current request knows it."""
 
     def url_for(self, file: FileRecord) -> str:
         """The URL of a file, for ``Engine(url_for=...)``."""
@@ -50,13 +50,13 @@ class Links:
         return f"{self.base.get()}/artifact-files/{token}/{_quoted(owner.id, '')}/{name}"
 
     def token(self, file: FileRecord) -> str:
-        """What opens this file without a key."""
+        """The token that opens this file without a key."""
         kind = "artifact" if isinstance(file.owner, ArtifactRecord) else "run"
         text = f"{kind}\0{file.owner.id}\0{file.name}".encode("utf-8", "surrogatepass")
         return hmac.new(self._secret, text, hashlib.sha256).hexdigest()
 
     def run_file(self, engine: Engine, rest: str, query: str, authorized: bool) -> Answer:
-        """Follow ``/files/{rest}``. Without ``authorized`` the token must be right."""
+        """Answer ``/files/{rest}``. Unless ``authorized``, the token must be right."""
         parts = rest.split("/", 3)
         if len(parts) < 4 or not parts[3]:
             raise _missing()
@@ -65,12 +65,12 @@ class Links:
         file = None if owner is None else engine.find(BlobRef("run_file", owner, _unquoted(parts[3])))
         token = parse_qs(query).get("token", [""])[0]
         if not authorized and (file is None or not _equal(token, self.token(file))):
-            # The same for a file that is not there, so that nobody learns names without a key.
+            # The same answer for a missing file, so that names cannot be probed without a key.
             raise _no_key()
         return _content(engine, file)
 
     def artifact_file(self, engine: Engine, rest: str) -> Answer:
-        """Follow ``/artifact-files/{rest}``."""
+        """Answer ``/artifact-files/{rest}``."""
         parts = rest.split("/", 2)
         file = None
         if len(parts) == 3:
@@ -80,7 +80,7 @@ class Links:
         return _content(engine, file)
 
     def artifact_by_digest(self, engine: Engine, rest: str, authorized: bool) -> Answer:
-        """Follow ``/artifactsV2/REGION/ENTITY/ARTIFACT/MD5``, where 0.10.28 has the files of a manifest (seen)."""
+        """Answer ``/artifactsV2/REGION/ENTITY/ARTIFACT/MD5``, where 0.10.28 looks for a manifest's files (seen)."""
         parts = rest.split("/")
         if not authorized:
             raise _no_key()
@@ -105,11 +105,11 @@ def _content(engine: Engine, file: FileRecord | None) -> Answer:
 
 
 def _no_key() -> Refusal:
-    return Refusal(401, "this file needs the API key, or the link that GraphQL gives", "PERMISSION_ERROR")
+    return Refusal(401, "this file needs the API key, or the link from GraphQL", "PERMISSION_ERROR")
 
 
 def _missing() -> Refusal:
-    return Refusal(404, "there is no such file, or it has no bytes here", "NOT_FOUND")
+    return Refusal(404, "the file does not exist, or its content is not stored here", "NOT_FOUND")
 
 
 def _quoted(text: str, safe: str = "/") -> str:

@@ -1,4 +1,4 @@
-"""How big a GraphQL document is: its kind, how deep it nests and how many fields it can fill."""
+"""Measures GraphQL documents: their kind, nesting depth and cost (fields times rows)."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 __all__ = ["measured"]
 
 _REPEATS = 100
-"""How often one name may be selected in one place. Validation compares each pair of them."""
+"""How often one name may be selected in one place. (Validation compares every pair of them.)"""
 
 
 def measured(ast: DocumentNode, variables: Mapping[str, Any], max_page: int, limits: Limits) -> None:
-    """Raise :class:`~wbmodel.server.errors.Refusal` for a document beyond ``limits``.
+    """Raise :class:`~wbmodel.server.errors.Refusal` for a document that exceeds ``limits``.
 
-    Every operation of the document is measured, whichever one is executed.
+    Measures every operation in the document, whichever one is executed.
     """
     from graphql import FragmentDefinitionNode, OperationDefinitionNode
 
@@ -34,12 +34,12 @@ def measured(ast: DocumentNode, variables: Mapping[str, Any], max_page: int, lim
         measure.variables = {**_defaults(operation), **variables}
         cost, depth = measure.selection(operation.selection_set)
         if depth > limits.depth:
-            raise over_limit(400, f"the document nests {depth} fields deep, and this server takes {limits.depth}")
+            raise over_limit(400, f"the document nests {depth} fields deep; the limit of this server is {limits.depth}")
         if cost > limits.cost:
             raise over_limit(
                 400,
-                f"the document may fill {cost} fields (fields times rows of pages), and this server takes "
-                f"{limits.cost}: ask for smaller pages or fewer fields",
+                f"the document may return {cost} fields (fields times rows of pages); the limit of this server is "
+                f"{limits.cost}: request smaller pages or fewer fields",
             )
 
 
@@ -52,7 +52,7 @@ def _defaults(operation: Any) -> dict[str, Any]:
 
 
 def _whole(digits: str) -> float:
-    # Python refuses to read thousands of digits as an integer.
+    # Python refuses to convert thousands of digits to an integer.
     return int(digits) if len(digits) < 20 else float("inf")
 
 
@@ -106,8 +106,8 @@ class _Measure:
         return 1 + self._rows(field) * inner, 1 + below
 
     def _fragment(self, name: str) -> tuple[int, int]:
-        # Kept, because fragments that spread fragments twice each would be walked 2**n times. What fragments that
-        # spread themselves weigh does not matter: validation refuses them.
+        # Cached, because fragments that each spread others twice would be walked 2**n times. The cost of fragments that
+        # spread themselves does not matter: validation rejects them.
         known = self._known.get(name)
         if known is None:
             self._known[name] = (0, 0)

@@ -1,4 +1,4 @@
-"""From a request that has been read to an answer in bytes: who asks, which path, which document. No sockets here."""
+"""Turns a request that has been read into an answer: authorization, path, document. No sockets here."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from wbmodel.weighted_cache import WeightedCache
 __all__ = ["Call", "Executed", "Routes"]
 
 _KEPT_TEXTS = 4 * 1024 * 1024
-"""Characters of documents that are kept read, so that those that come again are not read again."""
+"""Size of the cache of parsed documents, in characters."""
 _KEPT_CHARACTERS = 64 * 1024
 
 _QUOTED = re.compile(r"'([A-Za-z_][A-Za-z0-9_.]*)'")
@@ -40,7 +40,7 @@ Kind = Literal["query", "mutation"]
 
 @attrs.define(slots=True, eq=False, kw_only=True)
 class Call:
-    """One HTTP request, read. ``document``, ``variables`` and ``operation`` are set once its body is understood."""
+    """One HTTP request. ``document``, ``variables`` and ``operation`` are set once its body has been parsed."""
 
     method: str
     path: str
@@ -54,12 +54,12 @@ class Call:
 
     @property
     def is_graphql(self) -> bool:
-        """Whether it is for the GraphQL door."""
+        """Whether this is a request to ``/graphql``."""
         return self.path == "/graphql"
 
     @property
     def takes_gzip(self) -> bool:
-        """Whether the client says so."""
+        """Whether the client accepts gzip."""
         for offer in self.headers.get("Accept-Encoding", "").lower().split(","):
             name, _, weight = offer.replace(" ", "").partition(";q=")
             if name in ("gzip", "x-gzip"):
@@ -69,7 +69,7 @@ class Call:
 
 @attrs.frozen(slots=True, eq=False)
 class Executed:
-    """What came of a GraphQL request that has been executed; ``key`` is what to keep the answer under, if at all."""
+    """An executed GraphQL request. ``key`` is the cache key for the answer; None means that it is not cached."""
 
     answer: Answer
     kind: Kind
@@ -77,8 +77,8 @@ class Executed:
 
 
 class Routes:
-    """The answers of one server. ``api_key`` is a text, an object with ``reveal()``, or None for an open server; only
-    a digest of it is kept."""
+    """The answers of one server. ``api_key`` is text, an object with ``reveal()``, or None for an open server; only its
+    digest is kept."""
 
     def __init__(self, engine: Engine, api_key: Any, limits: Limits, loopback_only: bool) -> None:
         self.links = Links()
@@ -89,44 +89,44 @@ class Routes:
         self._digest = None if key is None else hashlib.sha256(key.encode()).digest()
         self._documents: WeightedCache[Document] = WeightedCache(_KEPT_TEXTS)
 
-    # -- before anything is done -------------------------------------------------------------------
+    # -- checks ------------------------------------------------------------------------------------
 
     def understand(self, call: Call) -> None:
-        """Read the GraphQL request in the body of ``call``. Raises :class:`Refusal`."""
+        """Parse the GraphQL request in the body of ``call``. Raises :class:`Refusal`."""
         kind = call.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
-            # Any web page may have a browser post plain text or forms to this address, but not JSON.
-            raise Refusal(415, "GraphQL comes as JSON: send Content-Type: application/json", "UNSUPPORTED_MEDIA_TYPE")
+            # Any web page can make a browser post plain text or forms to this address, but not JSON.
+            raise Refusal(415, "GraphQL must be JSON: send Content-Type: application/json", "UNSUPPORTED_MEDIA_TYPE")
         try:
             given = loads(call.body)
         except ValueError as error:
-            raise errors.bad_request(f"the body is no JSON: {error}") from None
+            raise errors.bad_request(f"the body is not valid JSON: {error}") from None
         if isinstance(given, list):
-            raise errors.bad_request("this server takes one GraphQL request at a time, not a list of them")
+            raise errors.bad_request("this server takes one GraphQL request at a time, not a list")
         if not isinstance(given, dict):
-            raise errors.bad_request("the body is to be a JSON object with query, variables and operationName")
+            raise errors.bad_request("the body must be a JSON object with query, variables and operationName")
         document, variables, operation = given.get("query"), given.get("variables"), given.get("operationName")
         if not isinstance(document, str) or not document.strip():
-            raise errors.bad_request("the body has no query: the text of a GraphQL document")
+            raise errors.bad_request("the body has no query; it must be the text of a GraphQL document")
         if not isinstance(variables, (dict, type(None))):
-            raise errors.bad_request("variables is to be a JSON object")
+            raise errors.bad_request("variables must be a JSON object")
         if not isinstance(operation, (str, type(None))):
-            raise errors.bad_request("operationName is to be a text")
+            raise errors.bad_request("operationName must be a string")
         if len(document) > self.limits.document:
             raise errors.over_limit(413, f"the document has more than {self.limits.document} characters")
         call.document, call.variables, call.operation = document, variables or {}, operation or None
 
     def kind(self, call: Call) -> Kind | None:
-        """What the operation is; None for what is no GraphQL."""
+        """The kind of the operation; None if the document is not valid GraphQL."""
         if not call.document:
             return None
         try:
             return _kind(self._document(call.document), call.operation)
-        except Exception:  # what is wrong with it is said when it is executed
+        except Exception:  # execution reports what is wrong with the document
             return None
 
     def admit(self, call: Call) -> None:
-        """Refuse who may not ask, and what is no GraphQL request at all. Raises :class:`Refusal`."""
+        """Check the host, the method and the key. Raises :class:`Refusal`."""
         self.check_host(call)
         if call.method != "POST":
             raise errors.wrong_method(call.method, "POST")
@@ -138,25 +138,25 @@ class Routes:
                 raise errors.wrong_key()
 
     def check_host(self, call: Call) -> None:
-        """An open server on the loopback device answers to names of that device only: a web page whose name has been
-        pointed here would read it otherwise."""
+        """Refuse other host names on an open loopback server. Otherwise a web page whose name resolves to this address
+        (DNS rebinding) could read it. Raises :class:`Refusal`."""
         if self._digest is not None or not self._loopback_only:
             return
         host = call.headers.get("Host")
         if host is not None and not is_loopback(urlsplit(f"//{host}").hostname or ""):
             raise Refusal(
                 403,
-                f"this server has no API key, so it answers as localhost only and not as {host[:100]!r}",
+                f"this server has no API key, so it only answers as localhost, not as {host[:100]!r}",
                 "WRONG_HOST",
             )
 
     def authorized(self, call: Call) -> bool:
-        """Whether the right key came, or none is needed."""
+        """Whether the request has the right key, or needs none."""
         given = self._given(call)
         return self._digest is None or (given is not None and self._right(given))
 
     def _given(self, call: Call) -> bytes | None:
-        """The key that came; empty when it came in a form that is none of ours."""
+        """The key in the request; empty if it is in an unknown form, None if there is no key."""
         scheme, _, value = call.headers.get("Authorization", "").partition(" ")
         if not scheme:
             return None
@@ -174,7 +174,7 @@ class Routes:
     # -- GraphQL -----------------------------------------------------------------------------------
 
     def key(self, call: Call) -> tuple[Any, ...] | None:
-        """What an answer to this call may be kept under, or has been; None for one that is not worth it."""
+        """The cache key for the answer to this call; None if it should not be cached."""
         if len(call.body) > _KEPT_CHARACTERS:
             return None
         engine = self.engine
@@ -192,7 +192,7 @@ class Routes:
         from graphql import GraphQLError
 
         self.links.base.set(call.base)
-        # Asked before the work: should the world change meanwhile, nobody looks under this version any more.
+        # Computed before the work: if the world changes meanwhile, this version's key is never looked up again.
         key = self.key(call)
         document = self._document(call.document)
         try:
@@ -206,7 +206,7 @@ class Routes:
         response = self.engine.execute(Request(document, call.variables, call.operation), given_up=given_up)
         found = [dict(error) for error in response.errors]
         if response.data is None and found and not any(error.get("path") for error in found):
-            # Nothing was executed: the document does not fit the schema, or the variables not the document.
+            # Nothing was executed: the document does not fit the schema, or the variables do not fit the document.
             return Executed(Answer(400, encode_strict({"errors": [_worded(error) for error in found]})), kind, None)
         answer = Answer(200, encode_strict({"data": response.data, **({"errors": found} if found else {})}))
         if call.takes_gzip and len(answer.body) > self.limits.compress:
@@ -224,21 +224,21 @@ class Routes:
     # -- everything else ---------------------------------------------------------------------------
 
     def file(self, call: Call) -> Answer:
-        """Answer what is not for the GraphQL door. Runs in a thread; raises :class:`Refusal`."""
+        """Answer any request other than GraphQL. Runs in a thread; raises :class:`Refusal`."""
         self.check_host(call)
         head, _, rest = call.path.removeprefix("/").partition("/")
         if head == "files" and call.method == "POST" and rest.endswith("/file_stream"):
-            # Any 4xx here would make the official client drop the run's data for good (seen), so never one of those.
+            # Not a 4xx: any 4xx here makes the official client drop the run's data for good (seen).
             raise Refusal(
                 503,
-                "this server does not take runs' histories yet; nothing was stored",
+                "this server does not accept run histories yet; nothing was stored",
                 "NOT_IMPLEMENTED",
                 {"Retry-After": "60"},
             )
         if head not in ("files", "artifact-files", "artifactsV2"):
             raise errors.not_found(call.path)
         if call.method == "PUT":
-            raise Refusal(501, "this server does not take uploads yet; nothing was stored", "NOT_IMPLEMENTED")
+            raise Refusal(501, "this server does not accept uploads yet; nothing was stored", "NOT_IMPLEMENTED")
         if call.method not in ("GET", "HEAD"):
             raise errors.wrong_method(call.method, "GET, HEAD")
         if head == "files":
@@ -253,5 +253,5 @@ def _kind(document: Document, operation: str | None) -> Kind:
 
 
 def _worded(error: Mapping[str, Any]) -> dict[str, Any]:
-    """An error of validation with the quotation marks of a real server: ``Cannot query field "x" on type "Y".``"""
+    """A validation error with the quotation marks of a real server: ``Cannot query field "x" on type "Y".``"""
     return {**error, "message": _QUOTED.sub(r'"\1"', str(error["message"]))}

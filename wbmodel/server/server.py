@@ -1,12 +1,13 @@
-"""``Server``: the engine behind HTTP, as W&B's clients speak it. ``serving`` runs one beside the caller's own code.
+"""``Server``: the engine behind HTTP, in the protocol of W&B's clients. ``serving`` runs one beside your own code.
 
     with serving(Engine(store), api_key="k" * 40) as server:
         ...  # WANDB_BASE_URL=server.url, WANDB_API_KEY=the key
 
-What it answers: ``POST /graphql`` (Basic authentication, user ``api``), ``GET`` of run files under ``/files/`` and of
-artifact files and manifests under ``/artifact-files/``, at the URLs that GraphQL gives. Everything else is an error in
-GraphQL's shape: ``/files/.../file_stream`` 503 and uploads 501 until they are built, other paths 404. Limits are in
-:class:`~wbmodel.server.limits.Limits`. Tests that need faults take :func:`wbmodel.testing.served`.
+The server answers ``POST /graphql`` (Basic authentication, user ``api``), and ``GET`` of run files under ``/files/``
+and of artifact files and manifests under ``/artifact-files/``, at the URLs that GraphQL returns. Everything else is an
+error in GraphQL's shape: 503 for ``/files/.../file_stream`` and 501 for uploads until they are implemented, 404 for
+other paths. Limits are in :class:`~wbmodel.server.limits.Limits`. Tests that need faults use
+:func:`wbmodel.testing.served`.
 """
 
 from __future__ import annotations
@@ -42,38 +43,38 @@ __all__ = ["Seen", "Server", "Stats", "running", "serving"]
 T = TypeVar("T")
 S = TypeVar("S", bound="Server")
 _SMALL = 64 * 1024
-"""Bytes of a body that is read as JSON on the event loop; a longer one goes to a thread."""
+"""Maximum size of a body that is parsed on the event loop, in bytes; a thread parses longer ones."""
 
 
 @attrs.define(slots=True)
 class Stats:
-    """What a server has done so far. Counted on its event loop; may be read from anywhere."""
+    """Counts of a server. Updated on its event loop; may be read from any thread."""
 
     requests: int = 0
-    """Requests begun, whatever came of them."""
+    """Requests begun, whatever their outcome."""
     in_flight: int = 0
-    """Requests under way now."""
+    """Requests in flight now."""
     peak: int = 0
-    """The most requests that were under way at once."""
+    """The largest number of requests in flight at once."""
     received: int = 0
-    """Bytes of request bodies, unpacked."""
+    """Bytes of request bodies, decompressed."""
     sent: int = 0
-    """Bytes of answers' bodies as they went out."""
+    """Bytes of response bodies as sent."""
     executed: int = 0
-    """GraphQL requests that the engine carried out."""
+    """GraphQL requests that the engine executed."""
     mutations: int = 0
     """How many of those were mutations."""
     cached: int = 0
     """GraphQL requests answered from the cache."""
     faults: int = 0
-    """Faults played."""
+    """Injected faults."""
     statuses: Counter[int] = attrs.field(factory=Counter)
-    """Status -> answers with it. A reset connection has none."""
+    """Status -> number of responses with it. Reset connections do not count."""
 
 
 @attrs.frozen(slots=True)
 class Seen:
-    """One request as the server saw it. ``authorization`` says whether it carried that header, not what was in it."""
+    """One request as the server saw it. ``authorization`` is whether it had that header, not its value."""
 
     method: str
     path: str
@@ -84,11 +85,11 @@ class Seen:
 
 
 class Server:
-    """``engine`` behind HTTP on ``host`` and ``port`` (0: any free one).
+    """Serves ``engine`` over HTTP on ``host`` and ``port`` (0: any free port).
 
-    ``api_key`` is a text or an object with ``reveal()``; None lets everybody in, which is refused with
-    :class:`~wbmodel.errors.ConfigurationError` unless ``host`` is the loopback device. Only a digest of it is kept.
-    With an ``ssl_context`` the server speaks HTTPS. ``faults`` is for tests. Nothing is opened before :meth:`start`.
+    ``api_key`` is text or an object with ``reveal()``; only its digest is kept. None allows every client, and raises
+    :class:`~wbmodel.errors.ConfigurationError` unless ``host`` is the loopback device. With an ``ssl_context`` the
+    server speaks HTTPS. ``faults`` is for tests. Nothing is opened before :meth:`start`.
     """
 
     def __init__(
@@ -105,18 +106,17 @@ class Server:
         local = is_loopback(host)
         if api_key is None and not local:
             raise ConfigurationError(
-                f"a server on {host!r} without an API key would let everybody who reaches this machine read and change "
-                "what it serves; give api_key= (wbmodel serve: --api-key-file, or WBMODEL_SERVE_API_KEY), or stay on "
-                "127.0.0.1"
+                f"a server on {host!r} without an API key would let anyone who can reach this machine read and change "
+                "its data; pass api_key= (wbmodel serve: --api-key-file, or WBMODEL_SERVE_API_KEY), or use 127.0.0.1"
             )
         if api_key is not None and not (api_key.reveal() if hasattr(api_key, "reveal") else api_key):
-            raise ConfigurationError("the API key of a server must not be empty; api_key=None makes an open one")
+            raise ConfigurationError("the API key of a server must not be empty; use api_key=None for an open server")
         self.host = host
         self._faults: FaultInjector = faults if faults is not None else NoFaults()
         self.limits = limits if limits is not None else Limits()
         self.stats = Stats()
         self.seen: deque[Seen] = deque(maxlen=1000)
-        """The last thousand requests, oldest first."""
+        """The last 1,000 requests, oldest first."""
         self._wanted_port = port
         self._ssl = ssl_context
         self._routes = Routes(engine, api_key, self.limits, local)
@@ -130,45 +130,45 @@ class Server:
 
     @property
     def url(self) -> str:
-        """``http(s)://host:port``, once it has started. Raises :class:`~wbmodel.errors.ConfigurationError` before."""
+        """``http(s)://host:port``. Raises :class:`~wbmodel.errors.ConfigurationError` before :meth:`start`."""
         if self._address is None:
-            raise ConfigurationError("the server has no address before it is started")
+            raise ConfigurationError("the server has no address before it has started")
         host, port = self._address
         return f"{'https' if self._ssl else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
     @property
     def requests(self) -> int:
-        """How many requests have come so far; more is in :attr:`stats`."""
+        """The number of requests so far; :attr:`stats` has more counts."""
         return self.stats.requests
 
     # -- starting and stopping ---------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Listen. Raises :class:`~wbmodel.errors.ConfigurationError` when the address is taken or not ours."""
+        """Listen. Raises :class:`~wbmodel.errors.ConfigurationError` if the address is in use or not local."""
         if self._runner is not None:
-            raise ConfigurationError("the server runs already")
+            raise ConfigurationError("the server is already running")
         self._closing = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
         self._abandoned.clear()
         runner = web.ServerRunner(Front(self._handle, self.limits), shutdown_timeout=0.5)
         await runner.setup()
-        # "localhost" may be two addresses, which would be two ports.
+        # "localhost" may resolve to two addresses, which would mean two ports.
         host = "127.0.0.1" if self.host.lower() == "localhost" else self.host
         try:
             await web.TCPSite(runner, host, self._wanted_port, ssl_context=self._ssl).start()
         except OSError as error:
             await runner.cleanup()
             raise ConfigurationError(
-                f"cannot listen on {self.host}:{self._wanted_port}: {error.strerror or error}; port 0 takes a free one"
+                f"cannot listen on {self.host}:{self._wanted_port}: {error.strerror or error}; port 0 picks a free port"
             ) from error
         self._threads = ThreadPoolExecutor(self.limits.workers, thread_name_prefix="wbmodel server")
         self._runner = runner
         self._address = (self.host, runner.addresses[0][1])
 
     async def stop(self) -> None:
-        """Take no more requests, finish those under way (for at most ``limits.grace`` seconds), and close every socket
-        and thread. A stall or a slow fault ends at once, with a reset."""
+        """Stop accepting requests, finish those in flight (for at most ``limits.grace`` seconds), and close every
+        socket and thread. A stall or a slow fault ends at once, with a reset."""
         runner, self._runner = self._runner, None
         if runner is None:
             return
@@ -178,7 +178,7 @@ class Server:
         try:
             await asyncio.wait_for(self._idle.wait(), self.limits.grace)
         except asyncio.TimeoutError:
-            log.warning("stopped with %d requests under way", self.stats.in_flight)
+            log.warning("stopped with %d requests in flight", self.stats.in_flight)
         self._abandoned.set()
         await runner.cleanup()
         await self._end_threads()
@@ -191,7 +191,7 @@ class Server:
             self._threads.shutdown()
             try:
                 loop.call_soon_threadsafe(ended.set)
-            except RuntimeError:  # it took longer than anybody waited, and the loop is closed
+            except RuntimeError:  # the grace period is over and the loop is closed
                 pass
 
         waiter = threading.Thread(target=wait, name="wbmodel server end", daemon=True)
@@ -200,7 +200,7 @@ class Server:
             await asyncio.wait_for(ended.wait(), self.limits.grace)
             waiter.join()
         except asyncio.TimeoutError:
-            log.warning("a request that nobody waits for any more is still worked on")
+            log.warning("a thread is still working on a request that was given up")
 
     # -- one request -------------------------------------------------------------------------------
 
@@ -215,7 +215,7 @@ class Server:
             if isinstance(response, web.Response) and isinstance(response.body, bytes) and request.method != "HEAD":
                 stats.sent += len(response.body)
             stats.statuses[response.status] += 1
-            # Sent here and not by aiohttp afterwards, so that it is under way until its last byte has gone.
+            # Sent here and not by aiohttp afterwards, so that it counts as in flight until its last byte has been sent.
             await response.prepare(request)
             await response.write_eof()
             return response
@@ -235,10 +235,10 @@ class Server:
         except Refusal as error:
             refusal = error
         except asyncio.TimeoutError:
-            refusal = Refusal(408, "the body did not come in time", "TIMEOUT", {"Connection": "close"})
+            refusal = Refusal(408, "the body did not arrive in time", "TIMEOUT", {"Connection": "close"})
         self.stats.received += len(call.body)
         if refusal is None and call.is_graphql and call.method == "POST":
-            # Understood before it is known who asks, because faults are picked by what is asked.
+            # Parsed before authorization, because faults are picked by the content of the request.
             try:
                 await self._near(len(call.body), lambda: self._routes.understand(call))
             except Refusal as error:
@@ -254,11 +254,11 @@ class Server:
 
     def _call(self, request: web.BaseRequest) -> Call:
         target = request.raw_path
-        if not target.startswith("/"):  # as a client of a proxy writes it: http://host/path
+        if not target.startswith("/"):  # the form for proxies: http://host/path
             target = "/" + target.partition("://")[2].partition("/")[2]
         path, _, query = target.partition("#")[0].partition("?")
         call = Call(method=request.method, path=path, query=query, headers=request.headers)
-        # Files are where the client found this server: it sends its key to that host only (0.31.0, seen).
+        # File URLs use the host by which the client found this server: it sends its key only there (0.31.0, seen).
         host = request.headers.get("Host", "")
         plain = host and host.isascii() and not set(host) & set("/\\@?#<>\"' \t%")
         call.base = f"{'https' if self._ssl else 'http'}://{host}" if plain else self.url
@@ -294,7 +294,7 @@ class Server:
             return Answer(error.status, error.body, headers=error.headers)
         except Exception:
             log.exception("a request could not be answered")
-            return Answer(500, errors.error_body("the server failed; its log says more", "INTERNAL_ERROR"))
+            return Answer(500, errors.error_body("internal error; see the server's log", "INTERNAL_ERROR"))
 
     async def _graphql(self, call: Call) -> Answer:
         key = self._routes.key(call)
@@ -323,15 +323,16 @@ class Server:
             self._cache.put(done.key, done.answer, done.answer.weight)
 
     async def _near(self, size: int, work: Callable[[], T]) -> T:
-        """Do small work here and big work in a thread."""
+        """Run small work in place and large work in a thread."""
         if size <= _SMALL:
             return work()
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
     async def _in_time(self, work: Callable[[Callable[[], bool]], T]) -> T:
-        """Do work in a thread, within ``limits.seconds``. Raises :class:`Refusal` beyond them, and when many wait."""
+        """Run work in a thread within ``limits.seconds``. Raises :class:`Refusal` on timeout, or if too many
+        requests are waiting."""
         if self.stats.in_flight > self.limits.waiting:
-            raise errors.overloaded(f"more than {self.limits.waiting} requests are under way here; try again")
+            raise errors.overloaded(f"more than {self.limits.waiting} requests are in flight here; try again")
         started = False
         over = False
 
@@ -351,7 +352,7 @@ class Server:
                 raise errors.overloaded(f"this request waited {self.limits.seconds:g} s for its turn") from None
             raise Refusal(
                 504,
-                f"this request took more than {self.limits.seconds:g} s: ask for smaller pages or fewer fields; a "
+                f"this request took more than {self.limits.seconds:g} s: request smaller pages or fewer fields; a "
                 "mutation may have been carried out",
                 "TIMEOUT",
             ) from None
@@ -359,16 +360,16 @@ class Server:
 
 @contextmanager
 def serving(engine: Engine, **options: Any) -> Iterator[Server]:
-    """A :class:`Server` that runs for the length of the block; the options are those of the class."""
+    """Run a :class:`Server` for the length of the block; the options are those of the class."""
     with running(Server(engine, **options)) as server:
         yield server
 
 
 @contextmanager
 def running(server: S) -> Iterator[S]:
-    """Run ``server`` on a thread and event loop of its own.
+    """Run ``server`` on its own thread and event loop.
 
-    At the end of the block it is stopped as :meth:`Server.stop` says, its thread too.
+    The end of the block stops it as in :meth:`Server.stop`, and ends its thread.
     """
     ready = threading.Event()
     failed: list[BaseException] = []

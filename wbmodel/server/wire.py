@@ -1,4 +1,4 @@
-"""Bodies off the socket and answers onto it, in aiohttp's forms."""
+"""Reads bodies from the socket and writes answers to it, with aiohttp."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ class _Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """What is not even HTTP, in the shape of all other errors."""
+        """Answer invalid HTTP in the shape of all other errors."""
         if isinstance(exc, ConnectionError) or request.transport is None or request.transport.is_closing():
-            # Reset on purpose, or by the client: nobody is there to be told.
+            # Reset on purpose or by the client: there is no one to send an answer to.
             return web.Response(status=status)
         if request.writer.output_size > 0:
-            raise ConnectionError("a part of the answer has been sent already")
+            raise ConnectionError("part of the answer has already been sent")
         if isinstance(exc, LineTooLong) or "Too many" in str(message):
             answer = Answer(431, error_body("the request line or a header is too long", "LIMIT_EXCEEDED"))
         elif isinstance(exc, BadHttpMessage) or status < 500:
-            answer = Answer(400, error_body("this is no HTTP request that can be read", "BAD_REQUEST"))
+            answer = Answer(400, error_body("this is not a valid HTTP request", "BAD_REQUEST"))
         else:
             log.error("a request could not be answered", exc_info=exc)
-            answer = Answer(500, error_body("the server failed", "INTERNAL_ERROR"))
+            answer = Answer(500, error_body("internal error", "INTERNAL_ERROR"))
         response = response_of(answer)
         response.force_close()
         return response
@@ -59,7 +59,7 @@ class Front(web.Server):
         return _Connection(
             self,
             loop=asyncio.get_running_loop(),
-            access_log=None,  # type: ignore[arg-type]  # None is how aiohttp is told to write none
+            access_log=None,  # type: ignore[arg-type]  # None turns aiohttp's access log off
             max_line_size=self._limits.header,
             max_field_size=self._limits.header,
             max_headers=self._limits.headers,
@@ -67,12 +67,12 @@ class Front(web.Server):
 
 
 def headers_of(answer: Answer) -> dict[str, str]:
-    """The headers that go out with an answer."""
+    """The headers of an answer."""
     return {"Content-Type": answer.content_type, "Server": _SERVER, **answer.headers}
 
 
 def response_of(answer: Answer, packed: bool = False) -> web.Response:
-    """aiohttp's form of an answer."""
+    """The aiohttp response for an answer."""
     headers = headers_of(answer)
     if packed:
         headers |= {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
@@ -80,7 +80,7 @@ def response_of(answer: Answer, packed: bool = False) -> web.Response:
 
 
 async def read_body(request: web.BaseRequest, limit: int) -> bytes:
-    """The body, unpacked. Raises :class:`Refusal` for one beyond ``limit``, or that cannot be unpacked."""
+    """The decompressed body. Raises :class:`Refusal` if it exceeds ``limit`` or cannot be decompressed."""
     too_long = Refusal(413, f"the body has more than {limit} bytes", "LIMIT_EXCEEDED", {"Connection": "close"})
     if (request.content_length or 0) > limit:
         raise too_long

@@ -1,4 +1,4 @@
-"""Sessions: settings, which session is meant, and the two drivers that do all waiting."""
+"""Sessions: settings, the current session, and the two drivers that do all waiting."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # session.py brings pluggy and the hooks with it, which `import wbmodel` does not need.
+    # session.py imports pluggy and the hooks, which `import wbmodel` does not need.
     if name == "Session":
         from wbmodel.session import session
 

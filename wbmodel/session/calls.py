@@ -1,7 +1,7 @@
 """The steps of a flow that wait for a backend: a call, an answer that was begun earlier, the next item of a stream.
 
-Each has ``now()`` and a twin ``later()``. An error of the backend is noted and not raised: the flow raises it at the
-operation's ``yield``. What is no ``Exception`` (Ctrl-C, a cancellation) goes through.
+Each has ``now()`` and a twin ``later()``. A backend's error is stored instead of raised: the flow raises it at the
+operation's ``yield``. Anything else that is raised (Ctrl-C, a cancellation) propagates.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 __all__ = ["ANSWERS", "Caller", "Collecting", "Exchange", "Leaf", "Place", "Pull"]
 
 ANSWERS: dict[type, type] = {Request: Response, Append: Posted, Put: type(None), Work: object}
-"""What each ask that is not answered by a stream is answered with."""
+"""The type of the answer to each ask that is not answered by a stream."""
 
 
 class Place(Protocol):
-    """What is needed of a session."""
+    """The part of a session that calls need."""
 
     @property
     def url(self) -> str: ...
@@ -49,7 +49,7 @@ class Place(Protocol):
     @property
     def call_info(self) -> CallInfo: ...
     def observe(self, asks: Sequence[Ask]) -> Ended:
-        """Tell the observers of what is about to go to the backend; what comes back is told what came of it."""
+        """Tell the observers what is about to go to the backend. The function returned must get the outcome."""
         ...
 
 
@@ -62,7 +62,7 @@ class Caller:
 
 
 class Leaf:
-    """Something that is asked, and its answer or error once it is there."""
+    """An ask, with its answer or error once there is one."""
 
     __slots__ = ("answer", "ask", "done", "error")
 
@@ -73,12 +73,12 @@ class Leaf:
         self.done = False
 
     def finish(self, answer: Any = None, error: Exception | None = None) -> None:
-        """Note the answer, or the error in its place."""
+        """Store the answer, or the error instead."""
         self.answer, self.error, self.done = answer, error, True
 
 
 class _Told:
-    """A block around a call: observers are told of it before and after, and what it gave goes to those who asked."""
+    """A block around a call: notifies observers before and after it, and stores the answers in the leaves."""
 
     __slots__ = ("_end", "answers", "caller", "leaves")
 
@@ -88,13 +88,13 @@ class _Told:
         self._end: Ended | None = None
 
     def begin(self) -> None:
-        """Say that it goes out now. Raises :class:`~wbmodel.errors.RequestTimeout` when no time is left for it."""
+        """Notify observers that the call starts. Raises :class:`~wbmodel.errors.RequestTimeout` if no time is left."""
         asks = [leaf.ask for leaf in self.leaves]
         self.caller.clock.note(asks)
         self._end = self.caller.place.observe(asks)
 
     def end(self, error: BaseException | None) -> None:
-        """Say, once, what came of it: the answers, or the error."""
+        """Notify observers, once, of the outcome: the answers or the error."""
         end, self._end = self._end, None
         if end is not None:
             end(Outcome(self.answers if error is None else None, error))
@@ -112,7 +112,7 @@ class _Told:
         return True
 
     def _wrong(self) -> Exception | None:
-        """What is wrong with the answers, where they are not what was asked for."""
+        """The error if the backend gave the wrong number or type of answers."""
         name, answers = self.caller.place.call_info.backend, self.answers
         if len(answers) != len(self.leaves):
             return PluginError(f"backend {name!r} gave {len(answers)} answers to {len(self.leaves)} requests")
@@ -120,13 +120,13 @@ class _Told:
             wanted = ANSWERS[type(leaf.ask)]
             if not isinstance(answer, wanted):
                 return PluginError(
-                    f"the backend {name!r} answered with {type(answer).__name__}, where a {wanted.__name__} is needed"
+                    f"the backend {name!r} answered with {type(answer).__name__} instead of {wanted.__name__}"
                 )
         return None
 
 
 class Exchange:
-    """Asks that go out together: several requests, or one of another kind."""
+    """Asks that are sent together: several requests, or one ask of another kind."""
 
     __slots__ = ("caller", "leaves")
 
@@ -134,7 +134,7 @@ class Exchange:
         self.caller, self.leaves = caller, leaves
 
     def now(self) -> None:
-        """Ask, and wait."""
+        """Send the asks and wait for the answers."""
         with _Told(self.caller, self.leaves) as told:
             ask = self.leaves[0].ask
             if isinstance(ask, Work):
@@ -179,15 +179,15 @@ class Exchange:
 
     @property
     def _in_turn(self) -> bool:
-        """Whether the backend answers a batch by a loop, and each request is to be given what is left then."""
+        """Whether the backend answers a batch in a loop, so that each request can get the time left at its turn."""
         backend = self.caller.place.backend
         loops = isinstance(backend, SyncBackend) and type(backend).execute_many is SyncBackend.execute_many
         return self.caller.clock.limited and loops and not backend.capabilities.concurrent
 
 
 class Collecting:
-    """The answer to a request that was begun earlier, on a thread or on the backend's own loop: a task of the caller's
-    event loop would start only when the caller next awaits something."""
+    """The answer to a request that was begun earlier, on a thread or on the backend's own loop. (A task on the caller's
+    event loop would start only when the caller next awaits something.)"""
 
     __slots__ = ("_future", "_told", "leaf")
 
@@ -219,18 +219,18 @@ class Collecting:
         with self._told as told:
             future = self._taken()
             try:
-                # wait() and not await: a request that others cancel must not look like the cancelling of this task.
+                # wait() and not await: if another caller cancels the request, this task must not look cancelled.
                 waiter = asyncio.wrap_future(future)
                 await asyncio.wait((waiter,))
                 if not waiter.cancelled():
-                    waiter.exception()  # asyncio would log it as an error that nobody asked for
+                    waiter.exception()  # retrieved here, or asyncio would log it as never retrieved
                 told.answers = [self._outcome(future)]
             except BaseException:
                 future.cancel()
                 raise
 
     def cancel(self) -> None:
-        """Give it up. An answer that came in meanwhile counts, though nobody wants it."""
+        """Cancel the request. An answer that has already arrived still counts for the observers."""
         if self._future is None:
             return
         future = self._taken()
@@ -242,7 +242,7 @@ class Collecting:
             self._told.end(GeneratorExit())
 
     def _taken(self) -> Future[Response]:
-        future, self._future = self._future, None  # what becomes of it is told here, once
+        future, self._future = self._future, None  # the outcome is reported only once
         assert future is not None
         return future
 
@@ -257,7 +257,7 @@ class Collecting:
 
 
 class Pull:
-    """The next item of a stream of the backend's. The stream is opened at the first one, and closed by the driver."""
+    """Takes the next item of a backend's stream. The first call opens the stream; the driver closes it."""
 
     __slots__ = ("_bytes", "_end", "_error", "_item", "_patient", "_rows", "ask", "caller", "over", "source")
 
@@ -303,7 +303,7 @@ class Pull:
             self._came(item)
 
     def taken(self) -> Any:
-        """The item that came, or END. Raises the error that came in its place."""
+        """The item, or END. Raises the error if there was one."""
         error, self._error = self._error, None
         if error is not None:
             raise error
@@ -311,7 +311,7 @@ class Pull:
         return item
 
     def close(self) -> None:
-        """Close the source, and say that the stream is over."""
+        """Close the source and notify observers that the stream is over."""
         self._finish(GeneratorExit())
         if hasattr(self.source, "close"):
             self.source.close()
@@ -328,7 +328,7 @@ class Pull:
         self._end = caller.place.observe([ask])
         method, given = door_method(caller.place.backend, ask, colour)
         self.source = method(*given)
-        # What works in this process without waiting cannot be interrupted, and need not be.
+        # A source that works in this process without waiting cannot be interrupted, and need not be.
         backend = caller.place.backend
         self._patient = hasattr(self.source, "timeout") if not colour else getattr(backend, "blocking", True)
         return self.source
@@ -346,13 +346,13 @@ class Pull:
             self._bytes += sum(done.bytes for done in item)
 
     def _cut_off(self) -> Exception | None:
-        """What is wrong when the bytes end before the size that was promised."""
+        """The error if the bytes ended before the promised size."""
         ask = self.ask
         size = ask.ref.size if isinstance(ask, Open) else None
         if not isinstance(ask, Open) or size is None or ask.start + self._bytes >= size:
             return None
         return IntegrityError(
-            f"{ask.ref.name} has {size:,} bytes, and {self.caller.place.url} ended after {ask.start + self._bytes:,}"
+            f"{ask.ref.name} has {size:,} bytes, but {self.caller.place.url} stopped after {ask.start + self._bytes:,}"
         )
 
     def _failed(self, error: BaseException) -> None:

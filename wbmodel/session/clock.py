@@ -1,4 +1,4 @@
-"""The one deadline of an operation: how long it may wait for each answer, and for all of them."""
+"""The deadline of an operation: how long it may wait for each answer, and for all of them together."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ __all__ = ["Clock"]
 
 
 class Clock:
-    """``one`` is seconds for one answer (or one item of a stream), ``total`` seconds for the whole operation; None is
-    no limit. ``url`` is for messages.
+    """Limits the waits of an operation: ``one`` is in seconds for one answer (or one item of a stream), ``total`` is in
+    seconds for the whole operation; None means no limit. ``url`` is for messages.
 
-    Each wait is given what is left, and nothing is asked once nothing is left. The clock runs while the operation
-    does; it stands still while whoever iterates keeps the rows it was handed.
+    Each wait gets the time that is left, and nothing is sent once no time is left. The clock runs while the operation
+    runs; it is paused while the caller processes rows.
     """
 
     __slots__ = ("_asked", "_binding", "_one", "_since", "_spent", "_subject", "_total", "_url")
@@ -27,17 +27,17 @@ class Clock:
         self._spent = 0.0
         self._since: float | None = None
         self._asked = 0
-        # Whether the last wait was given what is left of the whole, and not the limit of one.
+        # Whether the last wait was limited by the total, not by the limit for one answer.
         self._binding = False
         self._subject: str | None = None
 
     @property
     def limited(self) -> bool:
-        """Whether there is a limit for the whole operation."""
+        """Whether the operation as a whole has a limit."""
         return self._total is not None
 
     def left(self) -> float | None:
-        """Seconds that the next wait may take. Raises :class:`~wbmodel.errors.RequestTimeout` when none are left."""
+        """Seconds that the next wait may take. Raises :class:`~wbmodel.errors.RequestTimeout` if no time is left."""
         if self._total is None:
             return self._one
         left = self._left(self._total)
@@ -47,7 +47,7 @@ class Clock:
         return left if self._binding else self._one
 
     def note(self, asks: Sequence[Ask]) -> None:
-        """Note what is about to be asked. Raises :class:`~wbmodel.errors.RequestTimeout` when no time is left."""
+        """Record what is about to be sent. Raises :class:`~wbmodel.errors.RequestTimeout` if no time is left."""
         if self._total is None:
             return
         if self._left(self._total) <= 0:
@@ -56,13 +56,13 @@ class Clock:
         self._subject = subject_of(asks[-1])
 
     def __enter__(self) -> None:
-        """Let the clock run for a block."""
+        """Start the clock for a block."""
         if self._total is not None:
             self._since = time.monotonic()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Stop it. A wait that took all that was left of the whole is an error that says so; else it is the limit of
-        one answer that was overrun, and its error says that."""
+        """Stop the clock. A timeout that used up the total is replaced by an error that says so; any other timeout
+        exceeded the limit for one answer, and its own error says that."""
         if self._total is None or self._since is None:
             return
         ran_out = isinstance(error, RequestTimeout) and (self._binding or self._left(self._total) <= 0)
@@ -75,7 +75,7 @@ class Clock:
         """The error for a wait that took too long."""
         seconds = "" if self._one is None else f" within {self._one:g} s"
         return RequestTimeout(
-            f"{self._url} gave nothing more{seconds} ({subject_of(ask)}); give it more time with "
+            f"{self._url} sent nothing more{seconds} ({subject_of(ask)}); allow more time with "
             "connect(..., timeout=seconds)",
             operation=subject_of(ask),
         )
@@ -86,12 +86,12 @@ class Clock:
 
     def _ran_out(self) -> RequestTimeout:
         if self._subject is None:
-            what = "nothing was sent yet"
+            what = "nothing has been sent yet"
         else:
             what = f"{self._subject} was under way, request {self._asked}"
         return RequestTimeout(
-            f"{self._url}: this query was given {self._total:g} s in all and is not done "
-            f"({what}); give it more with timeout(seconds), or ask for less: fewer rows, or only(...) of their fields",
+            f"{self._url}: this query did not finish within its timeout of {self._total:g} s ({what}); "
+            "allow more time with timeout(seconds), or read less: fewer rows, or only(...) some fields",
             operation=self._subject,
             server_message=RAN_OUT,
         )

@@ -1,6 +1,6 @@
-"""Which session is meant: the process-wide default, overrides by context variable, and sessions by name or origin.
+"""The current session: the process-wide default, overrides by context variable, and sessions by name or origin.
 
-Overrides are context variables, so a thread or task started elsewhere finds the default and not somebody's override.
+Overrides are context variables, so a thread or task started elsewhere gets the default and not another one's override.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ __all__ = [
 _lock = forks.rlock()
 _connections: dict[str, Session] = {}
 _default: Session | None = None
-# The sessions whose blocks are open here, outermost first. A block takes out what it put in by looking for it, not
-# by the variable's token: that belongs to the context in which it was made, and blocks of one session may be open in
-# several threads and tasks at once.
+# The sessions whose blocks are open in this context, outermost first. A block removes its session by searching for it,
+# not with the variable's token: a token belongs to the context that created it, and blocks of one session may be open
+# in several threads and tasks at once.
 _open_blocks: ContextVar[tuple[Session, ...]] = ContextVar("wbmodel_sessions", default=())
 _overrides: Counter[Session] = Counter()
 """How many blocks of a session are open in the whole process."""
@@ -62,39 +62,40 @@ def connect(
     plugins: PluginManager | None = None,
     **backend_options: Any,
 ) -> Session:
-    """Make a session and, unless ``default=False``, the process-wide default. Does no I/O.
+    """Create a session and make it the process-wide default, unless ``default=False``. Does no I/O.
 
     ``url`` begins with the backend's scheme (``"fixtures:dir"``, ``"https://api.wandb.ai"``); without it,
-    ``WBMODEL_URL`` and ``WANDB_BASE_URL`` are asked. ``project`` is ``"project"`` or ``"entity/project"``. ``api_key``
-    or ``identity_token_file`` (a file with a JSON web token that the server takes for an access token) beat the
-    environment and netrc, and exclude each other. ``name`` is what :func:`get_session` and ``.using()`` know it by; an
-    open session of that name is replaced, and stays usable for whoever holds it. A session that has lost its name, and
-    that nobody holds, gives back its connections by itself, as ``close()`` does at once. ``timeout`` is in seconds per
-    request. ``backend_options`` go to the backend; that of ``https:`` takes ``transport=``, a gql ``AsyncTransport`` to
-    ask through. ``plugins`` is for tests that make their own plugin manager.
+    ``WBMODEL_URL`` and then ``WANDB_BASE_URL`` are used. ``project`` is ``"project"`` or ``"entity/project"``.
+    ``api_key`` or ``identity_token_file`` (a file with a JSON web token, which the server exchanges for an access
+    token) override the environment and netrc; pass only one of them. ``name`` identifies the session for
+    :func:`get_session` and ``.using()``. It replaces an open session of the same name; the replaced session stays
+    usable, and its connections are closed when the last reference to it is gone, or at once with ``close()``.
+    ``timeout`` is in seconds per request. ``backend_options`` go to the backend; the backend for ``https:`` takes
+    ``transport=``, a gql ``AsyncTransport`` to send requests through. ``plugins`` is for tests that create their own
+    plugin manager.
 
-    Raises :class:`~wbmodel.errors.ConfigurationError` when there is nothing to connect to or an option is unknown, and
-    :class:`~wbmodel.errors.BackendError` when the backend is unknown, not installed, claimed twice or broken.
+    Raises :class:`~wbmodel.errors.ConfigurationError` if there is nothing to connect to or an option is unknown, and
+    :class:`~wbmodel.errors.BackendError` if the backend is unknown, not installed, claimed twice or broken.
     """
     global _default
     from wbmodel.registry import default_plugin_manager
     from wbmodel.session.session import Session
 
     if not name:
-        raise ConfigurationError("a session's name is not empty")
+        raise ConfigurationError("connect(): name must not be empty")
     for label, value in (("url", url), ("project", project), ("entity", entity), ("name", name)):
         if value is not None and not isinstance(value, str):
-            raise ConfigurationError(f"connect(): {label} is text, not {value!r}")
+            raise ConfigurationError(f"connect(): {label} must be a string, not {value!r}")
     if api_key is not None and not isinstance(api_key, (str, Secret)):
-        raise ConfigurationError(f"connect(): api_key is text, not {type(api_key).__name__}")
+        raise ConfigurationError(f"connect(): api_key must be a string, not {type(api_key).__name__}")
     if isinstance(api_key, str) and not api_key.strip():
         raise ConfigurationError(
-            "connect(): api_key is empty; leave it out, or give None, to have it looked for elsewhere"
+            "connect(): api_key is empty; omit it or pass None to use the key from the environment or netrc"
         )
     if timeout is not None and (type(timeout) not in (int, float) or timeout <= 0):
-        raise ConfigurationError(f"connect(): timeout is a number of seconds above 0, not {timeout!r}")
+        raise ConfigurationError(f"connect(): timeout must be a number of seconds above 0, not {timeout!r}")
     if identity_token_file is not None and not isinstance(identity_token_file, str | os.PathLike):
-        raise ConfigurationError(f"connect(): identity_token_file is a path, not {identity_token_file!r}")
+        raise ConfigurationError(f"connect(): identity_token_file must be a path, not {identity_token_file!r}")
     settings = resolve_settings(
         url,
         project=project,
@@ -106,7 +107,7 @@ def connect(
     manager = plugins if plugins is not None else default_plugin_manager()
     session = Session(settings, manager.resolve(settings.url.value), manager, name=name, options=backend_options)
     if plugins is not None:
-        # Lookups have one name space, as conditions are written before anyone knows which session will ask them.
+        # All sessions share one namespace of lookups: a condition is written before its session is known.
         from wbmodel.query.lookups import add_source
 
         add_source(plugins.lookups)
@@ -124,10 +125,10 @@ def override() -> Session | None:
 
 
 def current_session() -> Session:
-    """The session that is meant here: the innermost override, else the default, else one made from the environment.
+    """The current session: the innermost override, else the default, else a new one made from the environment.
 
-    Warns (:class:`~wbmodel.errors.SessionWarning`) when the default is taken although another thread or task has a
-    ``with`` block of another session open. Raises :class:`~wbmodel.errors.ConfigurationError` when there is no session
+    Warns (:class:`~wbmodel.errors.SessionWarning`) when it returns the default while another thread or task has a
+    ``with`` block of another session open. Raises :class:`~wbmodel.errors.ConfigurationError` if there is no session
     and no variable says where to connect.
     """
     found = override()
@@ -153,14 +154,16 @@ def _warn_of_overrides(used: Session) -> None:
 
 
 def get_session(name: str | Session) -> Session:
-    """The open session called ``name``; a session is given back as it is."""
+    """The open session called ``name``. A session is returned unchanged."""
     if not isinstance(name, str):
         return name
     try:
         return _connections[name]
     except KeyError:
-        tail = suggestion(name, _connections, "open sessions") or "; none is open"
-        raise ConfigurationError(f"no open session is called {name!r}{tail}; connect(..., name={name!r})") from None
+        tail = suggestion(name, _connections, "open sessions") or "; no session is open"
+        raise ConfigurationError(
+            f"no open session is called {name!r}{tail}; create it with connect(..., name={name!r})"
+        ) from None
 
 
 def session_for_origin(origin: str) -> Session | None:
@@ -174,7 +177,7 @@ def session_for_origin(origin: str) -> Session | None:
 
 
 def _origin(session: Session) -> str | None:
-    # The first question about it makes the backend, which may fail for reasons of its own: a broken netrc, say.
+    # The first access creates the backend, which may fail for unrelated reasons: a broken netrc, say.
     try:
         return session.origin
     except WbmodelError:
@@ -192,15 +195,15 @@ def overriding(session: Session) -> Iterator[Session]:
 
 
 def enter(session: Session) -> None:
-    """Make ``session`` the current one here, until :func:`leave`."""
+    """Make ``session`` the current one in this context, until :func:`leave`."""
     _open_blocks.set((*_open_blocks.get(), session))
     with _lock:
         _overrides[session] += 1
 
 
 def leave(session: Session) -> None:
-    """Undo the innermost :func:`enter` of ``session`` here. Does nothing where there is none: a block may be entered in
-    one context and left in another, as that of an asynchronous fixture is."""
+    """Undo the innermost :func:`enter` of ``session`` in this context. Does nothing if there is none: a block may be
+    entered in one context and left in another, as in an asynchronous fixture."""
     blocks = _open_blocks.get()
     for at in reversed(range(len(blocks))):
         if blocks[at] is session:
@@ -218,7 +221,7 @@ def is_default(session: Session) -> bool:
 
 
 def forget(session: Session) -> None:
-    """Take a closed session out of the default and the table of connections."""
+    """Remove a closed session from the table of connections, and as the default."""
     global _default
     with _lock:
         del _overrides[session]  # of a thread that ended in the middle of its block

@@ -1,4 +1,4 @@
-"""What :meth:`Session.execute` takes as a document: text, and what gql and graphql-core make of it."""
+"""The documents that :meth:`Session.execute` takes: text, and the document types of gql and graphql-core."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ __all__ = ["request_of"]
 def request_of(
     document: AnyDocument, variables: Mapping[str, Any] | None = None, operation_name: str | None = None
 ) -> Request:
-    """The request that ``document`` is, with the variables and the operation name that a ``gql.GraphQLRequest`` brings.
+    """Make a request from ``document``. A ``gql.GraphQLRequest`` supplies its variables and operation name.
 
-    Raises :class:`~wbmodel.errors.QueryError` where those are given twice, and for what is not a document.
+    Raises :class:`~wbmodel.errors.QueryError` if those are given twice, or if ``document`` is not a document.
     """
     if isinstance(document, (str, Document)):
         return Request(document, dict(variables or {}), operation_name)
@@ -31,7 +31,7 @@ def request_of(
 
     if isinstance(document, DocumentNode):
         return Request(Document(ast=document), dict(variables or {}), operation_name)
-    # Whoever gives one of the others has loaded gql; whoever gives none of them does not wait for it.
+    # Imported late: text and Document do not need gql, and a caller with one of its types has already imported it.
     from gql import GraphQLRequest
     from gql.dsl import DSLOperation, dsl_gql
 
@@ -39,11 +39,11 @@ def request_of(
         document = dsl_gql(document)
     if not isinstance(document, GraphQLRequest):
         raise QueryError(
-            "a GraphQL document is text, a wbmodel.request.Document, a graphql.DocumentNode, a gql.GraphQLRequest or a "
-            f"query of gql.dsl, not {type(document).__name__}"
+            "a GraphQL document must be text, a wbmodel.request.Document, a graphql.DocumentNode, a gql.GraphQLRequest "
+            f"or a gql.dsl query, not {type(document).__name__}"
         )
     if getattr(document, "extensions", None):  # gql has them since 4.1
-        raise QueryError("the GraphQLRequest has extensions=, which a wbmodel Request cannot carry; leave them out")
+        raise QueryError("the GraphQLRequest has extensions=, which wbmodel cannot send; leave them out")
     return Request(
         Document(ast=document.document),
         dict(_one("variables", variables, "variable_values", document.variable_values) or {}),
@@ -54,6 +54,6 @@ def request_of(
 def _one(name: str, given: Any, theirs: str, brought: Any) -> Any:
     if given is not None and brought is not None:
         raise QueryError(
-            f"{name} is given twice: as an argument, and as {theirs}= of the GraphQLRequest; leave one of them out"
+            f"{name} is given twice, as an argument and as {theirs}= of the GraphQLRequest; leave one of them out"
         )
     return brought if given is None else given

@@ -1,4 +1,4 @@
-"""The only coloured code: two drivers that carry an operation to its end, one that waits and one that awaits."""
+"""The drivers: the only coloured code. Two drivers run an operation to its end; one blocks, the other awaits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def run(operation: Operation[T], place: Place, clock: Clock) -> T:
-    """Carry ``operation`` to its end and give the value it returns. It must not emit rows."""
+    """Run ``operation`` to its end and return its value. It must not emit rows."""
     flow = Flow(operation, place, clock)
     for _ in _driven(flow):
         raise _emits(operation, "iterate(), not run()")
@@ -25,7 +25,7 @@ def run(operation: Operation[T], place: Place, clock: Clock) -> T:
 
 
 def iterate(operation: Operation[Any], place: Place, clock: Clock) -> Generator[Sequence[Any], None, None]:
-    """What ``operation`` emits, as it comes. Closing the iterator early closes the operation and its streams."""
+    """Yield what ``operation`` emits. Closing the iterator early closes the operation and its streams."""
     return _driven(Flow(operation, place, clock))
 
 
@@ -44,7 +44,7 @@ def _driven(flow: Flow[Any]) -> Generator[Sequence[Any], None, None]:
                 yield emitted.rows
     finally:
         flow.close()
-        with ExitStack() as closing:  # the others too, where one fails
+        with ExitStack() as closing:  # closes all of them even if one fails
             for pull in flow.pulls:
                 closing.callback(pull.close)
 
@@ -57,7 +57,7 @@ async def arun(operation: Operation[T], place: Place, clock: Clock) -> T:
         async for _ in driven:
             raise _emits(operation, "aiterate(), not arun()")
     except GeneratorExit:
-        # Its event loop was closed under it, and with that whatever could be awaited.
+        # Its event loop was closed, so nothing can be awaited any more.
         flow.close()
         raise
     else:
@@ -94,4 +94,4 @@ async def _adriven(flow: Flow[Any]) -> AsyncGenerator[Sequence[Any], None]:
 
 def _emits(operation: Any, instead: str) -> TypeError:
     name = getattr(operation, "__qualname__", type(operation).__name__)
-    return TypeError(f"{name} emits rows: use {instead}")
+    return TypeError(f"{name} emits rows; use {instead}")

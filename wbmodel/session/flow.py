@@ -1,8 +1,8 @@
-"""An operation on its way, without colour: what it asks goes through the wrappers, and comes out as steps for a driver.
+"""Runs an operation without colour: passes its asks through the wrappers and yields steps for a driver.
 
-:class:`Flow` steps an operation and the wrappers around each ask. What all of them wait for goes out together, so that
-a batch stays a batch through any number of wrappers. A step is rows for the caller (:class:`Emit`), or something that
-has to be waited for, in either colour: ``now()`` and its twin ``later()``.
+:class:`Flow` steps an operation and the wrappers around each ask. Asks that are waited for at the same time are sent
+together, so that a batch stays a batch through any number of wrappers. A step is either rows for the caller
+(:class:`Emit`), or a wait in either colour: ``now()`` and its twin ``later()``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ __all__ = ["Flow", "Operation"]
 
 T = TypeVar("T")
 Operation = Generator[Verb, Any, T]
-"""A piece of work without I/O and without a colour: it yields verbs and is told the answers."""
+"""A piece of work without I/O or colour: it yields verbs and receives the answers."""
 
 Steps = Generator[Any, None, T]
 _STREAMS = (Read, Open, Fetch)
@@ -32,14 +32,14 @@ _STREAMS = (Read, Open, Fetch)
 
 class Flow(Generic[T]):
     """The steps of ``operation`` at ``place``, within ``clock``: an iterator of :class:`Emit` and of steps to wait for.
-    Its value is in :attr:`value` once it is over. :meth:`close` ends the operation early."""
+    :attr:`value` holds the operation's value once it is over. :meth:`close` ends the operation early."""
 
     def __init__(self, operation: Operation[T], place: Place, clock: Clock) -> None:
         self.operation, self.caller = operation, Caller(place, clock)
         self.value: T
         self.over = False
         self.pulls: list[Pull] = []
-        """The streams of the backend that were opened."""
+        """The backend streams that were opened."""
         self._begun: set[Asking] = set()
         self._steps = self._run()
 
@@ -50,7 +50,7 @@ class Flow(Generic[T]):
         return next(self._steps)
 
     def close(self) -> None:
-        """End the operation and what it began. Streams (:attr:`pulls`) are closed by the driver, in its colour."""
+        """End the operation and the asks it began. The driver closes the streams (:attr:`pulls`) in its own colour."""
         self._steps.close()
 
     def _run(self) -> Steps[None]:
@@ -81,7 +81,7 @@ class Flow(Generic[T]):
                         answer = (yield from self._settled([self._joined(verb.handle)]))[0]
                     else:
                         raise TypeError(
-                            f"an operation yields Send, Batch, Start, Join, Next or Emit, not {type(verb).__name__}"
+                            f"an operation must yield Send, Batch, Start, Join, Next or Emit, not {type(verb).__name__}"
                         )
                 except Exception as raised:
                     error = raised
@@ -94,12 +94,12 @@ class Flow(Generic[T]):
 
     def _joined(self, handle: Any) -> Asking:
         if not isinstance(handle, Asking) or handle not in self._begun:
-            raise TypeError("Join takes, once, the handle that the same operation got for a Start")
+            raise TypeError("Join takes a handle that the same operation got for a Start, and only once")
         self._begun.discard(handle)
         return handle
 
     def _settled(self, askings: Sequence[Asking]) -> Steps[list[Any]]:
-        """The answers to several asks. The first error is raised in place of all."""
+        """The answers to several asks. If any fail, the first error is raised instead."""
         try:
             while True:
                 waiting = [leaf for asking in askings for leaf in asking.advance()]
@@ -114,7 +114,7 @@ class Flow(Generic[T]):
                 asking.close()
 
     def _exchanged(self, waiting: list[Asking]) -> Steps[None]:
-        """Have the backend answer asks that went through all wrappers: those that can go out together do."""
+        """Have the backend answer asks that have passed all wrappers, together where possible."""
         requests = [leaf for leaf in waiting if leaf.future is None and leaf.ask.__class__ is Request]
         if requests:
             yield Exchange(self.caller, requests)
@@ -142,7 +142,7 @@ class Flow(Generic[T]):
         return stream.ready.popleft() if stream.ready else END
 
     def _unwrapped(self, stream: Stream) -> Steps[None]:
-        """Step the wrapper of a stream, until it emits items or is over."""
+        """Step the wrapper of a stream until it emits items or ends."""
         wrapper, running, answer, error = stream.wrapper, stream.running(self), None, None
         assert wrapper is not None
         while True:
@@ -164,8 +164,8 @@ class Flow(Generic[T]):
                     answer = (yield from self._settled([Asking(self, verb.request, stream.layer + 1)]))[0]
                 else:
                     raise PluginError(
-                        f"wrapper {wrapper.name!r} yielded {type(verb).__name__}; around a stream, a wrapper yields "
-                        "Send, Next or Emit"
+                        f"wrapper {wrapper.name!r} yielded {type(verb).__name__}; around a stream, a wrapper must "
+                        "yield Send, Next or Emit"
                     )
             except Exception as raised:
                 error = raised
@@ -173,12 +173,12 @@ class Flow(Generic[T]):
 
 def _stream(handle: Any) -> Stream:
     if not isinstance(handle, Stream):
-        raise TypeError("Next takes the handle that a Send of Read, Open or Fetch was answered with")
+        raise TypeError("Next takes the handle that answered a Send of Read, Open or Fetch")
     return handle
 
 
 def _wrapper_of(place: Place, ask: Ask, layer: int) -> tuple[WrapperEntry | None, int]:
-    """The next wrapper from ``layer`` on that is for the door of ``ask``, and where it stands."""
+    """The next wrapper from ``layer`` on that handles the door of ``ask``, and its index."""
     door = door_of(ask)
     wrappers = place.wrappers if door is not None else ()
     for at in range(layer, len(wrappers)):
@@ -188,7 +188,7 @@ def _wrapper_of(place: Place, ask: Ask, layer: int) -> tuple[WrapperEntry | None
 
 
 class Asking(Leaf):
-    """One ask on its way through the wrappers from ``layer`` on, to its answer or error."""
+    """One ask that passes through the wrappers from ``layer`` on, until it has its answer or error."""
 
     __slots__ = ("_batch", "_inner", "_layer", "_running", "_wrapper", "flow", "future")
 
@@ -196,7 +196,7 @@ class Asking(Leaf):
         super().__init__(ask)
         self.flow = flow
         self.future: Collecting | None = None
-        """What the backend answers meanwhile, of an ask that was started."""
+        """The pending answer of the backend to an ask that was started."""
         self._running: Generator[Any, Any, Any] | None = None
         self._inner: list[Asking] = []
         self._batch = False
@@ -206,7 +206,7 @@ class Asking(Leaf):
         self._wrapper, self._layer = _wrapper_of(flow.caller.place, ask, layer)
 
     def advance(self) -> list[Asking]:
-        """Go on as far as it goes without waiting; the asks that the backend has to answer before it goes further."""
+        """Advance as far as possible without waiting. Returns the asks that the backend must answer to go on."""
         if self.done:
             return []
         if self._wrapper is None:
@@ -220,7 +220,7 @@ class Asking(Leaf):
         return []
 
     def _resume(self, failed: Exception | None) -> None:
-        """Step the wrapper with what it waited for."""
+        """Step the wrapper with the answers it waited for."""
         wrapper = self._wrapper
         assert wrapper is not None
         inner, self._inner = self._inner, []
@@ -241,7 +241,7 @@ class Asking(Leaf):
             return self.finish(None, error)
         if not isinstance(verb, Send | Batch):
             told = PluginError(
-                f"wrapper {wrapper.name!r} yielded {type(verb).__name__}; a wrapper yields Send or Batch"
+                f"wrapper {wrapper.name!r} yielded {type(verb).__name__}; a wrapper must yield Send or Batch"
             )
             self._running.close()
             return self.finish(None, told)
@@ -256,12 +256,12 @@ class Asking(Leaf):
             return None
         assert self._wrapper is not None
         return PluginError(
-            f"wrapper {self._wrapper.name!r} returned {type(answer).__name__}; a wrapper returns a "
+            f"wrapper {self._wrapper.name!r} returned {type(answer).__name__}; a wrapper must return a "
             f"{getattr(wanted, '__name__', 'None')}"
         )
 
     def begin(self) -> None:
-        """Have the backend begin at once, where that saves time. Raises what goes wrong with that."""
+        """Have the backend begin at once, if that saves time. Raises any error in doing so."""
         if not self.flow.caller.place.backend.capabilities.concurrent:
             return
         waiting = self.advance()
@@ -271,7 +271,7 @@ class Asking(Leaf):
             waiting[0].future = Collecting(self.flow.caller, waiting[0])
 
     def close(self) -> None:
-        """Give up what is under way."""
+        """Cancel everything in flight."""
         if self.future is not None:
             self.future.cancel()
             self.future = None
@@ -282,7 +282,7 @@ class Asking(Leaf):
 
 
 class Stream:
-    """The handle of a stream: from the backend itself, or from the wrapper that stands around it."""
+    """The handle of a stream, from the backend itself or from a wrapper around it."""
 
     __slots__ = ("_running", "ask", "inner", "layer", "over", "pull", "ready", "wrapper")
 
@@ -291,7 +291,7 @@ class Stream:
         self.wrapper, self.layer = _wrapper_of(place, ask, layer)
         self.pull: Pull | None = None
         self.inner: Stream | None = None
-        """What takes the place of this one, since its wrapper returned it."""
+        """The stream that the wrapper returned, which replaces this one."""
         self.ready: deque[Any] = deque()
         self.over = False
         self._running: Generator[Any, Any, Any] | None = None
@@ -303,7 +303,7 @@ class Stream:
         return self.pull
 
     def running(self, flow: Flow[Any]) -> Generator[Any, Any, Any]:
-        """The wrapper's generator, made at the first call."""
+        """The wrapper's generator, created on the first call."""
         if self._running is None:
             assert self.wrapper is not None
             self._running = self.wrapper.wrapper(self.ask, flow.caller.place.call_info)

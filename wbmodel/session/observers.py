@@ -1,8 +1,8 @@
-"""Who is told of what goes to a backend, and of what came of it: statistics, counts, traces and spans are observers.
+"""Observers of calls to a backend and their outcomes. Statistics, traces and spans are observers.
 
-An observer is called on whichever thread asks, just before the call goes out; what it returns is called once, with the
-:class:`Outcome`. Answers that a wrapper gives by itself are not seen, and what one splits or sends again is seen as it
-goes out.
+An observer is called on the calling thread just before the call goes out; the function it returns is called once, with
+the :class:`Outcome`. Observers do not see answers that a wrapper gives by itself; requests that a wrapper splits or
+retries are seen as they go out.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["Call", "Ended", "Observed", "Observer", "Outcome", "add", "observing
 
 
 class Observed(Protocol):
-    """What an observer may look at of a session."""
+    """The part of a session that observers may use."""
 
     @property
     def url(self) -> str: ...
@@ -39,7 +39,7 @@ class Observed(Protocol):
 
 @attrs.frozen(slots=True)
 class Call:
-    """One call to the backend of ``session``. ``asks`` are several for a batch of requests, else one."""
+    """One call to the backend of ``session``. ``asks`` holds several asks for a batch of requests, else one."""
 
     session: Observed
     asks: Sequence[Ask]
@@ -47,9 +47,9 @@ class Call:
 
 @attrs.frozen(slots=True)
 class Outcome:
-    """What came of a call: the ``answers`` in the order of the asks, or the ``error``. An error that is no
-    ``Exception`` (a cancellation, a closed operation) says that nobody waits any more. Of a stream there are no
-    answers, but the ``rows`` (of columns) and ``bytes`` that were taken from it."""
+    """The outcome of a call: the ``answers`` in the order of the asks, or the ``error``. An error that is not an
+    ``Exception`` (a cancellation, a closed operation) means that the caller stopped waiting. A stream has no answers;
+    ``rows`` (of columns) and ``bytes`` count what was read from it."""
 
     answers: Sequence[Any] | None
     error: BaseException | None = None
@@ -65,7 +65,7 @@ _observers: tuple[Observer, ...] = ()
 
 
 def add(observer: Observer) -> None:
-    """Have ``observer`` told of every call of any session from now on."""
+    """Notify ``observer`` of every call of any session from now on."""
     global _observers
     with _lock:
         _observers = (*_observers, observer)
@@ -82,7 +82,7 @@ def remove(observer: Observer) -> None:
 
 @contextlib.contextmanager
 def observing(observer: Observer) -> Iterator[None]:
-    """A block in which ``observer`` is told of every call of any session."""
+    """A block in which ``observer`` is notified of every call of any session."""
     add(observer)
     try:
         yield
@@ -91,7 +91,7 @@ def observing(observer: Observer) -> Iterator[None]:
 
 
 def told(call: Call, own: Sequence[Observer]) -> Ended:
-    """Tell ``own`` observers and those of all sessions; what is returned tells them of the outcome."""
+    """Notify a session's ``own`` observers and the global ones. The function returned notifies them of the outcome."""
     ends = [ended for observer in (*own, *_observers) if (ended := observer(call)) is not None]
     if len(ends) == 1:
         return ends[0]

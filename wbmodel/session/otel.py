@@ -1,10 +1,10 @@
-"""An OpenTelemetry span for each request that goes to a backend: ``instrument()``, or ``WBMODEL_OTEL=1``.
+"""OpenTelemetry spans for requests to a backend: ``instrument()``, or ``WBMODEL_OTEL=1``.
 
-Only OpenTelemetry's API is needed (``pip install "wbmodel[otel]"``); where spans go is for the program's SDK to say.
-Like tracing (:mod:`wbmodel.session.trace`) it is an observer, so that spans are what was sent.
+Only OpenTelemetry's API is needed (``pip install "wbmodel[otel]"``); the program's SDK decides where spans go. Like
+tracing (:mod:`wbmodel.session.trace`) this is an observer, so spans show what was actually sent.
 
-A span is named after the operation's type and name (``query Runs``) and of kind CLIENT; its parent is the caller's
-current span. Attributes are those of OpenTelemetry's semantic conventions for GraphQL, HTTP, servers and errors
+A span is named after the operation's type and name (``query Runs``), has kind CLIENT, and its parent is the caller's
+current span. Its attributes follow OpenTelemetry's semantic conventions for GraphQL, HTTP, servers and errors
 (``graphql.operation.name``, ``graphql.operation.type``, ``server.address``, ``server.port``,
 ``http.response.status_code``, ``error.type``), and ``wbmodel.session``, ``wbmodel.backend``, ``wbmodel.rows``,
 ``wbmodel.bytes`` (received on the wire), ``wbmodel.attempts``, ``wbmodel.outcome`` as in a trace's records.
@@ -38,12 +38,12 @@ _installed: Observer | None = None
 def instrument(
     *, tracer_provider: TracerProvider | None = None, documents: bool = False, variables: bool = False
 ) -> None:
-    """Make a span for each request of every session from now on. A second call replaces the first.
+    """Create a span for each request of every session from now on. A second call replaces the first.
 
-    ``tracer_provider`` is None for the global one. ``documents`` adds ``graphql.document``, ``variables`` adds
-    ``wbmodel.variables`` (JSON text); both without what looks secret, and neither unless asked for.
+    ``tracer_provider`` defaults to the global one. ``documents`` adds ``graphql.document`` and ``variables`` adds
+    ``wbmodel.variables`` (JSON text); both are off by default, and secrets are hidden in them.
 
-    Raises :class:`~wbmodel.errors.LibraryNotInstalled` where OpenTelemetry's API is not installed.
+    Raises :class:`~wbmodel.errors.LibraryNotInstalled` if OpenTelemetry's API is not installed.
     """
     global _installed
     observer = _spans(_tracer(tracer_provider), documents, variables)
@@ -55,7 +55,7 @@ def instrument(
 
 
 def uninstrument() -> None:
-    """Make no spans any more. Does nothing when :func:`instrument` was not called."""
+    """Stop creating spans. Does nothing if :func:`instrument` was not called."""
     global _installed
     with _lock:
         if _installed is not None:
@@ -64,7 +64,7 @@ def uninstrument() -> None:
 
 
 def by_setting() -> Observer:
-    """The observer for a session that ``WBMODEL_OTEL=1`` asks for; it rests while :func:`instrument` makes spans."""
+    """The observer for a session under ``WBMODEL_OTEL=1``. Inactive while :func:`instrument` is in effect."""
     observer = _spans(_tracer(None), False, False)
     return lambda call: observer(call) if _installed is None else None
 
@@ -74,7 +74,7 @@ def _tracer(provider: TracerProvider | None) -> Tracer:
         from opentelemetry import trace
     except ImportError as error:
         raise LibraryNotInstalled(
-            "OpenTelemetry's API is not installed, and spans are made with it; install it with: "
+            "spans need OpenTelemetry's API, which is not installed; install it with: "
             'pip install "wbmodel[otel]" (wbmodel.trace() and WBMODEL_TRACE=1 need no library)'
         ) from error
     return trace.get_tracer("wbmodel", __version__, provider)
@@ -87,7 +87,7 @@ def _spans(tracer: Tracer, documents: bool, variables: bool) -> Observer:
         session, started, spans = call.session, time.time_ns(), []
         for ask in call.asks:
             kind, name = kind_and_name(ask)
-            # Not made the current span: what is read ahead would leave its context behind.
+            # Not made the current span: reading ahead would leave its context behind.
             label = f"{kind} {name}" if name and isinstance(ask, Request) else kind
             spans.append(tracer.start_span(label, kind=SpanKind.CLIENT, start_time=started))
 
@@ -153,6 +153,6 @@ def _answered(span: Span, session: Observed, answer: Any, outcome: Outcome) -> N
     words = redactor_for(session).text(told if error is None else str(error))
     kind = "GraphQLError" if error is None else f"{type(error).__module__}.{type(error).__qualname__}"
     span.set_attribute("error.type", kind)
-    # Not record_exception: the traceback that it takes holds the messages of all causes, as they are.
+    # Not record_exception: its traceback holds the messages of all causes, unredacted.
     span.add_event("exception", {"exception.type": kind, "exception.message": words})
     span.set_status(Status(StatusCode.ERROR, words))

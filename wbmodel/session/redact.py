@@ -1,9 +1,9 @@
-"""What may be shown of a request: its variables, document and errors without what looks secret. Pure.
+"""Hides secrets in the variables, documents and errors of requests, for display. Does no I/O.
 
-A value is hidden when the name above it reads like that of a secret (``apiKey``, ``hf_token``, ``config.db.password``),
-when it holds one of the secrets that are known (a session's API key), and when it has the form of an ``Authorization``
-header or of credentials in a URL. JSON inside text (a config, a filter) is looked into. It hides too much rather than
-too little: ``pad_token`` goes as well.
+A value is hidden if its key reads like the name of a secret (``apiKey``, ``hf_token``, ``config.db.password``), if it
+contains a known secret (a session's API key), or if it looks like an ``Authorization`` header or credentials in a URL.
+JSON inside text (a config, a filter) is searched too. Redaction errs on the side of hiding: ``pad_token`` is hidden as
+well.
 """
 
 from __future__ import annotations
@@ -21,29 +21,56 @@ from wbmodel.codec import dumps, loads
 __all__ = ["HIDDEN", "Redactor", "is_secret_name"]
 
 HIDDEN = "***"
-"""What stands where something was hidden."""
+"""The replacement for hidden text."""
 
 _DEEPEST = 60
 _LONG_ENOUGH = 8
 
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
-# fmt: off
-_SECRET_WORDS = frozenset((
-    "apikey", "auth", "authorization", "bearer", "cookie", "cookies", "credential", "credentials", "jwt", "passphrase",
-    "passwd", "password", "passwords", "pwd", "secret", "secrets", "token",
-))
+_SECRET_WORDS = frozenset(
+    [
+        "apikey",
+        "auth",
+        "authorization",
+        "bearer",
+        "cookie",
+        "cookies",
+        "credential",
+        "credentials",
+        "jwt",
+        "passphrase",
+        "passwd",
+        "password",
+        "passwords",
+        "pwd",
+        "secret",
+        "secrets",
+        "token",
+    ]
+)
 _SECRET_ENDS = ("password", "passwd", "secret", "token", "apikey", "accesskey", "privatekey", "secretkey")
-_KEYS_OF = frozenset((
-    "access", "account", "api", "auth", "encryption", "license", "private", "secret", "service", "signing", "ssh",
-    "storage",
-))
-_TOKENS_OF = frozenset(("access", "api", "auth", "bearer", "id", "refresh", "session"))
-# fmt: on
+_KEYS_OF = frozenset(
+    [
+        "access",
+        "account",
+        "api",
+        "auth",
+        "encryption",
+        "license",
+        "private",
+        "secret",
+        "service",
+        "signing",
+        "ssh",
+        "storage",
+    ]
+)
+_TOKENS_OF = frozenset(["access", "api", "auth", "bearer", "id", "refresh", "session"])
 
 
 @functools.lru_cache(maxsize=4096)
 def is_secret_name(name: str) -> bool:
-    """Whether ``name`` reads like the name of something secret: one of its words says so, however they are joined."""
+    """Whether ``name`` reads like the name of a secret, judged by its words, however they are joined."""
     words = [word.lower() for word in _WORD.findall(name)]
     for before, word in zip(["", *words], words, strict=False):
         if word in _SECRET_WORDS or word.endswith(_SECRET_ENDS):
@@ -57,30 +84,30 @@ _BEARER = re.compile(r"(\bbearer\s+)[\w.~+/=-]+", re.IGNORECASE)
 _BASIC = re.compile(r"(\bbasic\s+)([A-Za-z0-9+/_-]{4,}={0,2})", re.IGNORECASE)
 _AUTHORIZATION = re.compile(r"(\bauthorization\b[\"']?\s*[:=]\s*[\"']?)[^\s\"',}][^\r\n\"',}]*", re.IGNORECASE)
 _USER_INFO = re.compile(r"(://)[^/\s@\"'<>]+@")
-# name = value, as in a query, a header, a dump of settings; the value may be quoted.
-# (What stands before a name is looked at, so that a long word is gone through once and not from each of its letters.)
+# name = value, as in a query, a header, a dump of settings; the value may be quoted. (The lookbehind makes the search
+# try a long word once, and not from each of its letters.)
 _ASSIGNED = re.compile(
     r"(?<![\w.-])([\w.-]+)([\"']?\s*[:=]\s*)(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^\s\"',;&(){}\[\]]+)"
 )
-# In a document only literal text can be secret; $apiKey: String! declares a variable.
+# In a document only string literals can be secret; $apiKey: String! declares a variable.
 _LITERAL = re.compile(r"(?<!\w)(\w+)(\s*:\s*)(\"\"\".*?\"\"\"|\"(?:[^\"\\\n]|\\.)*\")", re.DOTALL)
 
 
 class Redactor:
-    """Hides the given ``secrets``, and whatever looks like one."""
+    """Hides the given ``secrets``, and anything that looks like a secret."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._exact = frozenset(secret for secret in secrets if secret)
         forms: set[str] = set()
         for secret in self._exact:
-            if len(secret) >= _LONG_ENOUGH:  # a short one would be found in everything
+            if len(secret) >= _LONG_ENOUGH:  # a short one would match everywhere
                 forms |= {secret, quote(secret, safe="", errors="replace"), dumps(secret)[1:-1]}
                 forms.add(base64.b64encode(f"api:{secret}".encode(errors="replace")).decode())
         longest_first = sorted(forms, key=lambda form: (-len(form), form))
         self._known = re.compile("|".join(map(re.escape, longest_first))) if forms else None
 
     def value(self, value: Any, depth: int = 0) -> Any:
-        """A copy of ``value`` in plain types, as JSON has them."""
+        """A redacted copy of ``value`` in plain JSON types."""
         if value is None or isinstance(value, bool):
             return value
         if isinstance(value, int | float):
@@ -96,7 +123,7 @@ class Redactor:
         return self.text(str(value), depth)
 
     def text(self, text: str, depth: int = 0) -> str:
-        """``text`` for people; where it is JSON it is written anew."""
+        """Redact ``text``. JSON is parsed, redacted and serialized again."""
         if text in self._exact:
             return HIDDEN
         inner = _container(text)
@@ -105,7 +132,7 @@ class Redactor:
         return self._assigned(self._shapes(self._without(text)))
 
     def document(self, text: str) -> str:
-        """A GraphQL document, in which literal text may be secret."""
+        """Redact a GraphQL document, in which string literals may be secret."""
         return _LITERAL.sub(_hide_named, self._shapes(self._without(text)))
 
     def _mapping(self, value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
@@ -114,7 +141,7 @@ class Redactor:
             key = str(name)
             hidden = item is not None and is_secret_name(key)
             found[self._key(key)] = HIDDEN if hidden else self.value(item, depth + 1)
-        # {"key": "db.password", "value": "..."}: the name is a value here, as in lists of settings.
+        # {"key": "db.password", "value": "..."}: here the name is itself a value, as in lists of settings.
         for label in ("key", "name"):
             named = value.get(label)
             if isinstance(named, str) and is_secret_name(named) and value.get("value") is not None:
@@ -138,7 +165,7 @@ class Redactor:
 
 
 def _container(text: str) -> Any:
-    """The object or list that ``text`` is the JSON of, text in text undone; None for other text."""
+    """The object, list or string that ``text`` is the JSON of; None for other text."""
     if text.lstrip()[:1] not in ("{", "[", '"'):
         return None
     try:

@@ -1,4 +1,4 @@
-"""A session: one backend, lazily made, with the settings and wrappers around it."""
+"""A session: one backend, created lazily, with its settings and wrappers."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ T = TypeVar("T")
 
 
 class Session:
-    """A connection to one backend, as :func:`wbmodel.connect` makes it. Safe to share between threads and loops.
+    """A connection to one backend, created by :func:`wbmodel.connect`. Safe to share between threads and loops.
 
-    Making one does no I/O: the backend is made on first use, and does its I/O when it is asked something. As a context
-    manager, in both colours, it is the current session inside the block, for this thread and task. Leaving the block
-    closes a session that is not the process-wide default (it was made for the block); the default stays open. To
-    override without closing, use :meth:`as_current`.
+    Creating a session does no I/O: the backend is created on first use, and does I/O only to answer requests. As a
+    context manager, in both colours, the session is the current one inside the block, for this thread and task. Leaving
+    the block closes the session, unless it is the process-wide default. To override the current session without
+    closing it, use :meth:`as_current`.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Session:
         self._blocks = 0
         _check_options(entry, self._options)
 
-    # -- what it is --------------------------------------------------------------------------------
+    # -- properties --------------------------------------------------------------------------------
 
     @property
     def url(self) -> str:
@@ -80,23 +80,23 @@ class Session:
 
     @property
     def entity(self) -> str | None:
-        """The entity that a bare project name belongs to, or None: the viewer's own."""
+        """The entity of a bare project name; None means the viewer's own."""
         return self.settings.entity.value
 
     @property
     def project(self) -> str | None:
-        """The default project: ``"entity/project"``, or ``"project"`` where no entity is set, or None."""
+        """The default project: ``"entity/project"``, or ``"project"`` if no entity is set, or None."""
         project = self.settings.project.value
         return f"{self.entity}/{project}" if project and self.entity else project
 
     @property
     def timeout(self) -> float | None:
-        """Seconds that one request may take, or None."""
+        """How long one request may take, in seconds; None means no limit."""
         return self.settings.timeout.value
 
     @property
     def app_url(self) -> str | None:
-        """Where the web pages of this server are, without a slash at the end; None for a backend that has none."""
+        """The URL of this server's web pages, without a trailing slash; None for a backend without web pages."""
         return app_url(self.url)
 
     @property
@@ -106,7 +106,7 @@ class Session:
 
     @property
     def backend(self) -> Backend:
-        """The backend, made on first use. Raises :class:`~wbmodel.errors.ConfigurationError` once closed."""
+        """The backend, created on first use. Raises :class:`~wbmodel.errors.ConfigurationError` once closed."""
         self._ensure_open()
         if self._backend is None:
             with self._lock:
@@ -121,22 +121,22 @@ class Session:
 
     @property
     def target(self) -> Target:
-        """Where plans are asked over this session. Raises :class:`~wbmodel.errors.ConfigurationError` once closed."""
-        # Made anew each time: kept here, it would keep a session alive that nobody holds any more, until the collector
-        # of garbage comes by.
+        """The target of plans that run on this session. Raises :class:`~wbmodel.errors.ConfigurationError` once
+        closed."""
+        # Not cached: the reference cycle would keep an unused session alive until the next garbage collection.
         return Target(
             capabilities=self.capabilities, project=self.project, entity=self.entity, place=self.url, owner=self
         )
 
     @property
     def origin(self) -> str:
-        """The identity of host and account, without secrets: what an unpickled entity finds its session by."""
+        """The identity of host and account, without secrets. An unpickled entity finds its session by it."""
         backend = self._backend if self._closed and self._backend is not None else self.backend
         return backend.origin or self.url
 
     @property
     def wrappers(self) -> Sequence[WrapperEntry]:
-        """The wrappers that plugins put around what is asked, outermost first."""
+        """The wrappers that plugins put around asks, outermost first."""
         if self._wrappers is None:
             with self._lock:
                 if self._wrappers is None:
@@ -145,7 +145,7 @@ class Session:
 
     @property
     def call_info(self) -> CallInfo:
-        """What wrappers are told about where a request goes."""
+        """What wrappers get to know about the destination of a request."""
         if self._call_info is None:
             self._call_info = CallInfo(session=self.name, backend=self._entry.name, origin=self.origin)
         return self._call_info
@@ -156,20 +156,23 @@ class Session:
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError(
-            "a Session holds a connection and credentials and is not pickled; pickle the entities, "
-            "which find a session of the same origin where they are unpickled"
+            "a Session cannot be pickled because it holds a connection and credentials; pickle the entities, "
+            "which find a session with the same origin when they are unpickled"
         )
 
-    # -- asking ------------------------------------------------------------------------------------
+    # -- requests ----------------------------------------------------------------------------------
 
     def execute(
         self, document: AnyDocument, variables: Mapping[str, Any] | None = None, operation_name: str | None = None
     ) -> Response:
-        """Send one GraphQL document: the raw door. ``document`` is text, a :class:`~wbmodel.request.Document`, a
-        ``graphql.DocumentNode``, what ``gql()`` or ``dsl_gql()`` of gql makes (a ``GraphQLRequest``, with its variables
-        and operation name), or a ``DSLQuery`` or ``DSLMutation`` by itself. Raises
-        :class:`~wbmodel.errors.ServerError` for GraphQL errors, and :class:`~wbmodel.errors.QueryError` for what is not
-        a document, and for variables or operation names that are given twice."""
+        """Send one raw GraphQL document.
+
+        ``document`` is text, a :class:`~wbmodel.request.Document`, a ``graphql.DocumentNode``, the result of gql's
+        ``gql()`` or ``dsl_gql()`` (a ``GraphQLRequest``, with its variables and operation name), or a ``DSLQuery`` or
+        ``DSLMutation``. Raises :class:`~wbmodel.errors.ServerError` for GraphQL errors, and
+        :class:`~wbmodel.errors.QueryError` if ``document`` is not a document or if variables or the operation name are
+        given twice.
+        """
         return self.run(self._asked(request_of(document, variables, operation_name)))
 
     async def aexecute(
@@ -179,8 +182,8 @@ class Session:
         return await self.arun(self._asked(request_of(document, variables, operation_name)))
 
     def run(self, operation: Operation[T], *, timeout: float | None = None) -> T:
-        """Drive an I/O-free operation to its end and give the value it returns. ``timeout`` is in seconds for all that
-        it asks together; :class:`~wbmodel.errors.RequestTimeout` says when they were not enough."""
+        """Run an I/O-free operation to its end and return its value. ``timeout`` is in seconds for all its requests
+        together; when it runs out, :class:`~wbmodel.errors.RequestTimeout` is raised."""
         return driver.run(self._viewer.naming(operation, self), self, self._clock(timeout))
 
     async def arun(self, operation: Operation[T], *, timeout: float | None = None) -> T:
@@ -188,8 +191,8 @@ class Session:
         return await driver.arun(self._viewer.naming(operation, self), self, self._clock(timeout))
 
     def iterate(self, operation: Operation[Any], *, timeout: float | None = None) -> Iterator[Sequence[Any]]:
-        """What an I/O-free operation emits, as it comes. Closing the iterator early closes the operation. ``timeout``
-        is as in :meth:`run`; the time that the caller takes between two of them does not count."""
+        """Yield what an I/O-free operation emits. Closing the iterator early closes the operation. ``timeout`` is as in
+        :meth:`run`; time that the caller spends between two items does not count."""
         return driver.iterate(self._viewer.naming(operation, self), self, self._clock(timeout))
 
     def aiterate(
@@ -199,7 +202,7 @@ class Session:
         return driver.aiterate(self._viewer.naming(operation, self), self, self._clock(timeout))
 
     def observe(self, asks: Sequence[Ask]) -> Ended:
-        """Called by the drivers with what goes to the backend, just before it does: tells the observers."""
+        """Notify the observers of asks that are about to go to the backend. Called by the drivers."""
         return observers.told(Call(self, asks), self._observers)
 
     def _clock(self, total: float | None) -> Clock:
@@ -210,10 +213,10 @@ class Session:
         raise_for_errors(request, response, self.url)
         return response
 
-    # -- as a block, and the end -------------------------------------------------------------------
+    # -- blocks and closing ------------------------------------------------------------------------
 
     def as_current(self) -> contextlib.AbstractContextManager[Session]:
-        """A block in which this is the current session, for this thread and task. It is not closed."""
+        """A block in which this is the current session, for this thread and task. It does not close the session."""
         return current.overriding(self)
 
     def __enter__(self) -> Self:
@@ -239,14 +242,14 @@ class Session:
             await self.aclose()
 
     def _leave(self) -> bool:
-        """Undo one override; whether the session is to be closed now: with the last block, wherever that is."""
+        """Undo one override. Returns whether to close the session: after its last block, in whatever context."""
         current.leave(self)
         with self._lock:
             self._blocks -= 1
             return not self._blocks and not current.is_default(self)
 
     def close(self) -> None:
-        """Give back what the backend opened, and leave the table of connections. May be called twice."""
+        """Close the backend and remove the session from the table of connections. May be called twice."""
         backend = self._shut()
         if backend is not None:
             backend.close()
@@ -261,7 +264,7 @@ class Session:
         with self._lock:
             if self._closed:
                 return None
-            if self._backend is not None:  # otherwise nothing was ever asked, and there is nothing to flush
+            if self._backend is not None:  # otherwise nothing was ever sent, and there is nothing to flush
                 self.plugins.session_closed(self)
             self._closed = True
         current.forget(self)
@@ -289,15 +292,15 @@ class Session:
             extra = f"[{entry.extra}]" if entry.extra else ""
             missing = error.name or str(error)
             raise BackendNotInstalled(
-                f"the backend {entry.name!r} could not import {missing}: "
-                f'pip install "{entry.distribution or entry.plugin}{extra}"'
+                f"the backend {entry.name!r} could not import {missing}; "
+                f'install it with: pip install "{entry.distribution or entry.plugin}{extra}"'
             ) from error
         check_api_version(getattr(backend, "api_version", None), entry.name, entry.owner)
         return backend
 
 
 def _recording(settings: Settings) -> list[Observer]:
-    """What the environment asked to be recorded of a session. Loads nothing when that is nothing."""
+    """The observers that the environment requests for a session. Imports nothing if it requests none."""
     wanted: list[Observer] = []
     if settings.trace.value is not None:
         from wbmodel.session.trace import by_setting as traced
@@ -314,7 +317,7 @@ _OWN = ("project", "entity", "api_key", "identity_token_file", "name", "default"
 
 
 def _check_options(entry: BackendEntry, options: Mapping[str, Any]) -> None:
-    """Refuse an option that the factory does not take, at connect and not at first use."""
+    """Reject options that the factory does not take, at connect() and not on first use."""
     try:
         parameters = list(inspect.signature(entry.factory).parameters.values())
     except (TypeError, ValueError):  # a factory written in C, say
@@ -327,10 +330,10 @@ def _check_options(entry: BackendEntry, options: Mapping[str, Any]) -> None:
     choices = [name for name in named if name not in entry.wants]
     for option in options:
         if option not in choices:
-            tail = suggestion(option, [*choices, *_OWN], "its options") or "; it takes none"
-            raise ConfigurationError(f"the backend {entry.name!r} takes no option {option!r}{tail}")
+            tail = suggestion(option, [*choices, *_OWN], "its options") or "; it takes no options"
+            raise ConfigurationError(f"the backend {entry.name!r} does not take the option {option!r}{tail}")
 
 
 def _takes_url(parameters: Sequence[inspect.Parameter]) -> bool:
-    # The first positional parameter is the URL, whatever it is called, unless it is positional-only already.
+    # The first positional parameter is the URL, whatever its name; if it is positional-only, it is not in the list.
     return bool(parameters) and parameters[0].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD

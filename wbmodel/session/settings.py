@@ -1,12 +1,12 @@
-"""Where a session's settings come from, each with its source, and the type that keeps an API key out of sight.
+"""Resolves a session's settings, each with its source, and defines the type that keeps an API key hidden.
 
-The order is: the caller's argument, then ``WBMODEL_URL``, ``WANDB_BASE_URL``, ``WANDB_API_KEY``,
+The order of precedence is: arguments, then ``WBMODEL_URL``, ``WANDB_BASE_URL``, ``WANDB_API_KEY``,
 ``WANDB_IDENTITY_TOKEN_FILE``, ``WANDB_ENTITY`` and ``WANDB_PROJECT``, then netrc, then defaults. An empty variable
-counts as unset. netrc is read when the key is first needed, and at ``connect`` only where nothing else says where to
-go; the identity token file is opened by the backend, when it first needs what is in it.
+counts as unset. netrc is read when the key is first needed, and by ``connect`` only if nothing else says where to
+connect; the backend opens the identity token file when it first needs the token.
 
-There are credentials of one kind at a time, as with W&B's own client (0.31.0, ``wandb/sdk/lib/wbauth``): an API key or
-an identity token file. An argument beats the variables, a variable beats netrc, and two of one rank are an error.
+A session has one kind of credentials, as in W&B's own client (0.31.0, ``wandb/sdk/lib/wbauth``): an API key or an
+identity token file. An argument overrides variables, a variable overrides netrc, and two of the same rank are an error.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from wbmodel.urls import mask_url, split_credentials, split_scheme
 __all__ = ["DEFAULT_SERVER", "Secret", "Setting", "Settings", "resolve_settings"]
 
 DEFAULT_SERVER = "https://api.wandb.ai"
-"""The server that is meant when there is an API key and no URL."""
+"""The server to use if there is an API key but no URL."""
 
 T_co = TypeVar("T_co", covariant=True)
 NO_URL = (
     "nothing to connect to: call connect() with a URL, such as connect('fixtures:PATH') for a folder or file of "
     "fixtures or connect('https://api.wandb.ai', project='entity/project') for a W&B server, or set WBMODEL_URL; with "
-    "WANDB_API_KEY, or a netrc entry for api.wandb.ai as `wandb login` makes it, connect() alone means that server"
+    "WANDB_API_KEY, or a netrc entry for api.wandb.ai (from `wandb login`), connect() alone uses that server"
 )
 
 
 class Secret:
-    """Text that is shown nowhere: not by ``repr``, ``str``, ``format`` or ``vars``, and pickling is refused.
+    """Text that ``repr``, ``str``, ``format`` and ``vars`` do not show and that cannot be pickled.
 
-    :meth:`reveal` gives the text, for the one place that sends it.
+    :meth:`reveal` returns the text, for the one place that sends it.
     """
 
     __slots__ = ("__text",)
@@ -72,12 +72,14 @@ class Secret:
         return self
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("a Secret is not pickled: the other side reads its own API key from its environment or netrc")
+        raise TypeError(
+            "a Secret cannot be pickled; the other process must read its own API key from its environment or netrc"
+        )
 
 
 @attrs.frozen(slots=True)
 class Setting(Generic[T_co]):
-    """A value and where it was taken from, in words: ``"argument"``, ``"WBMODEL_URL"``, ``"netrc"``, ``"default"``."""
+    """A value and its source, in words: ``"argument"``, ``"WBMODEL_URL"``, ``"netrc"``, ``"default"``."""
 
     value: T_co
     source: str
@@ -85,10 +87,10 @@ class Setting(Generic[T_co]):
 
 @attrs.define(slots=True, kw_only=True)
 class Settings:
-    """What :func:`resolve_settings` found. ``url`` holds no credentials.
+    """The settings that :func:`resolve_settings` found. ``url`` does not contain credentials.
 
-    ``identity_token_file`` is the absolute path of a file with a JSON web token, or None; where it is a path, there is
-    no API key. ``trace`` and ``otel`` say what :mod:`wbmodel.session.trace` and :mod:`wbmodel.session.otel` record.
+    ``identity_token_file`` is the absolute path of a file with a JSON web token, or None; if it is a path, there is no
+    API key. ``trace`` and ``otel`` say what :mod:`wbmodel.session.trace` and :mod:`wbmodel.session.otel` record.
     """
 
     url: Setting[str]
@@ -103,23 +105,23 @@ class Settings:
     _netrc_key: Setting[Secret | None] | None = attrs.field(default=None, init=False, repr=False)
 
     def api_key(self) -> Setting[Secret | None]:
-        """The API key. Reads netrc the first time, when neither argument, URL nor environment gave one."""
+        """The API key. Reads netrc on the first call if argument, URL and environment gave no key."""
         if self.given_key is not None:
             return Setting(self.given_key.value, self.given_key.source)
         if self.identity_token_file.value is not None:
-            return Setting(None, "not asked for: identity_token_file is used")
+            return Setting(None, "not needed: identity_token_file is used")
         if self._netrc_key is None:
             self._netrc_key = _from_netrc(self.url.value, self.netrc_path)
         return self._netrc_key
 
     def known_key(self) -> Secret | None:
-        """The API key if it is known by now. Reads nothing."""
+        """The API key if it is already known. Reads no file."""
         if self.given_key is not None:
             return self.given_key.value
         return None if self._netrc_key is None else self._netrc_key.value
 
     def table(self) -> dict[str, tuple[str, str]]:
-        """``{setting: (value, source)}`` for people; the API key is masked."""
+        """``{setting: (value, source)}`` for display; the API key is masked."""
         key = self.api_key()
         found: dict[str, Setting[Any]] = {
             "url": Setting(mask_url(self.url.value), self.url.source),
@@ -144,8 +146,8 @@ def resolve_settings(
     timeout: float | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
-    """Resolve every setting. Raises :class:`~wbmodel.errors.ConfigurationError` when there is no URL to go to, and
-    when there are two kinds of credentials of one rank."""
+    """Resolve every setting. Raises :class:`~wbmodel.errors.ConfigurationError` if there is no URL to connect to, or if
+    there are two kinds of credentials of the same rank."""
     env = os.environ if environ is None else environ
     key_setting = _key(api_key, env)
     token_file = _token_file(identity_token_file, env)
@@ -155,7 +157,7 @@ def resolve_settings(
         ("WANDB_BASE_URL", env.get("WANDB_BASE_URL")),
     )
     if found_url is None:
-        # The one place where netrc is read before a key is needed: whether there is an entry decides where to go.
+        # The only case in which netrc is read before a key is needed: an entry decides where to connect.
         if key_setting is None and token_file is None and not _from_netrc(DEFAULT_SERVER, env.get("NETRC")).value:
             raise ConfigurationError(NO_URL)
         found_url = Setting(DEFAULT_SERVER, "default")
@@ -164,7 +166,7 @@ def resolve_settings(
         key_setting = Setting(Secret(inner_key), f"URL ({found_url.source})")
     key_setting, token_file = _one_kind(key_setting, token_file, bare)
     if timeout is not None and not timeout > 0:
-        raise ConfigurationError(f"timeout is a number of seconds above 0, not {timeout!r}")
+        raise ConfigurationError(f"timeout must be a number of seconds above 0, not {timeout!r}")
     entity_setting, project_setting = _place(entity, project, env)
     return Settings(
         url=Setting(bare, found_url.source),
@@ -200,14 +202,14 @@ def _token_file(argument: str | os.PathLike[str] | None, env: Mapping[str, str])
     )
     if found is None:
         return None
-    # Absolute at once: the file is read later, when the working directory may be another.
+    # Made absolute now: the file is read later, when the working directory may have changed.
     return Setting(os.path.abspath(os.path.expanduser(found.value.strip())), found.source)
 
 
 def _one_kind(
     key: Setting[Secret] | None, token_file: Setting[str | None] | None, url: str
 ) -> tuple[Setting[Secret] | None, Setting[str | None] | None]:
-    """The API key or the identity token file, whichever counts. An argument counts most, then a key in the URL."""
+    """The API key or the identity token file, whichever takes precedence: an argument, then a key in the URL."""
     if key is None or token_file is None:
         return key, token_file
     if token_file.source == "argument" and key.source != "argument":
@@ -215,12 +217,14 @@ def _one_kind(
     if token_file.source != "argument" and (key.source == "argument" or key.source.startswith("URL")):
         return key, None
     if token_file.source == "argument":
-        raise ConfigurationError("api_key= and identity_token_file= are two kinds of credentials; give one of them")
+        raise ConfigurationError(
+            "api_key= and identity_token_file= are two kinds of credentials; pass only one of them"
+        )
     if split_scheme(url)[0] not in ("http", "https"):
-        return key, None  # what two variables say to W&B's own client is no reason not to open a folder
+        return key, None  # two variables for W&B's own client must not prevent opening a folder
     raise ConfigurationError(
         "WANDB_API_KEY and WANDB_IDENTITY_TOKEN_FILE are both set, which W&B's own client refuses as well; "
-        "unset one of them, or give api_key= or identity_token_file="
+        "unset one of them, or pass api_key= or identity_token_file="
     )
 
 
@@ -236,14 +240,14 @@ def _trace(env: Mapping[str, str]) -> Setting[str | None]:
 def _otel(env: Mapping[str, str]) -> Setting[bool]:
     text = env.get("WBMODEL_OTEL", "").strip().lower()
     if text not in ("", "0", "false", "1", "true"):
-        raise ConfigurationError(f"WBMODEL_OTEL is 1 or 0, not {text!r}")
+        raise ConfigurationError(f"WBMODEL_OTEL must be 1 or 0, not {text!r}")
     return Setting(text in ("1", "true"), "WBMODEL_OTEL" if text else "default")
 
 
 def _place(
     entity: str | None, project: str | None, env: Mapping[str, str]
 ) -> tuple[Setting[str | None], Setting[str | None]]:
-    """The entity and project; ``project`` may hold both, as ``entity/project``."""
+    """The entity and the project. ``project`` may name both, as ``entity/project``."""
     where = _first(("argument", project), ("WANDB_PROJECT", env.get("WANDB_PROJECT")))
     who = _first(("argument", entity), ("WANDB_ENTITY", env.get("WANDB_ENTITY")))
     if where is None:
@@ -252,13 +256,13 @@ def _place(
     if not slash:
         return who or Setting(None, "default"), Setting(name, where.source)
     if not owner or not name or "/" in owner:
-        raise ConfigurationError(f"project {where.value!r} ({where.source}) is 'project' or 'entity/project'")
+        raise ConfigurationError(f"project {where.value!r} ({where.source}) must be 'project' or 'entity/project'")
     if who is not None and who.source == where.source == "argument" and who.value != owner:
         raise ConfigurationError(
-            f"project={where.value!r} and entity={who.value!r} name two entities; give one of them"
+            f"project={where.value!r} and entity={who.value!r} name two entities; pass only one of them"
         )
     if who is not None and who.source == "argument" and where.source != "argument" and who.value != owner:
-        # An argument beats a variable, and a project of somebody else is none of this entity's.
+        # The argument overrides the variable, and the variable's project belongs to another entity.
         return who, Setting(None, "default")
     return Setting(owner, where.source), Setting(name, where.source)
 
@@ -275,14 +279,14 @@ def _from_netrc(url: str, path: str | None) -> Setting[Secret | None]:
         if not candidate.is_file():
             continue
         try:
-            # Not authenticators(), which gives the "default" entry to any host: a key is for the host it is named for.
+            # Not authenticators(), which returns the "default" entry for any host: a key goes only to its own host.
             found = netrc.netrc(str(candidate)).hosts.get(host)
         except (netrc.NetrcParseError, OSError, UnicodeDecodeError) as error:
-            # Not the error's own text: it may quote the token it stumbled over, which may be the key.
+            # Not the error's own text: it may quote the token that it could not parse, which may be the key.
             line = getattr(error, "lineno", None)
             place = f"{candidate}, line {line}" if line else str(candidate)
             raise ConfigurationError(
-                f"{place} cannot be read ({type(error).__name__}); mend it, or give api_key= or WANDB_API_KEY"
+                f"{place} cannot be read ({type(error).__name__}); fix the file, or set api_key= or WANDB_API_KEY"
             ) from None
         if found and found[2]:
             return Setting(Secret(found[2]), f"netrc ({candidate})")

@@ -1,4 +1,4 @@
-"""The counts that a session keeps."""
+"""Per-session request statistics."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ __all__ = ["Measuring", "SessionStats"]
 
 @attrs.define(slots=True, eq=False)
 class SessionStats:
-    """Counts of a session since it was made, or of a block: ``with session.stats.measuring() as used: ...``.
+    """Counts for a session since it was created, or for a block: ``with session.stats.measuring() as used: ...``.
 
-    ``requests`` went to the backend, in ``round_trips`` calls (a batch is one); ``errors`` of the calls failed.
-    ``retries``, ``pauses`` (waits that the server asked for), ``bytes`` (received on the wire) and ``sent`` (bytes) are
-    what the backend says in ``Response.note``, and 0 where it says nothing. ``bytes`` counts what streams of bytes gave
-    as well, and ``retries`` the repeats of failed calls. ``peak_in_flight`` is how many requests were under way at
-    once, at most, from all threads and tasks. Requests that were given up (cancelled, read ahead and not wanted) are no
+    ``requests`` went to the backend in ``round_trips`` calls (a batch is one call), ``errors`` of which failed.
+    ``retries``, ``pauses`` (waits that the server asked for), ``bytes`` (received on the wire) and ``sent`` (bytes)
+    come from the backend's ``Response.note``, and are 0 if it does not say. ``bytes`` includes streams of bytes, and
+    ``retries`` includes those of failed calls. ``peak_in_flight`` is the largest number of requests in flight at once,
+    over all threads and tasks. Requests that were given up (cancelled, or read ahead and not used) do not count as
     errors.
     """
 
@@ -38,12 +38,12 @@ class SessionStats:
     bytes: int = 0
     sent: int = 0
     peak_in_flight: int = 0
-    # Shared with the blocks that measure, as one lock must hold while a request is counted in all of them.
+    # Shared with the measuring blocks: a request must be counted in all of them under one lock.
     _lock: threading.Lock = attrs.field(factory=forks.lock, init=False, repr=False)
-    # This one, and the blocks that measure now.
+    # This object and the blocks that are measuring now.
     _all: tuple[SessionStats, ...] = attrs.field(default=(), init=False, repr=False)
     _in_flight: int = attrs.field(default=0, init=False, repr=False)
-    # The most calls under way here, and the most requests that the backend has sent at once, where it says so.
+    # The peak of calls in flight here, and the peak of requests that the backend reports, if it does.
     _most: int = attrs.field(default=0, init=False, repr=False)
     _noted: int = attrs.field(default=0, init=False, repr=False)
 
@@ -51,24 +51,24 @@ class SessionStats:
         self._all = (self,)
 
     def snapshot(self) -> SessionStats:
-        """A copy of the counts that does not change any more, all of one moment."""
+        """A consistent copy of the counts that no longer changes."""
         with self._lock:
             return SessionStats(**self._counts())
 
     def as_dict(self) -> dict[str, int]:
-        """The counts by name, all of one moment."""
+        """A consistent snapshot of the counts, by name."""
         with self._lock:
             return self._counts()
 
     def measuring(self) -> Measuring:
-        """A block, for ``with`` and ``async with``, that gives counts of its own: those of the requests that this
-        session sends, from any thread or task, while the block runs. After it they stay as they are."""
+        """A block, for ``with`` and ``async with``, with its own counts: the requests that this session sends, from any
+        thread or task, while the block runs. The counts stop changing when the block ends."""
         return Measuring(self)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, SessionStats) and self.as_dict() == other.as_dict()
 
-    __hash__ = None  # type: ignore[assignment]  # it changes
+    __hash__ = None  # type: ignore[assignment]  # mutable
 
     def __str__(self) -> str:
         now = self.as_dict()
@@ -84,7 +84,7 @@ class SessionStats:
     # -- as an observer ----------------------------------------------------------------------------
 
     def observe(self, call: Call) -> Ended:
-        """Count a call that goes out; what is returned counts what came of it."""
+        """Count a call that goes out. The function returned counts its outcome."""
         asks = len(call.asks)
         at_once = asks if asks == 1 or call.session.capabilities.concurrent else 1
         with self._lock:
@@ -105,7 +105,7 @@ class SessionStats:
             for counts in self._all:
                 counts._in_flight -= at_once
                 counts.retries += repeats
-                # What is no Exception says that it was given up.
+                # Anything else means that the call was given up.
                 counts.errors += isinstance(error, Exception)
                 counts.bytes += outcome.bytes or 0
                 for note in notes:
@@ -118,8 +118,8 @@ class SessionStats:
                     counts._peak()
 
     def _peak(self) -> None:
-        # What is under way here may wait in the backend for its turn, and the backend's own count is of all its life;
-        # each is a bound.
+        # Calls in flight here may be queued in the backend, and the backend's peak covers its whole life. Each is an
+        # upper bound.
         self.peak_in_flight = min(self._most, self._noted) if self._noted else self._most
 
     def _counts(self) -> dict[str, int]:
@@ -129,7 +129,7 @@ class SessionStats:
         block = SessionStats()
         with self._lock:
             block._lock = self._lock
-            # What is under way by now is over within the block, or beside it.
+            # Calls that are in flight now will be subtracted when they end.
             block._in_flight = self._in_flight
             self._all = (*self._all, block)
         return block

@@ -1,13 +1,14 @@
-"""A record of each request that goes to a backend: which document and variables, how long it took, what came of it.
+"""Records each request that goes to a backend: document, variables, duration and outcome.
 
-Tracing is an observer, as ``session.stats`` and ``assert_num_requests`` are: it sees what they count. What a cache
-among the wrappers answers makes no record, and what one splits or sends again makes several. Three ways to turn it on:
+Tracing is an observer, like ``session.stats`` and ``assert_num_requests``, and sees what they count. A request that a
+caching wrapper answers leaves no record; one that a wrapper splits or retries leaves several. There are three ways to
+turn tracing on:
 
 - ``with trace() as records: ...`` collects the records of a block, in both colours;
-- ``WBMODEL_TRACE=1`` when ``connect()`` is called writes a line for each to the logger ``wbmodel.trace``;
-- ``WBMODEL_TRACE=PATH`` appends each as a line of JSON to that file.
+- ``WBMODEL_TRACE=1``, set when ``connect()`` is called, writes a line per request to the logger ``wbmodel.trace``;
+- ``WBMODEL_TRACE=PATH`` appends a line of JSON per request to that file.
 
-Secrets are hidden as :mod:`wbmodel.session.redact` says.
+:mod:`wbmodel.session.redact` hides secrets.
 """
 
 from __future__ import annotations
@@ -58,17 +59,17 @@ Came = Literal["ok", "errors", "failed", "abandoned"]
 
 @attrs.frozen(slots=True, kw_only=True)
 class TraceRecord:
-    """One thing that was asked of a backend, without secrets.
+    """One request to a backend, without secrets.
 
-    ``session``, ``backend`` and ``origin`` say where it went, ``kind`` is ``"query"``, ``"mutation"`` or
-    ``"subscription"``, ``operation`` its name. (Through the other doors ``kind`` is ``"read"``, ``"append"``,
-    ``"open"``, ``"fetch"`` or ``"put"``, ``operation`` says what of, and there is no document.) ``started`` is an aware
-    datetime, ``seconds`` the time until the answer, of the backend itself where it tells it; without that, a batch's
-    requests share their time, and what was read ahead lasts until it is taken. ``rows`` counts the edges of connections
-    in the answer, or the rows of columns (None: it has none); ``bytes`` (received on the wire), ``sent`` (bytes),
-    ``attempts``, ``pauses`` and ``status`` (of HTTP) are what the backend said, or None. ``outcome`` is ``"ok"``,
-    ``"errors"`` (the answer holds GraphQL errors), ``"failed"`` (the backend raised) or ``"abandoned"`` (nobody waited
-    for the answer); ``error`` says what went wrong.
+    ``session``, ``backend`` and ``origin`` say where the request went, ``kind`` is ``"query"``, ``"mutation"`` or
+    ``"subscription"``, ``operation`` is its name. (For the other doors ``kind`` is ``"read"``, ``"append"``,
+    ``"open"``, ``"fetch"`` or ``"put"``, ``operation`` says what was read or written, and there is no document.)
+    ``started`` is an aware datetime, ``seconds`` is the time until the answer, measured by the backend if it reports
+    it; otherwise the requests of a batch share their time, and a request that was read ahead lasts until its answer is
+    used. ``rows`` counts the edges of connections in the answer, or the rows of columns (None: it has neither);
+    ``bytes`` (received on the wire), ``sent`` (bytes), ``attempts``, ``pauses`` and ``status`` (HTTP) are reported by
+    the backend, or None. ``outcome`` is ``"ok"``, ``"errors"`` (the answer holds GraphQL errors), ``"failed"`` (the
+    backend raised) or ``"abandoned"`` (the caller stopped waiting); ``error`` says what went wrong.
     """
 
     session: str
@@ -90,7 +91,7 @@ class TraceRecord:
     status: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """The record as plain data that JSON can hold; ``started`` is RFC 3339 text."""
+        """The record as JSON-serializable data; ``started`` is RFC 3339 text."""
         found = attrs.asdict(self, recurse=False)
         found["started"] = format_datetime(self.started)
         found["seconds"] = round(self.seconds, 6)
@@ -106,8 +107,8 @@ class TraceRecord:
 
 
 class Trace(Sequence[TraceRecord]):
-    """The records of a block, in the order in which the requests came to an end: what :func:`trace` gives. As text it
-    is one line for each."""
+    """The records of a :func:`trace` block, in the order in which the requests ended. ``str()`` gives one line per
+    record."""
 
     def __init__(self, using: str | Session | None = None) -> None:
         self._records: list[TraceRecord] = []
@@ -153,10 +154,10 @@ class Trace(Sequence[TraceRecord]):
 
 
 def trace(using: str | Session | None = None) -> Trace:
-    """A block, for ``with`` and ``async with``, whose requests are recorded: ``with trace() as records: ...``.
+    """Record the requests of a block, for ``with`` and ``async with``: ``with trace() as records: ...``.
 
-    It records what any session sends, from any thread or task, while the block runs; ``using`` (a session or its name)
-    keeps to one. Requests that began before the block are not in it.
+    Records what any session sends, from any thread or task, while the block runs; ``using`` (a session or its name)
+    limits it to one session. Requests that began before the block are not recorded.
     """
     return Trace(using)
 
@@ -165,7 +166,7 @@ def trace(using: str | Session | None = None) -> Trace:
 
 
 def tracing(sink: Callable[[TraceRecord], object]) -> Observer:
-    """The observer that hands ``sink`` a record of each thing that was asked, on the thread that asks."""
+    """An observer that passes ``sink`` a record of each ask, on the calling thread."""
 
     def observe(call: Call) -> Ended:
         started, begin = datetime.now(timezone.utc), time.perf_counter()
@@ -213,18 +214,18 @@ def _record(
 
 
 def redactor_for(session: Observed) -> Redactor:
-    """What hides the API keys of ``session`` and of the other open sessions, as far as they are known by now."""
+    """A redactor that hides the API keys of ``session`` and of all open sessions, as far as they are known yet."""
     keys = [known.settings.known_key() for known in (session, *list(connections.values()))]
     return Redactor(key.reveal() for key in keys if key is not None)
 
 
 def note_of(answer: Any) -> CallNote | None:
-    """What the backend says of an answer, if it says anything."""
+    """The backend's note on an answer, if there is one."""
     return answer.note if isinstance(answer, Response) else None
 
 
 def came_of(answer: Any, outcome: Outcome) -> tuple[Came, str | None]:
-    """What came of something that was asked, and the words for what went wrong."""
+    """The outcome of an ask, and the text of its error if there is one."""
     error = outcome.error
     if isinstance(error, Exception):
         return "failed", f"{type(error).__name__}: {error}"
@@ -236,19 +237,19 @@ def came_of(answer: Any, outcome: Outcome) -> tuple[Came, str | None]:
 
 
 def kind_and_name(ask: Ask) -> tuple[str, str | None]:
-    """What kind of thing is asked, and its name."""
+    """The kind of an ask, and its name."""
     return operation_of(ask) if isinstance(ask, Request) else (type(ask).__name__.lower(), subject_of(ask))
 
 
 def operation_of(request: Request) -> tuple[str, str | None]:
-    """The type (``"query"``, ``"mutation"`` or ``"subscription"``) and the name of the operation that ``request`` asks
-    for; where it names none, of the first one in its document."""
+    """The type (``"query"``, ``"mutation"`` or ``"subscription"``) and the name of the operation of ``request``: the
+    one it names, or the first one in its document."""
     from graphql import GraphQLError
 
     name = request.operation_name
     try:
         found = request.document.operation(name)
-    except (GraphQLError, RecursionError):  # the backend says what is wrong with it
+    except (GraphQLError, RecursionError):  # the backend reports what is wrong with it
         found = None
     if found is None:
         return "query", name
@@ -256,7 +257,7 @@ def operation_of(request: Request) -> tuple[str, str | None]:
 
 
 def rows_of(data: Any) -> int | None:
-    """How many edges the connections in ``data`` hold that are nested in no other; None where there are none."""
+    """The number of edges in the outermost connections in ``data``; None if it has no connections."""
     if not isinstance(data, Mapping):
         return None
     if isinstance(data.get("edges"), list):
@@ -269,12 +270,12 @@ def rows_of(data: Any) -> int | None:
 
 
 def by_setting(where: str) -> Observer:
-    """The observer for a session whose setting ``trace`` is ``where``: ``"log"``, or the path of a file."""
+    """The observer for a session whose ``trace`` setting is ``where``: ``"log"``, or the path of a file."""
     return tracing(_to_log if where == "log" else _File(where))
 
 
 class _Stderr(logging.Handler):
-    """Writes to whatever ``sys.stderr`` is now, unless somebody has configured logging: then it is their affair."""
+    """Writes to the current ``sys.stderr``, unless the program has configured logging."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if not _handled_by_others():
@@ -289,7 +290,7 @@ def _to_log(record: TraceRecord) -> None:
         if not any(isinstance(handler, _Stderr) for handler in logger.handlers):
             logger.addHandler(_Stderr())
             if logger.level == logging.NOTSET:
-                logger.setLevel(logging.INFO)  # else the root's WARNING would hold
+                logger.setLevel(logging.INFO)  # otherwise the root logger's WARNING would apply
     logger.info("%s", record)
 
 
@@ -303,7 +304,7 @@ def _handled_by_others() -> bool:
 
 
 class _File:
-    """Appends JSON lines to a file that only its owner may read. When that fails it says so once, and stops."""
+    """Appends JSON lines to a file that only its owner may read. If writing fails, it warns once and stops."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -314,7 +315,7 @@ class _File:
             return
         line = f"{dumps(record.as_dict())}\n".encode(errors="backslashreplace")
         try:
-            # One write at the end of the file, so that lines of threads and processes do not mix.
+            # A single write with O_APPEND, so that lines from several threads and processes do not mix.
             target = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
             try:
                 os.write(target, line)
@@ -323,7 +324,7 @@ class _File:
         except OSError as error:
             self.broken = True
             warn(
-                f"WBMODEL_TRACE: {self.path} cannot be written ({error.strerror or error}); requests go on untraced",
+                f"WBMODEL_TRACE: {self.path} cannot be written ({error.strerror or error}); tracing is now off",
                 WbmodelWarning,
             )
 

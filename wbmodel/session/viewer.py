@@ -1,4 +1,4 @@
-"""Who asked: the words that "does not exist" needs, since the protocol cannot tell it from "not visible to you"."""
+"""The viewer: names the account in "does not exist", which the protocol cannot tell from "not visible to you"."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ VIEWER = Request("query Viewer { viewer { username entity } }", {}, "Viewer")
 
 
 class Viewer:
-    """The account of a session, found out when a message needs it and remembered then."""
+    """The account of a session, requested when a message first needs it."""
 
     def __init__(self) -> None:
         self._words: str | None = None
 
     def naming(self, operation: Generator[Verb, Any, T], session: SessionView) -> Generator[Verb, Any, T]:
-        """``operation``, with the account named in a :class:`~wbmodel.errors.DoesNotExist` that leaves it. That costs
-        one request, the first time; an operation that handles the error itself pays nothing."""
+        """Wrap ``operation`` to name the account in a :class:`~wbmodel.errors.DoesNotExist` that it raises. The first
+        time costs one request; an operation that handles the error itself costs nothing."""
         made: Any = self._naming(operation, session)
-        # What is said of an operation that is used the wrong way names it, and not this.
+        # So that messages about a misused operation show its name and not this wrapper's.
         made.__qualname__ = getattr(operation, "__qualname__", type(operation).__name__)
         named: Generator[Verb, Any, T] = made
         return named
@@ -38,7 +38,7 @@ class Viewer:
         try:
             return (yield from operation)
         except DoesNotExist as error:
-            # A backend in this process has no accounts worth naming.
+            # A backend in this process has no accounts.
             if self._words is None and not session.backend.capabilities.in_process:
                 self._words = yield from _who()
             if self._words:
@@ -47,8 +47,8 @@ class Viewer:
 
 
 def _who() -> Generator[Verb, Any, str | None]:
-    """Who the server takes this session for, in words; None when it does not say. Never raises: the error that is to
-    be explained is the one that matters."""
+    """Describe the account as the server sees it; None if it does not say. Never raises, so that the error it explains
+    is not lost."""
     try:
         response: Response = yield Send(VIEWER)
         if response.errors or response.data is None:

@@ -1,8 +1,8 @@
-"""What wbmodel ships for tests, its own and other people's.
+"""Test utilities, for wbmodel's own tests and for other projects.
 
-:func:`served` puts a world behind a real server, a :class:`Fault` says what goes wrong there,
-:func:`assert_num_requests` counts what is sent,
-:mod:`wbmodel.testing.conformance` is the suite for backends, :mod:`wbmodel.testing.world` the world it asks about.
+:func:`served` serves a world over HTTP, a :class:`Fault` makes that server misbehave, :func:`assert_num_requests`
+counts requests, :mod:`wbmodel.testing.conformance` is the test suite for backends, and :mod:`wbmodel.testing.world` has
+the world that it queries.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["Fault", "Faults", "SentRequests", "assert_num_requests", "count_requ
 
 
 def __getattr__(name: str) -> Any:
-    # The pytest plugin lives in this package and is loaded by every pytest, which need not load sessions for it.
+    # Every pytest run imports this package for its pytest plugin, and must not import sessions for that.
     if name == "served":
         from wbmodel.testing.serving import served
 

@@ -1,4 +1,4 @@
-"""How the server of a test plays a fault: what becomes of the answer, and of the connection it goes out on."""
+"""Plays a fault in a test server: changes the answer, and disturbs the connection."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _log = get_logger("wbmodel.testing")
 
 
 async def play(fault: Fault, exchange: Exchange) -> web.StreamResponse:
-    """Do to one request what ``fault`` says. Raises ConnectionResetError where that ends in a reset."""
+    """Play ``fault`` on one request. Raises ConnectionResetError if that resets the connection."""
     request = exchange.request
     if fault.reset == "before":
         raise _reset(request)
@@ -39,14 +39,14 @@ async def play(fault: Fault, exchange: Exchange) -> web.StreamResponse:
         raise _reset(request)
     try:
         answer = _spoiled(true, fault)
-    except Exception as error:  # the edit is the test's own function
+    except Exception as error:  # fault.edit is the test's own function
         _log.exception("a fault could not be played")
         answer = Answer(500, error_body(f"the fault could not be played: {error}", "FAULT"))
     return await _send(exchange, answer, fault)
 
 
 async def _stall(exchange: Exchange, seconds: float) -> None:
-    """Wait. Raises when the client has gone meanwhile, or the server stops."""
+    """Wait. Raises ConnectionResetError if the client disconnects meanwhile, or the server stops."""
     stays = await exchange.pause(seconds)
     request = exchange.request
     if not stays or request.transport is None or request.transport.is_closing():
@@ -54,12 +54,12 @@ async def _stall(exchange: Exchange, seconds: float) -> None:
 
 
 def _spoiled(answer: Answer | None, fault: Fault) -> Answer:
-    """The answer that ``fault`` makes of the true one (None where it needs none)."""
+    """The answer to send instead of the true one (None if the fault does not need it)."""
     status, body, kind = fault.status, fault.body, None
     if answer is None:
         answer = Answer(200, b"")
         if body is None:
-            body = {"errors": [{"message": f"a fault was asked for: status {status or 200}"}]}
+            body = {"errors": [{"message": f"injected fault: status {status or 200}"}]}
     if body is None:
         made = answer.body
         if fault.edit is not None:
@@ -81,7 +81,7 @@ def _spoiled(answer: Answer | None, fault: Fault) -> Answer:
 
 
 def _reset(request: web.BaseRequest) -> ConnectionResetError:
-    """Reset the connection as seen from the client (RST, not FIN); the caller raises what is given back."""
+    """Reset the connection as the client sees it (RST, not FIN). The caller must raise the result."""
     transport = request.transport
     if transport is not None:
         found = transport.get_extra_info("socket")
@@ -92,7 +92,7 @@ def _reset(request: web.BaseRequest) -> ConnectionResetError:
 
 
 async def _send(exchange: Exchange, answer: Answer, fault: Fault) -> web.StreamResponse:
-    """Send an answer as ``fault`` says. Raises ConnectionResetError where it ends in a reset."""
+    """Send an answer in the way that ``fault`` specifies. Raises ConnectionResetError if it resets the connection."""
     request, pause = exchange.request, exchange.pause
     body = answer.body
     in_parts = fault.reset == "body" or fault.rate is not None or (fault.stall > 0 and fault.stall_at == "body")
@@ -104,7 +104,7 @@ async def _send(exchange: Exchange, answer: Answer, fault: Fault) -> web.StreamR
     half = len(body) // 2
     await _trickle(request, response, body[:half], fault.rate, pause)
     if fault.reset == "body":
-        await asyncio.sleep(0.02)  # so that what was sent so far has left before the reset
+        await asyncio.sleep(0.02)  # lets the data sent so far leave before the reset
         raise _reset(request)
     if fault.stall and fault.stall_at == "body" and not await pause(fault.stall):
         raise _reset(request)
@@ -120,7 +120,7 @@ async def _trickle(
         if data:
             await response.write(data)
         return
-    # Ten parts a second, or one byte at a time where that is less.
+    # Ten parts per second, or one byte at a time for low rates.
     step = max(1, int(rate / 10))
     for start in range(0, len(data), step):
         await response.write(data[start : start + step])

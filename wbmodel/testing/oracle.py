@@ -1,6 +1,6 @@
-"""What lookups and orders mean, written again in plain Python over plain dicts, to judge answers by.
+"""A second, independent implementation of lookups and orders over plain dicts, to check answers against.
 
-Imports nothing of wbmodel: this is the back door to the data, so it must not share a mistake with the front door.
+Imports nothing from wbmodel, so that it cannot share a mistake with the code under test.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from typing import Any
 __all__ = ["ABSENT", "LOOKUPS", "TIES", "answer", "leaf", "look", "matches", "ordered"]
 
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "absent", "__bool__": lambda self: False})()
-"""What a path gives where a row lacks the key."""
+"""The value at a path if a row lacks the key."""
 
 Row = dict[str, Any]
 Path = tuple[str, ...]
 Keys = Sequence[tuple[Path, bool]]
 Condition = Any
-"""``("and", [...])``, ``("or", [...])``, ``("not", c)`` or ``("leaf", path, lookup, operand)`` with a path that is a
-tuple: the field, then literal keys."""
+"""``("and", [...])``, ``("or", [...])``, ``("not", c)`` or ``("leaf", path, lookup, operand)``. The path is a tuple:
+the field, then literal keys."""
 
 TIES: Keys = ((("created_at",), True), (("id",), False))
-"""What orders rows that tie in every key: newest first, then by id."""
+"""The order of rows that tie in every key: newest first, then by id."""
 
 
 def look(row: Row, path: Path) -> Any:
@@ -50,7 +50,7 @@ def _class(value: Any) -> str:
     for kind, types in _CLASSES:
         if isinstance(value, types):
             return kind
-    raise AssertionError(f"a row holds {value!r}, which no JSON value and no date is")
+    raise AssertionError(f"a row holds {value!r}, which is neither a JSON value nor a date")
 
 
 # -- lookups ---------------------------------------------------------------------------------------
@@ -131,8 +131,8 @@ LOOKUPS: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def leaf(value: Any, lookup: str, operand: Any, is_list: bool = False) -> bool:
-    """Whether one value meets one condition. ``is_list``: the field is a list of texts, where ``in`` means "any of" and
-    an empty list is as good as null."""
+    """Whether one value meets one condition. ``is_list``: the field is a list of texts, for which ``in`` means "any of"
+    and an empty list counts as null."""
     if is_list and lookup == "isnull":
         return (not value) is operand
     if is_list and lookup in ("in", "nin"):
@@ -156,7 +156,7 @@ def matches(row: Row, condition: Condition) -> bool:
 # -- orders ----------------------------------------------------------------------------------------
 
 _RANKS = {"number": 0, "time": 0, "text": 1, "bool": 2, "list": 3, "object": 4}
-"""Ascending order of the types. Numbers and dates never stand under one key."""
+"""Ascending order of the types. A key never holds both numbers and dates."""
 
 
 def _order(one: Any, other: Any, descending: bool) -> int:
@@ -171,7 +171,7 @@ def _order(one: Any, other: Any, descending: bool) -> int:
 
 
 def ordered(rows: Sequence[Row], keys: Keys, ties: Keys = TIES) -> list[Row]:
-    """Rows by these keys (path, descending), then by ``ties``. Rows that lack a value stand last in both directions."""
+    """Sort rows by these keys (path, descending), then by ``ties``. Rows without a value come last either way."""
     complete = [*keys, *ties]
 
     def compare(one: Row, other: Row) -> int:
@@ -187,5 +187,5 @@ def ordered(rows: Sequence[Row], keys: Keys, ties: Keys = TIES) -> list[Row]:
 def answer(
     rows: Sequence[Row], condition: Condition, keys: Keys = (), ties: Keys = TIES, name: str = "id"
 ) -> list[Any]:
-    """The ids (or another field, ``name``) of the rows that match, in order (newest first when there are no keys)."""
+    """The ids (or another field, ``name``) of the matching rows, in order (newest first if there are no keys)."""
     return [row[name] for row in ordered([row for row in rows if matches(row, condition)], keys, ties)]

@@ -1,5 +1,5 @@
-"""The pytest plugin: the options of the conformance kit. Loaded by every pytest that finds wbmodel installed, so it
-imports nothing before one of its options is used."""
+"""The pytest plugin: the options of the conformance kit. Every pytest run loads it if wbmodel is installed, so it
+imports nothing until one of its options is used."""
 
 from __future__ import annotations
 
@@ -14,32 +14,34 @@ __all__ = ["configure", "pytest_addoption"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options ``--wbmodel-backend``, ``--wbmodel-world`` and ``--wbmodel-full``."""
+    """Add the options ``--wbmodel-backend``, ``--wbmodel-world`` and ``--wbmodel-full``."""
     group = parser.getgroup("wbmodel", "wbmodel's conformance kit")
     group.addoption(
         "--wbmodel-backend",
         metavar="URL",
         default=None,
-        help="run pytest --pyargs wbmodel.testing.conformance against this",
+        help="the backend for pytest --pyargs wbmodel.testing.conformance",
     )
     group.addoption(
-        "--wbmodel-world", metavar="MODULE:NAME", default=None,
-        help="a Seed that puts the kit's world into the backend (default: mutations; fixtures: needs none)",
-    )  # fmt: skip
+        "--wbmodel-world",
+        metavar="MODULE:NAME",
+        default=None,
+        help="a Seed that fills the backend with the kit's world (default: by mutations; not needed for fixtures:)",
+    )
     group.addoption(
         "--wbmodel-full", action="store_true", default=False, help="run the larger matrix of conformance cases"
     )
 
 
 def configure(cls: type[Conformance], config: Any) -> None:
-    """Give a test class the backend and the seed that the options name."""
+    """Set the backend and the seed of a test class from the options."""
     import pytest
 
     url = config.getoption("wbmodel_backend", None)
     if not url:
         pytest.fail(
-            "say which backend to test: --wbmodel-backend=URL, as in --wbmodel-backend=fixtures: "
-            "(and --wbmodel-world=package.module:Name where a seed has to fill it)",
+            "no backend to test: pass --wbmodel-backend=URL, as in --wbmodel-backend=fixtures: "
+            "(and --wbmodel-world=package.module:Name if a seed must fill it)",
             pytrace=False,
         )
     cls.backend = url

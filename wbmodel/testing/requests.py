@@ -1,4 +1,4 @@
-"""Counting the requests that a block sends: ``with assert_num_requests(1): ...``, in both colours."""
+"""Counts the requests that a block sends: ``with assert_num_requests(1): ...``, in both colours."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ __all__ = ["SentRequests", "assert_num_requests", "count_requests"]
 
 
 class SentRequests:
-    """The requests that were sent inside a block, in order; a context manager for ``with`` and ``async with``.
+    """The requests sent inside a block, in order; a context manager for ``with`` and ``async with``.
 
-    It counts what reaches a backend, from any thread or task while the block runs; ``using`` (a session or its name)
-    keeps to one session. Requests of a batch count one each.
+    Counts the requests that reach a backend, from any thread or task, while the block runs; ``using`` (a session or its
+    name) limits it to one session. Each request of a batch counts.
     """
 
     def __init__(self, expected: int | None = None, using: str | Session | None = None) -> None:
@@ -39,7 +39,7 @@ class SentRequests:
 
     @property
     def count(self) -> int:
-        """How many were sent so far."""
+        """The number of requests so far."""
         return len(self.requests)
 
     def _note(self, call: Call) -> None:
@@ -68,7 +68,7 @@ class SentRequests:
         self.__exit__(kind, error, trace)
 
     def _report(self) -> str:
-        lines = [f"expected {self.expected} requests, {self.count} were sent" + (":" if self.requests else "")]
+        lines = [f"expected {self.expected} requests, but {self.count} were sent" + (":" if self.requests else "")]
         for number, request in enumerate(self.requests, 1):
             named = isinstance(request, Request) and not request.operation_name
             lines.append(f"-- {number}. {'(no name)' if named else subject_of(request)}")
@@ -77,10 +77,10 @@ class SentRequests:
 
 
 def assert_num_requests(expected: int, *, using: str | Session | None = None) -> SentRequests:
-    """A block that must send exactly ``expected`` requests; else ``AssertionError`` prints those that were sent."""
+    """A block that must send exactly ``expected`` requests. Otherwise ``AssertionError`` lists those that were sent."""
     return SentRequests(expected, using)
 
 
 def count_requests(*, using: str | Session | None = None) -> SentRequests:
-    """A block whose requests are counted: ``with count_requests() as sent: ...; sent.count``."""
+    """Count the requests of a block: ``with count_requests() as sent: ...; sent.count``."""
     return SentRequests(None, using)

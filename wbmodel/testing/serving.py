@@ -1,4 +1,4 @@
-"""``served``: a world behind a real W&B server on the loopback device, for tests of whatever asks one."""
+"""``served``: serves a world as a W&B server on the loopback device, for tests of clients."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ __all__ = ["FaultyServer", "served"]
 
 
 class FaultyServer(Server):
-    """A :class:`~wbmodel.server.Server` to whose requests things happen: those of ``faults``."""
+    """A :class:`~wbmodel.server.Server` that plays the faults in ``faults``."""
 
     def __init__(self, engine: Engine, *, faults: Faults | None = None, **options: Any) -> None:
         self.faults = faults if faults is not None else Faults()
-        """The latency and the script of faults; may be changed while the server runs."""
+        """The latency and the script of faults. Can be changed while the server runs."""
         super().__init__(engine, faults=self.faults, **options)
 
 
 @contextmanager
 def served(world: str | Mapping[str, Any] | Engine = "demo:", **options: Any) -> Iterator[FaultyServer]:
-    """A server over ``world``, for the length of the block.
+    """Serve ``world`` for the length of the block.
 
     ``world`` is a fixtures URL (``"fixtures:PATH"``, ``"demo:"``), a dict in the fixtures format, or an engine.
 
-    ``options`` are those of :class:`~wbmodel.server.Server`: ``api_key``, ``limits``, ``faults``, ``port``. The
-    server has ``url``, and ``faults``, which makes it misbehave. The official client can be pointed at it as well
-    (``WANDB_BASE_URL``). Raises :class:`~wbmodel.errors.ConfigurationError` for a URL of another backend.
+    ``options`` are those of :class:`~wbmodel.server.Server`: ``api_key``, ``limits``, ``faults``, ``port``. The server
+    has a ``url``, and ``faults``, which make it misbehave. The official client can use it too (``WANDB_BASE_URL``).
+    Raises :class:`~wbmodel.errors.ConfigurationError` for a URL of another backend.
     """
     engine = world if isinstance(world, Engine) else Engine(_store(world))
     with running(FaultyServer(engine, **options)) as server:
@@ -44,6 +44,6 @@ def _store(world: str | Mapping[str, Any]) -> Any:
     url = world if isinstance(world, str) else "fixtures:"
     entry = default_plugin_manager().resolve(url)
     if entry.name != "fixtures":
-        raise ConfigurationError(f"served() takes a world of fixtures, and {url!r} is a {entry.name} backend")
+        raise ConfigurationError(f"served() requires a world of fixtures, but {url!r} is a {entry.name} backend")
     backend: Any = entry.factory(url, **({} if isinstance(world, str) else {"world": world}))
     return backend.world

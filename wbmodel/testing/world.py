@@ -1,8 +1,8 @@
-"""A seeded world in plain data: what backends are filled with, and what their answers are compared with.
+"""A seeded world in plain data, to fill backends with and to compare their answers with.
 
-It holds what real projects hold: absent, null and NaN values, infinities, lists, booleans, several types under one key,
-text that looks like numbers, nested and literally dotted keys, ties in dates and in values. :func:`make_world` gives
-equal worlds for equal arguments.
+It contains what real projects contain: absent, null and NaN values, infinities, lists, booleans, several types under
+one key, text that looks like numbers, nested and literally dotted keys, ties in dates and in values. :func:`make_world`
+returns equal worlds for equal arguments.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ DAY = timedelta(days=1)
 PARTS = frozenset(
     {"users", "artifacts", "files", "histories", "drafts", "projects", "sweeps", "reports", "values", "growth"}
 )
-"""What a world may lack, because a backend cannot be filled with it. Cases that need it are then skipped. ``projects``
-are those beside the main one, ``values`` those of config and summary, ``growth`` is that runs are added while others
-are read."""
+"""The parts that a world may lack, because a backend cannot be filled with them. Cases that need a missing part are
+skipped. ``projects`` are the projects other than the main one, ``values`` are the values of config and summary,
+``growth`` means that runs can be added while others are read."""
 
 KEYS = {
     "Artifact": "name",
@@ -41,19 +41,19 @@ KEYS = {
     "Sweep": "id",
     "User": "username",
 }
-"""The attribute by which rows of each entity are told apart here, within one project."""
+"""The attribute that identifies the rows of each entity within a project."""
 
 Row = dict[str, Any]
 
 
 @attrs.define(kw_only=True)
 class World:
-    """A world as plain dicts, named and valued as the object model shows them.
+    """A world as plain dicts, with the names and values of the object model.
 
-    ``project`` is the project that most questions go to, ``second`` another one of the same ``entity``, and ``own`` one
-    of the viewer's own entity (None: the world has no such project). ``viewer`` is a username. Every list holds dicts
-    with the key ``project`` (``"entity/project"``); :meth:`rows` gives those of one entity class. A
-    :class:`~wbmodel.testing.conformance.Seed` corrects what a server decides for itself, dates for instance, and takes
+    ``project`` is the project that most cases query, ``second`` is another one of the same ``entity``, and ``own`` is
+    one of the viewer's own entity (None: the world does not have one). ``viewer`` is a username. Every list holds dicts
+    with the key ``project`` (``"entity/project"``); :meth:`rows` returns those of one entity class. A
+    :class:`~wbmodel.testing.conformance.Seed` corrects values that a server decides itself, such as dates, and removes
     from ``parts`` what it could not fill in.
     """
 
@@ -73,8 +73,8 @@ class World:
     parts: frozenset[str] = PARTS
 
     def rows(self, name: str, project: str | None = None) -> list[Row]:
-        """The rows of the entity class ``name`` in ``project`` (the main one); no drafts. Users, projects and entities
-        are those of the whole world; files have :meth:`files`."""
+        """The rows of the entity class ``name`` in ``project`` (default: the main one), without drafts. Users, projects
+        and entities are those of the whole world; for files, see :meth:`files`."""
         if name == "Project":
             return [{**item, "run_count": len(self.rows("Run", item["path"]))} for item in self.projects]
         if name == "User":
@@ -112,13 +112,13 @@ class World:
         return rows
 
     def fixtures(self) -> dict[str, Any]:
-        """The world in the format of the fixtures backend: ``connect("fixtures:", world=world.fixtures())``."""
+        """The world in the fixtures format: ``connect("fixtures:", world=world.fixtures())``."""
         from wbmodel.testing.world_fixtures import fixtures_of
 
         return fixtures_of(self)
 
     def add(self, *, id: str, project: str, **fields: Any) -> Row:
-        """Add a run that a case has made meanwhile, with plain values for what is not given; the row is returned."""
+        """Add a run that a case has created, with default values for missing fields. Returns the row."""
         row = {**_plain_run(project, id), **fields}
         self.runs.append(row)
         return row
@@ -149,7 +149,7 @@ EVERY: dict[str, Any] = {
     "minus-inf": -math.inf,
     "token": "NaN",
 }
-"""One run for each of these values, under the key ``every`` of config and summary. Its id is ``e-`` and the word."""
+"""The world has one run for each value, under the key ``every`` of config and summary. Its id is ``e-`` + the word."""
 
 _TAGS = [[], ["baseline"], ["broken", "v1"], ["Baseline"], ["a.b", "baseline"]]
 
@@ -162,8 +162,8 @@ def make_world(
     own: bool = True,
     names: tuple[str, str, str] = ("vision", "nlp", "scratch"),
 ) -> World:
-    """The world. ``entity`` is a team, ``viewer`` the user who asks, ``other`` a second user (None: there is none, and
-    every run is the viewer's), ``own`` whether the viewer's own entity holds a project too."""
+    """Create the world. ``entity`` is a team, ``viewer`` the current user, ``other`` a second user (None: every run is
+    the viewer's), ``own`` is whether the viewer's own entity has a project too."""
     project, second, third = (f"{owner}/{name}" for owner, name in zip((entity, entity, viewer), names, strict=True))
     projects = [
         _project(project, "images", START),
@@ -207,17 +207,36 @@ def make_world(
 def _project(path: str, description: str | None, created_at: datetime) -> Row:
     owner, name = path.split("/")
     return {
-        "path": path, "name": name, "entity": owner, "description": description, "created_at": created_at,
+        "path": path,
+        "name": name,
+        "entity": owner,
+        "description": description,
+        "created_at": created_at,
         "is_benchmark": False,
-    }  # fmt: skip
+    }
 
 
 def _plain_run(project: str, run_id: str) -> Row:
     return {
-        "project": project, "id": run_id, "name": run_id, "state": "finished", "config": {}, "summary": {}, "tags": [],
-        "group": None, "job_type": None, "notes": None, "description": None, "commit": None, "user": None,
-        "sweep": None, "created_at": START, "heartbeat_at": None, "history": [], "files": {},
-    }  # fmt: skip
+        "project": project,
+        "id": run_id,
+        "name": run_id,
+        "state": "finished",
+        "config": {},
+        "summary": {},
+        "tags": [],
+        "group": None,
+        "job_type": None,
+        "notes": None,
+        "description": None,
+        "commit": None,
+        "user": None,
+        "sweep": None,
+        "created_at": START,
+        "heartbeat_at": None,
+        "history": [],
+        "files": {},
+    }
 
 
 def _run(project: str, run_id: str, index: int, word: str, value: Any, viewer: str, other: str | None) -> Row:
@@ -234,13 +253,20 @@ def _run(project: str, run_id: str, index: int, word: str, value: Any, viewer: s
     if index % 3:
         config["model"] = {"depth": [2, 3, None][index % 4 % 3], "name": ["vit", "ViT"][index % 2], "a.b": index % 3}
     if index % 4 == 1:
-        # A literal key that reads like the nested one above, with another value.
+        # A literal key that looks like the nested one above, with another value.
         config["model.depth"] = 7 + index % 2
     if index % 3 == 0:
         config |= {
-            "a b": index % 2, "sl/ash": "x", 'q"uote': 1, "under__score": 2, "_lead": 3, "ключ": "да", "co,mma": index,
-            "back\\slash": True, "$dollar": 5,
-        }  # fmt: skip
+            "a b": index % 2,
+            "sl/ash": "x",
+            'q"uote': 1,
+            "under__score": 2,
+            "_lead": 3,
+            "ключ": "да",
+            "co,mma": index,
+            "back\\slash": True,
+            "$dollar": 5,
+        }
     _put(summary, "loss", [0.1, 0.2, 0.2, math.nan, None, ABSENT, 0.5, 1][index % 8])
     _put(summary, "best", [math.inf, 1.5, -math.inf, math.nan, ABSENT][index % 5])
     if index % 2:
@@ -259,7 +285,7 @@ def _run(project: str, run_id: str, index: int, word: str, value: Any, viewer: s
         "notes": [None, "a note\n", "a note"][index // 3 % 3],
         "user": [viewer, other or viewer, viewer, None][index % 4] if other else viewer,
         "sweep": [None, "sw1", "sw2", None, "sw1"][index % 5],
-        # Few distinct moments, so that dates tie; some differ by a microsecond only.
+        # Few distinct times, so that dates tie; some differ by only a microsecond.
         "created_at": START + index % 6 * DAY + timedelta(microseconds=index % 7 == 0),
         "heartbeat_at": moments[index // 2 % 3],
     }
@@ -285,10 +311,16 @@ def _sweeps(project: str, second: str, viewer: str) -> list[Row]:
         if goal:
             config["metric"] = {"name": "loss", "goal": goal}
         return {
-            "project": where, "id": sweep_id, "name": name, "state": "RUNNING" if goal else "FINISHED",
-            "method": config["method"], "config": config, "description": None, "created_at": START + days * DAY,
+            "project": where,
+            "id": sweep_id,
+            "name": name,
+            "state": "RUNNING" if goal else "FINISHED",
+            "method": config["method"],
+            "config": config,
+            "description": None,
+            "created_at": START + days * DAY,
             "user": viewer,
-        }  # fmt: skip
+        }
 
     return [
         sweep(project, "sw1", "first", "minimize", 0),
@@ -311,9 +343,15 @@ def _reports(project: str, viewer: str) -> list[Row]:
 
     def report(report_id: str, name: str, spec: Row, days: int, draft: bool = False) -> Row:
         return {
-            "project": project, "id": report_id, "name": name, "description": f"about {name}", "spec": spec,
-            "created_at": START + days * DAY, "user": viewer, "draft": draft,
-        }  # fmt: skip
+            "project": project,
+            "id": report_id,
+            "name": name,
+            "description": f"about {name}",
+            "spec": spec,
+            "created_at": START + days * DAY,
+            "user": viewer,
+            "draft": draft,
+        }
 
     return [
         report("rep1", "Old report", {"panelGroups": [group]}, 0),
@@ -325,21 +363,36 @@ def _reports(project: str, viewer: str) -> list[Row]:
 def _artifacts(project: str, second: str) -> tuple[list[Row], list[Row], list[Row]]:
     def collection(where: str, name: str, kind: str, days: int) -> Row:
         return {
-            "project": where, "name": name, "type": kind, "kind": "ArtifactSequence", "description": f"all {name}",
+            "project": where,
+            "name": name,
+            "type": kind,
+            "kind": "ArtifactSequence",
+            "description": f"all {name}",
             "created_at": START + days * DAY,
-        }  # fmt: skip
+        }
 
     def version(where: str, name: str, kind: str, number: int, aliases: list[str], **more: Any) -> Row:
         files = {"data.csv": b"a,b\n" * (number + 1), f"part-{number}.bin": b"\x00" * number}
         return {
-            "project": where, "collection": name, "name": f"{name}:v{number}", "type_name": kind,
-            "version_index": number, "version": f"v{number}", "aliases": aliases, "state": "COMMITTED",
+            "project": where,
+            "collection": name,
+            "name": f"{name}:v{number}",
+            "type_name": kind,
+            "version_index": number,
+            "version": f"v{number}",
+            "aliases": aliases,
+            "state": "COMMITTED",
             "description": f"version {number}",
             "metadata": {"rows": 10 + number, "split": ["train", None][number % 2]},
             "tags": ["clean"] if number else [],
-            "created_at": START + number * DAY, "files": files, "size": sum(map(len, files.values())),
-            "file_count": len(files), "logged_by": None, "used_by": [], **more,
-        }  # fmt: skip
+            "created_at": START + number * DAY,
+            "files": files,
+            "size": sum(map(len, files.values())),
+            "file_count": len(files),
+            "logged_by": None,
+            "used_by": [],
+            **more,
+        }
 
     types: list[Row] = [
         {"project": project, "name": "dataset", "description": "what is read"},
@@ -349,7 +402,7 @@ def _artifacts(project: str, second: str) -> tuple[list[Row], list[Row], list[Ro
     collections = [
         collection(project, "images", "dataset", 0),
         collection(project, "weights", "model", 1),
-        # One for each colour, as what was deleted cannot be deleted again.
+        # One for each colour, because an artifact can be deleted only once.
         collection(second, "spare-sync", "dataset", 0),
         collection(second, "spare-async", "dataset", 0),
     ]

@@ -1,4 +1,4 @@
-"""A :class:`~wbmodel.testing.world.World` in the format of the fixtures backend."""
+"""Converts a :class:`~wbmodel.testing.world.World` to the fixtures format."""
 
 from __future__ import annotations
 
@@ -12,13 +12,23 @@ if TYPE_CHECKING:
 __all__ = ["fixtures_of"]
 
 _RUN = (
-    "name", "state", "config", "summary", "tags", "group", "job_type", "notes", "description", "commit", "user",
+    "name",
+    "state",
+    "config",
+    "summary",
+    "tags",
+    "group",
+    "job_type",
+    "notes",
+    "description",
+    "commit",
+    "user",
     "sweep",
-)  # fmt: skip
+)
 
 
 def fixtures_of(world: World) -> dict[str, Any]:
-    """The dict that ``connect("fixtures:", world=...)`` takes."""
+    """The world as a dict for ``connect("fixtures:", world=...)``."""
     names = [item["username"] for item in world.users]
     entities: dict[str, Any] = {world.entity: {"type": "team", "members": names, "projects": {}}}
     for item in world.projects:

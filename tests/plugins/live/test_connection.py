@@ -100,7 +100,9 @@ def test_the_address_of_a_page_is_told_apart():
         LiveBackend("https://wandb.ai/acme/vision/workspace")
 
 
-@pytest.mark.parametrize(("key", "words"), [(123, "api_key is text, not int"), (" ", "api_key is empty; leave it out")])
+@pytest.mark.parametrize(
+    ("key", "words"), [(123, "api_key must be a string, not int"), (" ", "api_key is empty; omit it")]
+)
 def test_what_is_no_key(ask, key, words):
     with pytest.raises(ConfigurationError, match=words):
         ask(api_key=key)
@@ -196,7 +198,7 @@ def test_a_client_session_of_the_users_own(server, ask, colour):
 
 
 def test_a_factory_that_makes_something_else(ask):
-    with pytest.raises(ConfigurationError, match="gave dict, not an aiohttp.ClientSession"):
+    with pytest.raises(ConfigurationError, match="returned dict, not an aiohttp.ClientSession"):
         names(ask(client_session=dict))
 
 
@@ -205,7 +207,7 @@ def test_a_factory_that_makes_something_else(ask):
 
 def test_the_servers_words_are_told_without_the_key(server, ask):
     server.faults.add(status=403, body={"errors": [{"message": f"key {KEY} may not do this"}]})
-    with pytest.raises(PermissionDenied, match=r"refuses this to the account \(Runs\); it says: key \*\*\* may not"):
+    with pytest.raises(PermissionDenied, match=r"denied access to this account \(Runs\); it says: key \*\*\* may not"):
         names(ask())
 
 
@@ -234,7 +236,7 @@ def test_tools_that_show_variables_do_not_show_the_key(server, ask, fault):
 
 
 def test_who_is_not_let_in_is_told_what_to_do(ask):
-    with pytest.raises(NotAuthenticated, match="the API key that was sent is not one of 127.0.0.1.*wbmodel status"):
+    with pytest.raises(NotAuthenticated, match="the API key is not valid on 127.0.0.1.*wbmodel status"):
         names(ask(api_key="x" * 40))
 
 
@@ -327,7 +329,7 @@ UPSERT = 'mutation Up($id: String!) { upsertBucket(input: {id: $id, notes: "new"
 def test_a_mutation_whose_answer_is_lost_each_time_may_have_been_carried_out(server, ask, store, fault):
     server.faults.add(fault, kind="mutation", times=None)
     run = store.run(store.project("ada", "vision"), "r0")
-    with pytest.raises(OutcomeUnknown, match="Up, 2 attempts .*not known, and doing it again is harmless"):
+    with pytest.raises(OutcomeUnknown, match="Up, 2 attempts .*carried it out. Retrying is safe"):
         ask(max_attempts=2).execute(UPSERT, {"id": run.id}, "Up")
     assert run.notes == "new"
 
@@ -365,7 +367,7 @@ def test_an_old_server(store):
     engine = OldEngine(store, {"Run.jobType", "Run.heartbeatAt"})
     with serving(engine, api_key=KEY) as server:
         with connect(server.url, api_key=KEY, project="ada/vision", default=False) as session:
-            with pytest.warns(QueryWarning, match="does not know Run"):
+            with pytest.warns(QueryWarning, match="does not have the field Run"):
                 assert names(session)[0] == "r0"
             refused = engine.refused
             runs = list(Run.objects.using(session).filter(state="finished"))

@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestServer
 
 from wbmodel.errors import ConfigurationError, NotAuthenticated
 from wbmodel.session import Secret
-from wbmodel_live.credentials import ApiKey, IdentityToken, Nobody
+from wbmodel_live.credentials import Anonymous, ApiKey, IdentityToken
 from wbmodel_live.transport import BadReply
 
 KEY = "local-0123456789abcdef0123456789abcdef01234567"
@@ -24,7 +24,7 @@ JWT = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJydW5uZXIifQ.c2lnbmF0dXJl"
 async def test_a_key_is_basic_authentication_of_the_user_api():
     async with aiohttp.ClientSession() as http:
         header = await ApiKey(Secret(f" {KEY}\n"), "h").header(http)
-        assert await Nobody("h").header(http) is None
+        assert await Anonymous("h").header(http) is None
     kind, _, text = header.partition(" ")
     assert (kind, base64.b64decode(text).decode()) == ("Basic", f"api:{KEY}")
 
@@ -33,7 +33,7 @@ def test_accounts_are_told_apart_by_a_mark_that_gives_nothing_away():
     one, two = ApiKey(Secret(KEY), "h"), ApiKey(Secret(KEY[::-1]), "h")
     assert one.account == ApiKey(Secret(KEY), "h").account != two.account
     assert one.account not in KEY
-    assert Nobody("h").account == ""
+    assert Anonymous("h").account == ""
 
 
 @pytest.mark.parametrize("text", ["", "  ", "a b", "a\nb", "schlüssel", "a\x00b"])
@@ -48,7 +48,7 @@ def test_secrets_are_not_shown_or_pickled():
     assert KEY not in repr(key) + key.hint + str(key.account)
     assert key.hide(f"you sent {KEY} and {base64.b64encode(f'api:{KEY}'.encode()).decode()}") == "you sent *** and ***"
     for attempt in (pickle.dumps, copy.deepcopy):
-        with pytest.raises(TypeError, match="not pickled"):
+        with pytest.raises(TypeError, match="cannot be pickled"):
             attempt(key)
 
 

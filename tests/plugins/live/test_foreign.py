@@ -102,19 +102,19 @@ UNSURE = [
     (TransportConnectionFailed("gone"), ServerUnreachable, "lost the connection"),
     (failed_by(ConnectionResetError("reset by peer")), ServerUnreachable, "lost the connection .reset by peer"),
     (ConnectionResetError("reset by peer"), ServerUnreachable, "lost the connection"),
-    (failed_by(asyncio.TimeoutError()), RequestTimeout, "gave no answer"),
-    (asyncio.TimeoutError(), RequestTimeout, "gave no answer"),
+    (failed_by(asyncio.TimeoutError()), RequestTimeout, "did not answer"),
+    (asyncio.TimeoutError(), RequestTimeout, "did not answer"),
     (TransportProtocolError("a web page"), NotWandbServer, "not GraphQL .*it says: a web page"),
     (TransportServerError("busy"), ServerError, "answered with an error .*it says: busy"),
-    (TransportClosed("closed"), ConfigurationError, "was closed, and not by wbmodel"),
-    (TransportAlreadyConnected("connected"), ConfigurationError, "connected already"),
+    (TransportClosed("closed"), ConfigurationError, "was closed, but not by wbmodel"),
+    (TransportAlreadyConnected("connected"), ConfigurationError, "already connected"),
     (RuntimeError("attached to a different loop"), ConfigurationError, "belongs to another event loop"),
     (failed_by(RuntimeError("Event loop is closed")), ConfigurationError, "belongs to another event loop"),
     (TransportError("odd"), BackendError, "the Scripted raised TransportError: odd"),
     (KeyError("odd"), BackendError, "the Scripted raised KeyError: 'odd'"),
     (failed_by(TypeError("odd")), BackendError, "the Scripted raised TypeError: odd"),
-    (None, NotWandbServer, "gave NoneType, not an ExecutionResult"),
-    (ExecutionResult(["odd"]), NotWandbServer, "its data is of type list"),
+    (None, NotWandbServer, "returned NoneType, not an ExecutionResult"),
+    (ExecutionResult(["odd"]), NotWandbServer, "its data is list, not an object"),
 ]
 
 
@@ -126,7 +126,7 @@ async def test_nothing_is_repeated_where_nothing_says_whether_it_was_sent(ask, a
     assert type(caught.value) is error
     assert "Mine" in str(caught.value)
     for text in (ONCE, HARMLESS):
-        with pytest.raises(OutcomeUnknown, match=rf"{PLACE} .*Mine.*not known") as unknown:
+        with pytest.raises(OutcomeUnknown, match=rf"{PLACE} .*Mine.*it is unknown whether") as unknown:
             await ask(transport, text)
         assert unknown.value.attempts == 1
     assert transport.executed == 3
@@ -135,8 +135,8 @@ async def test_nothing_is_repeated_where_nothing_says_whether_it_was_sent(ask, a
 @pytest.mark.parametrize(
     ("code", "error", "words", "sent"),
     [
-        (401, NotAuthenticated, "transport= brings its own login", (1, 1, 1)),
-        (403, PermissionDenied, "refuses this to the account", (1, 1, 1)),
+        (401, NotAuthenticated, "transport= has its own login", (1, 1, 1)),
+        (403, PermissionDenied, "denied access to this account", (1, 1, 1)),
         (404, NotWandbServer, "not the API of a W&B server", (1, 1, 1)),
         (418, ServerError, "answered HTTP 418", (1, 1, 1)),
         (307, NotWandbServer, "redirects to another address", (1, 1, 1)),
@@ -240,7 +240,7 @@ async def test_the_cause_of_a_bug_is_kept_and_no_other(ask):
 @pytest.mark.parametrize(("text", "error"), [(QUERY, RequestTimeout), (ONCE, OutcomeUnknown)])
 async def test_the_deadline_holds(ask, text, error):
     transport = Scripted(asyncio.Event().wait)
-    with pytest.raises(error, match=rf"{PLACE} gave no answer \(Mine") as caught:
+    with pytest.raises(error, match=rf"{PLACE} did not answer \(Mine") as caught:
         await ask(transport, text, timeout=0.2)
     assert type(caught.value) is error
     assert transport.executed == 1
@@ -309,7 +309,7 @@ async def test_what_breaks_on_the_way(ask, make, server, fault, error):
     with pytest.raises(error) as caught:
         await ask(make(f"{server.url}/graphql"), QUERY)
     assert not isinstance(caught.value, OutcomeUnknown)
-    with pytest.raises(OutcomeUnknown, match="not known, and it was not repeated"):
+    with pytest.raises(OutcomeUnknown, match="carried it out. It was not retried"):
         await ask(make(f"{server.url}/graphql"), ONCE)
     assert server.requests == 2
 
@@ -330,6 +330,6 @@ async def test_the_transports_own_patience(ask, server):
         AIOHTTPTransport(f"{server.url}/graphql", timeout=0.2),
         HTTPXAsyncTransport(f"{server.url}/graphql", timeout=0.2),
     ):
-        with pytest.raises(RequestTimeout, match="gave no answer"):
+        with pytest.raises(RequestTimeout, match="did not answer"):
             await ask(transport, QUERY)
     assert server.requests == 2

@@ -35,7 +35,7 @@ def test_two_at_once_know_nothing_of_each_other():
 
 
 def test_what_is_no_world():
-    with pytest.raises(ConfigurationError, match="a world of fixtures, and 'https://x.example' is a live backend"):
+    with pytest.raises(ConfigurationError, match="a world of fixtures, but 'https://x.example' is a live backend"):
         with served("https://x.example"):
             pass
 

@@ -125,7 +125,7 @@ def test_the_limit_of_requests_at_once_holds(make, server):
 def test_a_server_that_lacks_a_field(store):
     with served(OldEngine(store, {"Run.jobType"})) as server:
         with through(AIOHTTPTransport(f"{server.url}/graphql")) as session:
-            with pytest.warns(QueryWarning, match=rf"{PLACE} does not know Run.jobType"):
+            with pytest.warns(QueryWarning, match=rf"{PLACE} does not have the field Run.jobType"):
                 assert {run.job_type for run in Run.objects.using(session)} == {None}
 
 
@@ -192,7 +192,7 @@ def test_the_origin_names_no_account(server):
 def test_a_login_that_is_refused(server):
     with through(AIOHTTPTransport(f"{server.url}/graphql"), api_key=THEIRS) as session:
         server.faults.add(status=401, body="no")
-        with pytest.raises(NotAuthenticated, match="transport= brings its own login") as caught:
+        with pytest.raises(NotAuthenticated, match="transport= has its own login") as caught:
             session.execute("query Mine { viewer { id } }", operation_name="Mine")
     assert "(Mine)" in str(caught.value)
 
@@ -219,7 +219,7 @@ async def test_one_that_a_client_has_connected(make, server):
             with pytest.raises(ConfigurationError, match=rf"{PLACE} .*\(Mine\).*no gql client") as caught:
                 session.execute("query Mine { viewer { id } }", operation_name="Mine")
             assert server.requests == 0
-            with pytest.raises(ConfigurationError, match="is connected already"):
+            with pytest.raises(ConfigurationError, match="is already connected"):
                 await session.aexecute("{ viewer { id } }")
         # What wbmodel did not connect it does not close.
         assert (await theirs.execute(_viewer()))["viewer"]
@@ -232,7 +232,7 @@ def test_one_that_was_connected_on_another_loop(make, server):
     thread.start()
     try:
         asyncio.run_coroutine_threadsafe(transport.connect(), loop).result()
-        with through(transport) as session, pytest.raises(ConfigurationError, match="is connected already"):
+        with through(transport) as session, pytest.raises(ConfigurationError, match="is already connected"):
             session.execute("{ viewer { id } }")
         asyncio.run_coroutine_threadsafe(transport.close(), loop).result()
     finally:
@@ -246,7 +246,7 @@ async def test_one_with_a_part_that_was_made_on_another_loop(server):
     connector = aiohttp.TCPConnector()
     transport = AIOHTTPTransport(f"{server.url}/graphql", client_session_args={"connector": connector})
     with through(transport) as session:
-        with pytest.raises(ConfigurationError, match="belongs to another event loop .*an event loop of its own"):
+        with pytest.raises(ConfigurationError, match="belongs to another event loop .*its own event loop"):
             await session.aexecute("{ viewer { id } }")
     await connector.close()
     assert server.requests == 0
@@ -260,7 +260,7 @@ def test_one_that_is_closed_meanwhile(make, server, kind):
     with through(transport) as session:
         session.execute("{ viewer { id } }")
         session.backend.owner_loop.run(transport.close())
-        with pytest.raises(ConfigurationError, match=r"was closed, and not by wbmodel .*connect\(\) again"):
+        with pytest.raises(ConfigurationError, match=r"was closed, but not by wbmodel .*connect\(\) again"):
             session.execute(text)
     assert server.requests == 1
 
@@ -272,7 +272,7 @@ def test_one_whose_client_is_closed_meanwhile(server):
             session.execute("{ viewer { id } }")
             inner = getattr(transport, "client", None)
             session.backend.owner_loop.run(inner.aclose() if inner is not None else transport.session.close())
-            with pytest.raises(ConfigurationError, match="was closed, and not by wbmodel"):
+            with pytest.raises(ConfigurationError, match="was closed, but not by wbmodel"):
                 session.execute('mutation { stopRun(input: {id: "x"}) { success } }')
 
 
@@ -289,7 +289,7 @@ def test_two_sessions_cannot_share_one(make):
     transport = make()
     with through(transport) as one:
         one.execute("{ viewer { id } }")
-        with through(transport) as other, pytest.raises(ConfigurationError, match="no other session has connected"):
+        with through(transport) as other, pytest.raises(ConfigurationError, match="or other session has connected"):
             other.execute("{ viewer { id } }")
         assert one.execute("{ viewer { id } }").data["viewer"]
 
@@ -323,10 +323,10 @@ def test_one_that_cannot_be_closed_is_logged(server, caplog):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (AIOHTTPTransport, r"not its class: transport=AIOHTTPTransport\(\.\.\.\)"),
-        (Transport, "not its class"),
-        ("https://acme.example", "an AsyncTransport of gql, not str"),
-        (Client, "an AsyncTransport of gql, not Client"),
+        (AIOHTTPTransport, r"must be an instance, not a class: transport=AIOHTTPTransport\(\.\.\.\)"),
+        (Transport, "must be an instance, not a class"),
+        ("https://acme.example", "a gql AsyncTransport, not str"),
+        (Client, "a gql AsyncTransport, not Client"),
     ],
 )
 def test_what_is_not_a_transport(wrong, words):
@@ -340,7 +340,7 @@ def test_a_synchronous_transport():
             raise NotImplementedError
 
     with through(Blocking()) as session:
-        with pytest.raises(ConfigurationError, match="Blocking is a synchronous one; AIOHTTPTransport"):
+        with pytest.raises(ConfigurationError, match="Blocking is synchronous; AIOHTTPTransport"):
             session.execute("{ viewer { id } }")
 
 
@@ -357,7 +357,7 @@ def test_what_is_for_our_own_client_is_not_dropped_in_silence(option):
 
 
 def test_other_backends_take_none():
-    with pytest.raises(ConfigurationError, match="'fixtures' takes no option 'transport'"):
+    with pytest.raises(ConfigurationError, match="'fixtures' does not take the option 'transport'"):
         connect("demo:", transport=AIOHTTPTransport(PLACE), default=False)
 
 

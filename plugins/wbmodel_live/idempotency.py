@@ -1,4 +1,4 @@
-"""What a request is about to do, as far as repeating it is concerned. Pure."""
+"""Classifies requests by what a retry would do: queries, idempotent mutations, other mutations. Does no I/O."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Intent", "intent_of"]
 
-# Mutations that say "let it be so" of one object, and which of their arguments name it (one of a row is enough).
-# upsertBucket finds its run by id or by name in a project, so a repeat overwrites the same run with the same values.
+# Idempotent mutations, and the arguments that name their object (one of them is enough). upsertBucket finds its run by
+# id, or by name in a project, so a retry overwrites the same run with the same values.
 _NAMED_BY: dict[str, tuple[str, ...]] = {
     "upsertBucket": ("id", "name"),
     "upsertModel": ("id", "name"),
@@ -34,12 +34,12 @@ _NAMED_BY: dict[str, tuple[str, ...]] = {
 
 @attrs.frozen(slots=True)
 class Intent:
-    """``name`` is for messages, ``mutates`` whether anything is changed, ``harmless`` whether sending it twice has the
-    same effect as sending it once."""
+    """``name`` is for messages, ``mutates`` is whether the request changes anything, ``idempotent`` whether sending it
+    twice has the same effect as sending it once."""
 
     name: str
     mutates: bool
-    harmless: bool
+    idempotent: bool
 
 
 @attrs.frozen(slots=True)
@@ -52,7 +52,7 @@ _shapes: WeakKeyDictionary[Document, dict[str | None, _Shape]] = WeakKeyDictiona
 
 
 def intent_of(request: Request) -> Intent:
-    """The intent of a request. Raises ``GraphQLError`` for a document that is no GraphQL."""
+    """The intent of a request. Raises ``GraphQLError`` for a document that is not GraphQL."""
     by_name = _shapes.setdefault(request.document, {})
     asked = request.operation_name or None
     shape = by_name.get(asked)
@@ -61,7 +61,9 @@ def intent_of(request: Request) -> Intent:
     name = request.operation_name or shape.name or "the query"
     if shape.roots is None:
         return Intent(name, False, True)
-    return Intent(name, True, bool(shape.roots) and all(_harmless(root, request.variables) for root in shape.roots))
+    return Intent(
+        name, True, bool(shape.roots) and all(_is_idempotent(root, request.variables) for root in shape.roots)
+    )
 
 
 def _shape(document: Document, asked: str | None) -> _Shape:
@@ -73,11 +75,11 @@ def _shape(document: Document, asked: str | None) -> _Shape:
         return _Shape(name, None)
     selections = node.selection_set.selections
     fields = [selection for selection in selections if isinstance(selection, FieldNode)]
-    # A fragment at the root may hide anything.
+    # A fragment at the root may contain any mutation.
     return _Shape(name, fields if len(fields) == len(selections) else ())
 
 
-def _harmless(root: FieldNode, variables: Mapping[str, Any]) -> bool:
+def _is_idempotent(root: FieldNode, variables: Mapping[str, Any]) -> bool:
     naming = _NAMED_BY.get(root.name.value)
     if naming is None:
         return False

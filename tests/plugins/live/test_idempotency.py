@@ -1,25 +1,25 @@
-"""Which requests may be sent twice."""
+"""Which requests are idempotent."""
 
 from __future__ import annotations
 
 import pytest
 
 from wbmodel.request import Request
-from wbmodel_live.intent import intent_of
+from wbmodel_live.idempotency import intent_of
 
 RUN = "mutation UpsertBucket($id: String, $name: String) { upsertBucket(input: {id: $id, name: $name}) { inserted } }"
 INPUT = "mutation M($input: UpsertBucketInput!) { upsertBucket(input: $input) { inserted } }"
 
 
-def test_queries_are_harmless():
+def test_queries_are_is_idempotent():
     found = intent_of(Request("query Runs { viewer { id } }"))
-    assert (found.name, found.mutates, found.harmless) == ("Runs", False, True)
+    assert (found.name, found.mutates, found.idempotent) == ("Runs", False, True)
     assert intent_of(Request("{ viewer { id } }")).name == "the query"
     assert intent_of(Request("{ viewer { id } }", {}, "Mine")).name == "Mine"
 
 
 @pytest.mark.parametrize(
-    ("document", "variables", "harmless"),
+    ("document", "variables", "idempotent"),
     [
         (RUN, {"id": "UnVu"}, True),
         (RUN, {"name": "abc"}, True),
@@ -31,7 +31,7 @@ def test_queries_are_harmless():
         ('mutation { upsertView(input: {spec: "{}", name: "x"}) { view { id } } }', {}, False),
         ('mutation { deleteRun(input: {id: "UnVu"}) { clientMutationId } }', {}, False),
         ('mutation { upsertSweep(input: {config: "{}"}) { sweep { id } } }', {}, False),
-        # Two in one document are as harmless as the worse one.
+        # A document is idempotent only if all its mutations are.
         (
             'mutation { a: upsertBucket(input: {id: "x"}) { inserted } b: deleteRun(input: {id: "x"}) { success } }',
             {},
@@ -40,19 +40,19 @@ def test_queries_are_harmless():
         ('mutation { ...F } fragment F on Mutation { deleteRun(input: {id: "x"}) { success } }', {}, False),
     ],
 )
-def test_mutations(document, variables, harmless):
+def test_mutations(document, variables, idempotent):
     found = intent_of(Request(document, variables))
     assert found.mutates
-    assert found.harmless is harmless
+    assert found.idempotent is idempotent
 
 
 def test_the_operation_that_is_named_counts():
     both = 'query Q { viewer { id } } mutation M { deleteRun(input: {id: "x"}) { success } }'
-    assert intent_of(Request(both, {}, "Q")).harmless
-    assert not intent_of(Request(both, {}, "M")).harmless
+    assert intent_of(Request(both, {}, "Q")).idempotent
+    assert not intent_of(Request(both, {}, "M")).idempotent
 
 
-def test_what_is_no_graphql_is_refused():
+def test_a_document_that_is_not_graphql_is_refused():
     from graphql import GraphQLError
 
     with pytest.raises(GraphQLError):

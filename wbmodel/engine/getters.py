@@ -1,8 +1,8 @@
-"""Fields that need no arguments: type -> field -> how to get it from the source.
+"""Getters of fields without arguments: type -> field -> function.
 
-``PLAIN`` getters take the source; ``LOADED`` ones take the source and the :class:`Context`, because they ask the store.
-Both give what the field's type says (a text for a String, a record for an object), so that a whole page of rows can be
-read without the executor; see ``projection.py``.
+``FROM_RECORD`` getters take the source; ``FROM_STORE`` getters also take the :class:`Context`, because they query the
+store. Both return what the field's type requires (text for a String, a record for an object), so that a whole page of
+rows can be read without the executor; see ``projection.py``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from wbmodel.engine.select import Select, Term
 from wbmodel.engine.streams import Stream
 from wbmodel.engine.text import encode
 
-__all__ = ["LOADED", "PLAIN", "Getter", "Loader"]
+__all__ = ["FROM_STORE", "FROM_RECORD", "Getter", "Loader"]
 
 Getter = Callable[[Any], Any]
 Loader = Callable[[Any, Context], Any]
@@ -66,7 +66,7 @@ def _keys(run: RunRecord) -> dict[str, Any] | None:
 
 
 def _best_loss(sweep: SweepRecord, context: Context) -> float | None:
-    """The best finite number that a run of the sweep has for its metric, whose name is a key or a dotted way to one."""
+    """The best finite value of the sweep's metric in its runs. The metric's name is a key or a dotted path."""
     metric = sweep.config.get("metric")
     if not isinstance(metric, dict) or not isinstance(metric.get("name"), str):
         return None
@@ -114,7 +114,7 @@ _EDGE: dict[str, Getter] = {"cursor": attrgetter("cursor"), "node": attrgetter("
 _PAGE: dict[str, Getter] = {"edges": attrgetter("edges"), "pageInfo": _self}
 _COUNTED: dict[str, Getter] = {**_PAGE, "totalCount": attrgetter("total")}
 
-PLAIN: dict[str, dict[str, Getter]] = {
+FROM_RECORD: dict[str, dict[str, Getter]] = {
     "PageInfo": {"endCursor": attrgetter("end_cursor"), "hasNextPage": attrgetter("has_next")},
     "User": {
         **_same("id", "username", "name", "email", "admin", "entity", "photoUrl"),
@@ -253,7 +253,7 @@ PLAIN: dict[str, dict[str, Getter]] = {
         "metadata": attrgetter("metadata_text"),
         "labels": _constant("{}"),
         "commitHash": attrgetter("commit"),
-        # Minus one is "as the collection has it", and nothing here expires.
+        # -1 means "inherited from the collection"; nothing expires here.
         "ttlDurationSeconds": _constant(-1),
         "ttlIsInherited": _constant(True),
         "tags": lambda artifact: _tags(artifact.tags),
@@ -301,7 +301,7 @@ PLAIN: dict[str, dict[str, Getter]] = {
     "ServerFeature": {"name": _self, "isEnabled": _constant(True)},
 }
 
-LOADED: dict[str, dict[str, Loader]] = {
+FROM_STORE: dict[str, dict[str, Loader]] = {
     "User": {
         "teams": lambda user, context: context.store.select(Select("user.teams", user.id)).rows,
         "apiKeys": lambda user, context: (),

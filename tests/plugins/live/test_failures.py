@@ -1,11 +1,11 @@
-"""What is read out of an answer that is none."""
+"""What is read from a response that is not a GraphQL result."""
 
 from __future__ import annotations
 
 import pytest
 
+from wbmodel_live.failures import of_reply, retry_after
 from wbmodel_live.transport import Reply
-from wbmodel_live.trouble import of_reply, retry_after
 
 
 def reply(status=429, body=b"", **headers):
