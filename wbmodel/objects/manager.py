@@ -1,4 +1,4 @@
-"""``objects``: the descriptor that gives an entity class its querysets."""
+"""``objects``: the descriptor that provides an entity class with querysets."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Q_co = TypeVar("Q_co", bound="QuerySet[Any, Any]", covariant=True)
 
 
 class Manager(Generic[Q_co]):
-    """Gives a fresh, unevaluated queryset of the class it is asked on: ``Run.objects``.
+    """Returns a fresh, unevaluated queryset of the class it is accessed on: ``Run.objects``.
 
-    Every queryset method is there without being lifted, because it *is* a queryset. For a queryset class of your own,
-    ``objects = MyQuerySet.as_manager()`` or ``Manager.from_queryset(MyQuerySet)``.
+    Every queryset method is available without proxies, because it *is* a queryset. To use your own queryset class,
+    write ``objects = MyQuerySet.as_manager()`` or ``Manager.from_queryset(MyQuerySet)``.
     """
 
     def __init__(self, queryset_class: type[Any] | None = None) -> None:
@@ -26,12 +26,12 @@ class Manager(Generic[Q_co]):
 
     @staticmethod
     def from_queryset(queryset_class: type[Q]) -> Manager[Q]:
-        """A manager whose querysets are of ``queryset_class``."""
+        """A manager that returns querysets of ``queryset_class``."""
         return Manager(queryset_class)
 
     def __get__(self, instance: object | None, owner: type[Any]) -> Q_co:
         if instance is not None:
-            raise AttributeError(f"objects belongs to the class: {owner.__name__}.objects")
+            raise AttributeError(f"objects is only available on the class: {owner.__name__}.objects")
         cls: Any = self._queryset_class
         if cls is None:
             from wbmodel.objects.queryset import QuerySet
