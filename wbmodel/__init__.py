@@ -100,7 +100,7 @@ __all__ = [
     "trace",
 ]
 
-# Sessions bring pluggy and the drivers with them, which a script needs when it connects and not when it imports.
+# Sessions import pluggy and the drivers, which a script needs only once it connects.
 _LATER = {
     "BulkResult": "wbmodel.operations.bulk_result",
     "Change": "wbmodel.objects.watch",

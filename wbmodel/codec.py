@@ -1,8 +1,8 @@
 """JSON text and datetime text, as the W&B protocol writes them. Pure functions, no settings.
 
-JSON is decoded by msgspec, which keeps integers of any size exact (orjson turns those beyond 64 bits
-into floats), and by the standard library where msgspec refuses: bare ``NaN`` and ``Infinity``,
-numbers beyond the range of a double, lone surrogates, nesting deeper than its limit.
+JSON is decoded by msgspec, which keeps integers of any size exact (orjson turns those beyond 64 bits into floats). The
+standard library decodes what msgspec refuses: bare ``NaN`` and ``Infinity``, numbers beyond the range of a double, lone
+surrogates, nesting deeper than its limit.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _standard = json.JSONDecoder()
 
 
 def loads(text: str | bytes) -> Any:
-    """Decode JSON text; bare NaN and Infinity are accepted. Raises ``ValueError`` for what is not JSON."""
+    """Decode JSON text; bare NaN and Infinity are accepted. Raises ``ValueError`` if it is not JSON."""
     global _fast
     if _fast is None:
         import msgspec
@@ -51,7 +51,8 @@ def loads(text: str | bytes) -> Any:
 def loads_values(text: str) -> dict[str, Any]:
     """``{"lr": {"value": 0.1, "desc": null}}`` as ``{"lr": 0.1}``, without making the inner dicts.
 
-    Raises ``ValueError`` where the text is anything else; then :func:`loads` says what it is."""
+    Raises ``ValueError`` if the text is anything else; :func:`loads` then decodes it or explains the error.
+    """
     global _values
     if _values is None:
         import msgspec
@@ -66,9 +67,9 @@ def loads_values(text: str) -> dict[str, Any]:
 
 
 def loads_numbers(text: str) -> Any:
-    """Decode JSON text in which ``"NaN"``, ``"Infinity"`` and ``"-Infinity"`` as strings stand for floats.
+    """Decode JSON text in which the strings ``"NaN"``, ``"Infinity"`` and ``"-Infinity"`` stand for floats.
 
-    Summaries and histories are written so by W&B; configs are not.
+    W&B writes summaries and histories this way, but not configs.
     """
     value = loads(text)
     if ("N" in text and '"NaN"' in text) or ("I" in text and 'Infinity"' in text):
@@ -88,14 +89,18 @@ def floats_from_tokens(value: Any) -> Any:
 
 
 def read_quoted(text: str, at: int) -> tuple[str, int]:
-    """The JSON string whose opening quote is at ``at``, and the place behind its closing one. Raises ``ValueError``
-    where it is not closed, or holds what a JSON string cannot."""
+    """The JSON string whose opening quote is at ``at``, and the position after its closing quote.
+
+    Raises ``ValueError`` if the string is not closed or is not a valid JSON string.
+    """
     return _standard.raw_decode(text, at)
 
 
 def dumps(value: Any) -> str:
-    """Encode as compact JSON text. NaN and Infinity are written as bare tokens: for text *fields* only,
-    never for a whole HTTP reply. Key order is kept."""
+    """Encode as compact JSON text, keeping the order of keys.
+
+    NaN and Infinity are written as bare tokens, so use it for text *fields* only, never for a whole HTTP response.
+    """
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False, allow_nan=True)
 
 
@@ -104,9 +109,11 @@ def _token(value: float) -> str:
 
 
 def strict(value: Any, number: Callable[[float], Any] = _token, other: Callable[[Any], Any] | None = None) -> Any:
-    """``value`` as strict JSON has it, tuples as lists and keys as text. A float that is not finite becomes what
-    ``number`` makes of it (W&B's own text token, which readers turn back), and what JSON has no form for what ``other``
-    makes of it (without one, it stays)."""
+    """``value`` as strict JSON represents it: tuples become lists, keys become text.
+
+    ``number`` converts non-finite floats (by default to W&B's text tokens, which readers turn back into floats).
+    ``other`` converts values that JSON cannot represent; without it, they are returned unchanged.
+    """
     cls = value.__class__
     if cls is float:
         return value if math.isfinite(value) else number(value)
@@ -122,7 +129,7 @@ def strict(value: Any, number: Callable[[float], Any] = _token, other: Callable[
 
 
 def parse_datetime(text: str) -> datetime:
-    """An aware datetime from RFC 3339 text. Text without a zone is UTC, as servers of 2021 sent it."""
+    """Parse RFC 3339 text to an aware datetime. Text without a zone is UTC, as servers of 2021 sent it."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -131,7 +138,7 @@ def parse_datetime(text: str) -> datetime:
 
 
 def _parse_slowly(text: str) -> datetime:
-    # Python 3.10 knows neither "Z" nor fractions that are not 3 or 6 digits long.
+    # Python 3.10 accepts neither "Z" nor fractions that are not 3 or 6 digits long.
     body, zone = text.strip(), ""
     if body[-1:] in "Zz":
         body, zone = body[:-1], "+00:00"
@@ -151,7 +158,10 @@ def _parse_slowly(text: str) -> datetime:
 
 
 def format_datetime(moment: datetime) -> str:
-    """RFC 3339 text in UTC, with a ``Z``; microseconds only where there are any. Naive input is refused."""
+    """Format as RFC 3339 text in UTC, with a ``Z``; microseconds only if they are not zero.
+
+    Raises ``ValueError`` for a naive datetime.
+    """
     if moment.tzinfo is None:
         raise ValueError("a datetime needs a time zone: datetime(..., tzinfo=timezone.utc)")
     moment = moment.astimezone(UTC)

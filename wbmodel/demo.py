@@ -1,8 +1,7 @@
 """``python -m wbmodel.demo``: questions a practitioner would ask, the code that asks them, and the answers.
 
-The runs are real; they come with the package (``plugins/wbmodel_fixtures/demo/SOURCES.md`` says from where). The
-sweeps,
-artifacts and their assignment to runs are synthetic and say so.
+The runs are real and come with the package (``plugins/wbmodel_fixtures/demo/SOURCES.md`` names their sources). The
+sweeps, the artifacts and their assignment to runs are synthetic and marked as such.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
         """,
     ),
     (
-        "What does a filter compile to? Nothing is asked of the backend here.",
+        "What does a filter compile to? This sends no requests.",
         """
         question = (
             Run.objects.filter(project="demo/gpt3-chem", state="finished", config__hyperparams__n_epochs__in=[2, 4])
@@ -78,7 +77,7 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
         """
         for sweep in Sweep.objects.filter(entity="demo").order_by("name"):
             best = sweep.best_run()
-            shown = f"{best.summary[sweep.metric]:.4f} in {best.id}" if best else "no run has it"
+            shown = f"{best.summary[sweep.metric]:.4f} in {best.id}" if best else "no run reports it"
             print(f"{sweep.path:<38}{sweep.run_count:>3} runs   {sweep.goal} {sweep.metric}: {shown}")
         """,
     ),
@@ -112,7 +111,7 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
         """,
     ),
     (
-        "A slip of the finger is caught before any request:",
+        "A typo is caught before any request:",
         """
         try:
             Run.objects.filter(sumary__loss__lt=1)
@@ -131,7 +130,7 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
         """,
     ),
     (
-        "What does a change send? Only what changed; and a change of many can be tried first.",
+        "What does a change send? Only what changed; and a bulk change has a dry run.",
         """
         run = vit.first()
         run.tags.append("looked-at")
@@ -144,7 +143,7 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
         """,
     ),
     (
-        "The same over HTTP, as from a W&B server: the demo world, served on this machine",
+        "The same over HTTP, as from a W&B server: the demo data, served on this machine",
         """
         from wbmodel.testing import served
 

@@ -1,8 +1,8 @@
 """Every exception that wbmodel raises, in one tree under :class:`WbmodelError`.
 
-Classes are split by what the caller can do about them, and each one also inherits the built-in
-that a caller who has never heard of wbmodel would catch. A message names the thing, where it is,
-what was tried and what to do next; it never holds an API key.
+Classes are split by what the caller can do about them. Each also inherits the built-in exception that code unaware of
+wbmodel would catch. A message names the thing, where it is, what was tried and what to do next; it never contains an
+API key.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class WbmodelError(Exception):
     """The root of every error that wbmodel raises on purpose."""
 
 
-# -- what the question was wrong about -------------------------------------------------------------
+# -- wrong queries ---------------------------------------------------------------------------------
 
 
 class FieldError(WbmodelError, ValueError):
@@ -67,44 +67,44 @@ class FieldError(WbmodelError, ValueError):
 
 
 class QueryError(WbmodelError, TypeError):
-    """A queryset was used in a way that has no meaning (filtering a slice, say); no request was made."""
+    """A queryset was used in a way that is not defined (filtering a slice, say); no request was made."""
 
 
 class FieldNotLoaded(WbmodelError, AttributeError):
-    """The field exists, but this object was fetched without it. The message names the call that loads it."""
+    """The field exists, but this object was loaded without it. The message names the call that loads it."""
 
 
 class DoesNotExist(WbmodelError, LookupError):
-    """Nothing matched, or the viewer may not see it: the protocol cannot tell these two apart."""
+    """Nothing matched, or the viewer may not see it: the protocol does not distinguish the two."""
 
 
 class MultipleObjectsReturned(WbmodelError, LookupError):
     """``get()`` matched more than one object."""
 
 
-# -- who asks, and may they ------------------------------------------------------------------------
+# -- session, credentials, permissions -------------------------------------------------------------
 
 
 class ConfigurationError(WbmodelError, RuntimeError):
-    """There is no session, or a setting is missing or contradicts another."""
+    """No session is open, or a setting is missing or contradicts another one."""
 
 
 class NotAuthenticated(WbmodelError, PermissionError):
-    """The server knows no such key, or none was given."""
+    """The server does not know the API key, or no key was given."""
 
 
 class PermissionDenied(WbmodelError, PermissionError):
-    """The server knows the key and refuses the operation."""
+    """The server knows the API key but refuses the operation."""
 
 
-# -- what the other side said ----------------------------------------------------------------------
+# -- what the server answered ----------------------------------------------------------------------
 
 
 class ServerError(WbmodelError, RuntimeError):
     """A backend answered with an error, or not at all.
 
-    ``status`` is the HTTP status or None, ``operation`` the GraphQL operation's name, ``attempts`` how
-    often it was tried, ``server_message`` the other side's own words and ``errors`` the GraphQL errors.
+    ``status`` is the HTTP status or None, ``operation`` the name of the GraphQL operation, ``attempts`` the number of
+    attempts, ``server_message`` the server's own words and ``errors`` the GraphQL errors. the GraphQL errors.
     """
 
     def __init__(
@@ -129,44 +129,47 @@ class ServerError(WbmodelError, RuntimeError):
 
 
 class ServerUnreachable(ServerError, ConnectionError):
-    """No connection to the server could be made, or it broke: name, port, proxy, certificate. Reads were repeated."""
+    """The connection to the server failed or broke: name, port, proxy, certificate. Reads were retried."""
 
 
 class NotWandbServer(ServerError):
-    """Something answers at this address, but not as a W&B server does: a web page, say, or a redirect to elsewhere."""
+    """Something answers at this address, but it is not a W&B server: it sent a web page, say, or a redirect to another
+    host."""
 
 
 class OutcomeUnknown(ServerError):
-    """A mutation was sent and its answer got lost: it may have been carried out, or not. The message says whether doing
-    it again is harmless, or how to look first."""
+    """A mutation was sent but its response was lost: it may or may not have been applied.
+
+    The message says whether repeating it is safe, or how to check first.
+    """
 
 
 class UnreadableValue(ServerError, ValueError):
-    """What the server has in a field of JSON or YAML is neither. The rest of the object can be read."""
+    """The server's value of a JSON or YAML field cannot be decoded. The rest of the object is readable."""
 
 
 class RateLimited(ServerError):
-    """The server asked for fewer requests and the deadline left no time to wait."""
+    """The server asked for fewer requests, and the deadline left no time to wait."""
 
 
 class RequestTimeout(ServerError, TimeoutError):
-    """No answer came within the time that the caller gave; what was under way has been cancelled."""
+    """No response arrived within the caller's timeout; work in progress was cancelled."""
 
 
 RAN_OUT = "the deadline of the query"
-"""The ``server_message`` of the :class:`RequestTimeout` of a request that was not sent: no time was left for it."""
+"""The ``server_message`` of a :class:`RequestTimeout` whose request was not sent because no time was left."""
 
 
 class WaitTimeout(WbmodelError, TimeoutError):
-    """What was waited for did not happen within the time that the caller gave. The server itself did answer."""
+    """The awaited state was not reached within the caller's timeout. The server itself did respond."""
 
 
 class NotSupported(WbmodelError, NotImplementedError):
-    """The backend in use cannot do this at all. The message names the capability it lacks."""
+    """The backend does not support this operation. The message names the missing capability."""
 
 
 class NotSupportedByServer(NotSupported):
-    """The server is too old for this. ``feature`` is what is missing, ``needs`` what would have it."""
+    """The server is too old. ``feature`` is the missing feature, ``needs`` the version that has it."""
 
     def __init__(self, feature: str, needs: str | None = None) -> None:
         tail = f"; it needs {needs}" if needs else ""
@@ -179,12 +182,14 @@ class NotSupportedByServer(NotSupported):
 
 
 class ConflictError(WbmodelError, RuntimeError):
-    """The object changed on the server after it was read here."""
+    """The object changed on the server after it was loaded."""
 
 
 class BulkError(WbmodelError, RuntimeError):
-    """Some rows of a bulk update or delete could not be written; the others were. ``result`` has every row (see
-    ``BulkResult``), and what ended it early is the error's cause."""
+    """Some rows of a bulk update or delete could not be written; the others were.
+
+    ``result`` has every row (see ``BulkResult``). If an error ended the operation early, it is the ``__cause__``.
+    """
 
     def __init__(self, message: str, *, result: Any = None) -> None:
         super().__init__(message)
@@ -195,30 +200,30 @@ class BulkError(WbmodelError, RuntimeError):
 
 
 class IntegrityError(WbmodelError, ValueError):
-    """Bytes do not have the digest that they were promised to have."""
+    """The bytes do not match their expected digest."""
 
 
-# -- which backend, and is it there ----------------------------------------------------------------
+# -- backends and plugins --------------------------------------------------------------------------
 
 
 class BackendError(WbmodelError):
-    """Something about a backend plugin, not about the question that was asked."""
+    """A problem with a backend plugin rather than with the query."""
 
 
 class UnknownBackend(BackendError, LookupError):
-    """No plugin claims this scheme; the known ones and the nearest name are in the message."""
+    """No plugin claims this scheme; the message lists the known schemes and the nearest name."""
 
 
 class BackendNotInstalled(BackendError, ImportError):
-    """The backend is known, but a library it needs is missing; the install command is in the message."""
+    """The backend is known, but a library it needs is missing; the message has the install command."""
 
 
 class BackendClaimedTwice(BackendError, RuntimeError):
-    """Two plugins claim the same name or scheme; both are named."""
+    """Two plugins claim the same name or scheme; the message names both."""
 
 
 class BackendVersionError(BackendError, RuntimeError):
-    """The plugin was written for another version of the backend contract; both numbers are named."""
+    """The plugin was written for another version of the backend contract; the message names both versions."""
 
 
 class PluginError(BackendError, RuntimeError):
@@ -226,11 +231,12 @@ class PluginError(BackendError, RuntimeError):
 
 
 class LibraryNotInstalled(WbmodelError, ImportError):
-    """An optional library is missing; the install command is in the message."""
+    """An optional library is missing; the message has the install command."""
 
 
 class FixtureError(WbmodelError, ValueError):
-    """A fixtures file is wrong. ``problem`` says what; ``file``, ``line`` (from 1, or None) and ``field`` say where."""
+    """A fixtures file is invalid. ``problem`` says why; ``file``, ``line`` (from 1, or None) and ``field`` say
+    where."""
 
     def __init__(
         self, message: str, *, file: str | None = None, line: int | None = None, field: str | None = None
@@ -241,7 +247,7 @@ class FixtureError(WbmodelError, ValueError):
         if field:
             place += f", {field}"
         super().__init__(f"{place}: {message}")
-        # Not called "message": graphql-core would take that for the whole text and drop the place.
+        # Not called "message": graphql-core would take that as the whole text and drop the place.
         self.problem = message
         self.file = file
         self.line = line
@@ -255,16 +261,15 @@ class FixtureError(WbmodelError, ValueError):
 
 
 class WbmodelWarning(UserWarning):
-    """The root of wbmodel's warnings."""
+    """The root of every warning that wbmodel issues."""
 
 
 class QueryWarning(WbmodelWarning):
-    """Part of a query is done here and not by the backend, at a cost that may surprise."""
+    """Part of a query is evaluated locally instead of by the backend, at a cost that may be surprising."""
 
 
 class OrderWarning(QueryWarning):
-    """Ordering needs many more rows than were asked for, or the server turned out to order otherwise after rows were
-    handed out."""
+    """Ordering needs many more rows than requested, or the server's order proved different after rows were returned."""
 
 
 class PageDrift(WbmodelWarning):
@@ -276,11 +281,11 @@ class SessionWarning(WbmodelWarning):
 
 
 class FrameWarning(WbmodelWarning):
-    """Values were written as text because no type of a frame's column holds them as they are."""
+    """Values were written as text because no column type of a frame can hold them."""
 
 
 def warn(message: str, category: type[Warning]) -> None:
-    """Warn, with the line of the first caller that is neither this package nor a backend as the place."""
+    """Issue a warning at the line of the first caller outside this package and its backends."""
     level, frame = 1, sys._getframe()
     while frame.f_back is not None and _is_inside(str(frame.f_globals.get("__name__"))):
         level, frame = level + 1, frame.f_back
@@ -293,14 +298,14 @@ def _is_inside(module: str) -> bool:
 
 
 PLUGIN_PACKAGES: set[str] = set()
-"""Top-level packages of the installed plugins: a warning is never about a line of theirs. The registry adds them."""
+"""Top-level packages of the installed plugins, which warnings never point at. The registry adds them."""
 
 
 # -- words for messages ----------------------------------------------------------------------------
 
 
 def nearest(name: str, choices: Iterable[str], limit: int = 3) -> list[str]:
-    """The ``choices`` most like ``name``, best first; empty when nothing is near."""
+    """The ``choices`` most similar to ``name``, best first; empty if none is close."""
     import difflib
 
     pool = sorted(set(choices))
@@ -310,7 +315,7 @@ def nearest(name: str, choices: Iterable[str], limit: int = 3) -> list[str]:
 
 
 def suggestion(name: str, choices: Iterable[str], label: str = "choices") -> str:
-    """A sentence tail: ``"; did you mean 'x'?"`` when something is near, else the choices."""
+    """The tail of a sentence: ``"; did you mean 'x'?"`` if a choice is close, else the list of choices."""
     pool = sorted(set(choices))
     hits = nearest(name, pool)
     if hits:
@@ -322,7 +327,7 @@ def suggestion(name: str, choices: Iterable[str], label: str = "choices") -> str
 
 
 def _rebuild(cls: type[WbmodelError], args: tuple[Any, ...], state: dict[str, Any]) -> WbmodelError:
-    # RuntimeError comes first among the bases, and refuses to make what is an OSError too (a timeout, a lost
+    # RuntimeError comes first among the bases and cannot create an object that is also an OSError (a timeout, a lost
     # connection).
     make = OSError.__new__ if issubclass(cls, OSError) else cls.__new__
     error = make(cls, *args)

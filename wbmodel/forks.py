@@ -1,9 +1,9 @@
-"""What a fork does to threads, mended: every lock of the package comes from here.
+"""Fork safety: locks that are released in a forked child, and callbacks that reset state there.
 
-Only the thread that forks lives on in the child. What the others held stays held there for ever: a lock, and an import
-that one of them was in the middle of, whose lock is the interpreter's. So locks are made by :func:`lock` and
-:func:`rlock`, which are free again in the child, and a fork waits for imports that wbmodel's own code has begun in
-another thread. State that must not be shared is dropped by :func:`in_child` and :func:`renewing`.
+Only the forking thread survives in the child. Locks that other threads held stay locked there for ever, including the
+interpreter's import locks. So every lock of the package comes from :func:`lock` or :func:`rlock`, which are released in
+the child, and a fork waits for imports that wbmodel started in other threads. State that must not be shared with the
+child is dropped by :func:`in_child` and :func:`renewing`.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ __all__ = ["Renewed", "in_child", "lock", "renewing", "rlock", "wait_for_imports
 
 _IMPORTING = "<frozen importlib._bootstrap>"
 _LONGEST = 10.0
-"""Seconds that a fork waits for imports at most: a module may do anything while it is imported."""
+"""The most seconds that a fork waits for imports, as importing a module may run any code."""
 
 
 class Renewed(Protocol):
-    """What can be told that it is in a forked child now."""
+    """An object that resets itself in a forked child."""
 
     def after_fork(self) -> None:
-        """Called in the child, by its one thread, when all locks are free again."""
+        """Called in the child, by its only thread, after all locks are released."""
         ...
 
 
@@ -38,44 +38,44 @@ _functions: list[Callable[[], None]] = []
 
 
 def lock() -> threading.Lock:
-    """A ``threading.Lock`` that is free in a forked child, whoever held it."""
+    """A ``threading.Lock`` that is released in a forked child."""
     made = threading.Lock()
     _locks.add(made)
     return made
 
 
 def rlock() -> threading.RLock:
-    """A ``threading.RLock`` that is free in a forked child, whoever held it."""
+    """A ``threading.RLock`` that is released in a forked child."""
     made = threading.RLock()
     _locks.add(made)
     return made
 
 
 def in_child(function: Callable[[], None]) -> None:
-    """Have ``function`` called in each forked child, when all locks are free again."""
+    """Call ``function`` in each forked child, after all locks are released."""
     _functions.append(function)
 
 
 def renewing(owner: Renewed) -> None:
-    """Have ``owner.after_fork()`` called in each forked child, for as long as somebody holds ``owner``."""
+    """Call ``owner.after_fork()`` in each forked child, for as long as ``owner`` is alive."""
     _owners.add(owner)
 
 
 def _let_imports_end() -> None:
     if _imports(sys._getframe(), ours=False):
-        return  # whoever forks is importing, and the others may wait for that very import
+        return  # the forking thread is importing, and other threads may be waiting for that very import
     end = time.monotonic() + _LONGEST
-    while _somebody_imports() and time.monotonic() < end:
+    while _others_import() and time.monotonic() < end:
         time.sleep(0.001)
 
 
-def _somebody_imports() -> bool:
+def _others_import() -> bool:
     me = threading.get_ident()
     return any(_imports(frame, ours=True) for thread, frame in sys._current_frames().items() if thread != me)
 
 
 def _imports(frame: FrameType | None, *, ours: bool) -> bool:
-    """Whether the thread that is at ``frame`` is importing; with ``ours``, only what wbmodel's code has begun."""
+    """Whether the thread at ``frame`` is importing; with ``ours``, only if wbmodel's code started the import."""
     importing = False
     while frame is not None:
         if frame.f_code.co_filename == _IMPORTING:
@@ -88,7 +88,7 @@ def _imports(frame: FrameType | None, *, ours: bool) -> bool:
 
 def _renew() -> None:
     for each in list(_locks):
-        each._at_fork_reinit()  # as the locks of the standard library (concurrent.futures, logging) are renewed
+        each._at_fork_reinit()  # as the standard library does for its own (concurrent.futures, logging)
     for function in _functions:
         function()
     for owner in list(_owners):
@@ -96,11 +96,11 @@ def _renew() -> None:
 
 
 def wait_for_imports() -> None:
-    """Have forks wait for imports from now on: called when there is something to ask, and so a reason for threads."""
+    """Make forks wait for imports from now on. Called before the first request, as threads may start then."""
     global _waiting
     if not _waiting and hasattr(os, "register_at_fork"):
-        # What was registered last is done first. `logging` takes its lock in a hook of its own, and imports that wait
-        # for that lock would not end: so it is imported here, before, and our hook is done before its.
+        # Hooks run in reverse order of registration. `logging` takes its lock in such a hook, and imports that wait for
+        # that lock would never end: so import it first, to make our hook run before its hook.
         import logging  # noqa: F401
 
         os.register_at_fork(before=_let_imports_end)

@@ -1,15 +1,15 @@
-"""The reference page of the plugin contract: the five hooks, what they are handed, and how a plugin is found.
+"""The plugin contract: the five hooks, their arguments, and how plugins are found.
 
-A plugin is a module (or any object) with functions named after the hooks below, decorated with :data:`hookimpl`.
-It is found by an entry point in the group ``wbmodel``, named after the backend or the plugin::
+A plugin is a module (or any object) with functions named after the hooks below, decorated with :data:`hookimpl`. It is
+found through an entry point in the group ``wbmodel``, named after the backend or the plugin::
 
     [project.entry-points.wbmodel]
     acme = "acme_backend.plugin"
 
-A hook function takes the arguments it needs, by name, and may leave out the others: arguments can be added to a hook
-without breaking plugins. A function whose name begins with ``wbmodel_`` and is no hook is an error that names it. A
-plugin that fails is reported and left out; the others go on. ``WBMODEL_NO_PLUGINS=1`` leaves out all that are not
-wbmodel's own. Requests never flow through hooks: hooks hand over the objects that requests flow through.
+A hook function takes the arguments it needs, by name, and may omit the others, so hooks can gain arguments without
+breaking plugins. A function whose name starts with ``wbmodel_`` but is not a hook is an error that names it. A plugin
+that fails is reported and skipped; the others still load. ``WBMODEL_NO_PLUGINS=1`` skips every plugin that is not
+wbmodel's own. Requests never flow through hooks: hooks provide the objects that requests flow through.
 """
 
 from __future__ import annotations
@@ -50,21 +50,21 @@ hookimpl = pluggy.HookimplMarker(GROUP)
 """Decorates a hook function in a plugin: ``@hookimpl`` above ``def wbmodel_register_backends(register): ...``."""
 
 
-# -- what hooks are handed, and hand over ----------------------------------------------------------
+# -- what hooks receive and provide ----------------------------------------------------------------
 
 
 class BackendFactory(Protocol):
-    """Makes a backend of a URL. Called once per session, on first use; it does no I/O and asks nothing.
+    """Makes a backend from a URL. Called once per session, on first use; it must not do I/O.
 
-    ``url`` is the session's URL without credentials. Keyword arguments are the caller's ``connect(..., **options)``
-    and the settings named in ``wants``. A wrong option is refused at ``connect``, by the factory's signature.
+    ``url`` is the session's URL without credentials. Keyword arguments are the caller's ``connect(..., **options)`` and
+    the settings named in ``wants``. ``connect`` checks the options against the factory's signature.
     """
 
     def __call__(self, url: str, /, **options: Any) -> Backend: ...
 
 
 class RegisterBackends(Protocol):
-    """The callable that :func:`wbmodel_register_backends` is handed."""
+    """The callable passed to :func:`wbmodel_register_backends`."""
 
     def __call__(
         self,
@@ -78,18 +78,19 @@ class RegisterBackends(Protocol):
     ) -> None:
         """Claim ``schemes`` (default: the name itself) for ``factory``.
 
-        ``requires`` is ``(extra, import names)``: while one of the names cannot be imported, connecting says
-        ``pip install "<distribution>[<extra>]"``. ``wants`` names the settings the factory takes, of ``api_key`` (a
-        ``Secret`` or None), ``identity_token_file`` (an absolute path or None; one of these two is None), ``entity``,
-        ``project`` and ``timeout``. ``api_version`` is the contract's version that the author wrote against; where it
-        is not given, the factory's attribute of that name says it.
+        ``requires`` is ``(extra, import names)``: if one of the names cannot be imported, connecting fails and suggests
+        ``pip install "<distribution>[<extra>]"``. ``wants`` names the settings the factory takes: ``api_key`` (a
+        ``Secret`` or None), ``identity_token_file`` (an absolute path or None; at most one of these two is set),
+        ``entity``, ``project`` and ``timeout``. ``api_version`` is the version of the contract that the backend
+        implements; it defaults to the factory's attribute of that name.
         """
         ...
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class CallInfo:
-    """Where a request is going: the ``session``'s name, the ``backend``'s name and the ``origin`` (no secrets)."""
+    """Where a request goes: the name of the ``session``, the name of the ``backend`` and the ``origin`` (no
+    secrets)."""
 
     session: str
     backend: str
@@ -97,40 +98,43 @@ class CallInfo:
 
 
 Wrapper = Callable[[Any, CallInfo], Generator[Any, Any, Any]]
-"""A generator function around what is asked, without colour. It is handed the ask (a ``Request``, where it is
-registered for documents only), yields ``Send(ask)`` (answered by a ``Response``) or ``Batch(asks)`` (answered by a
-list), as often as it likes, and returns the answer. Errors from further in are raised at the ``yield``. Not yielding at
-all answers from here, as a cache does.
+"""A generator function around an ask, neither sync nor async.
 
-Around what is answered by a stream (``Read``, ``Open``, ``Fetch``), ``Send(ask)`` is answered by a handle, of which
-``Next(handle)`` takes an item, or ``END``; the wrapper yields ``Emit(items)`` for the items that it gives, or returns
-the handle to have the rest of the stream pass."""
+It receives the ask (a ``Request`` if it is registered for documents only). It yields ``Send(ask)``, which gives a
+``Response``, or ``Batch(asks)``, which gives a list, any number of times, and returns the answer. Errors from further
+in are raised at the ``yield``. A wrapper that does not yield answers by itself, as a cache does.
+
+For an ask that is answered by a stream (``Read``, ``Open``, ``Fetch``), ``Send(ask)`` gives a handle, and
+``Next(handle)`` gives its next item, or ``END``. The wrapper yields ``Emit(items)`` to emit items, or returns the
+handle to pass on the rest of the stream.
+"""
 
 
 class RegisterWrappers(Protocol):
-    """The callable that :func:`wbmodel_register_wrappers` is handed."""
+    """The callable passed to :func:`wbmodel_register_wrappers`."""
 
     def __call__(self, name: str, wrapper: Wrapper, *, order: int = 0, doors: Iterable[Door] = ("documents",)) -> None:
-        """Add ``wrapper`` for the asks of ``doors``: ``"documents"``, ``"columns"`` or ``"bytes"``. A smaller ``order``
-        is nearer to the caller; equal ones keep the order of registration."""
+        """Add ``wrapper`` for the asks of ``doors``: ``"documents"``, ``"columns"`` or ``"bytes"``.
+
+        A smaller ``order`` is nearer to the caller; wrappers with equal ``order`` keep the order of registration.
+        """
         ...
 
 
 LookupRewrite = Callable[[Any, Any], Any]
-"""Turns ``(path, operand)`` into a condition on built-in lookups: the path is an ``F``, the result what comparing one
-gives (``path >= 1``), or a ``Q`` of such."""
+"""Rewrites ``(path, operand)`` to built-in lookups: takes an ``F`` path, returns a ``Q`` such as ``path >= 1``."""
 
 
 class RegisterLookups(Protocol):
-    """The callable that :func:`wbmodel_register_lookups` is handed."""
+    """The callable passed to :func:`wbmodel_register_lookups`."""
 
     def __call__(self, name: str, rewrite: LookupRewrite, phrase: str) -> None:
-        """Add lookup ``name`` (an identifier, without ``__``). ``phrase`` is for humans: ``"lies strictly in"``."""
+        """Add lookup ``name`` (an identifier without ``__``). ``phrase`` is for people: ``"lies strictly in"``."""
         ...
 
 
 class CommandTable(Protocol):
-    """What :func:`wbmodel_register_commands` is handed."""
+    """The object passed to :func:`wbmodel_register_commands`."""
 
     def add(
         self,
@@ -140,12 +144,12 @@ class CommandTable(Protocol):
         help: str,
         configure: Callable[[argparse.ArgumentParser], None] | None = None,
     ) -> None:
-        """Add sub-command ``name``: ``configure`` declares its arguments, ``run`` gives the exit status (None: 0)."""
+        """Add sub-command ``name``: ``configure`` declares its arguments, ``run`` returns the exit status (None: 0)."""
         ...
 
 
 class SessionView(Protocol):
-    """What a plugin may rely on of a session: its identity and its backend."""
+    """The parts of a session that plugins may rely on: its identity and its backend."""
 
     @property
     def name(self) -> str: ...
@@ -170,14 +174,14 @@ def wbmodel_register_backends(register: RegisterBackends) -> None:
         def wbmodel_register_backends(register):
             register("acme", AcmeBackend, schemes=("acme", "acme-tls"), requires=("acme", ("acme_client",)))
 
-    A scheme that two plugins claim is an error for whoever connects to it, and for nobody else. Keep imports of heavy
-    libraries out of the plugin module: the factory is the place for them.
+    If two plugins claim a scheme, only connecting to that scheme is an error. Import heavy libraries in the factory,
+    not in the plugin module.
     """
 
 
 @hookspec
 def wbmodel_register_wrappers(register: RegisterWrappers, session: SessionView) -> None:
-    """Called once per session, before its first request. Returns nothing; registering nothing is usual.
+    """Called once per session, before its first request. Returns nothing; a plugin need not register any.
 
     ::
 
@@ -203,7 +207,7 @@ def wbmodel_register_lookups(register: RegisterLookups) -> None:
         def wbmodel_register_lookups(register):
             register("near", lambda path, value: (path >= value * 0.9) & (path <= value * 1.1), "is within a tenth of")
 
-    Then ``Run.objects.filter(summary__loss__near=0.3)`` is a query like any other, on every backend.
+    ``Run.objects.filter(summary__loss__near=0.3)`` then works like any other query, on every backend.
     """
 
 
@@ -221,9 +225,9 @@ def wbmodel_register_commands(cli: CommandTable) -> None:
 
 @hookspec
 def wbmodel_session_closed(session: SessionView) -> None:
-    """Called once when a session closes, before its backend does: the last chance to flush. Returns nothing.
+    """Called once when a session closes, before its backend closes: the last chance to flush. Returns nothing.
 
-    An error raised here becomes a warning; closing goes on.
+    An error raised here becomes a warning, and closing continues.
     """
 
 

@@ -1,4 +1,4 @@
-"""Values as JSON holds them: their types, which never mix, what may be written, and when two are the same."""
+"""JSON values: their types, which never mix, which values can be written, and when two are equal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["ABSENT", "Absent", "operand_type", "plain", "same"]
 
 
 class Absent:
-    """The type of :data:`ABSENT`, the value of a key that is not there."""
+    """The type of :data:`ABSENT`, the value of a missing key."""
 
     __slots__ = ()
 
@@ -48,13 +48,15 @@ _BARE = frozenset({str, int, float, bool, type(None)})
 
 
 def plain(value: Any, where: str) -> Any:
-    """``value`` made of dicts, lists, text, numbers, booleans and None only; numbers and arrays of other libraries
-    become Python's. Raises :class:`~wbmodel.errors.FieldError`, with ``where`` and the place in it, for what JSON
-    cannot hold: other objects, keys that are not text, cycles."""
+    """``value`` as dicts, lists, text, numbers, booleans and None; other libraries' numbers and arrays are converted.
+
+    Raises :class:`~wbmodel.errors.FieldError`, naming ``where`` and the place inside it, for what JSON cannot hold:
+    other objects, keys that are not text, cycles.
+    """
     try:
         return _plain(value, where)
     except RecursionError:
-        raise FieldError(f"{where} is nested too deeply to be written, or holds itself") from None
+        raise FieldError(f"{where} is nested too deeply to be written, or contains itself") from None
 
 
 def _plain(value: Any, where: str) -> Any:
@@ -65,7 +67,7 @@ def _plain(value: Any, where: str) -> Any:
         return [_plain(item, f"{where}[{index}]") for index, item in enumerate(value)]
     if isinstance(value, Mapping):
         return {_key(key, where): _plain(item, f"{where}[{key!r}]") for key, item in value.items()}
-    # Subclasses (enums, numpy's float64) as what they are made of.
+    # Subclasses (enums, numpy's float64) become their base type.
     if isinstance(value, str):
         return str.__str__(value)
     if isinstance(value, int):
@@ -76,13 +78,13 @@ def _plain(value: Any, where: str) -> Any:
         return _plain(list(value), where)
     convert = getattr(kind, "tolist", None)
     if convert is not None:
-        # numpy, torch, pandas; what comes out may hold anything again.
+        # numpy, torch, pandas; the converted value may contain anything.
         made = convert(value)
         if type(made) in _BARE or isinstance(made, list):
             return _plain(made, where)
     raise FieldError(
-        f"{where} is {value!r:.80}, a {kind.__name__}, which JSON cannot hold; write text, numbers, booleans, None, "
-        "lists and dicts"
+        f"{where} is {value!r:.80}, a {kind.__name__}, which JSON cannot hold; "
+        "use text, numbers, booleans, None, lists and dicts"
     )
 
 
@@ -91,14 +93,14 @@ def _key(key: Any, where: str) -> str:
         return key
     if isinstance(key, str):
         return str.__str__(key)
-    raise FieldError(f"{where} has the key {key!r}; keys are text in JSON, so write {str(key)!r}")
+    raise FieldError(f"{where} has the key {key!r}, but JSON keys are text; write {str(key)!r}")
 
 
 def same(one: Any, other: Any, *, exact: bool = False) -> bool:
-    """Whether two values are equal at any depth; types never mix, so 1 is not True.
+    """Whether two values are equal at every depth; types never mix, so 1 is not True.
 
-    By default this is equality as filters mean it: 1 equals 1.0, and NaN equals nothing. ``exact`` asks whether the two
-    would be written alike: 1 and 1.0 differ, as do 0.0 and -0.0, and NaN is NaN.
+    By default this is the equality of filters: 1 equals 1.0, and NaN equals nothing. With ``exact``, they must also be
+    written alike: 1 and 1.0 differ, as do 0.0 and -0.0, and NaN equals NaN.
     """
     if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
         return len(one) == len(other) and all(same(*pair, exact=exact) for pair in zip(one, other, strict=True))

@@ -1,5 +1,7 @@
-"""The loggers ``wbmodel.*``: silent until the program configures logging. Without a handler, warnings would go to
-stderr."""
+"""The loggers ``wbmodel.*``, silent until the program configures logging.
+
+Without a handler, Python would print warnings to stderr.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,8 @@ __all__ = ["get_logger"]
 
 
 def get_logger(name: str) -> Logger:
-    """The logger ``name``, which begins with ``wbmodel.``."""
-    import logging  # not with `import wbmodel`: it takes a twentieth of its time
+    """The logger ``name``, which starts with ``wbmodel.``."""
+    import logging  # imported late: it would add a twentieth to the time of `import wbmodel`
 
     package = logging.getLogger("wbmodel")
     if not package.handlers:

@@ -1,6 +1,6 @@
-"""From a URL to the backend that claims its scheme: finding plugins, containing broken ones, saying what is wrong.
+"""Find plugins, contain broken ones, and resolve a URL to the backend that claims its scheme.
 
-Importing this module finds nothing: plugins are looked for when the first session connects. Tests make their own
+Importing this module loads no plugins: they are looked for when the first session connects. Tests create their own
 manager with :func:`make_plugin_manager`.
 """
 
@@ -53,7 +53,7 @@ SETTINGS = frozenset({"api_key", "entity", "identity_token_file", "project", "ti
 
 @attrs.frozen(slots=True, kw_only=True)
 class BackendEntry:
-    """A registered backend: what :meth:`wbmodel.hookspecs.RegisterBackends.__call__` was given, and by whom."""
+    """A registered backend: the arguments of :meth:`wbmodel.hookspecs.RegisterBackends.__call__`, and its plugin."""
 
     name: str
     factory: BackendFactory
@@ -67,13 +67,13 @@ class BackendEntry:
 
     @property
     def owner(self) -> str:
-        """Who registered it, for messages."""
+        """The plugin that registered it, for messages."""
         return _owner(self.plugin, self.distribution)
 
 
 @attrs.frozen(slots=True)
 class WrapperEntry:
-    """A registered wrapper. A smaller ``order`` is nearer to the caller; ``doors`` are those whose asks it is for."""
+    """A registered wrapper for the asks of ``doors``. A smaller ``order`` is nearer to the caller."""
 
     name: str
     wrapper: Wrapper
@@ -84,7 +84,7 @@ class WrapperEntry:
 
 @attrs.frozen(slots=True)
 class LookupEntry:
-    """A registered lookup: a rewrite to built-in ones, and its phrase for humans."""
+    """A registered lookup: its rewrite to built-in lookups, and its phrase for people."""
 
     name: str
     rewrite: LookupRewrite
@@ -94,7 +94,7 @@ class LookupEntry:
 
 @attrs.define(slots=True, kw_only=True)
 class PluginReport:
-    """What became of one plugin. ``value`` is the entry point's target, ``error`` is set when ``status`` is broken."""
+    """The outcome of loading a plugin. ``value`` is the entry point's target; ``error`` is set if it is broken."""
 
     name: str
     distribution: str | None = None
@@ -112,7 +112,7 @@ class PluginReport:
 
 
 class PluginManager(pluggy.PluginManager):
-    """pluggy's manager, with what the plugins registered and a report of what went wrong (``report``)."""
+    """pluggy's manager, plus what the plugins registered and a ``report`` on each of them."""
 
     def __init__(self) -> None:
         super().__init__(GROUP)
@@ -122,7 +122,7 @@ class PluginManager(pluggy.PluginManager):
         self._lookups: dict[str, LookupEntry] | None = None
 
     def parse_hookimpl_opts(self, plugin: object, name: str) -> Any:
-        """Take functions named ``wbmodel_...`` for hooks, decorated or not, so that a misspelt one is found."""
+        """Treat functions named ``wbmodel_...`` as hooks, decorated or not, so that misspelt ones are reported."""
         options = super().parse_hookimpl_opts(plugin, name)
         if options is None and name.startswith(f"{GROUP}_") and inspect.isroutine(getattr(plugin, name, None)):
             return pluggy.HookimplOpts(
@@ -133,7 +133,7 @@ class PluginManager(pluggy.PluginManager):
     # -- adding plugins ----------------------------------------------------------------------------
 
     def add(self, plugin: object, report: PluginReport) -> None:
-        """Add ``plugin`` and what it registers. When it does not fit it is taken out again and the report says why."""
+        """Add ``plugin`` and what it registers. An invalid plugin is removed again, and ``report`` says why."""
         self.report.append(report)
         before = len(self.backends)
         try:
@@ -142,7 +142,7 @@ class PluginManager(pluggy.PluginManager):
             report.status, report.error = "broken", error
         except Exception as error:
             report.status = "broken"
-            report.error = PluginError(f"{report.owner} failed while it registered: {_words(error)}")
+            report.error = PluginError(f"{report.owner} failed while registering: {_words(error)}")
             report.error.__cause__ = error
         if report.error is not None:
             del self.backends[before:]
@@ -156,10 +156,11 @@ class PluginManager(pluggy.PluginManager):
             self.check_pending()
         except pluggy.PluginValidationError as error:
             raise PluginError(
-                f"{report.owner} does not fit the hooks: {error}{_hook_hint(plugin)} (see wbmodel.hookspecs)"
+                f"{report.owner} does not match the hook specification: {error}{_hook_hint(plugin)} "
+                "(see wbmodel.hookspecs)"
             ) from error
         except ValueError as error:
-            raise PluginError(f"{report.owner} is there twice: {error}") from error
+            raise PluginError(f"{report.owner} is registered twice: {error}") from error
         report.hooks = tuple(sorted(caller.name for caller in self.get_hookcallers(plugin) or ()))
 
         def register(
@@ -172,18 +173,21 @@ class PluginManager(pluggy.PluginManager):
             api_version: int | None = None,
         ) -> None:
             if isinstance(schemes, str) or isinstance(wants, str):
-                raise TypeError(f"backend {name!r}: schemes and wants are tuples of names, not text")
+                raise TypeError(f"backend {name!r}: schemes and wants must be tuples of names, not text")
             unknown = set(wants) - SETTINGS
             if unknown:
                 raise ValueError(
-                    f"backend {name!r} wants unknown settings {sorted(unknown)}; known: {sorted(SETTINGS)}"
+                    f"backend {name!r} wants unknown settings {sorted(unknown)}; known settings: {sorted(SETTINGS)}"
                 )
             stated = api_version if api_version is not None else getattr(factory, "api_version", None)
             check_api_version(stated, name, report.owner)
             claimed = tuple(scheme.lower() for scheme in schemes) or (name.lower(),)
             for scheme in claimed:
                 if not is_scheme(scheme):
-                    raise ValueError(f"backend {name!r}: {scheme!r} cannot be a scheme; two characters, a letter first")
+                    raise ValueError(
+                        f"backend {name!r}: {scheme!r} is not a valid scheme; "
+                        "use at least two characters, starting with a letter"
+                    )
             extra, imports = requires or (None, ())
             entry = BackendEntry(
                 name=name,
@@ -202,17 +206,17 @@ class PluginManager(pluggy.PluginManager):
         self._only(plugin, "wbmodel_register_backends", register=register)
 
     def _only(self, plugin: object, hook: str, **arguments: Any) -> None:
-        # One plugin at a time, so that its failure is its own.
+        # One plugin at a time, so that a failure affects only that plugin.
         others = [other for other in self.get_plugins() if other is not plugin]
         self.subset_hook_caller(hook, others)(**arguments)
 
-    # -- asking ------------------------------------------------------------------------------------
+    # -- queries -----------------------------------------------------------------------------------
 
     def resolve(self, url: str) -> BackendEntry:
-        """The backend that claims the scheme of ``url``. No I/O beyond looking for the modules that it requires.
+        """The backend that claims the scheme of ``url``. No I/O except looking for the modules it requires.
 
-        Raises :class:`UnknownBackend`, :class:`BackendNotInstalled`, :class:`BackendClaimedTwice`, and for a plugin
-        that is there but broken :class:`PluginError` or :class:`BackendVersionError`.
+        Raises :class:`UnknownBackend`, :class:`BackendNotInstalled` or :class:`BackendClaimedTwice`; for a broken
+        plugin, :class:`PluginError` or :class:`BackendVersionError`.
         """
         scheme, _ = split_scheme(url)
         if not scheme:
@@ -235,7 +239,7 @@ class PluginManager(pluggy.PluginManager):
         return entry
 
     def wrappers(self, session: SessionView) -> list[WrapperEntry]:
-        """The wrappers that the plugins register for ``session``, outermost first. A plugin that fails is named."""
+        """The wrappers that plugins register for ``session``, outermost first. A warning names a plugin that fails."""
         found: list[WrapperEntry] = []
         for plugin in self._having("wbmodel_register_wrappers"):
             name = self.get_name(plugin) or "?"
@@ -251,14 +255,14 @@ class PluginManager(pluggy.PluginManager):
                 unknown = [door for door in doors if door not in get_args(Door)]
                 if unknown:
                     known = ", ".join(get_args(Door))
-                    raise ValueError(f"wrapper {label!r} is for the door {unknown[0]!r}; the doors are {known}")
+                    raise ValueError(f"wrapper {label!r} names the unknown door {unknown[0]!r}; the doors are {known}")
                 found.append(WrapperEntry(label, wrapper, order, _plugin, frozenset(doors)))
 
             self._contained(plugin, "wbmodel_register_wrappers", register=register, session=session)
         return sorted(found, key=lambda entry: entry.order)
 
     def lookups(self) -> dict[str, LookupEntry]:
-        """The lookups that the plugins register, by name. A name that comes twice is a :class:`PluginError`."""
+        """The lookups that plugins register, by name. A warning names a plugin that fails or repeats a name."""
         if self._lookups is None:
             found: dict[str, LookupEntry] = {}
             for plugin in self._having("wbmodel_register_lookups"):
@@ -266,9 +270,9 @@ class PluginManager(pluggy.PluginManager):
 
                 def register(label: str, rewrite: LookupRewrite, phrase: str, _plugin: str = name) -> None:
                     if not label.isidentifier() or "__" in label:
-                        raise ValueError(f"lookup name {label!r} is no identifier without '__'")
+                        raise ValueError(f"lookup name {label!r} is not an identifier without '__'")
                     if label in found:
-                        raise ValueError(f"lookup {label!r} is registered by plugin {found[label].plugin!r} as well")
+                        raise ValueError(f"lookup {label!r} is already registered by plugin {found[label].plugin!r}")
                     found[label] = LookupEntry(label, rewrite, phrase, _plugin)
 
                 self._contained(plugin, "wbmodel_register_lookups", register=register)
@@ -281,7 +285,7 @@ class PluginManager(pluggy.PluginManager):
             self._contained(plugin, "wbmodel_register_commands", cli=cli)
 
     def session_closed(self, session: SessionView) -> None:
-        """Tell the plugins that ``session`` closes."""
+        """Tell the plugins that ``session`` is closing."""
         for plugin in self._having("wbmodel_session_closed"):
             self._contained(plugin, "wbmodel_session_closed", session=session)
 
@@ -306,7 +310,7 @@ class PluginManager(pluggy.PluginManager):
 
     @property
     def schemes(self) -> list[str]:
-        """Every scheme that some backend claims, sorted."""
+        """Every scheme that a backend claims, sorted."""
         return sorted({scheme for entry in self.backends for scheme in entry.schemes})
 
     def _unclaimed(self, scheme: str) -> BackendError:
@@ -314,41 +318,43 @@ class PluginManager(pluggy.PluginManager):
             if report.error is not None and (scheme == report.name or scheme in report.backends):
                 return report.error
             if report.status == "skipped" and scheme == report.name:
-                return UnknownBackend(f"the backend {scheme!r} of {report.owner} is left out by WBMODEL_NO_PLUGINS")
+                return UnknownBackend(f"the backend {scheme!r} of {report.owner} is disabled by WBMODEL_NO_PLUGINS")
         broken = [report.owner for report in self.report if report.status == "broken"]
-        tail = f"; could not be loaded: {', '.join(broken)}" if broken else ""
+        tail = f"; failed to load: {', '.join(broken)}" if broken else ""
         if not any(report.distribution == OWN for report in self.report) and not self.backends:
-            tail += "; wbmodel itself is not installed here, so its own backends are not found: run the install command"
+            tail += "; wbmodel itself is not installed, so its own backends were not found: install it with pip"
         known = ", ".join(self.schemes) or "none"
-        near = suggestion(scheme, self.schemes) if nearest(scheme, self.schemes) else "; it needs a plugin that does"
-        return UnknownBackend(f"no backend claims {scheme!r}{near} (backends that are here: {known}){tail}")
+        near = suggestion(scheme, self.schemes) if nearest(scheme, self.schemes) else "; install a plugin that does"
+        return UnknownBackend(f"no backend claims {scheme!r}{near} (available backends: {known}){tail}")
 
     def _no_scheme(self, url: str) -> str:
         shown = mask_url(url)
         if url.lower() in self.schemes:
-            return f"{shown!r} lacks the colon: write {shown + ':'!r}"
+            return f"{shown!r} is missing its colon: write {shown + ':'!r}"
         host = shown.split("/", 1)[0]
         if host.startswith("localhost") or ("." in host.strip(".") and not os.path.exists(url) and "\\" not in host):
             guess = f"http://{shown}" if host.startswith("localhost") else f"https://{shown}"
-            return f"{shown!r} names no backend; did you mean {guess!r}, or a path as in {'fixtures:' + shown!r}?"
+            return (
+                f"{shown!r} does not name a backend; did you mean {guess!r}, or a path as in {'fixtures:' + shown!r}?"
+            )
         return (
-            f"{shown!r} names no backend; a URL begins with one, as in {'fixtures:' + shown!r} "
-            f"(backends that are here: {', '.join(self.schemes) or 'none'})"
+            f"{shown!r} does not name a backend; start the URL with one, as in {'fixtures:' + shown!r} "
+            f"(available backends: {', '.join(self.schemes) or 'none'})"
         )
 
 
 def check_api_version(stated: object, backend: str, owner: str) -> None:
-    """Raise :class:`BackendVersionError` unless ``stated`` is the contract's version; both numbers are named."""
+    """Raise :class:`BackendVersionError`, which names both versions, unless ``stated`` is the contract's version."""
     if stated is None:
         raise BackendVersionError(
-            f"the backend {backend!r} of {owner} does not say which version of the backend contract it is for; "
-            f"its author adds `api_version = {API_VERSION}` to the backend class"
+            f"the backend {backend!r} of {owner} does not state its version of the backend contract; "
+            f"its author should add `api_version = {API_VERSION}` to the backend class"
         )
     if stated != API_VERSION:
         older = isinstance(stated, int) and stated < API_VERSION
         way = f": upgrade {owner}" if older else ": upgrade wbmodel"
         if stated in REPLACED_VERSIONS:
-            way = f", which took its place: upgrade {owner} (docs/how-to/write-a-backend.md says what changed)"
+            way = f", which replaced it: upgrade {owner} (docs/how-to/write-a-backend.md lists the changes)"
         raise BackendVersionError(
             f"the backend {backend!r} of {owner} was written for version {stated} of the backend contract; "
             f"this wbmodel has version {API_VERSION}{way}"
@@ -358,10 +364,10 @@ def check_api_version(stated: object, backend: str, owner: str) -> None:
 def make_plugin_manager(
     load_entry_points: bool = True, plugins: Sequence[object] = (), *, foreign: bool | None = None
 ) -> PluginManager:
-    """A new plugin manager: wbmodel's own entry points first, then foreign ones, then ``plugins``.
+    """Make a plugin manager: wbmodel's own entry points first, then foreign ones, then ``plugins``.
 
-    A broken entry point is recorded in ``report`` and named in one warning. A broken object in ``plugins`` raises.
-    ``foreign=False`` (default: as ``WBMODEL_NO_PLUGINS`` says) leaves out entry points of other distributions.
+    A broken entry point is recorded in ``report`` and named in one warning; a broken object in ``plugins`` raises.
+    ``foreign=False`` skips the entry points of other distributions; the default depends on ``WBMODEL_NO_PLUGINS``.
     """
     manager = PluginManager()
     if foreign is None:
@@ -371,7 +377,9 @@ def make_plugin_manager(
             _load(manager, point, foreign)
     broken = [report for report in manager.report if report.status == "broken"]
     if broken:
-        warnings.warn("left out: " + "; ".join(str(report.error) for report in broken), WbmodelWarning, stacklevel=2)
+        warnings.warn(
+            "plugins not loaded: " + "; ".join(str(report.error) for report in broken), WbmodelWarning, stacklevel=2
+        )
     for plugin in plugins:
         report = PluginReport(name=str(getattr(plugin, "__name__", None) or f"{type(plugin).__name__}-{id(plugin):x}"))
         manager.add(plugin, report)

@@ -1,5 +1,7 @@
-"""What is asked and answered, and the verbs, under the name that plugin authors import: see
-:mod:`wbmodel.backend.asks` and :mod:`wbmodel.backend.verbs`."""
+"""The asks, their answers and the verbs, under the name that plugin authors import.
+
+See :mod:`wbmodel.backend.asks` and :mod:`wbmodel.backend.verbs`.
+"""
 
 from __future__ import annotations
 

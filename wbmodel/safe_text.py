@@ -1,4 +1,4 @@
-"""Text for people: nothing in it can steer a terminal, its width on the screen is known, and numbers read easily."""
+"""Text for people: free of terminal control characters, of known width on screen, with readable numbers."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import unicodedata
 
 __all__ = ["counted", "escape", "escape_json", "pointer", "printable", "readable", "width"]
 
-# DEL and C1 controls, line and paragraph separators, marks that turn the direction of text, invisible joiners that
-# let two names look alike, and lone surrogates, which no encoding can write.
+# DEL and C1 controls, line and paragraph separators, bidirectional marks, invisible joiners that make two names look
+# alike, and lone surrogates, which no encoding can write.
 _HIDDEN = "\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
 _UNSAFE = re.compile(f"[\x00-\x1f{_HIDDEN}]")
 _UNSAFE_IN_JSON = re.compile(f"[{_HIDDEN}]")
 _WINDOW = 72
-"""Characters of a long filter that are shown around the place of an error."""
+"""How many characters of a long filter are shown around an error."""
 
 
 def _spelled(char: str) -> str:
@@ -21,26 +21,26 @@ def _spelled(char: str) -> str:
 
 
 def escape(text: str) -> str:
-    """``text`` with every character that would not show, or would do something, spelled out: ``\\x1b``."""
+    """``text`` with every invisible or control character spelled out: ``\\x1b``."""
     if text.isascii() and text.isprintable():
         return text
     return _UNSAFE.sub(lambda found: _spelled(found[0]), text)
 
 
 def printable(text: str) -> str:
-    """Like :func:`escape`, for lines of a log, which anything may read: whatever is not printable is spelled out."""
+    """Like :func:`escape`, but stricter, for log lines: every character that is not printable is spelled out."""
     return "".join(char if char.isprintable() else _spelled(char) for char in text)
 
 
 def escape_json(text: str) -> str:
-    """JSON text with what :func:`escape` spells out as escapes of JSON, which reads the same. Its line breaks stay."""
+    """JSON text with the characters that :func:`escape` spells out as JSON escapes. Line breaks are kept."""
     if text.isascii() and "\x7f" not in text:
         return text
     return _UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def width(text: str) -> int:
-    """How many cells ``text`` takes on a screen: two for East Asian wide characters, none for combining marks."""
+    """How many cells ``text`` takes on screen: two per East Asian wide character, zero per combining mark."""
     if text.isascii():
         return len(text)
     return sum(_cells(char) for char in text)
@@ -53,7 +53,7 @@ def _cells(char: str) -> int:
 
 
 def pointer(text: str, position: int) -> str:
-    """``text`` in one line and a caret below the character at ``position``; of a long text the part around it."""
+    """``text`` on one line with a caret below the character at ``position``; long text is cut around it."""
     begin = max(0, position - _WINDOW // 2) if len(text) > _WINDOW else 0
     end = min(len(text), begin + _WINDOW)
     before = ("..." if begin else "") + escape(text[begin:position])
@@ -62,7 +62,7 @@ def pointer(text: str, position: int) -> str:
 
 
 def counted(number: int, noun: str, mark: str = ",") -> str:
-    """``1 row``, ``1,234 rows``: with ``mark`` between groups of three digits."""
+    """``1 row``, ``1,234 rows``: ``mark`` separates groups of three digits."""
     return f"{f'{number:,}'.replace(',', mark)} {noun}{'' if number == 1 else 's'}"
 
 

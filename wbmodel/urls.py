@@ -7,26 +7,26 @@ from urllib.parse import urlsplit, urlunsplit
 
 __all__ = ["app_url", "is_loopback", "is_scheme", "mask_url", "split_credentials", "split_scheme", "without_account"]
 
-# Two characters at least: "C:" is a Windows drive, not a scheme. No digits alone after the colon: that is host:port.
+# At least two characters, as "C:" is a Windows drive. Not followed by digits alone, as that is host:port.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+._-]+):(?!\d+(?:/|$))")
 
 
 def is_scheme(text: str) -> bool:
-    """Whether ``text`` can be a URL's scheme: two characters at least, a letter first."""
+    """Whether ``text`` can be the scheme of a URL: at least two characters, starting with a letter."""
     found = _SCHEME.fullmatch(f"{text}:")
     return found is not None
 
 
 def split_scheme(url: str) -> tuple[str, str]:
-    """``("fixtures", "dir")`` for ``fixtures:dir``; the scheme is lower-case, and ``""`` where there is none."""
+    """``("fixtures", "dir")`` for ``fixtures:dir``; the scheme is lower-case, or ``""`` if missing."""
     found = _SCHEME.match(url)
     return (found[1].lower(), url[found.end() :]) if found else ("", url)
 
 
 def split_credentials(url: str) -> tuple[str, str | None]:
-    """``url`` without user and password, and the password: ``https://api:KEY@host/x`` holds an API key so.
+    """``url`` without user and password, and the password, which is the API key in ``https://api:KEY@host/x``.
 
-    A user name without a password (``https://KEY@host``) is taken for the key as well: nothing else is meant by it.
+    A user name without a password (``https://KEY@host``) is taken as the key too.
     """
     if "://" not in url or "@" not in url:
         return url, None
@@ -42,18 +42,18 @@ def split_credentials(url: str) -> tuple[str, str | None]:
 
 
 def mask_url(url: str) -> str:
-    """``url`` as it may be shown: without credentials, and without the values of query parameters that look secret."""
+    """``url`` safe to show: without credentials and without values of query parameters that look secret."""
     bare, _ = split_credentials(url)
     return _SECRET_PARAMETER.sub(r"\1***", bare)
 
 
 def without_account(origin: str) -> str:
-    """The origin of a backend as it may be shown: that of a server names the account behind a ``#``."""
+    """A backend's origin safe to show: a server's origin names the account after a ``#``, which is removed."""
     return origin.partition("#")[0] if origin.startswith(("http://", "https://")) else origin
 
 
 def is_loopback(host: str) -> bool:
-    """Whether ``host`` names this machine to itself: ``localhost``, or an address of the loopback device."""
+    """Whether ``host`` is this machine: ``localhost`` or a loopback address."""
     import ipaddress
 
     if host.lower() == "localhost":
@@ -65,11 +65,11 @@ def is_loopback(host: str) -> bool:
 
 
 def app_url(url: str) -> str | None:
-    """Where the web pages of a server are whose API is at ``url``, without a slash at the end. None for what is no
-    server: only ``http`` and ``https`` are.
+    """The URL of the web app of the server whose API is at ``url``, without a trailing slash.
 
-    ``https://api.wandb.ai`` has its pages at ``https://wandb.ai``, any other ``api.HOST`` at ``app.HOST``, and other
-    hosts where their API is; a path stays (the official clients from 0.10.28 on do the same, seen).
+    None unless the scheme is ``http`` or ``https``. The app of ``https://api.wandb.ai`` is at ``https://wandb.ai``,
+    that of any other ``api.HOST`` at ``app.HOST``; on other hosts it is at the URL of the API. A path is kept (the
+    official clients do the same from 0.10.28 on, seen).
     """
     bare, _ = split_credentials(url)
     try:

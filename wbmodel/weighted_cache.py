@@ -1,4 +1,4 @@
-"""A cache that is bounded by what its values weigh: for what grows with what others send."""
+"""A cache bounded by the total weight of its values, for values whose size depends on external input."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ V = TypeVar("V")
 
 
 class WeightedCache(Generic[V]):
-    """The values used last, of at most ``limit`` together. Safe to share between threads."""
+    """The most recently used values, weighing at most ``limit`` in total. Thread-safe."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -26,7 +26,7 @@ class WeightedCache(Generic[V]):
         return len(self._kept)
 
     def get(self, key: Hashable) -> V | None:
-        """The value that was kept under ``key``."""
+        """The value cached under ``key``, or None."""
         with self._lock:
             found = self._kept.get(key)
             if found is None:
@@ -35,7 +35,7 @@ class WeightedCache(Generic[V]):
             return found[0]
 
     def put(self, key: Hashable, value: V, weight: int) -> None:
-        """Keep a value, or weigh one anew; those not used for longest go. What is too heavy is not kept."""
+        """Cache a value, evicting the least recently used ones. A value heavier than ``limit`` is not kept."""
         with self._lock:
             old = self._kept.pop(key, None)
             self.size -= 0 if old is None else old[1]

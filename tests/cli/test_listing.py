@@ -88,7 +88,7 @@ def test_filters_are_joined_by_and_and_a_project_may_stand_in_one(demo):
     assert {item["path"].rsplit("/", 1)[0] for item in both} == {"demo/morl", "demo/apeiron"}
     wrong = demo("runs", "-f", "state=failed or project=demo/morl")
     assert wrong.status == 2
-    assert "project routes the query" in wrong.err
+    assert "project selects where to look" in wrong.err
 
 
 def test_over_several_projects_rows_are_named_by_path(demo):

@@ -200,7 +200,7 @@ def test_no_leaf_is_dropped(condition: Any) -> None:
         found = [*told.pushed, *told.superset, *told.local]
         if told.requests.startswith("0"):
             continue  # it is known that nothing matches
-        plain = sorted(item.removesuffix(" (asked again here)").removesuffix(" (asked here only)") for item in found)
+        plain = sorted(item.removesuffix(" (re-checked locally)").removesuffix(" (local only)") for item in found)
         assert plain == wanted
 
 

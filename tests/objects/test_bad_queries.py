@@ -104,7 +104,7 @@ BAD: list[tuple[str, Any, type[Exception], str]] = [
     ("NaN", lambda: Runs().filter(summary__loss=float("nan")), FieldError, "nothing equals NaN; use isnan=True"),
     ("an object", lambda: Runs().filter(config__x=object()), FieldError, "a value in JSON is never"),
     ("isnull with text", lambda: Runs().filter(state__isnull="yes"), FieldError, "takes True or False, not 'yes'"),
-    ("best of text", lambda: Runs().best("state", goal="min"), FieldError, "holds no numbers"),
+    ("best of text", lambda: Runs().best("state", goal="min"), FieldError, "does not hold numbers"),
     # What is no condition.
     (
         "a dict",
@@ -129,7 +129,7 @@ BAD: list[tuple[str, Any, type[Exception], str]] = [
         FieldError,
         r"use project__in=\[...\]",
     ),
-    ("project excluded", lambda: Runs().exclude(project="a/b"), FieldError, "routes the query"),
+    ("project excluded", lambda: Runs().exclude(project="a/b"), FieldError, "selects where to look"),
     (
         "project contains",
         lambda: Runs().filter(project__contains="a"),

@@ -283,9 +283,9 @@ def test_what_is_no_number_is_named(odd: Any, ask: Any, says: str) -> None:
 def test_questions_without_a_meaning_are_refused_before_asking() -> None:
     rows = Run.objects.all()
     for call, error, says in (
-        (lambda: rows.aggregate(m=Mean("state")), FieldError, r"Run.state holds no numbers \(text\)"),
+        (lambda: rows.aggregate(m=Mean("state")), FieldError, r"Run.state does not hold numbers \(text\)"),
         (lambda: rows.aggregate(m=Mean("created_at")), FieldError, "Min, Max, Count or First"),
-        (lambda: rows.aggregate(m=Min("tags")), FieldError, "Run.tags holds no numbers"),
+        (lambda: rows.aggregate(m=Min("tags")), FieldError, "Run.tags does not hold numbers"),
         (lambda: rows.aggregate(m=Sum("summary")), FieldError, "say which key"),
         (lambda: rows.aggregate(m=Sum("user")), FieldError, "name a field of it: user.username"),
         (lambda: rows.aggregate(m=Mean("summry.x")), FieldError, "did you mean 'summary'"),

@@ -84,7 +84,7 @@ def test_best_refuses() -> None:
     with assert_num_requests(0):
         with pytest.raises(QueryError, match="'min' or 'max', not 'low'"):
             Run.objects.best("summary.loss", goal="low")  # type: ignore[arg-type]
-        with pytest.raises(FieldError, match=r"holds no numbers.*order_by\('name'\)\.first\(\)"):
+        with pytest.raises(FieldError, match=r"does not hold numbers.*order_by\('name'\)\.first\(\)"):
             Run.objects.best("name", goal="min")
         with pytest.raises(FieldError, match="say which key"):
             Run.objects.best("summary", goal="min")

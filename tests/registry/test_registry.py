@@ -41,21 +41,21 @@ class Registers:
     [
         (
             "plan:x",
-            r"no backend claims 'plan'; did you mean 'plain'\? \(backends that are here: blocking, plain, slow\)",
+            r"no backend claims 'plan'; did you mean 'plain'\? \(available backends: blocking, plain, slow\)",
         ),
         (
             "zzz:x",
-            r"no backend claims 'zzz'; it needs a plugin that does \(backends that are here: blocking, plain, slow\)",
+            r"no backend claims 'zzz'; it needs a plugin that does \(available backends: blocking, plain, slow\)",
         ),
         (
             "tensorboard:logs",
-            r"no backend claims 'tensorboard'; it needs a plugin that does \(backends that are here: b",
+            r"no backend claims 'tensorboard'; it needs a plugin that does \(available backends: b",
         ),
         ("plain", "'plain' lacks the colon: write 'plain:'"),
         ("api.wandb.ai", "did you mean 'https://api.wandb.ai'"),
         ("localhost:8080", "did you mean 'http://localhost:8080'"),
-        (r"C:\runs", r"names no backend; a URL begins with one, as in 'fixtures:C:"),
-        ("runs/today", "names no backend; a URL begins with one, as in 'fixtures:runs/today'"),
+        (r"C:\runs", r"does not name a backend; a URL begins with one, as in 'fixtures:C:"),
+        ("runs/today", "does not name a backend; a URL begins with one, as in 'fixtures:runs/today'"),
     ],
 )
 def test_no_such_backend(url, message):

@@ -25,9 +25,12 @@ __all__ = ["Access", "parent_of", "plan_access"]
 
 @attrs.frozen(slots=True, kw_only=True)
 class Access:
-    """How the rows are reached: by ``route`` from each of ``parents`` (to one node by ``key`` where the route names
-    one), or ``through`` another entity, whose rows give the values of a missing scope. ``checks`` are scopes that the
-    route does not go through: each row is asked for them, by the dotted attribute that shows them."""
+    """How to reach the rows: by ``route`` from each of ``parents``, or ``through`` another entity.
+
+    ``key`` is the key of the node if the route leads to a single one. The rows of the entity in ``through`` provide the
+    values of a missing scope. ``checks`` are scopes that the route does not go through: they are checked on each row,
+    by the dotted attribute that holds their value.
+    """
 
     route: Route | None = None
     key: str | None = None
@@ -38,15 +41,17 @@ class Access:
 
 
 def plan_access(plan: Plan, target: Target, *, listed: bool = False) -> Access:
-    """The access path of a plan. Raises :class:`FieldError` when a scope that is needed is missing, or when two scopes
-    name routes that cannot be taken together. ``listed``: only a connection will do."""
+    """The access path of a plan. With ``listed``, only connections are considered.
+
+    Raises :class:`FieldError` if a required scope is missing, or if two scopes need routes that cannot be combined.
+    """
     meta = plan.meta
     scopes = dict(plan.scopes)
     placed = any(meta.options.scopes[name] != TEXT for name in scopes)
     if meta.home == PROJECT and not placed and target.project is not None:
         scopes[PROJECT] = (target.project,)
     elif meta.home == ENTITY and not scopes and (target.entity or not target.capabilities.all_projects):
-        # Projects of nobody in particular: those of the session's entity, else all there are, else the viewer's own.
+        # Projects without a scope: those of the session's entity, else all projects, else the viewer's own.
         scopes[ENTITY] = (target.entity,)
     pointed = None if listed else _point(plan, scopes, target)
     if pointed is not None:
@@ -67,15 +72,17 @@ def plan_access(plan: Plan, target: Target, *, listed: bool = False) -> Access:
     if meta.home == PROJECT and PROJECT not in scopes:
         raise FieldError(
             f"{meta.name}: which project? Give project='entity/project' in filter() or in connect(), or "
-            "entity='...' for all projects of one entity; this backend does not list every project there is"
+            "entity='...' for all projects of one entity; this backend cannot list the projects of all entities"
         )
     needs = sorted({name for item in meta.options.routes for name in item.needs if name not in scopes})
-    raise FieldError(f"{meta.name}: the query does not say {' or '.join(needs)}; give it in filter()")
+    raise FieldError(f"{meta.name}: the query needs {' or '.join(needs)}; give it in filter()")
 
 
 def _point(plan: Plan, scopes: Mapping[str, tuple[Any, ...]], target: Target) -> Access | None:
-    """The way to one node, when the condition or the scopes fix its key. The rest of the condition is asked of the node
-    here, so nothing is lost by taking it."""
+    """The access to a single node, if the condition or the scopes fix its key.
+
+    The rest of the condition is checked locally on that node, so the result is the same.
+    """
     for point in plan.meta.options.points:
         key = None if point.key is None else fixed(plan.where, Path(plan.meta.fields[point.key]))
         if point.key is not None and key is None:
@@ -90,7 +97,7 @@ def _point(plan: Plan, scopes: Mapping[str, tuple[Any, ...]], target: Target) ->
 
 
 def _covers(meta: EntityMeta, scopes: Mapping[str, Any], expansion: Expansion) -> bool:
-    """Whether some route can be taken once the expansion has given its scopes, or has been followed by another."""
+    """Whether a route is available once this expansion, and possibly another one, has provided its scopes."""
     if expansion.gives.keys() == {PROJECT}:
         return True
     known = scopes.keys() | expansion.gives.keys()
@@ -99,21 +106,21 @@ def _covers(meta: EntityMeta, scopes: Mapping[str, Any], expansion: Expansion) -
 
 @lru_cache(maxsize=512)
 def _route(meta: EntityMeta, names: frozenset[str]) -> Route | None:
-    """The connection that goes through most of these scopes."""
+    """The connection that covers most of these scopes."""
     fitting = [route for route in meta.options.routes if set(route.needs) <= names]
     whole = [route for route in fitting if not _unchecked(meta, names, route.needs)]
     if fitting and not whole:
         more = sorted(_unchecked(meta, names, max(fitting, key=lambda route: len(route.needs)).needs))
         others = sorted(names - set(more))
         raise FieldError(
-            f"{meta.name}: {', '.join(more)} and {', '.join(others)} are different ways to the rows and cannot be "
-            "taken together; ask for one and filter its rows"
+            f"{meta.name}: {', '.join(more)} and {', '.join(others)} lead to the rows by different routes and cannot "
+            "be combined; use one of them and filter its rows"
         )
     return max(whole, key=lambda route: len(route.needs)) if whole else None
 
 
 def _taken(needs: tuple[str, ...]) -> set[str]:
-    """The scopes that a way with these needs goes through: the entity is half of a project's name."""
+    """The scopes that a route with these needs covers. A project's name includes its entity."""
     return {*needs, ENTITY} if PROJECT in needs else set(needs)
 
 
@@ -129,7 +136,7 @@ def _checks(
 
 
 def _values(meta: EntityMeta, name: str, values: tuple[Any, ...], target: Target) -> frozenset[str]:
-    """The values of a scope as rows show them: whole paths."""
+    """The values of a scope as rows hold them: full paths."""
     whole = set()
     for value in values:
         parent = parent_of(meta, {name: value}, None, target) or {}
@@ -140,7 +147,7 @@ def _values(meta: EntityMeta, name: str, values: tuple[Any, ...], target: Target
 def _parents(
     meta: EntityMeta, scopes: Mapping[str, tuple[Any, ...]], needs: tuple[str, ...], target: Target
 ) -> tuple[Parent, ...]:
-    # A project whose entity is another one has no place; when none is left, the query contradicts itself.
+    # Skip a project that belongs to another entity; if none is left, the query contradicts itself.
     entities = scopes.get(ENTITY, (None,)) if PROJECT in needs else (None,)
     parents: list[Parent] = []
     for entity in entities:
@@ -150,12 +157,12 @@ def _parents(
                 parents.append(parent)
     if not parents and all(scopes[name] for name in needs):
         projects, owners = (", ".join(map(repr, scopes[name])) for name in (PROJECT, ENTITY))
-        raise FieldError(f"project={projects} is not a project of entity={owners}; say one of the two")
+        raise FieldError(f"project={projects} is not a project of entity={owners}; give only one of the two")
     return tuple(parents)
 
 
 def parent_of(meta: EntityMeta, values: Mapping[str, Any], entity: str | None, target: Target) -> dict[str, Any] | None:
-    """The variables of one parent, for one value of each scope; None when the project is not the entity's."""
+    """The variables of one parent, for one value of each scope; None if the project is not the entity's."""
     parent: dict[str, Any] = {}
     for name, value in values.items():
         kind = meta.options.scopes[name]
@@ -170,7 +177,7 @@ def parent_of(meta: EntityMeta, values: Mapping[str, Any], entity: str | None, t
                 home, project = split_project(target.project)
                 owner = owner or home
             if project is None:
-                raise FieldError(f"{name}={value!r} does not say the project; write entity/project/run_id")
+                raise FieldError(f"{name}={value!r} does not name the project; write entity/project/run_id")
             parent[PROJECT] = project
             parent[ENTITY] = owner or target.entity
         else:

@@ -1,4 +1,4 @@
-"""A logical plan to a physical one: which connections are asked, in which order, and what is done here. Pure."""
+"""Compile a logical plan to a physical plan: connections, order, pushdown and local work. Pure."""
 
 from __future__ import annotations
 
@@ -37,8 +37,7 @@ __all__ = ["compile_plan", "expand"]
 
 
 def compile_plan(plan: Plan, target: Target) -> Step:
-    """The physical plan of a question. Raises :class:`~wbmodel.errors.FieldError` when the question does not say where
-    to look."""
+    """The physical plan of a query. Raises :class:`~wbmodel.errors.FieldError` if a required scope is missing."""
     if plan.is_empty:
         return Merge()
     access = plan_access(plan, target)
@@ -46,7 +45,7 @@ def compile_plan(plan: Plan, target: Target) -> Step:
 
 
 def expand(each: ForEach, found: Sequence[Scopes], target: Target) -> Step:
-    """The step that takes the place of ``each`` once its listing has given the missing scopes, which are ``found``."""
+    """The step that replaces ``each`` once its listing has provided the missing scopes, ``found``."""
     plan = attrs.evolve(each.plan, lenient=True)
     paths = [plan_access(attrs.evolve(plan, scopes=scopes), target, listed=True) for scopes in found]
     if not paths:
@@ -55,7 +54,7 @@ def expand(each: ForEach, found: Sequence[Scopes], target: Target) -> Step:
 
 
 class _Planner:
-    """The plan of one question, access path by access path."""
+    """Plans one query, access path by access path."""
 
     def __init__(self, plan: Plan, target: Target, access: Access) -> None:
         self.plan, self.target, self.can, self.meta = plan, target, target.capabilities, plan.meta
@@ -65,7 +64,7 @@ class _Planner:
         known = {key.path.field.name for key in asked if not key.path.keys and key.path.related is None}
         self.keys = (*asked, *(key for key in tie_break(self.meta) if key.path.field.name not in known))
         needed = {key.path.field.name for key in self.keys}
-        # All that is asked of a row, for connections that take no filter; and what is left where the filter is sent.
+        # The whole check of a row, for connections without filters; and what is left of it if the filter is pushed.
         self.whole = Check(plan.where, access.checks) if plan.where is not None or access.checks else None
         self.left = None if self.pushed.grade == "exact" and not access.checks else self.whole
         if self.left is not None:
@@ -138,7 +137,7 @@ class _Planner:
         return self.left if self._can_filter(route) else self.whole
 
     def _bounded(self, route: Route) -> int | None:
-        """How many rows will be wanted of a connection at most, where each row that comes is one of them."""
+        """The most rows needed from a connection, if every row it returns is a result."""
         return self.plan.stop if self._check(route) is None and not self.plan.is_unique else None
 
     def _scan(
@@ -154,7 +153,7 @@ class _Planner:
     ) -> Scan:
         can = self.can
         several = limit is None or limit > can.max_page_size
-        # Pages by cursors of which it is not known what they mean may miss rows without a sign; the count can tell.
+        # With cursors of unknown semantics, pages may silently miss rows; the count reveals that.
         counted = several and can.count and not can.stable_cursors and keyset is None and self._counts_beside(route)
         return Scan(
             node=self.node,
@@ -174,19 +173,19 @@ class _Planner:
         )
 
     def _counts_beside(self, route: Route) -> bool:
-        """Whether a page can come with the number of all rows, of which the filter holds too."""
+        """Whether a page can include the number of all rows that match the filter."""
         if not (route.count or "").startswith("parent:") or not (route.count or "").endswith("(filters)"):
             return False
         if not (self.pushed.wire is None or self._can_filter(route)):
             return False
-        # Selected for another reason, the same field would count something else.
+        # If it is also selected for the context, the same field would count all rows.
         return route.context is None or route.count_field not in dict(around(self.node, route.context))
 
     def _any_order(self, route: Route, parent: Parent, limit: int | None, extra: dict[str, Any] | None = None) -> Scan:
-        """All rows in whatever order is best: one in which no page misses a row, if there is one."""
+        """All rows in any order, preferably one in which pages cannot miss rows."""
         order, keyset = None, None
         newest = next((key for key in tie_break(self.meta) if key.path.field.name == "created_at"), None)
-        # Where one page is all that is read, the server need not sort for it.
+        # If only one page is read, the server need not sort.
         if limit is None and newest is not None:
             text = self._order_text(newest) if self._can_order(route) else None
             keyset = None if text is None else self._keyset(route, newest)
@@ -226,7 +225,7 @@ class _Planner:
     # -- orders ------------------------------------------------------------------------------------
 
     def _server_order(self, keys: Sequence[OrderKey]) -> str | None:
-        """The order text when a server that orders can do all of ``keys`` just as it is meant; else None."""
+        """The order text if the server can order by all ``keys`` with our semantics; else None."""
         can = self.can
         if not (can.nulls_last and (can.multi_order or len(keys) == 1)):
             return None
@@ -234,13 +233,15 @@ class _Planner:
         return None if None in texts else ",".join(text for text in texts if text is not None)
 
     def _order_text(self, key: OrderKey) -> str | None:
-        """One key as the server writes it, None when it has no name for it."""
+        """One key as the server writes it; None if the server has no name for it."""
         path = order_path(key.path, self.can)
         return None if path is None else ("-" if key.descending else "+") + path
 
     def _keyset(self, route: Route, first: OrderKey) -> KeysetBy | None:
-        """The keyset of an order that the server has and whose first key is the date of creation, None where there is
-        none or no need of it: where a cursor goes on at its row anyway, and where a connection takes no filter."""
+        """The keyset of a server order whose first key is the date of creation, or None.
+
+        It is not needed with stable cursors, and not possible on connections without filters.
+        """
         if first.path.field.name != "created_at" or first.path.related is not None or first.path.keys:
             return None
         if self.can.stable_cursors or not route.paged or not self._can_filter(route):
@@ -254,5 +255,5 @@ class _Planner:
 
 
 def _is_nullable(key: OrderKey) -> bool:
-    """Whether rows may lack this key, so that the order has two parts: those that have it, then the rest."""
+    """Whether rows may lack this key, so that the order has two parts: rows with the key, then rows without."""
     return bool(key.path.keys) or (key.path.leaf.nullable and key.path.kind is not Kind.ID)

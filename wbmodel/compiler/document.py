@@ -1,6 +1,6 @@
-"""Selections and routes -> the text of GraphQL documents, laid out as graphql-core prints them.
+"""Turn selections and routes into the text of GraphQL documents, laid out as graphql-core prints them.
 
-Documents are cached per shape, so a query that differs from an earlier one in its variables only costs a lookup.
+Documents are cached per shape, so a query that differs from an earlier one only in its variables costs a lookup.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from wbmodel.meta import Arg, Route
 __all__ = ["Selection", "Shape", "build", "freeze", "write"]
 
 Selection: TypeAlias = "tuple[tuple[str, Selection], ...]"
-"""What is selected, hashable: each field as it is written, with its arguments, and what is selected inside it."""
+"""A hashable selection: each field as written, with its arguments, and the selection inside it."""
 
 _PAGE: Selection = (("endCursor", ()), ("hasNextPage", ()))
-_WIDTH = 80  # longer arguments stand in lines of their own
+_WIDTH = 80  # longer argument lists have one line per argument
 
 
 @attrs.frozen(slots=True, kw_only=True)
 class Shape:
-    """All that a reading document depends on. Equal shapes give the same document.
+    """Everything that the document of a query depends on. Equal shapes give the same document.
 
-    ``mode`` is ``"list"`` (a page of nodes), ``"count"`` (how many there are) or ``"point"`` (one node by key, where
-    ``point`` is the field that answers it). ``slots`` is how many parents the document holds side by side. ``counted``:
-    a page comes with the number of all rows, by the route's field beside the connection. ``far``: and with what this
-    selects of the row at the other end of the order.
+    ``mode`` is ``"list"`` (a page of nodes), ``"count"`` (the number of rows) or ``"point"`` (one node by key).
+    ``slots`` is the number of parents in one document. ``counted``: a page includes the number of all rows, from the
+    route's field beside the connection. ``far`` is selected from the row at the other end of the order, which the page
+    then includes.
     """
 
     name: str
@@ -56,8 +56,10 @@ def freeze(tree: Tree) -> Selection:
 def write(
     operation: str, variables: Iterable[tuple[str, str]], selection: Selection, *fragments: tuple[str, Selection]
 ) -> Document:
-    """The document of one operation (``"query Runs"``) with its variables and their types, and of the fragments that it
-    uses (``"fragment RunNode on Run"``)."""
+    """The document of one operation (``"query Runs"``), its typed variables and its fragments.
+
+    A fragment is headed ``"fragment RunNode on Run"``.
+    """
     declared = ", ".join(f"${name}: {kind}" for name, kind in variables)
     definitions = [(f"{operation}({declared})" if declared else operation, selection), *fragments]
     return Document("\n\n".join(_written(head, inside) for head, inside in definitions))
@@ -73,7 +75,7 @@ def _written(head: str, inside: Selection, indent: str = "") -> str:
 
 @lru_cache(maxsize=512)
 def build(shape: Shape) -> Document:
-    """The document of a shape, kept so that an engine in this process parses it once."""
+    """The document of a shape, cached so that an engine in this process parses it once."""
     variables: dict[str, str] = {}
     suffixes = [f"_{slot}" for slot in range(shape.slots)] if shape.slots > 1 else [""]
     selection = tuple(_slot(shape, suffix, variables) for suffix in suffixes)
@@ -83,7 +85,7 @@ def build(shape: Shape) -> Document:
 
 
 def _slot(shape: Shape, suffix: str, variables: dict[str, str]) -> tuple[str, Selection]:
-    """The selection of one parent. Notes the variables that it takes."""
+    """The selection of one parent. Adds its variables to ``variables``."""
     route = shape.route
     names = [*(step.field for step in route.steps), route.connection or ""]
     if suffix:
@@ -94,7 +96,7 @@ def _slot(shape: Shape, suffix: str, variables: dict[str, str]) -> tuple[str, Se
     inside = _inside(shape, names[-1], suffix, variables)
     for step, head in zip(reversed(route.steps), reversed(heads), strict=True):
         if route.is_context(step):
-            # What is selected of the step for its own sake comes first, and nothing is asked twice.
+            # The step's own selection comes first, and no field is selected twice.
             known = {name for name, _ in shape.context}
             inside = (*shape.context, *(item for item in inside if item[0].partition("(")[0] not in known))
         inside = ((head, inside),)
@@ -102,7 +104,7 @@ def _slot(shape: Shape, suffix: str, variables: dict[str, str]) -> tuple[str, Se
 
 
 def _inside(shape: Shape, connection: str, suffix: str, variables: dict[str, str]) -> Selection:
-    """What is selected of the last step: the node itself, the number of rows, or a page of the connection."""
+    """The selection inside the last step: the node itself, the number of rows, or a page of the connection."""
     route = shape.route
     node = shape.node if shape.slots == 1 else ((f"...{shape.graphql}Node", ()),)
     if shape.mode == "point":

@@ -1,5 +1,7 @@
-"""``explain()``: the physical plan in words. It says what a query asks of the backend, what is done here, and what it
-costs, without asking anything."""
+"""``explain()``: the physical plan in words, made without a request.
+
+It says what a query asks of the backend, what is done locally, and how many requests it costs.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +26,13 @@ __all__ = ["Explanation", "explain", "text_of"]
 
 @attrs.frozen(slots=True, kw_only=True, repr=False)
 class Explanation:
-    """The answer of ``explain()``. ``str()`` prints it; :meth:`to_dict` gives it as plain data.
+    """The result of ``explain()``. ``str()`` formats it; :meth:`to_dict` returns it as plain data.
 
-    ``pushed``, ``superset`` and ``local`` are the conditions that the backend answers alone, that it answers and that
-    are asked again here, and that are asked here only. ``order`` says who orders. ``documents`` are the requests as
-    they will be sent first; ``requests`` is a bound on their number, in words, and :meth:`bound` one in figures.
-    ``step`` is the physical plan that all of it is read from, and :attr:`outline` prints it.
+    ``pushed`` are conditions that the backend evaluates, ``superset`` conditions that it evaluates and that are
+    re-checked locally, ``local`` conditions that are evaluated only locally. ``order`` says where rows are ordered.
+    ``documents`` are the first requests as they will be sent; ``requests`` is a bound on their number in words, and
+    :meth:`bound` one in figures. ``step`` is the physical plan that all of this is derived from, and :attr:`outline` is
+    its text.
     """
 
     entity: str
@@ -52,13 +55,15 @@ class Explanation:
         return outline(self.step)
 
     def bound(self, rows: int) -> int | None:
-        """The most requests that the query costs where the places it asks hold ``rows`` rows in all, without those of
-        ``prefetch_related``; None where another entity has to be listed first. It holds where the server gives pages as
-        large as it is asked for, and no page is cut for its weight."""
+        """The most requests that the query costs if the places it reads hold ``rows`` rows in total.
+
+        Requests of ``prefetch_related`` are not included. None if another entity has to be listed first. The bound
+        holds if the server returns pages of the requested size and no page is shortened because of its size in bytes.
+        """
         return _bound(self.step, rows, self.capabilities)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data: JSON can hold it."""
+        """The explanation as plain data that can be written as JSON."""
         data = {name: getattr(self, name) for name in ("entity", "place", "order", "route", "requests", "filters")}
         data |= {name: list(getattr(self, name)) for name in ("pushed", "superset", "local")}
         data["documents"] = [
@@ -92,9 +97,17 @@ def explain(plan: Plan, target: Target) -> Explanation:
     name = plan.meta.name
     if plan.is_empty:
         return Explanation(
-            entity=name, place=target.place, pushed=(), superset=(), local=(), order="nothing to order", route="none",
-            requests="0: the result is known to be empty", filters=None, documents=(),
-        )  # fmt: skip
+            entity=name,
+            place=target.place,
+            pushed=(),
+            superset=(),
+            local=(),
+            order="nothing to order",
+            route="none",
+            requests="0: the result is known to be empty",
+            filters=None,
+            documents=(),
+        )
     step = compile_plan(plan, target)
     notes = _notes(step)
     request = _first_request(step, target)
@@ -102,8 +115,8 @@ def explain(plan: Plan, target: Target) -> Explanation:
         entity=name,
         place=target.place,
         pushed=tuple(str(note.leaf) for note in notes if note.grade == "exact"),
-        superset=tuple(f"{note.leaf} (asked again here)" for note in notes if note.grade == "superset"),
-        local=tuple(f"{note.leaf} (asked here only)" for note in notes if note.grade == "local"),
+        superset=tuple(f"{note.leaf} (re-checked locally)" for note in notes if note.grade == "superset"),
+        local=tuple(f"{note.leaf} (local only)" for note in notes if note.grade == "local"),
         order=_order(step, plan),
         route=_route(step, target),
         requests=_requests(step, plan, target),
@@ -123,7 +136,7 @@ def text_of(plan: Plan, target: Target) -> str:
 
 
 def _source(step: Step) -> Scan | Get | ForEach:
-    """What a step begins with."""
+    """The first source of a step."""
     if isinstance(step, (Scan, Get, ForEach)):
         return step
     if isinstance(step, Merge):
@@ -132,12 +145,12 @@ def _source(step: Step) -> Scan | Get | ForEach:
 
 
 def _notes(step: Step) -> tuple[Note, ...]:
-    """What becomes of each condition."""
+    """How each condition is evaluated."""
     source = _source(step)
     pushed: Compiled = source.pushed
     if not isinstance(source, Get) or source.key is None:
         return pushed.notes
-    # The node is asked for by this one; the others are asked of the node.
+    # The request selects the node by this condition; the others are checked on the node.
     asked = next(note for note in pushed.notes if note.leaf.operand == source.key and _is_key(source, note))
     return tuple(attrs.evolve(note, grade="exact") if note is asked else note for note in pushed.notes)
 
@@ -149,7 +162,7 @@ def _is_key(get: Get, note: Note) -> bool:
 
 
 def _first_request(step: Step, target: Target) -> Request | None:
-    """The request that the step begins with; None when another entity has to be listed first."""
+    """The first request of a step; None if another entity has to be listed first."""
     source = _source(step)
     if isinstance(source, Get):
         return get_request([(source, source.parents[0])])
@@ -172,18 +185,18 @@ def _filters(request: Request) -> str | None:
 def _order(step: Step, plan: Plan) -> str:
     keys = ", ".join(str(key) for key in plan.order_keys) or "none"
     if isinstance(_source(step), Get):
-        return "one row at most"
+        return "at most one row"
     while isinstance(step, (Merge, ForEach)):
         step = step.then if isinstance(step, ForEach) else step.sources[0]
     if isinstance(step, Scan):
         return f"{keys} (by the backend)"
     if isinstance(step, SortHere):
-        return f"{keys} (here: every row is read first)"
+        return f"{keys} (locally: every row is read first)"
     ties = step.present if isinstance(step, ValuesFirst) else step
     assert isinstance(ties, Ties)
-    parts = f"{ties.key} by the backend, ties here"
+    parts = f"{ties.key} by the backend, ties locally"
     if isinstance(step, ValuesFirst):
-        parts += "; rows that lack it come last, in a query of their own if still needed"
+        parts += "; rows that lack it come last, in a separate query if still needed"
     return f"{keys} ({parts})"
 
 
@@ -198,10 +211,10 @@ def _route(step: Step, target: Target) -> str:
     places = len(step.sources) if isinstance(step, Merge) else 1
     if places == 1:
         return steps
-    return f"{steps} of {places} parents, up to {target.capabilities.max_aliases} in one document by aliases"
+    return f"{steps} of {places} parents, up to {target.capabilities.max_aliases} in one document with aliases"
 
 
-# -- what it costs ---------------------------------------------------------------------------------
+# -- cost ------------------------------------------------------------------------------------------
 
 
 def _requests(step: Step, plan: Plan, target: Target) -> str:
@@ -216,7 +229,7 @@ def _requests(step: Step, plan: Plan, target: Target) -> str:
     parents = -(-places // can.max_aliases)
     if not source.route.paged:
         return f"{parents}{more}"
-    # How much rows weigh is seen when some are here. What is in this process has no wire to weigh them on.
+    # The size of rows is known only once some have arrived. A backend in this process has no size limit.
     light = "" if can.in_process else f" or {PAGE_BYTES >> 20} MiB"
     unbounded = f"{parents} for the first {can.page_size} rows, then 1 per {can.max_page_size}{light}"
     part = step.sources[0] if isinstance(step, Merge) else step
@@ -225,21 +238,21 @@ def _requests(step: Step, plan: Plan, target: Target) -> str:
         sliced = plan.stop is not None and not isinstance(part, SortHere)
         return unbounded + (" until the slice is filled" if sliced else "") + lacking + more
     pages = max(1, -(-(source.limit or plan.stop) // can.max_page_size))
-    # What follows the first page is asked of each parent by itself. Every page is full of rows that are new, so the
-    # number holds where the server gives as many as it is asked for.
+    # After the first page, each parent is read by itself. Every page is full of new rows, so the number holds if the
+    # server returns pages of the requested size.
     number = str(parents + places * (pages - 1))
     if pages > 1 and light:
-        number += f" (more where {can.max_page_size} rows weigh over {PAGE_BYTES >> 20} MiB)"
+        number += f" (more if {can.max_page_size} rows exceed {PAGE_BYTES >> 20} MiB)"
     if isinstance(part, Scan):
         return number + more
     ties = part.present if isinstance(part, ValuesFirst) else part
     assert isinstance(ties, Ties)
     tie = f"row {plan.stop} does not tie in {ties.key.path.dotted} with the next"
-    return f"{number} when {tie}; more only while it does{lacking}{more}"
+    return f"{number} if {tie}; more only while it does{lacking}{more}"
 
 
 def _lacking(step: Step) -> str:
-    """The queries for rows that lack an order key, in words."""
+    """A description of the queries for rows that lack an order key."""
     keys = []
     while isinstance(step, ValuesFirst):
         keys.append(step.present.key.path.dotted)
@@ -248,8 +261,7 @@ def _lacking(step: Step) -> str:
 
 
 def _bound(step: Step, rows: int, can: Capabilities) -> int | None:
-    """The most requests that a step costs over ``rows`` rows; None where that depends on how many things are listed
-    first."""
+    """The most requests that a step costs for ``rows`` rows; None if that depends on a listing."""
     if isinstance(step, ForEach):
         return None
     if isinstance(step, Get):
@@ -257,7 +269,7 @@ def _bound(step: Step, rows: int, can: Capabilities) -> int | None:
     if isinstance(step, Scan):
         return _pages(step, rows if step.limit is None else min(rows, step.limit), can)
     if isinstance(step, Ties):
-        # More than the slice is read where rows tie, or where there are values of several types.
+        # More rows than the slice are read if rows tie, or if values have several types.
         return _pages(step.source, rows, can) + (0 if step.far is None else _pages(step.far, rows, can))
     if isinstance(step, SortHere):
         return _bound(step.source, rows, can)
@@ -267,13 +279,13 @@ def _bound(step: Step, rows: int, can: Capabilities) -> int | None:
         return None
     total = sum(bound for bound in bounds if bound is not None)
     if isinstance(step, Merge) and step.keys:
-        # Their first pages are asked for together.
+        # Their first pages share requests.
         total -= len(parts) - -(-len(parts) // can.max_aliases)
     return total
 
 
 def _pages(scan: Scan, rows: int, can: Capabilities) -> int:
-    """The pages that hold ``rows`` rows."""
+    """The number of pages that ``rows`` rows take."""
     pages = received = 0
     while not pages or (received < rows and scan.route.paged):
         received += page_size(scan, received, pages, can, can.max_page_size)

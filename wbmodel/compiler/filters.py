@@ -1,8 +1,8 @@
-"""Conditions -> the server's filter, leaf by leaf, with what the server cannot be trusted with kept for here.
+"""Compile conditions to the server's filter, leaf by leaf; untrusted parts are re-checked locally.
 
-What is known of the real server's language is little (its own clients use ``$and $or $ne $gt $gte $lt $lte $in $nin
-$regex`` and bare values), so each leaf is graded by what the backend can, and only an ``exact`` tree needs no
-second look at the rows.
+Little is known about the real server's filter language (its own clients use ``$and $or $ne $gt $gte $lt $lte $in $nin
+$regex`` and bare values). So each leaf is graded by the backend's capabilities, and only the rows of an ``exact`` tree
+need no local check.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["Compiled", "Note", "compile_filter", "conjoined", "order_path", "ser
 
 @attrs.frozen(slots=True)
 class Note:
-    """What becomes of one leaf, for ``explain()``."""
+    """How one leaf is evaluated, for ``explain()``."""
 
     leaf: Leaf
     grade: Grade
@@ -31,7 +31,7 @@ class Note:
 
 @attrs.frozen(slots=True)
 class Compiled:
-    """A filter for the server (None: nothing to send), how far it reaches, and what became of each leaf."""
+    """A filter for the server (None: nothing to push), its grade, and a note on each leaf."""
 
     wire: dict[str, Any] | None
     grade: Grade
@@ -39,7 +39,7 @@ class Compiled:
 
 
 def compile_filter(node: Node | None, can: Capabilities, pushed: bool = True) -> Compiled:
-    """Compile a condition. ``pushed`` False: the connection takes no filters, so everything is done here."""
+    """Compile a condition. ``pushed`` False: the connection takes no filters, so everything is local."""
     if node is None:
         return Compiled(None, "exact", ())
     notes: list[Note] = []
@@ -59,7 +59,7 @@ def _compile(node: Node, can: Capabilities, pushed: bool, notes: list[Note]) -> 
     if node.connector == "AND":
         return graded(_and(wires), exact) if wires else LOCAL
     if len(wires) < len(parts):
-        # One part of an OR that the server cannot answer makes all of it unanswerable there.
+        # If the server cannot evaluate one part of an OR, it cannot evaluate any of it.
         notes[first:] = [Note(note.leaf, "local", None) for note in notes[first:]]
         return LOCAL
     return graded({"$or": wires}, exact)
@@ -75,7 +75,7 @@ def _and(wires: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def conjoined(one: dict[str, Any] | None, other: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Both conditions in one filter; None is no condition."""
+    """Join two filters by AND; None means no filter."""
     if one is None or other is None:
         return one if other is None else other
     parts = [item for part in (one, other) for item in (part["$and"] if part.keys() == {"$and"} else [part])]
@@ -89,7 +89,7 @@ def _leaf(leaf: Leaf, can: Capabilities) -> Pushed:
         return LOCAL
     found = (lookup.push_negated if leaf.negated else lookup.push)(key, leaf.operand, path.kind, can)
     if found.grade == "exact" and len(path.keys) > 1 and not can.literal_keys:
-        # Whether "a.b" also finds a key that is literally called so is not known; if it does, the negation finds less.
+        # It is unknown whether "a.b" also matches a key literally called "a.b"; if so, the negation matches too few.
         return LOCAL if leaf.negated else Pushed(found.filter, "superset")
     return found
 
@@ -98,7 +98,7 @@ def _leaf(leaf: Leaf, can: Capabilities) -> Pushed:
 
 
 def server_path(path: Path, can: Capabilities) -> str | None:
-    """The server's name of a path in a filter, or None when it has none."""
+    """The server's name for a path in a filter, or None."""
     if path.related is not None:
         return path.field.filters.get(path.related.name)
     base = path.field.filter_path
@@ -106,21 +106,21 @@ def server_path(path: Path, can: Capabilities) -> str | None:
         return None
     keys = _keys(path.keys, can)
     if keys is None or (path.kind is Kind.CONFIG and "value" in path.keys[1:2]):
-        # config.k.value is the server's own spelling of config.k, so a nested key "value" cannot be said.
+        # config.k.value is the server's own spelling of config.k, so a nested key "value" cannot be expressed.
         return None
     return ".".join([base, *keys])
 
 
 def order_path(path: Path, can: Capabilities) -> str | None:
-    """The server's name of a path in an order, or None when it has none. Orders want ``config.k.value``."""
+    """The server's name for a path in an order, or None. Orders use ``config.k.value``."""
     if path.related is not None or path.field.order_key is None:
         return None
     if path.kind in (Kind.TEXT, Kind.ID) and not can.strict_values:
-        # A server's collation may put "a" before "Z", which no look at the rows that came can mend.
+        # The server's collation may sort "a" before "Z", which cannot be corrected from the rows of a page.
         return None
     keys = _keys(path.keys, can)
     if path.keys and path.keys[-1] != path.keys[-1].strip():
-        # An order is a list of terms, and the blanks around a term are not part of it.
+        # An order is a list of terms, and blanks around a term are ignored.
         return None
     if keys is None or (path.keys and "," in "".join(path.keys) and not can.literal_keys):
         return None
@@ -138,5 +138,5 @@ def _keys(keys: tuple[str, ...], can: Capabilities) -> list[str] | None:
         return []
     if can.literal_keys:
         return None if "" in keys else [key.replace("\\", "\\\\").replace(".", "\\.") for key in keys]
-    # What a backslash means to a server that does not promise to take it as an escape is not known.
+    # It is unknown what a backslash means to a server that does not promise escapes.
     return None if any("." in key or "\\" in key or not key for key in keys) else list(keys)

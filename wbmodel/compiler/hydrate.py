@@ -1,7 +1,7 @@
-"""Wire objects to entities: one function generated per entity and selection, which only assigns.
+"""Turn wire objects into entities, with one generated function per entity and selection.
 
-JSON texts and lists of text are kept as they came and decoded by their codec at first access, so that changes can be
-told from what was read.
+The function only assigns. JSON texts and lists of text are stored undecoded and decoded by their codec at first access,
+so that changes can be found by comparing with the original.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from wbmodel.meta.state import put
 __all__ = ["Hydrator", "hydrator"]
 
 Hydrator = Callable[[list[Any], Any, Any], list[Any]]
-"""Takes nodes, their owner (a session) and the object of the route's context step; gives entities."""
+"""Takes nodes, their owner (a session) and the object of the route's context step; returns entities."""
 
 
 def hydrator(
@@ -28,8 +28,11 @@ def hydrator(
     context: str | None = None,
     cls: type[Any] | None = None,
 ) -> Hydrator:
-    """The function that makes entities of nodes that hold ``fields``. ``related`` are relations that were widened;
-    ``context`` names the relation that the route itself answers; ``cls`` is a subclass to make instead."""
+    """The function that makes entities from nodes with ``fields``.
+
+    ``related`` are relations that were widened, ``context`` names the relation that the route itself provides, and
+    ``cls`` is a subclass to make instead of the entity class.
+    """
     made: Any = cls or meta.cls
     return _generate(meta, fields, related, context, made)
 
@@ -92,19 +95,20 @@ def _generate(
         else:
             lines.append(f"        o.{name} = {value}")
     lines += ["        o.__class__ = cls", "        rows.append(o)", "    return rows"]
-    exec(compile("\n".join(lines), f"<hydrate {meta.name}>", "exec"), names)  # the source is made of declarations
+    exec(compile("\n".join(lines), f"<hydrate {meta.name}>", "exec"), names)  # the source contains only declared names
     made: Hydrator = names["hydrate"]
     return made
 
 
 @lru_cache(maxsize=128)
 def blank_of(cls: Any) -> Any:
-    """A twin of ``cls`` that objects belong to while they are filled; ``o.__class__ = cls`` makes one what it is.
+    """A twin of ``cls`` for objects that are being filled; ``o.__class__ = cls`` then completes them.
 
-    Setting a field of an entity is a change that is checked and noted, which what comes from a backend is not. A class
-    without that check is filled at full speed, and as its layout is the same, the true class costs next to nothing.
+    Setting a field of an entity is checked and recorded as a change, but loading data from a backend is not a change. A
+    class without that check is filled at full speed, and as the layout is the same, switching to the real class costs
+    almost nothing.
     """
-    # Both: CPython has one slot for setting and deleting, and calls Python for both when one is written in Python.
+    # Both: CPython has one slot for set and delete, and if either is written in Python, it calls Python for both.
     body = {
         "__slots__": (),
         "__module__": __name__,
@@ -134,7 +138,7 @@ def _reference(
         names[f"make_{name}"] = hydrator(target, picked, inner)
         # Rows of one page share the objects that they refer to.
         make = f"one_of(memo, {name!r}, v, make_{name}, owner)"
-    # Of a union, only one member is meant; another is as good as none.
+    # Only one member of the union counts; any other is treated as null.
     absent = "v is None" if field.on is None else f"v is None or v['__typename'] != {field.on!r}"
     return [f"        v = {value}", f"        o.{name} = None if {absent} else {make}"]
 
@@ -148,7 +152,7 @@ def _one_of(memo: dict[Any, Any], name: str, node: dict[str, Any], make: Hydrato
 
 
 def _by_key(target: EntityMeta) -> Callable[[str, Any, Any, dict[Any, Any]], Any]:
-    """A reference from the target's key alone; it stands in the same place as the row that refers to it."""
+    """A function that makes a reference from the target's key alone, in the same place as the referring row."""
     place = target.home if target.home in target.fields else None
 
     def make(key: str, owner: Any, row: Any, memo: dict[Any, Any]) -> Any:

@@ -1,8 +1,8 @@
-"""Changes -> GraphQL mutations: documents whose variables are what changes and nothing else. Pure.
+"""Turn changes into GraphQL mutations whose variables are exactly what changes. Pure.
 
-In an input of W&B, null means "leave as it is" (seen in both clients), so what is cleared is sent as ``""`` or ``[]``.
-Inputs stand in the document one by one, each with a variable of its own, because that is how both clients write them:
-the names of some input types are in no client's code.
+In W&B's inputs, null means "leave unchanged" (seen in both clients), so clearing a field sends ``""`` or ``[]``. The
+document lists the inputs one by one, each with its own variable, as both clients do: the names of some input types do
+not appear in either client.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ __all__ = ["changed", "deletion", "encode", "input_types", "upsert"]
 def upsert(
     meta: EntityMeta, inputs: Mapping[str, Any], types: Mapping[str, str], *, fields: tuple[str, ...] = ()
 ) -> Request:
-    """The mutation that makes or changes a node with these inputs (input field -> value, null left out). It answers
-    with ``fields`` of the node, or with its id alone. ``types`` are the GraphQL types of inputs that no kind of field
-    tells."""
+    """The mutation that creates or changes a node with these inputs (input field -> value; null is omitted).
+
+    It selects ``fields`` of the node, or only its id. ``types`` are the GraphQL types of inputs that are not
+    ``String``.
+    """
     writes = _writes(meta)
     given = {name: value for name, value in inputs.items() if value is not None}
     tree: Tree = {writes.answer: node_selection(meta, fields) if fields else {"id": {}}}
@@ -37,7 +39,7 @@ def upsert(
 
 
 def deletion(meta: EntityMeta, node_id: str, flags: Mapping[str, bool]) -> Request:
-    """The mutation that deletes a node. Flags that are false are left out, as both clients do."""
+    """The mutation that deletes a node. False flags are omitted, as both clients do."""
     writes = _writes(meta)
     assert writes.delete is not None
     inputs: dict[str, Any] = {"id": node_id}
@@ -50,7 +52,7 @@ def deletion(meta: EntityMeta, node_id: str, flags: Mapping[str, bool]) -> Reque
 
 
 def input_types(meta: EntityMeta, fields: Mapping[str, FieldMeta]) -> dict[str, str]:
-    """The GraphQL types of inputs, from the kinds of the fields that they are for."""
+    """The GraphQL types of inputs, derived from the kinds of their fields."""
     writes = _writes(meta)
     types = {name: field.kind.codec.input for name, field in fields.items()}
     return {"id": "ID", **dict.fromkeys(writes.place.values(), "String"), **types}
@@ -78,11 +80,13 @@ _document = lru_cache(maxsize=256)(write)  # the rows of one update() share thei
 
 
 def encode(meta: EntityMeta, field: FieldMeta, value: Any, kept: Any) -> Any:
-    """A field's value as its input takes it. ``kept`` is what was kept of the field when it was read, or None. Raises
-    :class:`~wbmodel.errors.FieldError` for what JSON cannot hold."""
+    """Encode a field's value for its input. ``kept`` is the stored form of the value that was read, or None.
+
+    Raises :class:`~wbmodel.errors.FieldError` for values that JSON cannot hold.
+    """
     return field.kind.codec.encode(value, kept, f"{meta.name}.{field.name}")
 
 
 def changed(meta: EntityMeta, field: FieldMeta, kept: Any, value: Any) -> bool:
-    """Whether a value differs from what it was read from. Null and ``""`` are the same text to W&B."""
+    """Whether a value differs from the one that was read. W&B treats null and ``""`` as equal."""
     return field.kind.codec.changed(kept, value, f"{meta.name}.{field.name}")

@@ -1,4 +1,4 @@
-"""A physical plan as text, a line per step: what ``explain().outline`` shows and what tests hold."""
+"""A physical plan as text, one line per step, for ``explain().outline`` and for tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["outline"]
 
 
 def outline(step: Step) -> str:
-    """The steps of a plan, each with what it stands on below it."""
+    """The steps of a plan, each followed by its indented sources."""
     return "\n".join(_lines(step))
 
 
@@ -40,7 +40,7 @@ def _head(step: Step) -> str:
     if isinstance(step, Scan):
         return f"Scan {_way(step.route)} {_place(step.parent)}{_details(step)}"
     if isinstance(step, Ties):
-        return f"Ties in {step.key}, ordered here by {_keys(step.rest)}"
+        return f"Ties in {step.key}, ordered locally by {_keys(step.rest)}"
     if isinstance(step, ValuesFirst):
         return f"ValuesFirst of {step.present.key.path.dotted}"
     if isinstance(step, SortHere):

@@ -1,7 +1,7 @@
-"""The physical plan: how a question is answered on one backend, decided before anything runs. Frozen data.
+"""The physical plan: how a query runs on one backend, decided before anything runs. Frozen data.
 
-``compile_plan`` makes it, ``explain()`` prints it, and ``operations`` maps each node to what runs it. A node is a
-source of rows; nodes are stacked.
+``compile_plan`` makes it, ``explain()`` formats it, and ``operations`` maps each node to the code that runs it. A node
+is a source of rows; nodes are nested.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ Parent = Mapping[str, Any]
 
 @attrs.frozen(slots=True, kw_only=True)
 class NodeSpec:
-    """What is selected of each node, and the class of the rows that are made of them."""
+    """What is selected of each node, and the class of the rows made from the nodes."""
 
     meta: EntityMeta
     fields: tuple[str, ...]
@@ -51,17 +51,17 @@ class NodeSpec:
     cls: type[Any] | None = None
 
     def hydrator(self, route: Route) -> Hydrator:
-        """The function that makes rows of the nodes of a route."""
+        """The function that makes rows from the nodes of a route."""
         return hydrator(self.meta, self.fields, self.related, route.context, self.cls)
 
     def context_hydrator(self, route: Route) -> Hydrator | None:
-        """What makes the object of the route's context step, which all its rows share."""
+        """The function that makes the object of the route's context step, which all rows share."""
         if route.context is None:
             return None
         return hydrator(*self.context(route.context))
 
     def context(self, name: str) -> tuple[EntityMeta, tuple[str, ...], tuple[str, ...]]:
-        """The entity that the context step answers, its fields to load, and what to widen inside it."""
+        """The entity of the context step, its fields to load, and the relations to widen inside it."""
         field = self.meta.fields[name]
         assert field.target is not None
         target = entity_meta(field.target)
@@ -70,14 +70,16 @@ class NodeSpec:
 
 @attrs.frozen(slots=True)
 class Check:
-    """What is asked of each row here: a condition, and scopes that the route does not go through, by the dotted
-    attribute that shows them."""
+    """The local check of each row: a condition, and scopes that the route does not go through.
+
+    Each scope is checked by the dotted attribute that holds its value.
+    """
 
     where: Node | None
     scopes: tuple[tuple[str, frozenset[str]], ...] = ()
 
     def predicate(self) -> Callable[[Any], bool]:
-        """The function that says whether a row passes."""
+        """The function that tells whether a row passes."""
         tests = [_shows(attrgetter(dotted), values) for dotted, values in self.scopes]
         condition = predicate(self.where)
         if condition is not None:
@@ -88,7 +90,7 @@ class Check:
 def _shows(get: Callable[[Any], Any], values: frozenset[str]) -> Callable[[Any], bool]:
     def test(row: Any) -> bool:
         shown = get(row)
-        # A project that was named without its entity is shown with it.
+        # The query may name a project without its entity, but rows hold both.
         return shown in values or (isinstance(shown, str) and shown.rpartition("/")[2] in values)
 
     return test
@@ -96,8 +98,10 @@ def _shows(get: Callable[[Any], Any], values: frozenset[str]) -> Callable[[Any],
 
 @attrs.frozen(slots=True)
 class KeysetBy:
-    """That pages go on by the date of the last row instead of the server's cursor. ``date`` and ``name`` are pairs: the
-    node's field of the date (of the short id), and the server's filter path of it."""
+    """Page by the date of the last row instead of by the server's cursor.
+
+    ``date`` and ``name`` (the short id) are pairs: the node's field, and the server's filter path for it.
+    """
 
     date: tuple[str, str]
     name: tuple[str, str | None]
@@ -106,15 +110,15 @@ class KeysetBy:
 
 @attrs.frozen(slots=True, kw_only=True)
 class Scan:
-    """The rows of one connection, page by page, in the order that the server gives them.
+    """The rows of one connection, page by page, in the server's order.
 
-    ``place`` is the backend that it was made for. ``filter`` is sent and ``order`` is the order text; ``check`` is
-    asked again here. ``limit`` is how many rows will be wanted at most, None for all or for as many as the check leaves
-    over. ``counted``: each page comes with the number of all rows. ``optional``: the parent was not asked for by name,
-    so what it lacks is not an error.
+    ``place`` is the backend that it was compiled for. ``filter`` is pushed and ``order`` is the order text; ``check``
+    is applied locally. ``limit`` is the most rows that will be needed; None for all, or if a check may drop rows.
+    ``counted``: each page includes the number of all rows. ``optional``: the query did not name the parent, so missing
+    parts of it are not an error.
 
-    ``far`` is the opposite order: page 1 then comes with the one row that is first in it (see :class:`Ties`), of which
-    ``far_key`` is the field that it is ordered by.
+    ``far`` is the opposite order: page 1 then includes its first row (see :class:`Ties`). ``far_key`` is the field it
+    orders by.
     """
 
     node: NodeSpec
@@ -134,19 +138,19 @@ class Scan:
 
     @property
     def far_node(self) -> NodeSpec:
-        """What is selected of the row from the other end."""
+        """What is selected of the row at the far end."""
         assert self.far_key is not None
         return NodeSpec(meta=self.node.meta, fields=("node_id", self.far_key))
 
 
 @attrs.frozen(slots=True)
 class Ties:
-    """Rows that the server orders by one ``key``; those that tie in it are ordered here by ``rest``.
+    """Rows that the server orders by one ``key``; rows that tie on it are ordered locally by ``rest``.
 
-    With ``far`` the key may hold values of several types, and how a server orders types, text and infinities is not
-    known. Finite numbers are then taken in the server's order. What stands before them is met in ``source`` and what
-    stands behind them in ``far``, the same rows from the other end; both are read up to the first number, and what is
-    found is ordered here.
+    With ``far``, the key may hold values of several types, and the server's order of types, text and infinities is
+    unknown. Only finite numbers are then taken in the server's order. Values before the numbers are found in
+    ``source``, values after them in ``far``, which holds the same rows from the other end. Both are read up to the
+    first number, and the other values are ordered locally.
     """
 
     source: Scan
@@ -157,7 +161,7 @@ class Ties:
 
 @attrs.frozen(slots=True)
 class ValuesFirst:
-    """Rows that have a value for the key, then those that lack one: a second query, made only if still needed."""
+    """Rows that have a value for the key, then rows that lack it: a second query, made only if still needed."""
 
     present: Ties
     absent: Step
@@ -166,7 +170,7 @@ class ValuesFirst:
 
 @attrs.frozen(slots=True)
 class SortHere:
-    """All rows of ``source``, ordered here by ``keys``."""
+    """All rows of ``source``, ordered locally by ``keys``."""
 
     source: Step
     keys: tuple[OrderKey, ...]
@@ -174,8 +178,7 @@ class SortHere:
 
 @attrs.frozen(slots=True)
 class Merge:
-    """The rows of several sources as one: in the order of ``keys`` that each has, or one source after the other where
-    there are none. No sources: no rows."""
+    """The rows of several sources: merged by ``keys``, or one source after the other if there are no keys."""
 
     sources: tuple[Step, ...] = ()
     keys: tuple[OrderKey, ...] = ()
@@ -183,7 +186,7 @@ class Merge:
 
 @attrs.frozen(slots=True, kw_only=True)
 class Get:
-    """One node for each parent, by its ``key`` (None: the parent alone names it), if it passes the check."""
+    """One node for each parent, by its ``key`` (None: the parent alone identifies it), if it passes the check."""
 
     node: NodeSpec
     route: Route
@@ -197,8 +200,10 @@ class Get:
 
 @attrs.frozen(slots=True, kw_only=True)
 class ForEach:
-    """The rows of ``plan`` for each row of ``listing``, which gives the values of the scopes that are missing. ``then``
-    is what is done for one of them."""
+    """The rows of ``plan`` for each row of ``listing``, which provides the values of the missing scopes.
+
+    ``then`` is the step for one of them.
+    """
 
     listing: Plan
     expansion: Expansion
@@ -212,7 +217,7 @@ Step = Scan | Ties | ValuesFirst | SortHere | Merge | Get | ForEach
 
 
 def scans(step: Step) -> Iterator[Scan]:
-    """The connections whose first pages a step begins with."""
+    """The connections whose first pages a step reads first."""
     if isinstance(step, Scan):
         yield step
     elif isinstance(step, Merge):

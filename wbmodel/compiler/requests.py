@@ -1,4 +1,4 @@
-"""Steps of a physical plan -> the requests that are sent for them. Pure."""
+"""Turn steps of a physical plan into requests. Pure."""
 
 from __future__ import annotations
 
@@ -26,26 +26,31 @@ __all__ = [
 ]
 
 PAGE_BYTES = 4 * 1024 * 1024
-"""What an answer may weigh, decoded, in bytes. Beyond this a larger page saves no time: its one round trip is far below
-the time of its transfer and decoding, while the memory of it (up to three pages are held at once: one in use, one
-decoded, one on its way) and what a broken connection loses grow with it."""
+"""The largest size of a page, decoded, in bytes.
+
+Beyond this, a larger page saves no time, as its round trip is short compared with its transfer and decoding. Yet its
+memory (up to three pages are held at once: one in use, one decoded, one in flight) and the loss on a broken connection
+keep growing.
+"""
 
 
 def page_size(scan: Scan, received: int, pages: int, can: Capabilities, most: int, *, alone: bool = True) -> int:
-    """How many rows to ask for in the next page of a connection of which ``pages`` with ``received`` rows came: as few
-    as will do, a small first page, then as many as are taken. ``most`` is the limit, and ``alone`` says that no other
-    connection of the question was read before."""
+    """The number of rows to request in the next page, after ``pages`` pages with ``received`` rows.
+
+    It is no more than needed; if that is unknown, the first page is small and the next ones are full. ``most`` is the
+    limit, and ``alone`` says that no other connection of the query was read before.
+    """
     if scan.limit is None:
         return min(can.page_size, most) if pages == 0 and alone else most
     left = scan.limit - received
     if left > 0:
         return min(left, most)
-    # More than was thought to be wanted is read for ties, which are few, or to order all of it here.
+    # Beyond the limit, rows are read for ties, which are few, or to order all rows locally.
     return min(can.page_size, most) if pages < 2 else most
 
 
 def first_size(scan: Scan, can: Capabilities) -> int:
-    """How many rows to ask for in the first page."""
+    """The number of rows to request in the first page."""
     return page_size(scan, 0, 0, can, can.max_page_size)
 
 
@@ -57,8 +62,10 @@ def page_request(
     *,
     far: bool = False,
 ) -> Request:
-    """The request for one page of each connection; they have all but their parents and filters in common. ``far``: with
-    the row that is first in the opposite order."""
+    """The request for one page of each connection; they differ only in their parents and filters.
+
+    ``far``: include the first row in the opposite order.
+    """
     scan = scans[0]
     filtering = any(item is not None for item in filters)
     shape = shape_of(
@@ -157,5 +164,5 @@ def _selected(node: NodeSpec, context: str | None) -> Selection:
 
 @lru_cache(maxsize=1024)
 def around(node: NodeSpec, context: str) -> Selection:
-    """What is selected of the context step, for its own sake."""
+    """The own selection of the context step."""
     return freeze(node_selection(*node.context(context)))

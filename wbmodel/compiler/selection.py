@@ -1,4 +1,4 @@
-"""Entity and fields -> GraphQL selection, as a plain tree of field names."""
+"""Turn an entity's fields into a GraphQL selection, a plain tree of field names."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from wbmodel.meta import EntityMeta, Kind, entity_meta
 __all__ = ["Tree", "check_related", "merge", "node_selection"]
 
 Tree = dict[str, "Tree"]
-"""GraphQL field name (or ``... on Type``) -> what is selected inside it, empty for a leaf."""
+"""GraphQL field name (or ``... on Type``) -> the selection inside it, empty for a leaf."""
 
 
 def node_selection(
     meta: EntityMeta, fields: tuple[str, ...], related: tuple[str, ...] = (), context: str | None = None
 ) -> Tree:
-    """What to select of a node to load ``fields``; ``related`` relations are widened to their default fields, and
-    ``context`` is the relation that the route answers by itself."""
+    """The selection of a node that loads ``fields``.
+
+    ``related`` relations are widened to their default fields; ``context`` is the relation that the route itself
+    provides.
+    """
     tree: Tree = {}
     for name in fields:
         if name == context:
@@ -51,14 +54,14 @@ def related_fields(
 
 
 def merge(tree: Tree, other: Tree) -> Tree:
-    """Add ``other`` to ``tree``, joining what both select of one field."""
+    """Add ``other`` to ``tree``, merging the selections inside fields that both have."""
     for name, inner in other.items():
         merge(tree.setdefault(name, {}), inner)
     return tree
 
 
 def check_related(meta: EntityMeta, dotted: str) -> str:
-    """The normal form of a ``select_related`` path. Raises :class:`FieldError` for what cannot be widened."""
+    """The normal form of a ``select_related`` path. Raises :class:`FieldError` if it cannot be widened."""
     parts = dotted.replace("__", ".").split(".")
     at, known = meta, []
     for part in parts:
@@ -66,9 +69,8 @@ def check_related(meta: EntityMeta, dotted: str) -> str:
         choices = [item.name for item in at.fields.values() if item.kind is Kind.REF and not item.by_key]
         if field is not None and field.kind is Kind.REF and field.by_key:
             raise FieldError(
-                f"select_related({dotted!r}): {at.name}.{field.name} is known by its key only, and no document "
-                "can widen it; "
-                f"use prefetch_related({field.name!r})"
+                f"select_related({dotted!r}): {at.name}.{field.name} is only known by its key and cannot "
+                f"be widened; use prefetch_related({field.name!r})"
             )
         if field is None or field.kind is not Kind.REF:
             many = "; it is a to-many relation, use prefetch_related" if part in at.to_many else ""

@@ -1,4 +1,4 @@
-"""Where a plan is asked: what the backend can do there, and what the session adds to a query."""
+"""The target of a plan: the backend's capabilities, and the session's defaults for a query."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ __all__ = ["Target"]
 
 @attrs.frozen(slots=True, kw_only=True)
 class Target:
-    """For whom a plan is compiled and run. ``project`` and ``entity`` are what a query that names none means, ``place``
-    is what messages call the backend, and ``owner`` is the session that entities keep."""
+    """The backend and session that a plan is compiled for.
+
+    ``project`` and ``entity`` are the defaults of queries that do not name one, ``place`` is the name of the backend in
+    messages, and ``owner`` is the session of the resulting entities.
+    """
 
     capabilities: Capabilities = attrs.field(factory=Capabilities)
     project: str | None = None
@@ -28,6 +31,6 @@ class Target:
         if self.owner is None or row.session is self.owner or row.session.origin == self.owner.origin:
             return
         raise ConfigurationError(
-            f"{row!r} came from {row.session.url}, and {self.place} is asked; use the target of the session that it "
-            "came from"
+            f"{row!r} came from {row.session.url}, but this operation runs on {self.place}; "
+            "use the session that the object came from"
         )

@@ -1,1 +1,1 @@
-"""For people: tables and objects as text and HTML."""
+"""Display tables and objects as text and HTML."""

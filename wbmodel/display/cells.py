@@ -1,4 +1,4 @@
-"""What tables have in common, wherever they are shown."""
+"""Helpers shared by all displays of tables."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ __all__ = ["is_numeric"]
 
 
 def is_numeric(values: Iterable[Any]) -> bool:
-    """Whether there are numbers among the values, and nothing else beside null and absent: then they stand right."""
+    """Whether the values contain only numbers besides null and absent, so that they are aligned right."""
     known = [value for value in values if value is not None and value is not ABSENT]
     return bool(known) and all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in known)

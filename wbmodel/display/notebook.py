@@ -1,7 +1,7 @@
-"""What a notebook shows: querysets, their rows and single objects as plain HTML tables.
+"""Notebook display: querysets, their rows and single objects as plain HTML tables.
 
-Every text is escaped. There is no script, no frame and no style sheet, nothing is loaded from elsewhere, and showing a
-queryset reads one page. ``WBMODEL_REPR=off`` leaves it to the plain ``repr``, which then asks nothing.
+All text is escaped. The HTML has no scripts, frames, style sheets or external resources, and showing a queryset reads
+one page. With ``WBMODEL_REPR=off`` only the plain ``repr`` is shown, which then makes no requests.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from wbmodel.safe_text import counted, escape
 __all__ = ["ROWS", "Listing", "bundle", "entity_html", "is_off", "line", "queryset_html", "table_html"]
 
 ROWS = 20
-"""Rows that are shown at most."""
+"""The most rows that are shown."""
 
 KEYS = 4
-"""Columns at most from ``config``, and as many from ``summary``."""
+"""The most columns from ``config``, and from ``summary``."""
 
 COLUMNS = 24
-"""Columns that are shown at most, for ``values()`` of many paths."""
+"""The most columns that are shown, for ``values()`` of many paths."""
 
 WIDTH = 60
-"""Characters of a cell at most."""
+"""The most characters per cell."""
 
 _PLAIN = (Kind.TEXT, Kind.INT, Kind.FLOAT, Kind.BOOL, Kind.TIME)
 _KEYED = (Kind.CONFIG, Kind.SUMMARY)
 
 
 def is_off() -> bool:
-    """Whether ``WBMODEL_REPR=off`` asks for representations that read nothing."""
+    """Whether ``WBMODEL_REPR=off`` is set: representations then make no requests."""
     return os.environ.get("WBMODEL_REPR", "").lower() == "off"
 
 
@@ -50,9 +50,11 @@ def is_off() -> bool:
 
 @attrs.frozen(slots=True)
 class Listing:
-    """A queryset, as far as showing it goes. ``name`` is its class with that of its entities (``QuerySet[Run]``),
-    ``total`` the number of its rows where they have been read, ``read`` gives the first :data:`ROWS` of them or
-    raises."""
+    """A queryset to be shown.
+
+    ``name`` is its class and that of its entities (``QuerySet[Run]``), ``total`` the number of its rows if they have
+    been read, and ``read`` returns the first :data:`ROWS` of them or raises.
+    """
 
     name: str
     plan: Plan
@@ -60,7 +62,7 @@ class Listing:
     read: Callable[[], Preview]
 
     def first_rows(self) -> Preview | Exception:
-        """The first rows, or what went wrong: a ``repr`` must not raise, as debuggers, logs and notebooks call it."""
+        """The first rows, or the error: a ``repr`` must not raise, as debuggers, logs and notebooks call it."""
         try:
             return self.read()
         except Exception as error:
@@ -75,7 +77,7 @@ def line(listing: Listing) -> str:
 
 
 def queryset_html(listing: Listing) -> str | None:
-    """A queryset as a table of its first rows; None when representations are off. Never raises."""
+    """A queryset as a table of its first rows; None if representations are off. Never raises."""
     if is_off():
         return None
     shown = listing.first_rows()
@@ -83,7 +85,7 @@ def queryset_html(listing: Listing) -> str | None:
 
 
 def bundle(listing: Listing) -> dict[str, str]:
-    """Both by MIME type. IPython would ask for the text and then for the table, each with a request of its own."""
+    """Text and HTML by MIME type. Separately, IPython would make one request for the text and one for the table."""
     if is_off():
         return {"text/plain": line(listing)}
     shown = listing.first_rows()
@@ -93,11 +95,11 @@ def bundle(listing: Listing) -> dict[str, str]:
 
 def _told(listing: Listing, shown: Preview | Exception) -> str:
     if isinstance(shown, Exception):
-        return f"<{listing.name} that cannot be evaluated: {shown}>"
+        return f"<{listing.name} cannot be evaluated: {shown}>"
     try:
         words = [repr(row) for row in shown.rows]
     except Exception as error:
-        return f"<{listing.name} that cannot be shown: {error}>"
+        return f"<{listing.name} cannot be shown: {error}>"
     if shown.more or shown.cut:
         words.append("...(remaining elements truncated)...")
     return f"<{listing.name} [{', '.join(words)}]>"
@@ -112,13 +114,13 @@ def _table(listing: Listing, shown: Preview | Exception) -> str | None:
 def _queryset_table(listing: Listing, shown: Preview) -> str:
     note = f"{listing.name}: "
     if listing.total is not None:
-        note += counted(listing.total, "row") + (f", the first {ROWS} are shown" if shown.more else "")
+        note += counted(listing.total, "row") + (f", showing the first {ROWS}" if shown.more else "")
     elif not (shown.more or shown.cut):
         note += counted(len(shown.rows), "row")
     elif shown.rows:
         note += f"the first {counted(len(shown.rows), 'row')}; there {'are' if shown.more else 'may be'} more"
     else:
-        note += "the first page holds none of its rows; iterate to read on"
+        note += "no matching rows on the first page; iterate to read more"
     shape = listing.plan.shape
     if listing.plan.is_shaped:
         return table_html([column.name for column in shape.columns], zip(*shape.spread(shown.rows), strict=True), note)
@@ -129,8 +131,10 @@ def _queryset_table(listing: Listing, shown: Preview) -> str:
 
 
 def table_html(head: Sequence[str], rows: Iterable[Sequence[Any]], note: str = "") -> str:
-    """A table with the names ``head`` and one line per row, at most :data:`ROWS` and :data:`COLUMNS`; ``note`` is the
-    line below it. Everything is escaped and cut to :data:`WIDTH` characters. Columns of numbers stand right."""
+    """A table with the header ``head``, at most :data:`ROWS` rows and :data:`COLUMNS` columns, and a ``note`` below.
+
+    All text is escaped and cut to :data:`WIDTH` characters. Columns of numbers are aligned right.
+    """
     left_out = len(head) - COLUMNS
     body = [list(row[:COLUMNS]) for row in islice(rows, ROWS)]
     right = [is_numeric(row[at] for row in body) for at in range(min(len(head), COLUMNS))]
@@ -154,7 +158,7 @@ def _paragraph(text: str) -> str:
 def _safe(make: Any) -> str | None:
     try:
         return str(make())
-    except Exception:  # what a server sends may be odd in ways nobody thought of; the plain repr is shown then
+    except Exception:  # a server may send unexpected values; fall back to the plain repr
         return None
 
 
@@ -162,8 +166,10 @@ def _safe(make: Any) -> str | None:
 
 
 def _entity_columns(plan: Plan, shown: Sequence[Any]) -> tuple[list[str], list[list[Any]]]:
-    """The object's own fields, then keys of ``config`` and ``summary``: those that the query names, then those whose
-    values differ between the rows shown, in their order."""
+    """The columns: the object's own fields, then keys of ``config`` and ``summary``.
+
+    The keys are those that the query names, then those whose values differ between the rows shown, in their order.
+    """
     meta = plan.meta
     fields = _own_fields(meta, shown[:1])
     if "project" in meta.fields and len({state.home(row) for row in shown}) > 1:
@@ -209,7 +215,7 @@ def _named(plan: Plan) -> dict[str, tuple[str, ...]]:
 
 
 def _telling(flat: Sequence[Mapping[str, Any]], named: Sequence[str]) -> list[str]:
-    """The keys to show, at most :data:`KEYS`: of those that differ, the ones that most rows have."""
+    """The keys to show, at most :data:`KEYS`: the named ones, then of those that differ the most common ones."""
     found: dict[str, int] = {}
     for values in flat:
         for key in values:
@@ -227,7 +233,7 @@ def _telling(flat: Sequence[Mapping[str, Any]], named: Sequence[str]) -> list[st
 
 
 def _flat(value: Any, limit: int = 200) -> dict[str, Any]:
-    """The first ``limit`` plain values of nested dicts by their dotted keys, three levels deep; a list is plain."""
+    """Flatten nested dicts, three levels deep, to the first ``limit`` values by dotted key; a list is one value."""
     made: dict[str, Any] = {}
     pending: list[tuple[str, Any, int]] = [("", value, 0)]
     while pending and len(made) < limit:
@@ -244,8 +250,10 @@ def _flat(value: Any, limit: int = 200) -> dict[str, Any]:
 
 
 def entity_html(row: Any) -> str | None:
-    """One object as a table of names and values: its own fields, then what is in ``config`` and ``summary``, at most
-    :data:`ROWS` lines in all. None when representations are off, or when it cannot be shown. Asks nothing."""
+    """One object as a table of names and values: its own fields, then keys of ``config`` and ``summary``.
+
+    At most :data:`ROWS` lines in total. None if representations are off or if it cannot be shown. Makes no requests.
+    """
     return None if is_off() else _safe(lambda: _entity_table(row))
 
 
@@ -277,7 +285,7 @@ def _entity_table(row: Any) -> str:
 def _link(row: Any) -> str:
     try:
         url = row.url
-    except Exception:  # an object without a page, or one that was unpickled without its session
+    except Exception:  # an object without a page, or unpickled without its session
         return ""
     if not isinstance(url, str) or not url.startswith(("https://", "http://")):
         return ""
@@ -288,7 +296,7 @@ def _link(row: Any) -> str:
 
 
 def _cell(tag: str, text: str, right: bool) -> str:
-    # Long names may break after their dots; what is short stays on one line.
+    # Long names may break after dots; short texts stay on one line.
     wrap = "" if tag == "th" or len(text) > 30 else ";white-space:nowrap"
     return f'<{tag} style="text-align:{"right" if right else "left"}{wrap}">{text}</{tag}>'
 
@@ -314,18 +322,18 @@ def _words(value: Any) -> str:
         if isinstance(value, (dict, list, tuple)):
             return _words_of_many(value)
         return str(value)
-    except Exception:  # an integer of ten thousand digits, say, which Python does not write
+    except Exception:  # an integer of ten thousand digits, say, which Python refuses to print
         return f"({type(value).__name__})"
 
 
 def _words_of_many(value: Any) -> str:
     from wbmodel.codec import dumps
 
-    # Of a long list, only what can be seen is written.
+    # Write only the visible part of a long value.
     part = dict(islice(value.items(), WIDTH)) if isinstance(value, dict) else list(value[:WIDTH])
     return dumps(part)
 
 
 def _text(text: str, width: int = WIDTH) -> str:
-    """``text`` for a page: cut, with what would not show spelled out."""
+    """``text`` for HTML: cut, escaped, with invisible characters spelled out."""
     return html.escape(escape(text if len(text) <= width else text[: width - 1] + "\u2026"))

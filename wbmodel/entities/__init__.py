@@ -1,4 +1,4 @@
-"""The entities: one class per thing that W&B knows."""
+"""The entities: one class per kind of W&B object."""
 
 from __future__ import annotations
 

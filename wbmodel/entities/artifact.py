@@ -35,9 +35,9 @@ class ArtifactType(Model):
 
     node_id: str = field("id", Kind.ID, "The GraphQL id.", nullable=False)
     name: str = field("name", Kind.TEXT, "The name of the type.", nullable=False)
-    description: str | None = field("description", Kind.TEXT, "What it is for.")
+    description: str | None = field("description", Kind.TEXT, "The description.")
     created_at: datetime = field("createdAt", Kind.TIME, "When it was made.", nullable=False, aliases=("createdAt",))
-    # The wire has no field for it on this type: only routes through a project reach it, and they answer it.
+    # This type has no such field on the wire: it is only reached through a project, which provides the value.
     project: Project = relation("Project", "project", "The project it belongs to.", identity=("name", "entity"))
 
     collections: ClassVar[ToMany[ArtifactCollection]] = ToMany(
@@ -57,7 +57,7 @@ class ArtifactType(Model):
 
 @entity
 class ArtifactCollection(Model):
-    """A named series of artifact versions: a sequence (its own versions) or a portfolio (links to others')."""
+    """A named series of artifact versions: a sequence (its own versions) or a portfolio (links to others)."""
 
     node_id: str = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False)
     name: str = field("name", Kind.TEXT, "The name, unique in its project.", nullable=False, path="name")
@@ -103,7 +103,7 @@ class Artifact(Model):
         "artifactType", Kind.TEXT, "The type of artifact.", sub=("name",), nullable=False, shared=True
     )
     state: str = field("state", Kind.TEXT, "PENDING, COMMITTED or DELETED.", nullable=False, path="state", shared=True)
-    aliases: list[str] = field("aliases", Kind.TEXTS, "The aliases, as latest and v3.", sub=("alias",))
+    aliases: list[str] = field("aliases", Kind.TEXTS, "The aliases, such as latest and v3.", sub=("alias",))
     digest: str = field("digest", Kind.TEXT, "The digest of the content.", nullable=False, filter="digest")
     size: int = field("size", Kind.INT, "The size of all files in bytes.", nullable=False, path="size")
     file_count: int = field(
@@ -111,7 +111,7 @@ class Artifact(Model):
     )
     description: str | None = field("description", Kind.TEXT, "What it is about.", filter="description", editable=True)
     metadata: dict[str, Any] | None = field(
-        "metadata", Kind.JSON, "What its maker noted about it.", filter="metadata", editable=True
+        "metadata", Kind.JSON, "The metadata that its creator recorded.", filter="metadata", editable=True
     )
     tags: list[str] = field("tags", Kind.TEXTS, "The tags.", sub=("name",), selected=False, editable=True)
     created_at: datetime = field(
@@ -127,7 +127,7 @@ class Artifact(Model):
         "ArtifactCollection", "artifactSequence", "The sequence it is a version of.", identity=("name", "project")
     )
     logged_by: Run | None = relation(
-        "Run", "createdBy", "The run that made it, when a run did.", identity=("id", "project"), on="Run"
+        "Run", "createdBy", "The run that created it, if any.", identity=("id", "project"), on="Run"
     )
 
     files: ClassVar[ToMany[File]] = ToMany("File", "artifact", "The files of this version.")
@@ -135,7 +135,7 @@ class Artifact(Model):
 
     @property
     def version(self) -> str:
-        """``"v3"``; the digest where the version has no number yet."""
+        """``"v3"``; the digest if the version has no number yet."""
         return self.digest if self.version_index is None else f"v{self.version_index}"
 
     @property

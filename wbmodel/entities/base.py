@@ -1,4 +1,4 @@
-"""What every entity shares: identity, lazy decoding of JSON fields, and registration."""
+"""The base of all entities: identity, lazy decoding of JSON fields, and registration."""
 
 from __future__ import annotations
 
@@ -22,13 +22,12 @@ __all__ = ["Model", "entity"]
 
 T = TypeVar("T")
 
-# Of two threads that decode one field at once, the first keeps its value: the second's would throw away the edits that
-# were made in it.
+# If two threads decode a field at once, the first value is kept: replacing it would lose edits made to it in place.
 _keeping = forks.lock()
 
 
 def _with_texts(cls: type[Any], fields: list[attrs.Attribute[Any]]) -> list[attrs.Attribute[Any]]:
-    """Give each field that is decoded at first access a slot for its text, which is also the baseline of changes."""
+    """Add a slot for the text of each lazily decoded field; changes are found by comparing with that text."""
     texts = []
     for item in fields:
         info = item.metadata.get("wbmodel")
@@ -38,10 +37,10 @@ def _with_texts(cls: type[Any], fields: list[attrs.Attribute[Any]]) -> list[attr
 
 
 def entity(cls: type[T]) -> type[T]:
-    """Class decorator that makes an attrs class of an entity's declarations.
+    """Class decorator that makes an attrs class from an entity's declarations.
 
-    A field that was not selected is an unset slot; there is no ``__init__``, equality is identity on the server, and
-    the state for pickling is the entity's own.
+    A field that was not selected is an unset slot. The class has no ``__init__``, compares by identity on the server,
+    and defines its own pickling.
     """
     make: Callable[[type[T]], type[T]] = attrs.define(
         slots=True,
@@ -57,7 +56,7 @@ def entity(cls: type[T]) -> type[T]:
 
 @attrs.define(slots=True, weakref_slot=False, eq=False, init=False, repr=False, getstate_setstate=False)
 class Model(State):
-    """The base of Project, Run and the others. Objects come from queries; attribute access never asks a backend."""
+    """The base of Project, Run and the others. Objects come from queries; attribute access never makes requests."""
 
     __wbmodel__: ClassVar[Options]
     __wbmodel_meta__: ClassVar[EntityMeta]
@@ -74,7 +73,9 @@ class Model(State):
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             name = type(self).__name__
-            raise TypeError(f"a {name} comes from a query, as in {name}.objects.get(...); it is not made by hand")
+            raise TypeError(
+                f"{name} objects cannot be created directly; get one from a query, as in {name}.objects.get(...)"
+            )
 
     @classmethod
     def __attrs_init_subclass__(cls) -> None:
@@ -91,7 +92,7 @@ class Model(State):
             setattr(cls, base.__name__, type(base.__name__, (base,), body))
         meta = cls.__wbmodel_meta__
         for name, slot in meta.slots.items():
-            # The slots' own accessors: they go around __getattr__ and are the quickest there are.
+            # The slots' own accessors bypass __getattr__ and are the fastest.
             made, text = vars(cls)[name], vars(cls)[slot]
             meta.lazy[name] = (text.__get__, meta.fields[name].kind.codec.decode, made.__get__, made.__set__)
         register(meta)
@@ -121,12 +122,12 @@ class Model(State):
                 return value
             field = meta.find(name)
             if name == "objects":
-                # Python comes here after the manager has refused an instance; what it said is lost.
-                raise AttributeError(f"objects belongs to the class: {type(self).__name__}.objects")
+                # Python calls this after the manager refused the instance, and drops the manager's error.
+                raise AttributeError(f"objects is only available on the class: {type(self).__name__}.objects")
             if field is None:
                 own = getattr(type(self), name, None)
                 if isinstance(own, property) and own.fget is not None:
-                    # A property that read what was not loaded; Python has dropped its error, so it is asked again.
+                    # A property read a field that was not loaded; Python dropped its error, so call it again.
                     return own.fget(self)
                 said = _ELSEWHERE.get(name)
                 hits = [] if said else nearest(name, [*meta.names, *meta.to_many, *_properties(type(self))])
@@ -146,8 +147,8 @@ class Model(State):
             meta = type(self).__wbmodel_meta__
             if meta.find(name) is not None:
                 field = meta.editable(name, "deleted")
-                clear, undo = _CLEARED.get(field.kind, "{}"), "refresh() undoes what was changed here"
-                key = f"del {meta.name.lower()}.{field.name}['key'] takes one key out, and " if clear == "{}" else ""
+                clear, undo = _CLEARED.get(field.kind, "{}"), "refresh() undoes local changes"
+                key = f"del {meta.name.lower()}.{field.name}['key'] removes one key, " if clear == "{}" else ""
                 raise FieldError(
                     f"{meta.name}.{field.name} cannot be deleted; {key}{field.name} = {clear} clears it, and {undo}"
                 )
@@ -155,7 +156,7 @@ class Model(State):
 
     @property
     def session(self) -> Session:
-        """The session this object came from; after unpickling, an open one of the same origin (never another host)."""
+        """The session of this object; after unpickling, an open session of the same origin (never another host)."""
         from wbmodel.session.current import session_for_origin
 
         owner = self._owner
@@ -163,33 +164,35 @@ class Model(State):
             found = session_for_origin(owner)
             if found is None:
                 raise ConfigurationError(
-                    f"{self!r} came from {without_account(owner)}, and no session to it is open; connect() to it first"
+                    f"{self!r} came from {without_account(owner)}, but no session to it is open; connect() to it first"
                 )
             self._owner = owner = found
         session: Session = owner
         return session
 
     def _run(self, operation: Callable[..., Operation[T]], *args: Any) -> T:
-        """Run an operation on this object, over the session that it came from."""
+        """Run an operation on this object, in its session."""
         session = self.session
         return session.run(operation(self, session.target, *args))
 
     async def _arun(self, operation: Callable[..., Operation[T]], *args: Any) -> T:
-        """The twin of :meth:`_run`."""
+        """The async twin of :meth:`_run`."""
         session = self.session
         return await session.arun(operation(self, session.target, *args))
 
     def refresh(self) -> None:
-        """Load every field that is loaded again, in place: what was changed here is replaced, what was prefetched is
-        forgotten. Raises the class's ``DoesNotExist`` when it is gone."""
+        """Reload every loaded field in place, dropping local changes and prefetched rows.
+
+        Raises the class's ``DoesNotExist`` if the object is gone.
+        """
         self._run(operations.reload.reload)
 
     async def arefresh(self) -> None:
-        """The twin of :meth:`refresh`."""
+        """The async twin of :meth:`refresh`."""
         await self._arun(operations.reload.reload)
 
     def _page(self, *parts: str) -> str | None:
-        """The address of a web page on the server this came from, None where there are none."""
+        """The URL of a page in the web app of this object's server; None if it has no web app."""
         base = self.session.app_url
         if base is None:
             return None
@@ -198,7 +201,7 @@ class Model(State):
         return "/".join([base, *(quote(part, safe="") for part in parts)])
 
     def loaded_fields(self) -> tuple[str, ...]:
-        """The names of the fields that this object was fetched with."""
+        """The names of the fields that are loaded."""
         meta = type(self).__wbmodel_meta__
         return tuple(name for name in meta.fields if state.is_loaded(self, name))
 
@@ -236,27 +239,27 @@ class Model(State):
 
 
 _ELSEWHERE = {
-    "update": "save() sends what was changed",
-    "load": "refresh() loads it again",
-    "refresh_from_db": "refresh() loads it again",
-    "pk": "it is node_id, and id is the short one",
+    "update": "save() sends local changes",
+    "load": "refresh() reloads it",
+    "refresh_from_db": "refresh() reloads it",
+    "pk": "use node_id, or id for the short id",
 }
-"""What is said of names that other clients, or Django, have for the same."""
+"""Hints for names that other clients or Django use."""
 
 _CLEARED = {Kind.TEXT: "None", Kind.TEXTS: "[]"}
 
 
 def unreadable(row: Model, name: str, text: Any, cause: Exception) -> UnreadableValue:
-    """The error for a field whose text is no JSON, or no YAML, or no text."""
+    """The error for a field whose value is not valid JSON, not valid YAML, or not text."""
     field = type(row).__wbmodel_meta__.fields[name]
     kind = "YAML" if field.kind is Kind.YAML else "JSON"
     shown = repr(text)
-    ways = [f"a query with defer({name!r}) does without it"]
+    ways = [f"query with defer({name!r}) to skip it"]
     if field.editable:
-        ways.append(f"setting {name} to a whole new dict and save() replaces it")
+        ways.append(f"set {name} to a new dict and save() to replace it")
     return UnreadableValue(
         f"{name} of {row!r} cannot be read: the server has {shown[:60]}{'...' if len(shown) > 60 else ''} there, which "
-        f"is no {kind} ({cause}); {', and '.join(ways)}",
+        f"is not valid {kind} ({cause}); {', or '.join(ways)}",
         server_message=str(cause),
     )
 
@@ -274,4 +277,4 @@ def _how_to_load(meta: EntityMeta, name: str) -> str:
     )
     if field.kind is Kind.REF:
         ask = f"{meta.name}.objects.select_related({name!r})" if not field.by_key else ask
-    return f"{meta.name}.{name} was not loaded; {ask} loads it (attribute access never asks a backend)"
+    return f"{meta.name}.{name} was not loaded; {ask} loads it (attribute access never makes requests)"

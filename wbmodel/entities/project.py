@@ -25,7 +25,7 @@ __all__ = ["Project"]
 
 @entity
 class Project(Written):
-    """A project: runs, sweeps, artifacts and reports under one name of an entity."""
+    """A project of an entity: runs, sweeps, artifacts and reports."""
 
     node_id: str = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False)
     name: str = field(
@@ -34,7 +34,7 @@ class Project(Written):
         "The project's name, the last part of its path.",
         nullable=False,
         path="name",
-        fixed="a project is renamed by the mutation renameProject, through session.execute()",
+        fixed="rename a project with the mutation renameProject, through session.execute()",
     )
     entity: str = field(
         "entityName",
@@ -78,11 +78,11 @@ class Project(Written):
     )
 
     def delete(self) -> None:
-        """Delete the project for good, with all that is in it: runs, sweeps, reports, artifacts."""
+        """Delete the project permanently, with everything in it: runs, sweeps, reports, artifacts."""
         self._delete()
 
     async def adelete(self) -> None:
-        """The twin of :meth:`delete`."""
+        """The async twin of :meth:`delete`."""
         await self._adelete()
 
     @property
@@ -92,7 +92,7 @@ class Project(Written):
 
     @property
     def url(self) -> str | None:
-        """The address of its web page; None where the session's backend is no server (files, a demo)."""
+        """The URL of its web page; None if the session's backend is not a server (files, a demo)."""
         return self._page(self.entity, self.name, "workspace")
 
     def _home(self) -> str | None:

@@ -31,17 +31,17 @@ if TYPE_CHECKING:
 __all__ = ["STATES", "TERMINAL", "Run"]
 
 TERMINAL = ("finished", "crashed", "failed", "killed", "preempted")
-"""The states in which a run has ended. (A preempted run may be started again; as that run it is over until then.)"""
+"""The states in which a run has ended. (A preempted run may be started again, but has ended until then.)"""
 
 STATES = ("pending", "running", "preempting", *TERMINAL)
-"""The states that a run may have, as W&B's own clients know them (0.31.0, seen)."""
+"""The possible states of a run, as in W&B's own clients (0.31.0, seen)."""
 
 _USED_STEP = Step("artifact", (Arg("id", "used_artifact", "ID!"),), entity="Artifact")
 
 
 @entity
 class Run(Written):
-    """One run of a script: its settings (``config``), its results (``summary``), and what hangs off it."""
+    """One run of a script: its settings (``config``), its results (``summary``), and related objects."""
 
     node_id: str = field(
         "id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False, aliases=("storage_id",)
@@ -53,7 +53,7 @@ class Run(Written):
         nullable=False,
         path="name",
         aliases=("run_id",),
-        fixed="the short id is the run's name for ever; create() gives another one",
+        fixed="the short id of a run is permanent; use create() for a new run",
     )
     name: str = field(
         "displayName",
@@ -69,7 +69,7 @@ class Run(Written):
         "running, pending, finished, crashed, failed, killed, preempting or preempted.",
         path="state",
         shared=True,
-        fixed="the state is what the run's own process reports",
+        fixed="the run's own process reports its state",
         choices=STATES,
     )
     config: dict[str, Any] = field(
@@ -104,13 +104,13 @@ class Run(Written):
     )
     notes: str | None = field("notes", Kind.TEXT, "Notes, in Markdown.", editable=True)
     description: str | None = field(
-        "description", Kind.TEXT, "The description of older clients.", selected=False, editable=True
+        "description", Kind.TEXT, "The description, as older clients set it.", selected=False, editable=True
     )
     created_at: datetime = field(
         "createdAt", Kind.TIME, "When it started.", nullable=False, path="created_at", aliases=("createdAt",)
     )
     heartbeat_at: datetime | None = field(
-        "heartbeatAt", Kind.TIME, "When it last gave a sign of life.", path="heartbeat_at", aliases=("heartbeatAt",)
+        "heartbeatAt", Kind.TIME, "When it last sent a heartbeat.", path="heartbeat_at", aliases=("heartbeatAt",)
     )
     commit: str | None = field("commit", Kind.TEXT, "The Git commit of the code.", selected=False)
     read_only: bool | None = field(
@@ -155,12 +155,14 @@ class Run(Written):
     )
 
     def delete(self, *, delete_artifacts: bool = False) -> None:
-        """Delete the run for good, and with ``delete_artifacts`` the artifact versions that it logged. The object keeps
-        what was loaded."""
+        """Delete the run permanently, and with ``delete_artifacts`` also the artifact versions that it logged.
+
+        The object keeps its loaded values.
+        """
         self._delete(delete_artifacts=delete_artifacts)
 
     async def adelete(self, *, delete_artifacts: bool = False) -> None:
-        """The twin of :meth:`delete`."""
+        """The async twin of :meth:`delete`."""
         await self._adelete(delete_artifacts=delete_artifacts)
 
     @property
@@ -170,15 +172,15 @@ class Run(Written):
 
     @property
     def url(self) -> str | None:
-        """The address of its web page; None where the session's backend is no server (files, a demo)."""
+        """The URL of its web page; None if the session's backend is not a server (files, a demo)."""
         return self._page(self.project.entity, self.project.name, "runs", self.id)
 
     def wait(self, timeout: float | None = None, until: str | Iterable[str] = TERMINAL, interval: float = 5.0) -> Self:
-        """Look every ``interval`` seconds until the run is in a state of ``until``, then :meth:`refresh` and give the
-        run. Any end ends the wait, whatever it was for: look at ``state``.
+        """Poll every ``interval`` seconds until the run is in a state of ``until``, then refresh and return it.
 
-        Raises :class:`~wbmodel.errors.WaitTimeout` after ``timeout`` seconds (None: never), and ``Run.DoesNotExist``
-        when the run is deleted meanwhile.
+        The wait also ends when the run ends in any other state, so check ``state``. Raises
+        :class:`~wbmodel.errors.WaitTimeout` after ``timeout`` seconds (None: never), and ``Run.DoesNotExist`` if the
+        run is deleted meanwhile.
         """
         self._waiting(timeout, until, interval).wait()
         return self
@@ -186,7 +188,7 @@ class Run(Written):
     async def await_(
         self, timeout: float | None = None, until: str | Iterable[str] = TERMINAL, interval: float = 5.0
     ) -> Self:
-        """The twin of :meth:`wait`, which Python's keyword ``await`` keeps from being called ``await``."""
+        """The async twin of :meth:`wait`; it cannot be called ``await``, which is a keyword."""
         await self._waiting(timeout, until, interval).await_()
         return self
 
@@ -202,7 +204,7 @@ class Run(Written):
 
     @property
     def raw_config(self) -> dict[str, Any]:
-        """The config as the server keeps it: each value wrapped in ``{"value": ...}``, ``_wandb`` included."""
+        """The config as the server stores it: each value wrapped in ``{"value": ...}``, including ``_wandb``."""
         try:
             text: str | None = kept(self, "config")
         except AttributeError:
@@ -218,7 +220,7 @@ class Run(Written):
         return f"{self.path}{state}"
 
     objects = Manager["QuerySet[Run]"]()
-    # The client of 0.31.0 makes a run by hand in the state "running" (its create_run, seen).
+    # The 0.31.0 client creates a run in the state "running" (its create_run, seen).
     __wbmodel__ = in_project(
         "runs",
         node="run",

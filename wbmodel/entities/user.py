@@ -1,4 +1,4 @@
-"""Users, and entities (a user or a team: whatever can own projects)."""
+"""Users, and entities (users or teams that can own projects)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class User(Model):
     node_id: str = field("id", Kind.ID, "The GraphQL id.", nullable=False)
     username: str = field("username", Kind.TEXT, "The account's unique name.")
     name: str = field("name", Kind.TEXT, "The name people read.", nullable=False)
-    email: str | None = field("email", Kind.TEXT, "The e-mail address, where this account may see it.", selected=False)
+    email: str | None = field("email", Kind.TEXT, "The e-mail address, if this account may see it.", selected=False)
     admin: bool | None = field("admin", Kind.BOOL, "Whether the account administers the server.", selected=False)
 
     objects = Manager["QuerySet[User]"]()
@@ -41,7 +41,7 @@ class Entity(Model):
     """A user or team that owns projects."""
 
     node_id: str = field("id", Kind.ID, "The GraphQL id.", nullable=False)
-    name: str = field("name", Kind.TEXT, "The name, the first part of every path below it.", nullable=False)
+    name: str = field("name", Kind.TEXT, "The name, the first part of its projects' paths.", nullable=False)
     is_team: bool = field(
         "isTeam", Kind.BOOL, "Whether it is a team.", nullable=False, selected=False, aliases=("isTeam",)
     )

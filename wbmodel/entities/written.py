@@ -1,4 +1,4 @@
-"""What entities that can be changed share: saving, and what of them has changed."""
+"""The base of entities that can be changed: tracking changes and saving them."""
 
 from __future__ import annotations
 
@@ -11,31 +11,33 @@ __all__ = ["Written"]
 
 
 class Written(Model):
-    """The part of an entity that saves. Set editable fields, edit ``config`` and ``summary`` in place, then save."""
+    """An entity that can be saved. Set editable fields, edit ``config`` and ``summary`` in place, then save."""
 
     __slots__ = ()
 
     @property
     def dirty_fields(self) -> tuple[str, ...]:
-        """The names of the fields that differ from what was read: what :meth:`save` would send. Asks nothing."""
+        """The names of the changed fields, which :meth:`save` would send. Makes no requests."""
         return operations.save.dirty(self)
 
     def save(self, update_fields: Iterable[str] | None = None, *, check: bool = False) -> tuple[str, ...]:
-        """Send what changed since it was read, and nothing else, in one request; none when nothing changed. Gives the
-        names of the fields that were sent. ``update_fields`` keeps it to those.
+        """Send only the changed fields, in one request, and return their names; without changes, make no request.
 
-        When it fails, everything is still to be saved. Where that is because no answer came
-        (:class:`~wbmodel.errors.OutcomeUnknown`, a cancelled call), what the server has is not known, and the fields
-        that were sent are sent again by the next ``save()``, whatever they hold by then. An object that is gone raises
-        its ``DoesNotExist``. ``config`` and ``summary`` are sent whole when one key in them
-        changed, so of two who change the same one the last wins. ``check=True`` looks first, and raises
-        :class:`~wbmodel.errors.ConflictError` when the server's value is not the one that was read; W&B has no
-        compare-and-swap, so what changes between the look and the write goes unseen.
+        ``update_fields`` limits it to these fields. If the object is gone, its ``DoesNotExist`` is raised.
+
+        After an error, all changes remain unsaved. If the server did not respond
+        (:class:`~wbmodel.errors.OutcomeUnknown`, a cancelled call), its values are unknown, and the next ``save()``
+        sends these fields again, whatever their values are by then.
+
+        ``config`` and ``summary`` are sent whole even if only one key changed, so if two clients change the same field,
+        the last one wins. ``check=True`` reads the fields first, and raises :class:`~wbmodel.errors.ConflictError` if
+        the server's values differ from the ones loaded here. W&B has no compare-and-swap, so a change between this read
+        and the write goes unnoticed.
         """
         return self._run(operations.save.save, update_fields, check)
 
     async def asave(self, update_fields: Iterable[str] | None = None, *, check: bool = False) -> tuple[str, ...]:
-        """The twin of :meth:`save`."""
+        """The async twin of :meth:`save`."""
         return await self._arun(operations.save.save, update_fields, check)
 
     def _delete(self, **flags: bool) -> None:

@@ -1,8 +1,8 @@
-"""What there is: the vocabulary in which entities declare themselves, and the description that the other layers read.
+"""The vocabulary for declaring entities, and the description of an entity that the other layers read.
 
-An entity is an attrs class whose attributes are made by :func:`field` and :func:`relation`. From these
-declarations come selection, hydration, filtering, ordering, the reference table and "did you mean". The query
-and compiler layers see an :class:`EntityMeta` only, never an entity class, which is what keeps imports acyclic.
+An entity is an attrs class whose attributes are made by :func:`field` and :func:`relation`. Selection, hydration,
+filtering, ordering, the reference tables and "did you mean" all derive from these declarations. The query and compiler
+layers see only an :class:`EntityMeta`, never an entity class, which keeps imports acyclic.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The description of an entity class, which the other layers read instead of the class, and how to find it by name."""
+"""The description of an entity class, which other layers read instead of the class, and its registry."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["EntityMeta", "all_entities", "entity_meta", "register"]
 
 
 class EntityMeta:
-    """The description of one entity class, made once when the class is finished."""
+    """The description of an entity class, made once when the class is complete."""
 
     def __init__(self, cls: type[Any], options: Options, to_many: Mapping[str, ToManyMeta]) -> None:
         self.cls = cls
@@ -26,7 +26,7 @@ class EntityMeta:
         self.plural = options.plural or f"{self.name}s"
         self.key = options.key
         scopes = options.scopes
-        # The kind of place that rows live in, and the name of the scope and of the field that say which one.
+        # The kind of place where rows live; also the name of the scope and of the field that name the place.
         self.home = next((kind for kind in (PROJECT, ENTITY) if scopes.get(kind) == kind), None)
         self.to_many = dict(to_many)
         self.fields: dict[str, FieldMeta] = {}
@@ -42,14 +42,14 @@ class EntityMeta:
                 self._by_name[name] = item
         self.slots: dict[str, str] = {item.name: f"_{item.name}_text" for item in self.fields.values() if item.is_lazy}
         self._default = tuple(item.name for item in self.fields.values() if item.selected)
-        # Of each field that is decoded at first access: read the text, decode it, read and set the value.
+        # For each lazily decoded field: functions to read the text, decode it, and read and set the value.
         self.lazy: dict[
             str, tuple[Callable[[Any], Any], Callable[[Any], Any], Callable[[Any], Any], Callable[[Any, Any], Any]]
         ] = {}
 
     @property
     def does_not_exist(self) -> type[Exception]:
-        """The class that ``get()`` raises for nothing found."""
+        """The exception that ``get()`` raises if nothing matches."""
         found: type[Exception] = self.cls.DoesNotExist
         return found
 
@@ -68,31 +68,34 @@ class EntityMeta:
         if found is None:
             if name in self.options.scopes:
                 raise FieldError(
-                    f"{self.name}: {name} routes a query and stands in filter() only; it is no {what} to read"
+                    f"{self.name}: {name} selects where to look; use it in filter(), it cannot be read as a {what}"
                 )
             if name in self.to_many:
                 raise FieldError(
-                    f"{self.name}.{name} is a to-many relation, which a query cannot look through; ask it itself"
+                    f"{self.name}.{name} is a to-many relation, which queries cannot span; query the relation directly"
                 )
             choices = [*self._by_name, *self.options.scopes]
             raise FieldError(f"{self.name} has no {what} {name!r}{suggestion(name, choices, 'fields')}")
         return found
 
     def editable(self, name: str, verb: str = "set") -> FieldMeta:
-        """The field of this name or alias, which may be changed. Raises :class:`FieldError` with the reason when it may
-        not, or with the nearest names when there is no such field."""
+        """The editable field of this name or alias.
+
+        Raises :class:`FieldError` with the reason if the field cannot be changed, or with the nearest names if it is
+        unknown.
+        """
         found = self._by_name.get(name)
         if found is None:
             choices = [item.name for item in self.fields.values() if item.editable]
             if name in self.to_many or name in self.options.scopes:
                 raise FieldError(
-                    f"{self.name}.{name} is what others refer to, and cannot be {verb}; it takes {choices}"
+                    f"{self.name}.{name} is a relation or a scope and cannot be {verb}; editable fields: {choices}"
                 )
             raise FieldError(f"{self.name} has no field {name!r}{suggestion(name, self._by_name)}")
         if self.options.writes is None:
-            raise FieldError(f"{self.name}.{found.name} cannot be {verb}: {self.plural} are read only here")
+            raise FieldError(f"{self.name}.{found.name} cannot be {verb}: {self.plural} are read-only in wbmodel")
         if not found.editable:
-            why = found.fixed or "W&B has no mutation that changes it"
+            why = found.fixed or "W&B has no mutation to change it"
             raise FieldError(f"{self.name}.{found.name} cannot be {verb}: {why}")
         return found
 
@@ -104,7 +107,7 @@ class EntityMeta:
         return f"<EntityMeta {self.name}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Compared by identity, so a pickle names the class that has it.
+        # Compared by identity, so a pickle stores a reference to its class.
         return (getattr, (self.cls, "__wbmodel_meta__"))
 
 
@@ -112,17 +115,19 @@ _registry: dict[str, EntityMeta] = {}
 
 
 def register(meta: EntityMeta) -> None:
-    """Make an entity known by its class name."""
+    """Register an entity under its class name."""
     _registry[meta.name] = meta
 
 
 def entity_meta(name: str) -> EntityMeta:
-    """The description of the entity class called ``name``, which registers when its module is imported. Raises
-    ``LookupError`` for an unknown one."""
+    """The description of the entity class ``name``, which is registered when its module is imported.
+
+    Raises ``LookupError`` for an unknown name.
+    """
     try:
         return _registry[name]
     except KeyError:
-        raise LookupError(f"there is no entity {name!r}{suggestion(name, _registry)}") from None
+        raise LookupError(f"unknown entity {name!r}{suggestion(name, _registry)}") from None
 
 
 def all_entities() -> dict[str, EntityMeta]:

@@ -1,4 +1,4 @@
-"""What an entity declares of each field: what it holds, its names on the wire, and what may be done with it."""
+"""Field declarations: what a field holds, its names on the wire, and how it may be used."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["FieldMeta", "Kind", "field", "relation"]
 
 
 class Kind(enum.Enum):
-    """What a field holds, in Python and on the wire."""
+    """The type of a field, in Python and on the wire."""
 
     ID = "id"  # opaque text
     TEXT = "text"
@@ -24,7 +24,7 @@ class Kind(enum.Enum):
     TIME = "time"  # aware datetime; RFC 3339 text on the wire
     TEXTS = "texts"  # list of text
     CONFIG = "config"  # dict; JSON text on the wire, each value wrapped in {"value": ...}
-    SUMMARY = "summary"  # dict; JSON text on the wire, "NaN" and friends stand for floats
+    SUMMARY = "summary"  # dict; JSON text on the wire, where "NaN", "Infinity" and "-Infinity" stand for floats
     JSON = "json"  # any value; JSON text on the wire
     VALUE = "value"  # any value, in place on the wire (scalar JSON)
     YAML = "yaml"  # dict; YAML text on the wire
@@ -32,17 +32,17 @@ class Kind(enum.Enum):
 
     @property
     def is_keyed(self) -> bool:
-        """Whether a path may go on into the value: ``config.lr``."""
+        """Whether a path may continue into the value: ``config.lr``."""
         return self in _KEYED
 
     @property
     def is_decoded(self) -> bool:
-        """Whether what comes over the wire is not yet the value, but what :attr:`codec` makes it of."""
+        """Whether :attr:`codec` decodes what comes over the wire, rather than it being the value itself."""
         return self in _DECODED
 
     @property
     def codec(self) -> Codec:
-        """How values are read and written. Raises ``KeyError`` for a kind that nothing writes."""
+        """How values are read and written. Raises ``KeyError`` for a kind that is never written."""
         return _CODECS[self]
 
 
@@ -63,11 +63,11 @@ _CODECS: dict[Kind, Codec] = {
 class FieldMeta:
     """One declared field.
 
-    ``wire`` is the GraphQL field; ``sub`` the path inside it where the value sits (``artifactType { name }``).
-    ``filter_path`` and ``order_key`` are the server's names, None where the server has none (such filters and
-    orders are done here). ``selected`` says whether a plain query asks for it. ``editable`` says whether it may be set
-    and saved, ``input`` is then its name in the input of the mutation; ``fixed`` is why it may not. ``choices`` are the
-    values that it may be made with, where they are known. ``owner`` is the entity class that declares it.
+    ``wire`` is the GraphQL field; ``sub`` is the path of the value inside it (``artifactType { name }``).
+    ``filter_path`` and ``order_key`` are the server's names; if None, such filters and orders are applied locally.
+    ``selected``: a plain query loads it. ``editable``: it may be set and saved; ``input`` is then its name in the
+    mutation's input. ``fixed`` is the reason why it is not editable. ``choices`` are the values allowed at creation, if
+    known. ``owner`` is the entity class that declares it.
     """
 
     name: str
@@ -94,8 +94,10 @@ class FieldMeta:
 
     @property
     def is_lazy(self) -> bool:
-        """Whether what came over the wire is kept and made into a value at first access: the kept part is what changes
-        are found by. What is asked for by name is wanted, so that is decoded at once and costs no slot for it."""
+        """Whether the wire text is kept and decoded at first access; changes are found by comparing with it.
+
+        Fields selected explicitly are decoded eagerly and need no text slot.
+        """
         return self.kind.is_decoded and self.selected
 
     @property
@@ -104,7 +106,7 @@ class FieldMeta:
         return (self.name, *self.aliases)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Compared by identity, so a pickle names the field instead of holding it.
+        # Compared by identity, so a pickle stores a reference to the field.
         return (_field_of, (self.owner, self.name))
 
 
@@ -131,10 +133,12 @@ def field(
     choices: tuple[str, ...] = (),
     shared: bool = False,
 ) -> Any:
-    """Declare a field of an entity: its GraphQL name, what it holds, and what may be done with it. ``path`` is the name
-    by which the server filters and orders, ``filter`` or ``order`` where it does only one of them. ``shared``: many
-    rows have the same text there, so that one copy is kept for all rows of a page. ``input`` is its name in a mutation
-    where that is another one, ``fixed`` why it cannot be set."""
+    """Declare a field of an entity: its GraphQL name, its type, and how it may be used.
+
+    ``path`` is the name by which the server filters and orders; give ``filter`` or ``order`` if it does only one of
+    them. ``shared``: many rows have the same text, so one copy is kept for all rows of a page. ``input`` is the name in
+    the mutation's input if it differs, ``fixed`` the reason why the field cannot be set.
+    """
     info = {
         "wire": wire,
         "kind": kind,
@@ -168,10 +172,10 @@ def relation(
 ) -> Any:
     """Declare a to-one relation.
 
-    ``identity`` names the target's fields that are always selected, which make up the reference. ``by_key``: the
-    wire field is a text that holds the target's key (``sweepName``), so the reference is built from it and
-    ``select_related`` cannot widen it. ``on``: the wire field is a union, of which only this member is meant.
-    ``filters`` maps the target's fields to the server's filter paths.
+    ``identity`` names the target's fields that are always selected and make up the reference. ``by_key``: the wire
+    field is text that holds the target's key (``sweepName``), so the reference is built from it and ``select_related``
+    cannot widen it. ``on``: the wire field is a union, and only this member of it is used. ``filters`` maps the
+    target's fields to the server's filter paths.
     """
     info = {
         "wire": wire,

@@ -1,7 +1,7 @@
-"""What a field is on the wire, one codec per kind: how what came is read, written again, and told from what was set.
+"""Codecs, one per kind of field: how a field is read, written, and compared with the value that was read.
 
-W&B holds a config and a summary as one JSON text each. They go back as whole texts, rebuilt from the text that was
-read: what did not change keeps its spelling, and ``_wandb``, ``desc`` and the like stay.
+W&B stores a config and a summary as one JSON text each. They are written back as whole texts, rebuilt from the text
+that was read: unchanged parts keep their spelling, and ``_wandb``, ``desc`` and the like are preserved.
 """
 
 from __future__ import annotations
@@ -16,31 +16,33 @@ from wbmodel.json_values import plain, same
 __all__ = ["HOUSEKEEPING", "Codec", "Config", "Json", "Summary", "Text", "Texts", "Yaml", "unwrap_config"]
 
 HOUSEKEEPING = ("_wandb", "wandb_version")
-"""Keys of a config that are W&B's own (0.31.0 client, seen)."""
+"""Config keys that W&B itself writes (0.31.0 client, seen)."""
 
 
 class Codec(ABC):
-    """How one kind of field is read and written. ``kept`` is what was kept of it when it was read: a text, a tuple of a
-    list of text, None for null. ``where`` is its name, for messages; ``input`` its GraphQL type in a mutation's input.
+    """How one kind of field is read and written.
+
+    ``kept`` is the stored form of the value that was read: text, a tuple for a list of text, None for null. ``where``
+    names the field in messages; ``input`` is its GraphQL type in a mutation's input.
     """
 
     input = "JSONString"
 
     def decode(self, kept: Any) -> Any:
-        """The value. Raises ``ValueError`` or ``TypeError`` where there is none to be read."""
+        """Decode to the value. Raises ``ValueError`` or ``TypeError`` if that fails."""
         return kept
 
     @abstractmethod
     def encode(self, value: Any, kept: Any, where: str) -> Any:
-        """The value as its input takes it. Raises :class:`~wbmodel.errors.FieldError` for what cannot be written."""
+        """Encode for the mutation's input. Raises :class:`~wbmodel.errors.FieldError` if it cannot be written."""
 
     @abstractmethod
     def changed(self, kept: Any, value: Any, where: str) -> bool:
-        """Whether a value differs from what it was read from."""
+        """Whether a value differs from the one that was read."""
 
 
 class Text(Codec):
-    """Text in place. Null and ``""`` are the same text to W&B."""
+    """Text, sent as it is. W&B treats null and ``""`` as equal."""
 
     input = "String"
 
@@ -52,7 +54,7 @@ class Text(Codec):
 
 
 class Texts(Codec):
-    """A list of text, in place. W&B keeps each text once."""
+    """A list of text, sent as it is. W&B stores each text once."""
 
     input = "[String!]"
 
@@ -66,7 +68,7 @@ class Texts(Codec):
         try:
             return list(dict.fromkeys(value)) != list(dict.fromkeys(kept))
         except TypeError:
-            return True  # what cannot be hashed is no text, and saving it says so
+            return True  # unhashable, so not text; saving it reports that
 
 
 class Json(Codec):
@@ -82,26 +84,27 @@ class Json(Codec):
         try:
             return not same(self._read(kept), self._as_read(plain(value, where)), exact=True)
         except (ValueError, TypeError):
-            # What cannot be written is no value that was read (saving it says why), and what cannot be read is another.
+            # A value that cannot be written (saving it says why) differs from any that was read, and so does one that
+            # cannot be decoded.
             return True
 
     def _read(self, kept: Any) -> Any:
-        """What a value is compared with."""
+        """The value to compare with."""
         return loads(kept) if kept else None
 
     def _as_read(self, value: Any) -> Any:
-        """A value as it will be read again."""
+        """The value as it would be read back."""
         return value
 
 
 class Config(Json):
-    """A dict as JSON text in which each value is wrapped: ``{"lr": {"value": 0.1, "desc": null}}``."""
+    """A dict as JSON text, in which each value is wrapped: ``{"lr": {"value": 0.1, "desc": null}}``."""
 
     def decode(self, kept: Any) -> Any:
         if not kept:
             return {}
         try:
-            # The usual case: every value is wrapped, and is taken out while the text is read.
+            # The usual case: every value is wrapped, and is unwrapped while decoding.
             made = loads_values(kept)
         except ValueError:
             return unwrap_config(loads(kept))
@@ -115,9 +118,7 @@ class Config(Json):
         value = plain(value, where)
         for name in HOUSEKEEPING:
             if name in value:
-                raise FieldError(
-                    f"{where}[{name!r}] is W&B's own part of the config, which is kept as it is; use another key"
-                )
+                raise FieldError(f"{where}[{name!r}] is reserved: W&B keeps its own data there; use another key")
         raw = _readable(kept)
         before = unwrap_config(raw)
         made: dict[str, Any] = {}
@@ -131,15 +132,14 @@ class Config(Json):
 
 
 class Summary(Json):
-    """A dict as JSON text, in which the texts ``"NaN"``, ``"Infinity"`` and ``"-Infinity"`` stand for floats."""
+    """A dict as JSON text, in which the strings ``"NaN"``, ``"Infinity"`` and ``"-Infinity"`` stand for floats."""
 
     def decode(self, kept: Any) -> Any:
         value = self._read(kept)
         return value if isinstance(value, dict) else {}
 
     def encode(self, value: Any, kept: Any, where: str) -> Any:
-        """What did not change is written as it was: ``"NaN"`` stays text where it was text. New NaN and Infinity are
-        bare tokens."""
+        """Encode, keeping the spelling of unchanged values: ``"NaN"`` stays a string; new NaN and Infinity are bare."""
         raw = _readable(kept)
         before = floats_from_tokens(raw)
         made = {}
@@ -171,8 +171,11 @@ class Yaml(Json):
     _read = decode
 
     def encode(self, value: Any, kept: Any, where: str) -> Any:
-        """YAML that means the same to every reader: text is quoted (``"08"`` is no octal number), and ``1e-05`` is
-        written ``1.0e-05``, which YAML 1.1 takes for a number too."""
+        """Encode as YAML that every reader understands alike.
+
+        Text is quoted (so ``"08"`` is not read as octal), and ``1e-05`` is written ``1.0e-05``, which is a number in
+        YAML 1.1 too.
+        """
         import yaml
 
         class Quoting(yaml.SafeDumper):
@@ -190,8 +193,10 @@ class Yaml(Json):
 
 
 def unwrap_config(raw: Any) -> dict[str, Any]:
-    """A config without its wrapping: ``{"lr": {"value": 0.1, "desc": null}}`` becomes ``{"lr": 0.1}``. W&B's own
-    keys (``_wandb``, ``wandb_version``) are left out; a value that is not wrapped is kept as it is."""
+    """Unwrap a config: ``{"lr": {"value": 0.1, "desc": null}}`` becomes ``{"lr": 0.1}``.
+
+    W&B's own keys (``_wandb``, ``wandb_version``) are removed; a value that is not wrapped is kept.
+    """
     if not isinstance(raw, dict):
         return {}
     return {key: item["value"] if _is_wrapped(item) else item for key, item in raw.items() if key not in HOUSEKEEPING}
@@ -202,7 +207,7 @@ def _is_wrapped(item: Any) -> bool:
 
 
 def _readable(text: str | None) -> dict[str, Any]:
-    """The dict of a text; an empty one of a text that is damaged, of which nothing can be kept."""
+    """Decode a text to a dict; an empty dict if the text is damaged, as nothing of it can be kept."""
     try:
         raw = loads(text) if text else {}
     except (ValueError, TypeError):
@@ -218,7 +223,7 @@ def _text(value: Any, where: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        # Lone surrogates, which Python and JSON hold and UTF-8 does not: written as escapes.
+        # Python and JSON allow lone surrogates, UTF-8 does not: write them as escapes.
         import json
 
         text = json.dumps(value, separators=(",", ":"))

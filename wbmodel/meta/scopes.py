@@ -1,4 +1,4 @@
-"""Scopes: what says where a query looks. Which kinds there are, what each takes, and what it is made of."""
+"""Scopes, which say where a query looks: their kinds, the values that each takes, and its parts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 __all__ = ["ARTIFACT", "ENTITY", "PARTS", "PROJECT", "RUN", "SCOPE_KINDS", "TEXT"]
 
 ENTITY, PROJECT, RUN, ARTIFACT, TEXT = "entity", "project", "run", "artifact", "text"
-"""The kinds. What lives in projects has scopes of the first two names, too."""
+"""The kinds of scope. Entities that live in projects also name their scopes ``entity`` and ``project``."""
 
 SCOPE_KINDS: Mapping[str, str] = {
     PROJECT: '"entity/project", "project", or a Project',
@@ -16,8 +16,7 @@ SCOPE_KINDS: Mapping[str, str] = {
     ARTIFACT: "an Artifact, or its node id",
     TEXT: "text",
 }
-"""What a scope of each kind takes, in words."""
+"""A description of the values that each kind takes, for messages."""
 
 PARTS: Mapping[str, tuple[str, ...]] = {ENTITY: (ENTITY,), PROJECT: (ENTITY, PROJECT), RUN: (ENTITY, PROJECT, RUN)}
-"""The variables of the places that are named by a path, the outermost first. A scope of another kind is one variable of
-its own name."""
+"""The variables of scopes that are named by a path, outermost first. Other scopes are one variable each."""

@@ -1,8 +1,8 @@
-"""What an entity's object keeps: its slots, past the checks of what is set from outside, and what stands beside them.
+"""The state of an entity's object: direct access to its slots, and what it keeps besides its fields.
 
-A field that was not selected is an unset slot. Where it is from, what its fields held before they were set here and
-what was prefetched for it are no fields, and only this module knows how they are kept. (Hydration fills slots by a
-function that is made for each selection.)
+A field that was not selected is an unset slot. The owner of an object, its edits and its prefetched rows are not
+fields, and only this module knows how they are stored. (Hydration fills slots with a function generated for each
+selection.)
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ __all__ = [
 
 @attrs.define(slots=True, weakref_slot=False, eq=False, init=False, repr=False, getstate_setstate=False)
 class State:
-    """The base of every entity's object: what it keeps beside its fields, and how that is copied and pickled."""
+    """The base of every entity: what an object keeps besides its fields, and how it is copied and pickled."""
 
     _owner: Any = attrs.field(init=False)
     _prefetched: dict[str, list[Any]] = attrs.field(init=False)
-    # What scalar fields held before they were first set here: nothing is kept per field until then.
+    # The original values of scalar fields that were set: nothing is stored for the others.
     _edits: dict[str, Any] = attrs.field(init=False)
 
     def _home(self) -> str | None:
@@ -70,7 +70,7 @@ class State:
         return (_blank, (type(self),), self.__getstate__())
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        # By way of a copy, which keeps the session: the state for pickling names its origin alone.
+        # Made from a copy, which keeps the session; the pickled state holds only its origin.
         made = memo[id(self)] = self.__copy__()
         for name, value in (*_slots(made).items(), *getattr(made, "__dict__", {}).items()):
             if name != "_owner":
@@ -80,7 +80,7 @@ class State:
     def __copy__(self) -> Any:
         made = _blank(type(self))
         for name, value in (*_slots(self).items(), *getattr(self, "__dict__", {}).items()):
-            # Each copy notes its own changes.
+            # Each copy records its own changes.
             put(made, name, dict(value) if name == "_edits" else value)
         return made
 
@@ -90,7 +90,7 @@ def _blank(cls: type[Any]) -> Any:
 
 
 def _slots(row: Any) -> dict[str, Any]:
-    """What is set of the slots."""
+    """The slots that are set, by name."""
     found: dict[str, Any] = {}
     for item in attrs.fields(type(row)):
         try:
@@ -103,14 +103,14 @@ def _slots(row: Any) -> dict[str, Any]:
 # -- slots -----------------------------------------------------------------------------------------
 
 get: Callable[[Any, str], Any] = object.__getattribute__
-"""What a slot holds: nothing is decoded. Raises ``AttributeError`` where it is unset."""
+"""The content of a slot, without decoding. Raises ``AttributeError`` if it is unset."""
 
 put: Callable[[Any, str, Any], None] = object.__setattr__
-"""Fill a slot with what came from a backend: that is no change."""
+"""Fill a slot with data from a backend, which does not count as a change."""
 
 
 def drop(row: Any, slot: str) -> None:
-    """Unset a slot, where it is set."""
+    """Unset a slot, if it is set."""
     try:
         object.__delattr__(row, slot)
     except AttributeError:
@@ -118,13 +118,15 @@ def drop(row: Any, slot: str) -> None:
 
 
 def kept(row: Any, name: str) -> Any:
-    """What a field was read as: the text or the tuple that its value is made of, else the value. Raises
-    ``AttributeError`` where it was not loaded."""
+    """The stored form of a field: the text or tuple from which its value is decoded, else the value.
+
+    Raises ``AttributeError`` if the field was not loaded.
+    """
     return get(row, type(row).__wbmodel_meta__.slots.get(name, name))
 
 
 def is_loaded(row: Any, name: str) -> bool:
-    """Whether a field was loaded, or set here."""
+    """Whether a field was loaded or set."""
     for slot in {type(row).__wbmodel_meta__.slots.get(name, name), name}:
         try:
             get(row, slot)
@@ -134,23 +136,23 @@ def is_loaded(row: Any, name: str) -> bool:
     return False
 
 
-# -- beside them -----------------------------------------------------------------------------------
+# -- other state -----------------------------------------------------------------------------------
 
 
 def home(row: Any) -> str | None:
-    """The path of the project that an object belongs to, where that is known; a project's own."""
+    """The path of the object's project, if known; for a project, its own path."""
     found: str | None = row._home()
     return found
 
 
 def label(row: Any) -> str:
-    """What an object is called for people. Raises ``AttributeError`` where too little of it was loaded."""
+    """The name of an object for people. Raises ``AttributeError`` if the fields it needs were not loaded."""
     words: str = row._label()
     return words
 
 
 def edits(row: Any) -> dict[str, Any]:
-    """What scalar fields held before they were first set here. To read: :func:`notes` is to write in."""
+    """The original values of scalar fields that were set. Read-only; use :func:`notes` to write."""
     try:
         found: dict[str, Any] = get(row, "_edits")
     except AttributeError:
@@ -159,7 +161,7 @@ def edits(row: Any) -> dict[str, Any]:
 
 
 def notes(row: Any) -> dict[str, Any]:
-    """The same, kept with the object. :func:`forget` begins anew, with another dict."""
+    """Like :func:`edits`, but stored with the object and writable. :func:`forget` drops this dict."""
     try:
         found: dict[str, Any] = get(row, "_edits")
     except AttributeError:
@@ -169,7 +171,7 @@ def notes(row: Any) -> dict[str, Any]:
 
 
 def prefetched(row: Any, name: str) -> list[Any] | None:
-    """The rows that were prefetched for a relation; None where none were asked for."""
+    """The rows prefetched for a relation; None if it was not prefetched."""
     try:
         found: dict[str, list[Any]] = get(row, "_prefetched")
     except AttributeError:
@@ -178,7 +180,7 @@ def prefetched(row: Any, name: str) -> list[Any] | None:
 
 
 def put_prefetched(row: Any, name: str, rows: list[Any]) -> None:
-    """Keep the rows of a relation."""
+    """Store the prefetched rows of a relation."""
     try:
         get(row, "_prefetched")[name] = rows
     except AttributeError:
@@ -186,6 +188,6 @@ def put_prefetched(row: Any, name: str, rows: list[Any]) -> None:
 
 
 def forget(row: Any) -> None:
-    """Forget what was changed here, and what was prefetched."""
+    """Forget local edits and prefetched rows."""
     drop(row, "_prefetched")
     drop(row, "_edits")

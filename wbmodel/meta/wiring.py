@@ -1,6 +1,6 @@
-"""How an entity is wired to GraphQL: the ways to its nodes, its relations to many, and the mutations that write it.
+"""How an entity is wired to GraphQL: routes to its nodes, to-many relations, and mutations.
 
-:func:`in_project` says the common case, what lives in projects, in one call.
+:func:`in_project` covers the common case, entities that live in projects, in one call.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ __all__ = [
 _KEY = "key"  # the variable of a node's key
 
 TOTAL = "connection:totalCount"
-"""The ``count`` of a route whose connection counts its rows, as its filter asks."""
+"""The ``count`` of a route whose connection counts the rows that match its filter."""
 
 
 @attrs.frozen(slots=True, eq=False)
 class Arg:
-    """A GraphQL argument that takes its value from the scope: ``name: $project`` of type ``String!``."""
+    """A GraphQL argument whose value comes from a scope: ``name: $project`` of type ``String!``."""
 
     name: str
     variable: str
@@ -45,8 +45,11 @@ class Arg:
 
 @attrs.frozen(slots=True, eq=False)
 class Step:
-    """One field on the way to a connection. When it answers null, ``entity`` (an entity name) does not exist.
-    ``relation`` is the relation that it answers for every node below."""
+    """One field on the path to a connection.
+
+    If it is null, the ``entity`` (an entity name) does not exist. ``relation`` is the relation whose value it gives for
+    every node below.
+    """
 
     field: str
     args: tuple[Arg, ...] = ()
@@ -55,23 +58,23 @@ class Step:
 
 
 def _given_scopes(route: Route) -> tuple[str, ...]:
-    """The scopes that give a route's variables. A project is named with its entity."""
+    """The scopes that provide a route's variables. A project scope includes its entity."""
     names = route.variables
     return tuple(name for name in names if name != _KEY and not (name == ENTITY and PROJECT in names))
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False)
 class Route:
-    """A way to an entity's nodes: the steps down from the root, and the ``connection`` there with what it can do.
+    """A route to an entity's nodes: the steps from the root, the ``connection`` there and its capabilities.
 
-    Without a connection the last step is one node: ``project(...) { run(name: $key) }``. ``key`` is then the Python
-    field whose value is ``$key``; without one, the scopes alone name the node.
+    Without a connection, the last step is a single node: ``project(...) { run(name: $key) }``. ``key`` is then the
+    Python field whose value is ``$key``; without it, the scopes alone identify the node.
 
-    ``needs`` are the scopes that have to be known; unless they are said, those that give the variables. ``count`` is
-    where the number of rows stands: ``"parent:runCount"`` (a field beside the connection),
-    ``"parent:runCount(filters)"`` (the same, honouring filters) or :data:`TOTAL`. ``args`` are the connection's own
-    scope arguments, ``fixed`` its literal ones. ``context`` names the relation that the answer of one of the steps is
-    taken for; without it, each node is asked.
+    ``needs`` are the required scopes; by default, those that provide the variables. ``count`` says where to find the
+    number of rows: ``"parent:runCount"`` (a field beside the connection), ``"parent:runCount(filters)"`` (the same,
+    honouring filters) or :data:`TOTAL`. ``args`` are the connection's own scope arguments, ``fixed`` its literal ones.
+    ``context`` names the relation whose value comes from one of the steps; without it, the relation is selected on each
+    node.
     """
 
     steps: tuple[Step, ...] = ()
@@ -88,23 +91,25 @@ class Route:
 
     @property
     def count_field(self) -> str:
-        """The field that counts its rows; "" where none does."""
+        """The field that counts the rows, or ""."""
         return (self.count or "").partition(":")[2].partition("(")[0]
 
     @property
     def variables(self) -> tuple[str, ...]:
-        """The variables of its scopes, in the order of the document."""
+        """The scope variables, in document order."""
         return tuple(arg.variable for step in self.steps for arg in step.args) + tuple(a.variable for a in self.args)
 
     def is_context(self, step: Step) -> bool:
-        """Whether the answer of this step is an object that all rows of the route share."""
+        """Whether this step gives an object that all rows of the route share."""
         return self.context is not None and step.relation == self.context
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False)
 class Expansion:
-    """Where the values of missing scopes come from: every ``via`` entity within the scopes ``takes``. ``gives`` maps
-    each scope to the dotted attribute of a ``via`` object that is its value."""
+    """Where the values of missing scopes come from: every ``via`` entity within the scopes ``takes``.
+
+    ``gives`` maps each scope to the dotted attribute of a ``via`` object that holds its value.
+    """
 
     via: str
     gives: Mapping[str, str]
@@ -123,19 +128,18 @@ class ToManyMeta:
 
 @attrs.frozen(slots=True, kw_only=True, eq=False)
 class Writes:
-    """How an entity is made, changed and deleted: the names of W&B's mutations and of their input fields.
+    """How an entity is created, changed and deleted: the names of W&B's mutations and of their input fields.
 
-    ``upsert`` is the mutation that makes and changes, ``answer`` the field of its payload that holds the node and
-    ``warnings`` the one that lists what the server finds odd in a new one. ``place`` maps the parts of a path
-    (``project``, ``entity``) to input fields; with ``placed`` they and the key are sent with changes too. ``key`` is
-    the input field of the short id where the caller may choose it, ``key_length`` how long one is that is made here
-    (0: the caller has to choose). ``creates`` maps fields that may be given at creation only to input fields,
-    ``defaults`` are values for those that are not given, and ``required`` says of those that have to be given why.
-    ``fixed`` are inputs that are always sent, as GraphQL literals; ``types`` the GraphQL types that do not follow from
-    a field's kind.
+    ``upsert`` is the mutation that creates and changes; ``answer`` is the field of its payload that holds the node,
+    ``warnings`` the one that lists the server's warnings about a new object. ``place`` maps the parts of a path
+    (``project``, ``entity``) to input fields; with ``placed``, changes send them and the key too. ``key`` is the input
+    field of the short id if the caller may choose it, ``key_length`` the length of a generated id (0: the caller has to
+    choose). ``creates`` maps fields that can only be given at creation to input fields, ``defaults`` holds their
+    default values, and ``required`` maps required fields to the reason. ``fixed`` are inputs that are always sent, as
+    GraphQL literals; ``types`` are the GraphQL types that do not follow from a field's kind.
 
-    ``delete`` is the mutation that deletes, ``flags`` maps what ``delete()`` takes to its input fields, and
-    ``confirms`` says whether its payload has a ``success``.
+    ``delete`` is the mutation that deletes, ``flags`` maps the arguments of ``delete()`` to its input fields, and
+    ``confirms`` says whether its payload has a ``success`` field.
     """
 
     upsert: str
@@ -158,16 +162,17 @@ class Writes:
 
 @attrs.frozen(slots=True, kw_only=True, eq=False)
 class Options:
-    """What an entity class says about itself beside its fields, as ``__wbmodel__``, at its end.
+    """What an entity class declares about itself besides its fields: ``__wbmodel__``, at the end of the class.
 
-    ``key`` is the field that names a row within its place, ``graphql`` and ``plural`` are names where they are not the
-    class's. ``scopes`` maps the scopes of a query to their kinds, ``routes`` lead to connections and ``points`` to one
-    node, ``expand`` says where missing scopes come from. ``checks`` maps a scope to the dotted attribute of a row that
-    shows it, for ways to the rows that do not go through it. ``scope_value`` maps a kind of scope to the attribute by
-    which a row is given as one. ``node_context`` are fields that are always selected, as they say where a row belongs.
+    ``key`` is the field that identifies a row within its place; ``graphql`` and ``plural`` are names that differ from
+    the class name. ``scopes`` maps the scopes of a query to their kinds, ``routes`` lead to connections and ``points``
+    to single nodes, ``expand`` says where missing scopes come from. ``checks`` maps a scope to the dotted attribute of
+    a row that holds its value, for routes that do not go through the scope. ``scope_value`` maps a kind of scope to the
+    attribute that holds the value of a row used as that scope. ``node_context`` are fields that are always selected
+    because they say where a row belongs.
 
-    ``keyed``: others refer to it by its key, without a node id, so its project and key are who it is. ``shown`` are the
-    fields that a table of rows has first; without any, the key and the first plain fields.
+    ``keyed``: other entities refer to it by its key, without a node id, so it is identified by (project, key).
+    ``shown`` are the first fields of a table of rows; by default, the key and the first plain fields.
     """
 
     key: str
@@ -194,17 +199,17 @@ PROJECT_STEP = Step(
     entity="Project",
     relation=PROJECT,
 )
-"""The step from the root to one project, which most routes begin with."""
+"""The step from the root to a project, with which most routes start."""
 
 RUN_STEP = Step("run", (Arg("name", "run"),), entity="Run")
-"""The step from a project to one run."""
+"""The step from a project to a run."""
 
 EVERY_PROJECT = Expansion(via="Project", gives={PROJECT: "path"}, takes=(ENTITY,))
-"""All projects of an entity, or all there are."""
+"""All projects of an entity, or all projects."""
 
 
 def listing(connection: str, *steps: Step, count: str | None = None, **more: Any) -> Route:
-    """The route to a connection that filters and orders. ``more`` as :class:`Route` takes it."""
+    """A route to a connection that filters and orders. ``more`` are arguments of :class:`Route`."""
     return Route(steps=steps, connection=connection, filters=True, order=True, count=count, **more)
 
 
@@ -223,11 +228,13 @@ def in_project(
     points: tuple[Route, ...] = (),
     **more: Any,
 ) -> Options:
-    """The wiring of what lives in projects and has a relation ``project``: the rows of ``project(...) { connection }``,
-    which filters and orders where it is ``filtered``, and one row by ``project(...) { node(argument: $key) }``. The
-    project may be given by its entity alone, and is then each of the entity's. What is special about it stands beside:
-    other ``routes`` (behind that one), ``points`` (before it), scopes and checks, and ``more`` as :class:`Options`
-    takes it."""
+    """The options of an entity that lives in projects and has a relation ``project``.
+
+    Its rows are ``project(...) { connection }``, which filters and orders if ``filtered``; a single row is
+    ``project(...) { node(argument: $key) }``. If only the entity is given, all its projects are read. Additional
+    ``routes`` come after the standard one, ``points`` before it; scopes and checks are added, and ``more`` are
+    arguments of :class:`Options`.
+    """
     home = (PROJECT_STEP,)
     rows = Route(
         steps=home,

@@ -1,4 +1,4 @@
-"""What the user holds: querysets, managers, relations and result shapes."""
+"""The user-facing objects: querysets, managers, relations and results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Running a bulk write in either colour: what became of each row is collected, and written into the journal."""
+"""Run a bulk write, sync or async: collect the result of each row, and write it to the journal."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ __all__ = ["arun", "run"]
 
 
 def run(bulk: Bulk, session: Session, timeout: float | None, errors: str) -> BulkResult:
-    """Run a bulk write and give what became of each row. Raises :class:`~wbmodel.errors.BulkError` at the end when rows
-    failed, unless ``errors`` is ``"return"``. What goes wrong while the rows are read is raised as it is."""
+    """Run a bulk write and return the result of each row.
+
+    Raises :class:`~wbmodel.errors.BulkError` at the end if rows failed, unless ``errors`` is ``"return"``. Errors while
+    the rows are read are raised unchanged.
+    """
     results: list[RowResult] = []
     journal, cause = bulk.journal, None
     try:
@@ -35,7 +38,7 @@ def run(bulk: Bulk, session: Session, timeout: float | None, errors: str) -> Bul
         cause = error
         bulk.cut_short(results, error)
     except BaseException:
-        # Ctrl-C, or a fault: what became of what is under way cannot be known, and the journal says so.
+        # Ctrl-C or a bug: the outcome of rows in flight is unknown, and the journal records that.
         results += bulk.lost()
         raise
     finally:
@@ -46,7 +49,7 @@ def run(bulk: Bulk, session: Session, timeout: float | None, errors: str) -> Bul
 
 
 async def arun(bulk: Bulk, session: Session, timeout: float | None, errors: str) -> BulkResult:
-    """The twin of :func:`run`. The journal is written on a thread, so that the event loop goes on."""
+    """The async twin of :func:`run`. The journal is written in a thread, so the event loop is not blocked."""
     results: list[RowResult] = []
     journal, cause = bulk.journal, None
     try:
@@ -67,7 +70,7 @@ async def arun(bulk: Bulk, session: Session, timeout: float | None, errors: str)
         raise
     finally:
         if journal is not None:
-            # Here, and not on a thread: when this is cancelled, to await would be cancelled too.
+            # Not in a thread: after a cancellation, awaiting would be cancelled too.
             journal.catch_up(results)
             journal.close()
     return bulk.finished(results, cause, errors)

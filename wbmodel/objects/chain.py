@@ -1,4 +1,4 @@
-"""The methods of a queryset that give a new queryset. None of them asks the backend."""
+"""The queryset methods that return a new queryset. They make no requests."""
 
 from __future__ import annotations
 
@@ -33,33 +33,33 @@ __all__ = ["Chain", "related"]
 
 @attrs.frozen(slots=True)
 class Origin:
-    """What an unpickled queryset keeps of its session: host and account. It never falls back to another host."""
+    """The host and account of an unpickled queryset's session. It never falls back to another host."""
 
     text: str
 
     def find(self) -> Session:
-        """An open session of this origin. Raises :class:`ConfigurationError` when there is none."""
+        """An open session of this origin. Raises :class:`ConfigurationError` if there is none."""
         from wbmodel.session.current import session_for_origin
 
         found = session_for_origin(self.text)
         if found is None:
             raise ConfigurationError(
-                f"this queryset came from {self.text}, and no session to it is open; connect() first"
+                f"this queryset came from {self.text}, but no session to it is open; call connect() first"
             )
         return found
 
 
 class Chain(Generic[E_co, R_co]):
-    """A question and where to ask it, and the methods that give a new one with one thing changed. Nothing here asks."""
+    """A query with its session, and the methods that return a modified copy. They make no requests."""
 
     if not TYPE_CHECKING:
-        # QuerySet[Run] stands for QuerySet[Run, Run], which typing allows before Python 3.13 for checkers only.
+        # QuerySet[Run] stands for QuerySet[Run, Run]; before Python 3.13 only type checkers support that.
         def __class_getitem__(cls, item: Any) -> Any:
             return GenericAlias(cls, item)
 
     def __init__(self, entity: type[Any], plan: Plan | None = None) -> None:
         meta: EntityMeta = entity.__wbmodel_meta__
-        # A subclass of an entity gets its own rows: same fields, its own class.
+        # The rows of an entity's subclass are instances of that subclass, with the same fields.
         self._plan = Plan(meta=meta, cls=None if entity is meta.cls else entity) if plan is None else plan
         from wbmodel.session.current import override
 
@@ -87,24 +87,27 @@ class Chain(Generic[E_co, R_co]):
 
     @property
     def plan(self) -> Plan:
-        """The question: every name and value of it, checked and frozen. For tools and plugins."""
+        """The logical plan, with every name and value checked. For tools and plugins."""
         return self._plan
 
     def all(self) -> Self:
-        """A fresh, unevaluated copy: evaluating it asks again."""
+        """A fresh, unevaluated copy: evaluating it makes new requests."""
         return self._with()
 
     def none(self) -> Self:
-        """A queryset that is empty and never asks."""
+        """An empty queryset that never makes requests."""
         return self._with(never=True)
 
     def filter(self, *conditions: Q, **lookups: Any) -> Self:
-        """Only rows that meet all conditions: ``filter(state="finished", summary__loss__lt=0.3)``,
-        ``filter(F.summary["eval/acc"] > 0.9)``, ``filter(Q(...) | Q(...))``."""
+        """Keep only rows that match all conditions.
+
+        Examples: ``filter(state="finished", summary__loss__lt=0.3)``, ``filter(F.summary["eval/acc"] > 0.9)``,
+        ``filter(Q(...) | Q(...))``.
+        """
         return self._where(conditions, lookups, negated=False)
 
     def exclude(self, *conditions: Q, **lookups: Any) -> Self:
-        """Without the rows that meet all conditions. Rows that lack the key are kept."""
+        """Drop the rows that match all conditions. Rows that lack the key are kept."""
         return self._where(conditions, lookups, negated=True)
 
     def _where(self, conditions: tuple[Q, ...], lookups: dict[str, Any], *, negated: bool) -> Self:
@@ -117,13 +120,15 @@ class Chain(Generic[E_co, R_co]):
         return self._copy(self._plan.where_also(Q(*conditions, **lookups), negated=negated))
 
     def order_by(self, *keys: str | PathExpr) -> Self:
-        """Ordered by these keys, ``-`` for descending: ``order_by("-summary.acc", "created_at")``. Rows that lack a key
-        come last in both directions. No keys: the default order, newest first."""
+        """Order by these keys, ``-`` for descending: ``order_by("-summary.acc", "created_at")``.
+
+        Rows that lack a key come last in both directions. Without keys: the default order, newest first.
+        """
         self._plan.refuse_sliced("order_by")
         return self._with(order=tuple(parse_order(self._plan.meta, key) for key in keys))
 
     def reverse(self) -> Self:
-        """Every key in the other direction. Rows that lack a key stay last."""
+        """Reverse the direction of every key. Rows that lack a key stay last."""
         self._plan.refuse_sliced("reverse")
         return self._with(order=tuple(key.flipped() for key in self._plan.order_keys))
 
@@ -150,7 +155,7 @@ class Chain(Generic[E_co, R_co]):
         )
 
     def prefetch_related(self, *relations: str) -> Self:
-        """Load these relations of all rows in as few more requests as possible; they are then read without asking."""
+        """Load these relations of all rows in as few additional requests as possible; reading them is then free."""
         from wbmodel.operations.prefetch import check_prefetch
 
         self._plan.refuse_shaped("prefetch_related")
@@ -162,7 +167,7 @@ class Chain(Generic[E_co, R_co]):
         )
 
     def values(self, *paths: str | PathExpr) -> QuerySet[E_co, dict[str, Any]]:
-        """Rows as dicts, keyed by the paths as typed; what a row lacks is None. No paths: every default field."""
+        """Rows as dicts, keyed by the paths as typed; missing values are None. Without paths: every default field."""
         return self._shaped(Dicts(columns(self._plan.meta, paths)))
 
     @overload
@@ -176,10 +181,12 @@ class Chain(Generic[E_co, R_co]):
     ) -> QuerySet[E_co, Any]: ...
 
     def values_list(self, *paths: str | PathExpr, flat: bool = False, named: bool = False) -> QuerySet[E_co, Any]:
-        """Rows as tuples; with ``flat`` and one path, as bare values; with ``named``, as named tuples (what is no
-        identifier in a path becomes ``_``)."""
+        """Rows as tuples; with ``flat`` and one path, as bare values; with ``named``, as named tuples.
+
+        In the names of a named tuple, characters that are not allowed in identifiers become ``_``.
+        """
         if flat and named:
-            raise QueryError("values_list() is flat or named, not both")
+            raise QueryError("values_list() can be flat or named, not both")
         made = columns(self._plan.meta, paths)
         if flat:
             if len(paths) != 1:
@@ -189,18 +196,18 @@ class Chain(Generic[E_co, R_co]):
 
     def _shaped(self, shape: Shape) -> QuerySet[E_co, Any]:
         if self._plan.prefetch:
-            raise QueryError("values() rows have no relations; leave prefetch_related() out")
+            raise QueryError("values() rows have no relations; remove prefetch_related()")
         return cast("QuerySet[E_co, Any]", self._with(shape=shape, only=shape.fields, defer=frozenset(), related=()))
 
     def distinct(self, *fields: str) -> Self:
-        """``values()`` rows that are equal come once. Entities are distinct by nature."""
+        """Remove duplicate ``values()`` rows. Entities are always distinct."""
         if fields:
-            raise QueryError("distinct(field) is not offered: ask for values(field).distinct()")
+            raise QueryError("distinct(field) is not supported; use values(field).distinct()")
         self._plan.refuse_sliced("distinct")
         return self._with(distinct=True)
 
     def using(self, session: Session | str | None) -> Self:
-        """Ask this session, or the connection of this name."""
+        """Use this session, or the connection of this name."""
         if session is not None and not isinstance(session, str) and not hasattr(session, "iterate"):
             raise QueryError(f"using() takes a session or the name of a connection, not {session!r}")
         made = self._with()
@@ -208,9 +215,11 @@ class Chain(Generic[E_co, R_co]):
         return made
 
     def timeout(self, seconds: float | None) -> Self:
-        """Give each evaluation ``seconds`` for all its requests together; None: no limit of its own. Raises
-        :class:`~wbmodel.errors.RequestTimeout` when they are over; the time between rows, while the caller keeps them,
-        does not count. The session's ``timeout`` for one request holds as well."""
+        """Limit the total time of each evaluation's requests to ``seconds``; None: no such limit.
+
+        When the time is over, :class:`~wbmodel.errors.RequestTimeout` is raised. The clock is paused while the caller
+        processes rows. The session's ``timeout`` for a single request applies as well.
+        """
         if seconds is not None and (type(seconds) not in (int, float) or not 0 < seconds < float("inf")):
             raise QueryError(f"timeout() takes a number of seconds above 0, or None, not {seconds!r}")
         made = self._with()
@@ -218,9 +227,9 @@ class Chain(Generic[E_co, R_co]):
         return made
 
     def snapshot(self, at: datetime | None = None) -> Self:
-        """Only what was created up to ``at`` (now): runs that start while this is read do not come in."""
+        """Keep only rows created up to ``at`` (default: now), which excludes runs that start during reading."""
         if self._plan.meta.find("created_at") is None:
-            raise QueryError(f"{self._plan.meta.plural} have no creation date to bound a snapshot by")
+            raise QueryError(f"{self._plan.meta.plural} have no creation date, so they cannot be limited to a snapshot")
         return self.filter(created_at__lte=at or datetime.now(timezone.utc))
 
     def __or__(self, other: object) -> Self:
@@ -231,7 +240,7 @@ class Chain(Generic[E_co, R_co]):
 
     def _combine(self, other: object, operator: str) -> Self:
         if not isinstance(other, Chain):
-            raise QueryError(f"a queryset is combined with another queryset, not with {other!r}")
+            raise QueryError(f"a queryset can only be combined with another queryset, not with {other!r}")
         mine, theirs = self._plan, other._plan
         if mine.meta is not theirs.meta:
             raise QueryError(f"{mine.meta.plural} and {theirs.meta.plural} cannot be combined with {operator}")
@@ -248,12 +257,12 @@ class Chain(Generic[E_co, R_co]):
             return self._with() if theirs.never else self._with(where=theirs.where, scopes=theirs.scopes, never=False)
         if mine.scopes != theirs.scopes:
             raise QueryError(
-                "querysets of different projects cannot be combined with |; use filter(project__in=[...]) and "
-                "one condition"
+                "querysets of different projects cannot be combined with |; "
+                "use filter(project__in=[...]) and one condition"
             )
         return self._with(where=either(mine.where, theirs.where))
 
 
 def related(rows: QuerySet[Any, Any], plan: Plan, known: list[Any] | None) -> QuerySet[Any, Any]:
-    """``rows`` asking ``plan`` instead; ``known`` are its rows where they are here already."""
+    """A copy of ``rows`` for ``plan``; ``known`` are its rows if they are already loaded."""
     return rows._copy(attrs.evolve(plan, stated=True), None if known is None else Result(known))

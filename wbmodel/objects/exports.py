@@ -1,4 +1,4 @@
-"""``to_pandas()`` and the others: rows as frames, files and plain dicts, in both colours."""
+"""``to_pandas()`` and the others: rows as frames, files and plain dicts, sync and async."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Exports:
     __slots__ = ()
 
     def _table(self) -> Table:
-        """The rows as a table, read where they are not here."""
+        """The rows as a table, read first if necessary."""
         raise NotImplementedError
 
     async def _atable(self) -> Table:
-        """The twin of :meth:`_table`."""
+        """The async twin of :meth:`_table`."""
         raise NotImplementedError
 
     def to_pandas(self) -> pd.DataFrame:
@@ -36,7 +36,7 @@ class Exports:
         return self._table().to_pandas()
 
     async def ato_pandas(self) -> pd.DataFrame:
-        """The twin of :meth:`to_pandas`."""
+        """The async twin of :meth:`to_pandas`."""
         _need("pandas")
         return (await self._atable()).to_pandas()
 
@@ -46,7 +46,7 @@ class Exports:
         return self._table().to_polars()
 
     async def ato_polars(self) -> pl.DataFrame:
-        """The twin of :meth:`to_polars`."""
+        """The async twin of :meth:`to_polars`."""
         _need("polars")
         return (await self._atable()).to_polars()
 
@@ -56,40 +56,42 @@ class Exports:
         return self._table().to_arrow()
 
     async def ato_arrow(self) -> pa.Table:
-        """The twin of :meth:`to_arrow`."""
+        """The async twin of :meth:`to_arrow`."""
         _need("pyarrow")
         return (await self._atable()).to_arrow()
 
     def to_csv(self, path: str | os.PathLike[str] | None = None) -> str | None:
-        """CSV with a head line, written to ``path`` in UTF-8; without a path, the text. What is not there is an empty
-        cell, and empty text is ``""``."""
+        """Write CSV with a header line to ``path`` in UTF-8; without a path, return the text.
+
+        A missing value is an empty cell; empty text is ``""``.
+        """
         return self._table().to_csv(path)
 
     async def ato_csv(self, path: str | os.PathLike[str] | None = None) -> str | None:
-        """The twin of :meth:`to_csv`."""
+        """The async twin of :meth:`to_csv`."""
         return (await self._atable()).to_csv(path)
 
     def to_parquet(self, path: str | os.PathLike[str]) -> None:
-        """A Parquet file at ``path``, with the types of :meth:`to_arrow`. Needs the extra ``arrow``."""
+        """Write a Parquet file to ``path``, with the types of :meth:`to_arrow`. Needs the extra ``arrow``."""
         _need("pyarrow")
         self._table().to_parquet(path)
 
     async def ato_parquet(self, path: str | os.PathLike[str]) -> None:
-        """The twin of :meth:`to_parquet`."""
+        """The async twin of :meth:`to_parquet`."""
         _need("pyarrow")
         (await self._atable()).to_parquet(path)
 
     def to_records(self) -> list[dict[str, Any]]:
-        """Rows as dicts with the columns of a frame and the values as they came; what is not there is None."""
+        """Rows as dicts, with the columns of a frame but unconverted values; missing values are None."""
         return self._table().records()
 
     async def ato_records(self) -> list[dict[str, Any]]:
-        """The twin of :meth:`to_records`."""
+        """The async twin of :meth:`to_records`."""
         return (await self._atable()).records()
 
 
 def _need(library: str) -> None:
-    # Before the backend is asked: a missing library should not cost the reading of all rows.
+    # Checked before the first request: all rows would be read in vain if the library is missing.
     from wbmodel.table.exports import need
 
     need(library)

@@ -1,4 +1,4 @@
-"""``Grouped``: a queryset in groups of equal values."""
+"""``Grouped``: a queryset grouped by equal values."""
 
 from __future__ import annotations
 
@@ -38,8 +38,11 @@ def _type_of(item: Aggregate, path: Path | None) -> Dtype:
 
 
 class Grouped(Exports):
-    """A queryset in groups: lazy, immutable, evaluated once. Rows are dicts of the group's keys, named as typed, and of
-    what :meth:`annotate` asked for. Groups stand in the order of their keys until :meth:`order_by` says otherwise."""
+    """A grouped queryset: lazy, immutable, evaluated once.
+
+    Rows are dicts of the group's keys, named as typed, and of the aggregates of :meth:`annotate`. Groups are ordered by
+    their keys unless :meth:`order_by` says otherwise.
+    """
 
     def __init__(
         self,
@@ -49,7 +52,7 @@ class Grouped(Exports):
         agroups: Callable[[Sequence[Key], Asked], Awaitable[Groups]],
     ) -> None:
         self._meta, self._keys = meta, keys
-        # How the queryset that is grouped reads its groups, in either colour.
+        # How the underlying queryset reads its groups, sync and async.
         self._groups, self._agroups = groups, agroups
         self._asked: Asked = {}
         self._order: tuple[str | PathExpr, ...] = ()
@@ -67,9 +70,9 @@ class Grouped(Exports):
         """The rows of a plan, grouped by these keys. Raises ``FieldError`` for an unknown path."""
         plan.refuse_shaped("group_by")
         if not keys:
-            raise QueryError("group_by() takes the paths to group by; aggregate() answers over all rows")
+            raise QueryError("group_by() needs paths to group by; to aggregate all rows, use aggregate()")
         if sum(isinstance(key, EverythingBut) for key in keys) > 1:
-            raise QueryError("everything_but() stands once in a group_by(); give it all keys that are left out")
+            raise QueryError("group_by() takes everything_but() only once; give it all the keys to leave out")
         plain = iter(columns(plan.meta, [key for key in keys if not isinstance(key, EverythingBut)] or ["node_id"]))
         made = tuple(key if isinstance(key, EverythingBut) else next(plain) for key in keys)
         for key in made:
@@ -85,7 +88,7 @@ class Grouped(Exports):
         return made
 
     def annotate(self, **aggregates: Aggregate) -> Self:
-        """Each group with these aggregates: ``annotate(n=Count(), loss=Mean("summary.loss"))``."""
+        """Add aggregates to each group: ``annotate(n=Count(), loss=Mean("summary.loss"))``."""
         self._refuse_sliced("annotate")
         names = {key.name for key in self._keys if isinstance(key, Column)} | set(self._asked)
         twice = next((name for name in aggregates if name in names), None)
@@ -94,9 +97,10 @@ class Grouped(Exports):
         return self._clone(_asked={**self._asked, **checked(self._meta, aggregates)})
 
     def order_by(self, *names: str | PathExpr) -> Self:
-        """Groups ordered by these columns, ``-`` for descending: keys as they were typed, or names given in
-        :meth:`annotate`. None and NaN come last in both directions; groups that tie stay in the order of their
-        keys."""
+        """Order groups by these columns, ``-`` for descending: keys as typed, or names given to :meth:`annotate`.
+
+        None and NaN come last in both directions; groups that tie stay in the order of their keys.
+        """
         self._refuse_sliced("order_by")
         if not any(isinstance(key, EverythingBut) for key in self._keys):
             known = [*(key.name for key in self._keys if isinstance(key, Column)), *self._asked]
@@ -106,7 +110,7 @@ class Grouped(Exports):
 
     def _refuse_sliced(self, verb: str) -> None:
         if self._start or self._stop is not None:
-            raise QueryError(f"{verb} after a slice has no meaning: slice last")
+            raise QueryError(f"{verb} cannot follow a slice: slice last")
 
     @overload
     def __getitem__(self, key: int) -> dict[str, Any]: ...
@@ -117,16 +121,16 @@ class Grouped(Exports):
     def __getitem__(self, key: int | slice) -> dict[str, Any] | Self:
         if isinstance(key, int) and not isinstance(key, bool):
             if key < 0:
-                raise QueryError("a negative index is not offered; reverse the order with order_by('-name')")
+                raise QueryError("a negative index is not supported; reverse the order with order_by('-name')")
             rows = self._rows()
             if key >= len(rows):
-                raise IndexError(f"there is no group {key}")
+                raise IndexError(f"group index {key} is out of range")
             return rows[key]
         if not isinstance(key, slice) or key.step not in (None, 1):
-            raise QueryError(f"an index is a whole number or a slice without a step, not {key!r}")
+            raise QueryError(f"an index must be a whole number or a slice without a step, not {key!r}")
         for part in (key.start, key.stop):
             if part is not None and (isinstance(part, bool) or not isinstance(part, int) or part < 0):
-                raise QueryError(f"a slice is made of whole numbers from 0, not {part!r}")
+                raise QueryError(f"a slice takes whole numbers from 0, not {part!r}")
         start = self._start + (key.start or 0)
         stop = self._stop if key.stop is None else self._start + key.stop
         if self._stop is not None and stop is not None:
@@ -191,7 +195,7 @@ def _find(spelling: str | PathExpr, known: Sequence[str]) -> tuple[str, bool]:
         descending = spelling.startswith("-") and spelling not in known
         name = spelling[1:] if descending else spelling
     else:
-        raise FieldError(f"an order key is the name of a column, not {spelling!r}")
+        raise FieldError(f"an order key must be the name of a column, not {spelling!r}")
     if name not in known:
         raise FieldError(f"the groups have no column {name!r}{suggestion(name, known, 'columns')}")
     return name, descending

@@ -1,4 +1,4 @@
-"""``objects``: the descriptor that gives an entity class its querysets."""
+"""``objects``: the descriptor that provides an entity class with querysets."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Q_co = TypeVar("Q_co", bound="QuerySet[Any, Any]", covariant=True)
 
 
 class Manager(Generic[Q_co]):
-    """Gives a fresh, unevaluated queryset of the class it is accessed on: ``Run.objects``.
+    """Returns a fresh, unevaluated queryset of the class it is accessed on: ``Run.objects``.
 
-    Every queryset method is there without being lifted, because it *is* a queryset. For a queryset class of your own,
-    ``objects = MyQuerySet.as_manager()`` or ``Manager.from_queryset(MyQuerySet)``. Override :meth:`get_queryset` to
-    begin with fewer rows, as in Django::
+    Every queryset method is available without proxies, because it *is* a queryset. To use your own queryset class,
+    write ``objects = MyQuerySet.as_manager()`` or ``Manager.from_queryset(MyQuerySet)``. To start with fewer rows,
+    override :meth:`get_queryset`, as in Django::
 
         class Crashed(Manager["QuerySet[Run]"]):
             def get_queryset(self) -> QuerySet[Run]:
                 return super().get_queryset().filter(state="crashed")
 
-    Further methods belong to a queryset class: a subclass of ``Manager`` that defines one is a ``TypeError``.
+    Other methods belong to a queryset class: a subclass of ``Manager`` that defines one raises ``TypeError``.
     """
 
     model: type[Any]
@@ -47,11 +47,11 @@ class Manager(Generic[Q_co]):
 
     @staticmethod
     def from_queryset(queryset_class: type[Q]) -> Manager[Q]:
-        """A manager whose querysets are of ``queryset_class``."""
+        """A manager that returns querysets of ``queryset_class``."""
         return Manager(queryset_class)
 
     def get_queryset(self) -> Q_co:
-        """The queryset that ``objects`` stands for: all rows, unless a subclass overrides it."""
+        """The queryset that ``objects`` returns: all rows, unless a subclass overrides it."""
         cls: Any = self._queryset_class
         if cls is None:
             from wbmodel.objects.queryset import QuerySet
@@ -62,7 +62,7 @@ class Manager(Generic[Q_co]):
 
     def __get__(self, instance: object | None, owner: type[Any]) -> Q_co:
         if instance is not None:
-            raise AttributeError(f"objects belongs to the class: {owner.__name__}.objects")
+            raise AttributeError(f"objects is only available on the class: {owner.__name__}.objects")
         bound = copy.copy(self)  # one manager serves a class and its subclasses, in several threads
         bound.model = owner
         return bound.get_queryset()

@@ -1,7 +1,7 @@
-"""``QuerySet``: a lazy, chainable query. Chain methods give a new queryset; terminal methods ask the backend.
+"""``QuerySet``: a lazy, chainable query. Chain methods return a new queryset; terminal methods make requests.
 
-Evaluation rules are Django's (``docs/reference/evaluation.md`` lists what asks and what does not). Each terminal method
-is one operation, offered in both colours: ``count()`` and ``await acount()``.
+The evaluation rules are Django's (``docs/reference/evaluation.md`` lists what makes requests and what does not). Each
+terminal method is one operation, with a sync and an async version: ``count()`` and ``await acount()``.
 """
 
 from __future__ import annotations
@@ -51,12 +51,11 @@ __all__ = ["QuerySet"]
 
 
 class QuerySet(Exports, Chain[E_co, R_co]):
-    """A query over entities of one class. ``QuerySet[Run]`` gives runs; ``QuerySet[Run, dict]`` gives ``values()``
-    rows.
+    """A query over entities of one class. ``QuerySet[Run]`` yields runs; ``QuerySet[Run, dict]`` ``values()`` rows.
 
-    Made by ``Run.objects`` or a relation (``project.runs``), never by hand. Its session is the one given to
-    :meth:`using`, else the one whose ``with`` block was open here when it was made, else the current one when it is
-    evaluated.
+    Get one from ``Run.objects`` or a relation (``project.runs``); do not create it directly. Its session is the one
+    given to :meth:`using`, else the one whose ``with`` block was open here when the queryset was made, else the current
+    one when it is evaluated.
     """
 
     @classmethod
@@ -77,21 +76,21 @@ class QuerySet(Exports, Chain[E_co, R_co]):
             return self._slice(slice(*(_whole(part) for part in (key.start, key.stop, key.step))))
         key = cast(int, _whole(key))
         if isinstance(key, bool) or not isinstance(key, int):
-            raise QueryError(f"an index is a whole number or a slice, not {key!r}")
+            raise QueryError(f"an index must be a whole number or a slice, not {key!r}")
         if key < 0:
             raise QueryError("a negative index would need every row; use .last() or .reverse()[...]")
         if self._result.complete or key < len(self._result.rows):
             return cast(R_co, self._result.rows[key])
         rows = list(self._slice(slice(key, key + 1)))
         if not rows:
-            raise IndexError(f"there is no row {key}")
+            raise IndexError(f"row index {key} is out of range")
         return rows[0]
 
     def _slice(self, key: slice) -> Self:
         start, stop, step = key.start, key.stop, key.step
         for part in (start, stop, step):
             if part is not None and (isinstance(part, bool) or not isinstance(part, int)):
-                raise QueryError(f"a slice is made of whole numbers, not {part!r}")
+                raise QueryError(f"a slice takes whole numbers, not {part!r}")
             if part is not None and part < 0:
                 raise QueryError("a negative slice would need every row; use .reverse()[:n] for the last n")
         if step == 0:
@@ -104,7 +103,7 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         if plan.stop is not None:
             begin, end = min(begin, plan.stop), min(end if end is not None else plan.stop, plan.stop)
         made = self._with(start=begin, stop=None if end is None else max(begin, end))
-        # As in Django: a step evaluates.
+        # As in Django, a step evaluates the queryset.
         return made if step is None or step == 1 else cast("Self", list(made)[::step])
 
     # -- evaluation --
@@ -145,7 +144,7 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         session = self._bind()
         rows: list[Any] = []
         asked = operations.results.emit(self._plan, session.target)
-        # Closed here and not by the garbage collector: whoever stops early has nothing left running.
+        # Closed here, not by the garbage collector, so that nothing keeps running after an early stop.
         async with aclosing(session.aiterate(asked, timeout=self._timeout)) as parts:
             async for part in parts:
                 for row in part:
@@ -157,7 +156,7 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         return len(self._fetch_all())
 
     def __bool__(self) -> bool:
-        # One row answers it; the rest is read when somebody wants it.
+        # One row is enough; the rest is read only when needed.
         while not self._result.rows and self._result.more(self._begin):
             pass
         return bool(self._result.rows)
@@ -166,8 +165,10 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         return any(row == item for row in self)
 
     def iterator(self, chunk_size: int | None = None) -> Iterator[R_co]:
-        """The rows one by one, without keeping them. ``chunk_size`` (rows) must be given after ``prefetch_related``:
-        relations are loaded for so many rows at a time."""
+        """Iterate over the rows without caching them.
+
+        After ``prefetch_related``, ``chunk_size`` is required: the number of rows whose relations are loaded at a time.
+        """
         chunk = self._chunk(chunk_size)
         session = self._bind()
 
@@ -180,7 +181,7 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         return rows()
 
     def aiterator(self, chunk_size: int | None = None) -> AsyncIterator[R_co]:
-        """The twin of :meth:`iterator`."""
+        """The async twin of :meth:`iterator`."""
         chunk = self._chunk(chunk_size)
         session = self._bind()
 
@@ -197,14 +198,14 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         if chunk_size is None:
             if self._plan.prefetch:
                 raise QueryError(
-                    "iterator() after prefetch_related() needs chunk_size=, the rows to prefetch for at a time"
+                    "iterator() after prefetch_related() needs chunk_size=, the number of rows to prefetch at a time"
                 )
             return None
         if type(chunk_size) is not int or chunk_size <= 0:
-            raise QueryError(f"chunk_size is a number of rows above 0, not {chunk_size!r}")
+            raise QueryError(f"chunk_size must be a positive number of rows, not {chunk_size!r}")
         return chunk_size
 
-    # -- terminal methods, in both colours --
+    # -- terminal methods, sync and async --
 
     def _ask(self, operation: Callable[..., Operation[Any]], *args: Any) -> Any:
         session = self._bind()
@@ -215,11 +216,11 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         return await session.arun(operation(self._plan, session.target, *args), timeout=self._timeout)
 
     def get(self, *conditions: Q, **lookups: Any) -> R_co:
-        """The one row that meets the conditions. Raises the class's ``DoesNotExist`` or ``MultipleObjectsReturned``."""
+        """The only row that matches. Raises the class's ``DoesNotExist`` or ``MultipleObjectsReturned`` otherwise."""
         return cast(R_co, self._narrow(conditions, lookups)._ask(operations.answers.get))
 
     async def aget(self, *conditions: Q, **lookups: Any) -> R_co:
-        """The twin of :meth:`get`."""
+        """The async twin of :meth:`get`."""
         return cast(R_co, await self._narrow(conditions, lookups)._aask(operations.answers.get))
 
     def get_or_none(self, *conditions: Q, **lookups: Any) -> R_co | None:
@@ -227,7 +228,7 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         return cast("R_co | None", self._narrow(conditions, lookups)._ask(operations.answers.get_or_none))
 
     async def aget_or_none(self, *conditions: Q, **lookups: Any) -> R_co | None:
-        """The twin of :meth:`get_or_none`."""
+        """The async twin of :meth:`get_or_none`."""
         return cast("R_co | None", await self._narrow(conditions, lookups)._aask(operations.answers.get_or_none))
 
     def _narrow(self, conditions: tuple[Q, ...], lookups: dict[str, Any]) -> Self:
@@ -238,7 +239,7 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         return cast("R_co | None", self._ask(operations.answers.first))
 
     async def afirst(self) -> R_co | None:
-        """The twin of :meth:`first`."""
+        """The async twin of :meth:`first`."""
         return cast("R_co | None", await self._aask(operations.answers.first))
 
     def last(self) -> R_co | None:
@@ -246,68 +247,68 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         return cast("R_co | None", self.reverse()._ask(operations.answers.first))
 
     async def alast(self) -> R_co | None:
-        """The twin of :meth:`last`."""
+        """The async twin of :meth:`last`."""
         return cast("R_co | None", await self.reverse()._aask(operations.answers.first))
 
     def latest(self, *keys: str | PathExpr) -> R_co:
-        """The last row by these keys (``created_at``). Raises ``DoesNotExist`` when there is none."""
+        """The last row by these keys (default: ``created_at``). Raises ``DoesNotExist`` if there are no rows."""
         return cast(R_co, self.order_by(*(keys or ("created_at",))).reverse()._ask(operations.answers.first_or_raise))
 
     async def alatest(self, *keys: str | PathExpr) -> R_co:
-        """The twin of :meth:`latest`."""
+        """The async twin of :meth:`latest`."""
         return cast(
             R_co, await self.order_by(*(keys or ("created_at",))).reverse()._aask(operations.answers.first_or_raise)
         )
 
     def earliest(self, *keys: str | PathExpr) -> R_co:
-        """The first row by these keys (``created_at``). Raises ``DoesNotExist`` when there is none."""
+        """The first row by these keys (default: ``created_at``). Raises ``DoesNotExist`` if there are no rows."""
         return cast(R_co, self.order_by(*(keys or ("created_at",)))._ask(operations.answers.first_or_raise))
 
     async def aearliest(self, *keys: str | PathExpr) -> R_co:
-        """The twin of :meth:`earliest`."""
+        """The async twin of :meth:`earliest`."""
         return cast(R_co, await self.order_by(*(keys or ("created_at",)))._aask(operations.answers.first_or_raise))
 
     def best(self, path: str | PathExpr, *, goal: Literal["min", "max"]) -> R_co | None:
-        """The row with the smallest or largest number at ``path``; None when no row has one (NaN is none)."""
+        """The row with the smallest or largest number at ``path``; None if no row has one (NaN does not count)."""
         return cast("R_co | None", self._best(path, goal)._ask(operations.answers.best))
 
     async def abest(self, path: str | PathExpr, *, goal: Literal["min", "max"]) -> R_co | None:
-        """The twin of :meth:`best`."""
+        """The async twin of :meth:`best`."""
         return cast("R_co | None", await self._best(path, goal)._aask(operations.answers.best))
 
     def _best(self, path: str | PathExpr, goal: str) -> Self:
         if goal not in ("min", "max"):
-            raise QueryError(f"goal is 'min' or 'max', not {goal!r}")
+            raise QueryError(f"goal must be 'min' or 'max', not {goal!r}")
         key = parse_order(self._plan.meta, path)
         if not (key.path.kind.is_keyed or key.path.kind in (Kind.INT, Kind.FLOAT, Kind.TIME)):
             name = key.path.dotted
             raise FieldError(
-                f"best({name!r}): {self._plan.meta.name}.{name} holds no numbers; order_by({name!r}).first() gives the "
-                "first by it"
+                f"best({name!r}): {self._plan.meta.name}.{name} does not hold numbers; "
+                f"use order_by({name!r}).first() for the first row by it"
             )
         self._plan.refuse_sliced("best")
         return self._with(order=(attrs.evolve(key, descending=goal == "max"),))
 
     def count(self) -> int:
-        """How many rows there are. The backend counts when its filter means just what was asked; else rows are read."""
+        """The number of rows. The backend counts them if its filter is exact; otherwise rows are read."""
         return len(self._result.rows) if self._result.complete else int(self._ask(operations.count.count))
 
     async def acount(self) -> int:
-        """The twin of :meth:`count`."""
+        """The async twin of :meth:`count`."""
         return len(self._result.rows) if self._result.complete else int(await self._aask(operations.count.count))
 
     def exists(self) -> bool:
-        """Whether there is any row."""
+        """Whether there are any rows."""
         return bool(self._result.rows) or (not self._result.complete and bool(self._ask(operations.count.exists)))
 
     async def aexists(self) -> bool:
-        """The twin of :meth:`exists`."""
+        """The async twin of :meth:`exists`."""
         return bool(self._result.rows) or (
             not self._result.complete and bool(await self._aask(operations.count.exists))
         )
 
     def contains(self, obj: object) -> bool:
-        """Whether the entity ``obj`` is among the rows; asks for no more than that."""
+        """Whether the entity ``obj`` is among the rows, without reading all of them."""
         return (
             obj in self._result.rows
             if self._result.complete
@@ -315,7 +316,7 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         )
 
     async def acontains(self, obj: object) -> bool:
-        """The twin of :meth:`contains`."""
+        """The async twin of :meth:`contains`."""
         return (
             obj in self._result.rows
             if self._result.complete
@@ -333,11 +334,11 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         )
 
     def in_bulk(self, ids: Iterable[str] | None = None, *, field: str | None = None) -> dict[str, E_co]:
-        """Entities by id (or by ``field``) as a dict; ids that are not there are left out. No ids: every row."""
+        """Entities by id (or by ``field``) as a dict; unknown ids are omitted. Without ids: every row."""
         return cast("dict[str, E_co]", self._bulk()._ask(operations.answers.in_bulk, ids, field))
 
     async def ain_bulk(self, ids: Iterable[str] | None = None, *, field: str | None = None) -> dict[str, E_co]:
-        """The twin of :meth:`in_bulk`."""
+        """The async twin of :meth:`in_bulk`."""
         return cast("dict[str, E_co]", await self._bulk()._aask(operations.answers.in_bulk, ids, field))
 
     def _bulk(self) -> Self:
@@ -345,11 +346,11 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         self._plan.refuse_shaped("in_bulk")
         return self
 
-    # -- looking at the query --
+    # -- inspecting the query --
 
     @property
     def query(self) -> QueryText:
-        """What will be sent first; ``str(qs.query)`` prints the document and its variables. Asks nothing."""
+        """The first request; ``str(qs.query)`` gives the document and its variables. Makes no requests."""
         return QueryText(self._first_request)
 
     def _first_request(self) -> str:
@@ -358,8 +359,10 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         return text_of(self._plan, self._bind().target)
 
     def explain(self, *, analyze: bool = False) -> Explanation:
-        """What the backend is asked, what is done here, in which order and with how many requests. Asks nothing, unless
-        ``analyze``: then the query runs, and the figures are added."""
+        """Explain what the backend does, what is done locally, in which order and with how many requests.
+
+        Makes no requests, unless ``analyze`` is true: then the query runs, and its figures are added.
+        """
         from wbmodel.compiler.explain import explain
 
         session = self._bind()
@@ -371,7 +374,7 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         return self._analyzed(told, rows, session.stats.requests - before, started)
 
     async def aexplain(self, *, analyze: bool = False) -> Explanation:
-        """The twin of :meth:`explain`."""
+        """The async twin of :meth:`explain`."""
         from wbmodel.compiler.explain import explain
 
         session = self._bind()
@@ -401,24 +404,26 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         return cast("Table", await self._aask(operations.table.table))
 
     def _held(self, fields: Sequence[str]) -> list[Any] | None:
-        """The entities that are here already, where they were loaded with these fields."""
+        """The cached entities, if they were loaded with these fields."""
         rows = self._result.rows
         if not self._result.complete or self._plan.is_shaped:
             return None
         return rows if not rows or all(is_loaded(rows[0], name) for name in fields) else None
 
     def aggregate(self, **aggregates: Aggregate) -> dict[str, Any]:
-        """One answer over all rows for each name: ``aggregate(n=Count(), best=Min("summary.loss"))``. Null and NaN are
-        left out; ``docs/reference/aggregates.md`` has the rules. Raises :class:`~wbmodel.errors.FieldError` for text
-        where numbers are meant, naming the row."""
+        """Aggregate all rows, one result per name: ``aggregate(n=Count(), best=Min("summary.loss"))``.
+
+        Null and NaN are skipped; ``docs/reference/aggregates.md`` has the rules. Raises
+        :class:`~wbmodel.errors.FieldError`, naming the row, for text where numbers are expected.
+        """
         asked = self._checked(aggregates)
         if not asked or all(path is None for _, path in asked.values()):
-            # Nothing but the number of rows is wanted, which the backend may know.
+            # Only the number of rows is needed, which the backend may know.
             return dict.fromkeys(asked, self.count()) if asked else {}
         return self._groups((), asked).first()
 
     async def aaggregate(self, **aggregates: Aggregate) -> dict[str, Any]:
-        """The twin of :meth:`aggregate`."""
+        """The async twin of :meth:`aggregate`."""
         asked = self._checked(aggregates)
         if not asked or all(path is None for _, path in asked.values()):
             return dict.fromkeys(asked, await self.acount()) if asked else {}
@@ -437,32 +442,36 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         return here if here is not None else cast("Groups", await self._aask(operations.groups.groups, keys, asked))
 
     def _groups_here(self, keys: Sequence[Key], asked: Asked) -> Groups | None:
-        """The groups of the rows that are here already; None where they have to be read."""
+        """The groups of the cached rows; None if rows have to be read."""
         meta = self._plan.meta
         rows = self._held(operations.groups.needed(meta, keys, asked))
         return None if rows is None else operations.groups.group(meta, rows, keys, asked, fresh=False)
 
     def group_by(self, *keys: str | PathExpr | EverythingBut) -> Grouped:
-        """The rows in groups of equal values at these paths, to :meth:`annotate` with aggregates:
-        ``group_by("config.lr").annotate(n=Count(), loss=Mean("summary.loss"))``. Lazy; asks nothing."""
+        """Group rows by equal values at these paths. Lazy; makes no requests.
+
+        Add aggregates with ``annotate``: ``group_by("config.lr").annotate(n=Count(), loss=Mean("summary.loss"))``.
+        """
         from wbmodel.objects.grouped import Grouped
 
         return Grouped.of(self._plan, keys, self._groups, self._agroups)
 
     def fields(self, *names: str) -> list[FieldInfo]:
-        """Which keys the rows have under these fields (``"config"``, ``"summary"``; without names, under every field
-        that has keys): path, type, in how many rows, an example. Nested keys too. Reads all rows; slice to look at
-        some."""
+        """List the keys that the rows have under these fields, including nested ones.
+
+        Names are ``"config"``, ``"summary"`` ...; without names, every field that has keys. Each key comes with its
+        path, type, number of rows and an example. Reads all rows; slice the queryset to read fewer.
+        """
         wanted, here = self._keyed(names)
         return here if here is not None else cast("list[FieldInfo]", self._ask(operations.keys.keys_of, wanted))
 
     async def afields(self, *names: str) -> list[FieldInfo]:
-        """The twin of :meth:`fields`."""
+        """The async twin of :meth:`fields`."""
         wanted, here = self._keyed(names)
         return here if here is not None else cast("list[FieldInfo]", await self._aask(operations.keys.keys_of, wanted))
 
     def _keyed(self, names: Sequence[str]) -> tuple[list[FieldMeta], list[FieldInfo] | None]:
-        """The fields that are meant, and their keys where the rows are here already."""
+        """The requested fields, and their keys if the rows are cached."""
         self._plan.refuse_shaped("fields")
         wanted = operations.keys.keyed_fields(self._plan.meta, names)
         rows = self._held([field.name for field in wanted])
@@ -471,32 +480,38 @@ class QuerySet(Exports, Chain[E_co, R_co]):
     # -- one row --
 
     def create(self, **values: Any) -> E_co:
-        """Make one entity and give it as the server has it: ``Run.objects.create(project="acme/vision", name="first",
-        config={"lr": 0.1}, tags=["new"])``. The project comes from here, from ``filter(project=...)``, from the
-        relation (``project.runs.create()``), or from the session; a project that is not there is made with its first
-        run, as ``wandb.init`` does. ``sweep.runs.create()`` makes a run of that sweep.
+        """Create one entity and return it as the server stored it.
 
-        With an ``id``, it is looked for first, because W&B's mutation overwrites:
-        :class:`~wbmodel.errors.ConflictError` when it is there. Without one, a new id is made here, so that a request
-        that is repeated makes one thing only (a sweep's id is the server's: there it makes two). A run is made in the
-        state ``running`` unless ``state`` says else. Raises :class:`~wbmodel.errors.FieldError` before anything is
-        asked.
+        Example: ``Run.objects.create(project="acme/vision", name="first", config={"lr": 0.1}, tags=["new"])``. The
+        project comes from the arguments, from ``filter(project=...)``, from the relation (``project.runs.create()``),
+        or from the session; a missing project is created with its first run, as ``wandb.init`` does.
+        ``sweep.runs.create()`` creates a run of that sweep.
+
+        A given ``id`` is looked up first, because W&B's mutation overwrites; if it exists,
+        :class:`~wbmodel.errors.ConflictError` is raised. Without an ``id``, a new one is generated locally, which makes
+        the request idempotent (except for a sweep, whose id the server chooses: a repeated request creates two). A run
+        is created in the state ``running`` unless ``state`` is given. Raises :class:`~wbmodel.errors.FieldError` before
+        any request.
         """
         return cast("E_co", self._ask(operations.create.create, values))
 
     async def acreate(self, **values: Any) -> E_co:
-        """The twin of :meth:`create`."""
+        """The async twin of :meth:`create`."""
         return cast("E_co", await self._aask(operations.create.create, values))
 
     def get_or_create(self, defaults: Mapping[str, Any] | None = None, **lookups: Any) -> tuple[E_co, bool]:
-        """The one row that meets the lookups, or a new one with their exact values and the ``defaults``; and whether it
-        is new. What in ``defaults`` can be called is called. Keys of ``config`` and ``summary`` from both are put
-        together; :class:`~wbmodel.errors.FieldError` when they contradict each other, as the new row would not be found
-        by its own lookups. Two callers at the same time may both make one, unless an ``id`` is given."""
+        """Return the only row that matches, or create one from the exact lookups and ``defaults``; and whether it is
+        new.
+
+        Callables in ``defaults`` are called. Keys of ``config`` and ``summary`` from lookups and ``defaults`` are
+        merged; if they contradict each other, so that the new row would not match its own lookups,
+        :class:`~wbmodel.errors.FieldError` is raised. Two concurrent callers may both create a row, unless an ``id`` is
+        given.
+        """
         return cast("tuple[E_co, bool]", self._ask(operations.create.get_or_create, lookups, defaults or {}))
 
     async def aget_or_create(self, defaults: Mapping[str, Any] | None = None, **lookups: Any) -> tuple[E_co, bool]:
-        """The twin of :meth:`get_or_create`."""
+        """The async twin of :meth:`get_or_create`."""
         return cast("tuple[E_co, bool]", await self._aask(operations.create.get_or_create, lookups, defaults or {}))
 
     def update_or_create(
@@ -505,10 +520,12 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         create_defaults: Mapping[str, Any] | None = None,
         **lookups: Any,
     ) -> tuple[E_co, bool]:
-        """The one row that meets the lookups, with the changes of ``defaults`` made and saved; or a new one, as
-        :meth:`get_or_create` makes it (with ``create_defaults`` where they are given); and whether it is new.
-        ``defaults`` are changes as :meth:`update` takes them: ``{"notes": "n", "config__lr": 0.1, "tags": Add("x")}``,
-        and ``Set`` for a whole config or summary."""
+        """Apply ``defaults`` to the only row that matches and save it, or create one; and whether it is new.
+
+        ``defaults`` are changes as in :meth:`update`: ``{"notes": "n", "config__lr": 0.1, "tags": Add("x")}``, and
+        ``Set`` for a whole config or summary. A new row is created as by :meth:`get_or_create`, with
+        ``create_defaults`` if given.
+        """
         made = self._ask(operations.create.update_or_create, lookups, defaults or {}, create_defaults)
         return cast("tuple[E_co, bool]", made)
 
@@ -518,7 +535,7 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         create_defaults: Mapping[str, Any] | None = None,
         **lookups: Any,
     ) -> tuple[E_co, bool]:
-        """The twin of :meth:`update_or_create`."""
+        """The async twin of :meth:`update_or_create`."""
         made = await self._aask(operations.create.update_or_create, lookups, defaults or {}, create_defaults)
         return cast("tuple[E_co, bool]", made)
 
@@ -535,18 +552,20 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         errors: Literal["raise", "return"] = "raise",
         **fields: Any,
     ) -> BulkResult:
-        """Change every row: ``update(group="x", tags=Add("good"), config__lr=0.1, summary__best=Unset())``. Paths that
-        are no names stand in a mapping: ``update({F.summary["eval/acc"]: 0.5})``. ``Set(value)`` replaces a whole
-        config or summary. Each row is one request with what differs; a row that is so already costs none.
+        """Change every row: ``update(group="x", tags=Add("good"), config__lr=0.1, summary__best=Unset())``.
 
-        All rows are read first. Then at most ``at_once`` requests are under way; one row that fails leaves the others
-        alone, and at the end :class:`~wbmodel.errors.BulkError` tells of the failures, its ``result`` of every row
-        (``errors="return"`` gives the result instead). ``dry_run=True`` reads and sends no change.
+        Paths that are not identifiers go in a mapping: ``update({F.summary["eval/acc"]: 0.5})``. ``Set(value)``
+        replaces a whole config or summary. Each row costs one request with its changes; a row that already has the
+        values costs none.
 
-        ``journal`` is a file that gets a line per row as it is settled. The same call with the same file leaves out
-        what is done; a file of another call is refused. No look is taken before the write, as ``save(check=True)``
-        does. Raises :class:`~wbmodel.errors.FieldError` before anything is asked, :class:`~wbmodel.errors.QueryError`
-        for a slice or ``values()``.
+        All rows are read first. Then at most ``at_once`` requests are in flight. A row that fails does not affect the
+        others; at the end, :class:`~wbmodel.errors.BulkError` reports the failures, and its ``result`` has every row
+        (with ``errors="return"``, the result is returned instead). ``dry_run=True`` reads but sends no changes.
+
+        ``journal`` is a file that gets a line for each settled row. The same call with the same file skips the rows
+        that are done; a file of another call is refused. Unlike ``save(check=True)``, it does not compare rows with the
+        server before writing. Raises :class:`~wbmodel.errors.FieldError` before any request, and
+        :class:`~wbmodel.errors.QueryError` for a slice or ``values()``.
         """
         return self._write(self._updating(changes, fields), dry_run, at_once, journal, errors)
 
@@ -561,16 +580,14 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         errors: Literal["raise", "return"] = "raise",
         **fields: Any,
     ) -> BulkResult:
-        """The twin of :meth:`update`."""
+        """The async twin of :meth:`update`."""
         return await self._awrite(self._updating(changes, fields), dry_run, at_once, journal, errors)
 
     def _updating(self, changes: Mapping[Any, Any] | None, fields: Mapping[str, Any]) -> Work:
         from wbmodel.query.changes import resolve_changes
 
         if changes is not None and not isinstance(changes, Mapping):
-            raise FieldError(
-                f"update() takes changes as names or as one mapping of paths to values, not {changes!r:.80}"
-            )
+            raise FieldError(f"update() takes keyword arguments or one mapping of paths to values, not {changes!r:.80}")
         return operations.bulk.Updating(resolve_changes(self._plan.meta, changes or {}, fields))
 
     def delete(
@@ -583,11 +600,13 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         at_once: int = 8,
         errors: Literal["raise", "return"] = "raise",
     ) -> BulkResult:
-        """Delete every row for good. ``delete_artifacts=True`` deletes the artifact versions that runs logged as well,
-        ``delete_drafts=False`` leaves the drafts of reports. ``dry_run=True`` tells what would be deleted and deletes
-        nothing. The rest is as for :meth:`update`. Sweeps cannot be deleted: W&B's clients have no mutation for it.
+        """Delete every row permanently.
 
-        ``Run.objects.delete()`` is refused, as a slip would cost every run; ``Run.objects.all().delete()`` says it.
+        ``delete_artifacts=True`` also deletes the artifact versions that runs logged, ``delete_drafts=False`` keeps the
+        drafts of reports. ``dry_run=True`` reports what would be deleted without deleting it. The other arguments are
+        as for :meth:`update`. Sweeps cannot be deleted: W&B's clients have no mutation for it.
+
+        ``Run.objects.delete()`` is refused, as a mistake would cost every run; write ``Run.objects.all().delete()``.
         """
         work = self._deleting(delete_artifacts=delete_artifacts, delete_drafts=delete_drafts)
         return self._write(work, dry_run, at_once, journal, errors)
@@ -602,7 +621,7 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         at_once: int = 8,
         errors: Literal["raise", "return"] = "raise",
     ) -> BulkResult:
-        """The twin of :meth:`delete`."""
+        """The async twin of :meth:`delete`."""
         work = self._deleting(delete_artifacts=delete_artifacts, delete_drafts=delete_drafts)
         return await self._awrite(work, dry_run, at_once, journal, errors)
 
@@ -610,15 +629,15 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         meta = self._plan.meta
         writes = meta.options.writes
         if writes is None or writes.delete is None:
-            raise NotSupported(f"{meta.plural} cannot be deleted here: no client of W&B has a mutation for it")
+            raise NotSupported(f"{meta.plural} cannot be deleted: W&B's clients have no mutation for it")
         for name, on in flags.items():
             if not isinstance(on, bool):
-                raise FieldError(f"{name} is True or False, not {on!r}")
+                raise FieldError(f"{name} must be True or False, not {on!r}")
         if flags["delete_artifacts"] and "delete_artifacts" not in writes.flags:
-            raise FieldError(f"delete_artifacts goes with runs, which log artifacts; {meta.plural} log none")
+            raise FieldError(f"delete_artifacts applies only to runs, which log artifacts; {meta.plural} do not")
         if not self._plan.stated:
             raise QueryError(
-                f"{meta.name}.objects.delete() would delete every {meta.name} there is; if that is meant, write "
+                f"{meta.name}.objects.delete() would delete every {meta.name}; if that is intended, write "
                 f"{meta.name}.objects.all().delete()"
             )
         return operations.bulk.Deleting(meta, {name: flags[name] for name in writes.flags})
@@ -642,28 +661,30 @@ class QuerySet(Exports, Chain[E_co, R_co]):
     def watch(
         self, interval: float = 30, timeout: float | None = None, *, existing: bool = False
     ) -> Iterator[Change[E_co]]:
-        """Ask every ``interval`` seconds, and give each :class:`Change` since the poll before, until ``timeout``
-        seconds are over (None: for ever). What is there at the start is no change; with ``existing``, it is added.
+        """Poll every ``interval`` seconds, and yield each :class:`Change` since the previous poll.
 
-        Loaded fields are compared (``only("state")`` watches the state). ``heartbeat_at`` and ``updated_at`` count only
-        where ``only()`` names them, and an order that changes is no change. A slice watches who is in it.
+        Stops after ``timeout`` seconds (None: never). Rows that exist at the start are not changes; with ``existing``,
+        they are yielded as added.
+
+        The loaded fields are compared (``only("state")`` watches the state). ``heartbeat_at`` and ``updated_at`` count
+        only if ``only()`` names them, and a changed order is not a change. A slice watches which rows are in it.
         """
         return self._watch(interval, timeout, existing).changes()
 
     def awatch(
         self, interval: float = 30, timeout: float | None = None, *, existing: bool = False
     ) -> AsyncIterator[Change[E_co]]:
-        """The twin of :meth:`watch`."""
+        """The async twin of :meth:`watch`."""
         return self._watch(interval, timeout, existing).achanges()
 
     def _watch(self, interval: float, timeout: float | None, existing: bool) -> Watch:
         from wbmodel.objects.watch import Pace, Watch
 
         self._plan.refuse_shaped("watch")
-        # Bound now: a session that becomes the current one later must not look like a change of everything.
+        # Bound now: if another session became current later, every row would seem to change.
         return Watch(self._plan, self._bind(), Pace(interval, timeout), self._timeout, existing)
 
-    # -- for people --
+    # -- display --
 
     def _listing(self) -> Listing:
         from wbmodel.display.notebook import Listing
@@ -672,7 +693,7 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         return Listing(f"{type(self).__name__}[{self._plan.meta.name}]", self._plan, total, self._preview)
 
     def _preview(self) -> Preview:
-        """The first rows: those that were read already, else those that one page gives."""
+        """The first rows: cached ones, or those of a single page."""
         from wbmodel.display.notebook import ROWS
         from wbmodel.operations.preview import Preview, one_page
 
@@ -713,7 +734,7 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         try:
             using: Origin | None = Origin(self._bind().origin)
         except ConfigurationError:
-            using = None  # the rows are here, and whoever asks again says where
+            using = None  # the rows are cached; a new evaluation uses the current session
         return {"plan": self._plan, "using": using, "timeout": self._timeout, "rows": rows, "version": __version__}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -732,7 +753,7 @@ class QuerySet(Exports, Chain[E_co, R_co]):
 
 
 def _whole(part: Any) -> Any:
-    """Whole numbers of other libraries (numpy's) as Python's; everything else as it is, to be refused by name."""
+    """Convert integers of other libraries (numpy) to int; return other values unchanged, to be refused by name."""
     if part is None or isinstance(part, bool):
         return part
     try:
@@ -742,7 +763,7 @@ def _whole(part: Any) -> Any:
 
 
 class QueryText:
-    """The text of a query, made when it is printed."""
+    """The text of a query, built on demand."""
 
     def __init__(self, make: Callable[[], str]) -> None:
         self._make = make

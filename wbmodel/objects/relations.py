@@ -1,4 +1,4 @@
-"""To-many relations: descriptors on entities that give querysets with the relation as a filter."""
+"""To-many relations: descriptors on entities that return querysets filtered by the relation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ E = TypeVar("E")
 
 
 class ToMany(Generic[E]):
-    """A to-many relation to ``target``, whose scope or field ``scope`` is this object."""
+    """A to-many relation to the rows of ``target`` whose scope or field ``scope`` is this object."""
 
     def __init__(self, target: str, scope: str, doc: str) -> None:
         self.target, self.scope = target, scope
@@ -28,7 +28,7 @@ class ToMany(Generic[E]):
 
     @property
     def meta(self) -> ToManyMeta:
-        """The declaration, for the layers that see no classes."""
+        """The declaration, for layers that do not see entity classes."""
         return ToManyMeta(name=self.name, target=self.target, scope=self.scope, doc=self.__doc__ or "")
 
     @overload

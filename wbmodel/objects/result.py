@@ -1,4 +1,4 @@
-"""What a queryset has read so far."""
+"""The result cache of a queryset."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ _making = forks.lock()
 
 
 class Result:
-    """The results of one evaluation. Threads and iterators that read on share what was read; the lock keeps them to one
-    source."""
+    """The results of one evaluation, shared by all iterators and threads; the lock ensures a single source."""
 
     __slots__ = ("__weakref__", "_lock", "_source", "complete", "rows")
 
@@ -26,7 +25,7 @@ class Result:
         self._lock: AbstractContextManager[Any] | None = None
 
     def _locked(self) -> AbstractContextManager[Any]:
-        # Made when something is read: most querysets are a step on the way to another one.
+        # Made on first use: most querysets are only an intermediate step of a chain.
         if self._lock is None:
             with _making:
                 if self._lock is None:
@@ -34,7 +33,7 @@ class Result:
         return self._lock
 
     def more(self, begin: Callable[[], Iterator[Sequence[Any]]]) -> bool:
-        """Read on; False at the end. ``begin`` gives the source where none was begun."""
+        """Read more rows; False at the end. ``begin`` starts the source if necessary."""
         with self._locked():
             if self.complete:
                 return False
@@ -44,7 +43,7 @@ class Result:
             try:
                 part = next(self._source, None)
             except BaseException:
-                # What was read so far is a part. The next one who asks begins anew, and never takes it for the whole.
+                # Drop the partial result, so that the next evaluation starts over and never mistakes it for the whole.
                 self.rows, self._source = [], None
                 raise
             if part is None:
@@ -54,12 +53,12 @@ class Result:
             return True
 
     def after_fork(self) -> None:
-        """What is half read belongs to the parent, whose thread may be in the middle of it: the child begins anew."""
+        """Start over in the child: a partial read belongs to the parent, one of whose threads may continue it."""
         if not self.complete:
             self.rows, self._source = [], None
 
     def take(self, rows: list[Any]) -> None:
-        """Keep rows that were read in another way, unless there are some already."""
+        """Store rows that were read in another way, unless the result is complete."""
         with self._locked():
             if not self.complete:
                 self.rows, self.complete, self._source = rows, True, None

@@ -1,4 +1,4 @@
-"""The type variables of querysets: the entity that one is of, and what its rows are."""
+"""The type variables of querysets: the entity, and the type of the rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ else:
     import typing
 
     def TypeVar(name: str, *, covariant: bool, default: Any = None) -> Any:  # noqa: N802
-        """A type variable without its default, which Python before 3.13 does not take."""
+        """A type variable without its default, which Python supports only from 3.13."""
         return typing.TypeVar(name, covariant=covariant)
 
 

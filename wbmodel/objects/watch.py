@@ -1,6 +1,6 @@
-"""What changes while one looks: waiting for an object to reach a state, and watching the rows of a query.
+"""Wait for an object to reach a state, and watch the rows of a query for changes.
 
-Each poll is an operation, written once; only the sleeping between polls has a colour.
+Each poll is an operation, written once; only the sleep between polls has a sync and an async version.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 __all__ = ["Change", "Pace", "Waiting", "Watch"]
 
 _HEARTBEATS = ("heartbeat_at", "updated_at")
-"""Fields that move by themselves: alone, they are no change, unless ``only()`` names them."""
+"""Fields that change all the time: they do not count as changes unless ``only()`` names them."""
 
 
 def _number(value: Any, what: str, *, zero: bool) -> None:
     good = isinstance(value, (int, float)) and not isinstance(value, bool) and (value > 0 or (zero and value == 0))
     if not good:
-        raise QueryError(f"{what} is a number of seconds {'from' if zero else 'above'} 0, not {value!r}")
+        raise QueryError(f"{what} must be a number of seconds {'from' if zero else 'above'} 0, not {value!r}")
 
 
 class Pace:
-    """When the next poll is: every ``interval`` seconds, until ``timeout`` seconds (None: no end) are over."""
+    """The schedule of polls: every ``interval`` seconds, for ``timeout`` seconds (None: no limit)."""
 
     def __init__(self, interval: float, timeout: float | None) -> None:
         _number(interval, "interval", zero=False)
@@ -54,7 +54,7 @@ class Pace:
 
     @property
     def limit(self) -> float | None:
-        """Seconds for one poll: the first is always made, with however little time."""
+        """Seconds for one poll, never zero, so that the first one is always made."""
         return None if self.left is None or not self.timeout else max(self.left, 0.001)
 
     @property
@@ -64,7 +64,7 @@ class Pace:
         return left is not None and left <= 0
 
     def pause(self) -> float | None:
-        """Seconds to sleep before the next poll; None when there is none."""
+        """Seconds to sleep before the next poll; None if there is no next poll."""
         left = self.left
         if left is None:
             return self.interval
@@ -75,8 +75,10 @@ class Pace:
 
 
 class Waiting:
-    """One wait for an object to reach a state of ``until``: when to look, and what to say when it takes too long.
-    ``states`` are those that it may have, ``ended`` those that end every wait."""
+    """One wait for an object to reach a state of ``until``.
+
+    ``states`` are all possible states, ``ended`` those that end every wait.
+    """
 
     def __init__(
         self,
@@ -90,14 +92,14 @@ class Waiting:
         wanted = (until,) if isinstance(until, str) else tuple(until)
         for state in wanted:
             if state not in states:
-                raise QueryError(f"no run is ever {state!r}{suggestion(str(state), states, 'its states')}")
+                raise QueryError(f"a run cannot be {state!r}{suggestion(str(state), states, 'its states')}")
         if not wanted:
-            raise QueryError("until= names no state to wait for; leave it out to wait for the end")
+            raise QueryError("until= needs a state to wait for; omit it to wait for the end")
         self.row, self.wanted, self.ended, self.pace = row, wanted, ended, pace
         self.session: Session = row.session
 
     def _look(self) -> Operation[bool]:
-        """Whether the wait is over. Only the state is asked for, until it is: then all that was loaded is, once."""
+        """Whether the wait is over. Loads only the state; at the end, reloads all loaded fields once."""
         target = self.session.target
         now = yield from look_again(self.row, target, ("state",))
         put(self.row, "state", now.state)
@@ -116,11 +118,11 @@ class Waiting:
         names = " or ".join(self.wanted)
         return WaitTimeout(
             f"{self.row.path} is {self.row.state} after {self.pace.timeout:g} s of waiting for {names}; "
-            "give it more with wait(timeout=seconds), or none to wait for as long as it takes"
+            "wait longer with wait(timeout=seconds), or without a timeout for as long as it takes"
         )
 
     def wait(self) -> None:
-        """Sleep and look until it is over. Raises :class:`~wbmodel.errors.WaitTimeout`."""
+        """Poll until the wait is over. Raises :class:`~wbmodel.errors.WaitTimeout`."""
         try:
             while not self.session.run(self._look(), timeout=self.pace.limit):
                 time.sleep(self._pause())
@@ -131,11 +133,11 @@ class Waiting:
             raise
 
     async def await_(self) -> None:
-        """The twin of :meth:`wait`."""
+        """The async twin of :meth:`wait`."""
         import asyncio
 
         try:
-            # No server says by itself that a run has ended, so there is no event to wait for.
+            # The server does not notify clients that a run has ended, so there is no event to wait for.
             while not await self.session.arun(self._look(), timeout=self.pace.limit):  # noqa: ASYNC110
                 await asyncio.sleep(self._pause())
         except RequestTimeout as error:
@@ -150,8 +152,11 @@ class Waiting:
 
 @attrs.frozen(slots=True, kw_only=True, eq=False)
 class Change(Generic[E_co]):
-    """One change that :meth:`QuerySet.watch` saw: ``kind``, the object as it is now (of a removed one, as it was last),
-    as it was ``before`` (None for an added one), and the names of the ``fields`` that differ."""
+    """One change seen by :meth:`QuerySet.watch`.
+
+    ``obj`` is the current object (for a removed one, its last known version), ``before`` its previous version (None for
+    an added one), and ``fields`` are the names of the fields that differ.
+    """
 
     kind: Literal["added", "changed", "removed"]
     obj: E_co
@@ -164,7 +169,7 @@ class Change(Generic[E_co]):
 
 
 class Watch:
-    """One watch: the rows of the last poll by identity, each with what its fields were. It keeps nothing older."""
+    """One watch: the rows of the last poll by node id, with their field values. It stores nothing older."""
 
     def __init__(self, plan: Plan, session: Session, pace: Pace, timeout: float | None, existing: bool) -> None:
         self.plan, self.session, self.pace, self.timeout = plan, session, pace, timeout
@@ -179,11 +184,11 @@ class Watch:
         return min(limits, default=None)
 
     def _poll(self) -> Operation[list[Any]]:
-        """All rows as they are now."""
+        """Read all current rows."""
         return results(self.plan, self.session.target)
 
     def changes(self) -> Iterator[Change[Any]]:
-        """What differs from one poll to the next, until the time is over."""
+        """The differences between polls, until the time is over."""
         pause: float | None = 0.0
         while pause is not None:
             if pause:
@@ -198,7 +203,7 @@ class Watch:
             pause = self.pace.pause()
 
     async def achanges(self) -> AsyncIterator[Change[Any]]:
-        """The twin of :meth:`changes`."""
+        """The async twin of :meth:`changes`."""
         import asyncio
 
         pause: float | None = 0.0
@@ -216,7 +221,7 @@ class Watch:
             pause = self.pace.pause()
 
     def take(self, rows: list[Any]) -> list[Change[Any]]:
-        """What differs from the poll before, in the order of the rows; what is gone comes first."""
+        """The differences from the previous poll: removed rows first, then the others in the order of the rows."""
         before = self.known
         now = {row.node_id: (row, _marks(row, self.ignored)) for row in rows}
         self.known = now
@@ -235,7 +240,7 @@ class Watch:
 
 
 def _marks(row: Any, ignored: frozenset[str]) -> dict[str, Any]:
-    """What each loaded field holds, in a form that no change to the object's dicts and lists can reach."""
+    """The value of each loaded field, in a form unaffected by changes to the object's dicts and lists."""
     meta: EntityMeta = type(row).__wbmodel_meta__
     made: dict[str, Any] = {}
     for name in row.loaded_fields():
@@ -270,15 +275,15 @@ class _Text:
 def _same(one: Any, other: Any) -> bool:
     if isinstance(one, _Text) and isinstance(other, _Text):
         return one.text == other.text or _same_document(one.text, other.text)
-    # NaN is not equal to itself, and still the same.
+    # NaN is not equal to itself, but is not a change.
     return bool(one == other) or (one != one and other != other)
 
 
 def _same_document(one: str | None, other: str | None) -> bool:
-    """Whether two texts hold the same JSON: spaces and the order of keys mean nothing."""
+    """Whether two texts hold the same JSON; whitespace and the order of keys do not matter."""
     if one is None or other is None:
         return False
     try:
         return same(loads(one), loads(other), exact=True)
-    except (ValueError, RecursionError):  # YAML, or no JSON at all
+    except (ValueError, RecursionError):  # YAML, or not JSON at all
         return False

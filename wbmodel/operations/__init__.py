@@ -1,7 +1,7 @@
-"""Run it: every operation on a backend, as a generator without I/O and without a colour.
+"""Every operation on a backend, as a generator that does no I/O and is neither sync nor async.
 
-An operation takes a plan, or an object, and a target. Its modules load when they are first wanted, which keeps
-``import wbmodel`` quick.
+An operation takes a plan, or an object, and a target. Its modules are imported on first use, which keeps ``import
+wbmodel`` fast.
 """
 
 from __future__ import annotations

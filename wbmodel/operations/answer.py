@@ -1,4 +1,4 @@
-"""Asking one request inside an operation, and reading its answer down to the nodes."""
+"""Send a request inside an operation, and read its response down to the nodes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Operation", "answer", "asked", "items", "send_all", "walk", "whole_a
 
 T = TypeVar("T")
 Operation = Generator[Verb, Any, T]
-"""A piece of work without I/O and without a colour: it yields verbs to a driver and is told the answers."""
+"""A generator that does no I/O itself: it yields verbs to a driver, sync or async, and receives the answers."""
 
 
 def asked(ask: Ask) -> Operation[Any]:
@@ -34,7 +34,7 @@ def items(ask: Read | Open | Fetch) -> Operation[None]:
 
 
 def send_all(requests: Sequence[Request]) -> Operation[Sequence[Response]]:
-    """Send requests that may run together."""
+    """Send requests that may run concurrently."""
     if len(requests) == 1:
         response: Response = yield Send(requests[0])
         return [response]
@@ -43,26 +43,26 @@ def send_all(requests: Sequence[Request]) -> Operation[Sequence[Response]]:
 
 
 def answer(target: Target, request: Request, response: Response) -> dict[str, Any]:
-    """The data of a response. Raises :class:`ServerError` when it holds errors, or no data."""
+    """The data of a response. Raises :class:`ServerError` if it has errors or no data."""
     raise_for_errors(request, response, target.place)
     if response.data is None:
         raise ServerError(
-            f"{target.place} answered {request.operation_name} with no data", operation=request.operation_name
+            f"{target.place} answered {request.operation_name} without data", operation=request.operation_name
         )
     return response.data
 
 
 @contextlib.contextmanager
 def whole_answer(target: Target, request: Request) -> Iterator[None]:
-    """Say so when an answer lacks a field that was asked for, or holds something else in its place."""
+    """Raise :class:`ServerError` if reading a response fails because a field is missing or malformed."""
     try:
         yield
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, WbmodelError):
             raise
-        what = f"lacks {error}" if isinstance(error, KeyError) else f"has another shape ({error})"
+        what = f"lacks {error}" if isinstance(error, KeyError) else f"has the wrong shape ({error})"
         raise ServerError(
-            f"{target.place} answered {request.operation_name}, but the answer {what}: this is not what was asked for",
+            f"{target.place} answered {request.operation_name}, but the response {what} and does not match the request",
             operation=request.operation_name,
         ) from error
 
@@ -77,10 +77,10 @@ def walk(
     *,
     optional: bool = False,
 ) -> tuple[Any, Any]:
-    """Follow the steps of a route through an answer: the last step's object and the context step's (or None).
+    """Follow the steps of a route through a response to the last step's object and the context step's (or None).
 
-    Raises the missing entity's ``DoesNotExist`` when a step on the way is null; where the parent is ``optional``, only
-    if that is the first one.
+    Raises the missing entity's ``DoesNotExist`` if a step before the node is null; if the parent is ``optional``, only
+    for the first step.
     """
     at: Any = data
     context = None
@@ -104,5 +104,5 @@ def _missing(meta: EntityMeta, step: Step, parent: Parent, place: str) -> Except
     path = "/".join(part for part in parts if part) or "(default)"
     return meta.does_not_exist(
         f"{meta.name} {path!r} does not exist on {place}, or this account may not see it; "
-        "check the spelling and the entity in front of it"
+        "check the spelling and the entity before it"
     )

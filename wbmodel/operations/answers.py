@@ -1,4 +1,4 @@
-"""One answer to a question: the row there is, the first, the best, rows by id."""
+"""Operations with a single result: the only row, the first, the best, rows by id."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["best", "contains", "first", "first_or_raise", "get", "get_or_none", 
 _ALL_NUMBERS = (-math.inf, math.inf)
 
 BULK = 100
-"""Ids in one request of ``in_bulk``."""
+"""The number of ids per query of ``in_bulk``."""
 
 
 def _head(plan: Plan, target: Target, limit: int) -> Operation[list[Any]]:
@@ -37,7 +37,7 @@ def _head(plan: Plan, target: Target, limit: int) -> Operation[list[Any]]:
 
 
 def get(plan: Plan, target: Target) -> Operation[Any]:
-    """The one row there is."""
+    """The only row. Raises ``DoesNotExist`` or ``MultipleObjectsReturned`` otherwise."""
     found = yield from _head(plan, target, 2)
     if len(found) == 1:
         return found[0]
@@ -45,8 +45,8 @@ def get(plan: Plan, target: Target) -> Operation[Any]:
     asked = _asked(plan)
     if not found:
         raise plan.row_class.DoesNotExist(
-            f"no {cls.__name__} {asked} on {target.place}: it does not exist, or this account may not see it; check "
-            "the spelling and the project"
+            f"no {cls.__name__} {asked} on {target.place}: it does not exist, or this account may not see it; "
+            "check the spelling and the project"
         )
     raise cls.MultipleObjectsReturned(
         f"more than one {cls.__name__} {asked} on {target.place}; add a condition, or use first()"
@@ -61,7 +61,7 @@ def _asked(plan: Plan) -> str:
 
 
 def get_or_none(plan: Plan, target: Target) -> Operation[Any]:
-    """The one row there is, or None."""
+    """The only row, or None. Raises ``MultipleObjectsReturned`` for several."""
     try:
         return (yield from get(plan, target))
     except plan.row_class.DoesNotExist:
@@ -75,18 +75,18 @@ def first(plan: Plan, target: Target) -> Operation[Any]:
 
 
 def first_or_raise(plan: Plan, target: Target) -> Operation[Any]:
-    """The first row; ``DoesNotExist`` when there is none."""
+    """The first row. Raises ``DoesNotExist`` if there are no rows."""
     found = yield from _head(plan, target, 1)
     if not found:
         raise plan.row_class.DoesNotExist(
-            f"no {plan.row_class.__name__} {_asked(plan)} on {target.place}: none exists, or this account may not "
-            "see it"
+            f"no {plan.row_class.__name__} {_asked(plan)} on {target.place}: "
+            "none exists, or this account may not see it"
         )
     return found[0]
 
 
 def best(plan: Plan, target: Target) -> Operation[Any]:
-    """The first row by the plan's one order key, if it has a number there."""
+    """The first row by the plan's single order key, or None if no row has a number there."""
     path = plan.order[0].path
     asked = attrs.evolve(plan, stop=1, extra=(*plan.extra, path.field.name))
     found = yield from collect(asked, target)
@@ -94,7 +94,7 @@ def best(plan: Plan, target: Target) -> Operation[Any]:
     if not has_value(value):
         return None
     if operand_type(value) not in ("number", "time"):
-        # Text, say, under the same key in some run: the best is among those that hold numbers.
+        # Some run has another type there, such as text: the best row is among those with numbers.
         numbers, _ = resolve(plan.meta, Q(Term(PathExpr(path.field.name, path.keys), "range", _ALL_NUMBERS)))
         found = yield from collect(attrs.evolve(asked, where=both(plan.where, numbers)), target)
     if plan.prefetch:
@@ -103,7 +103,7 @@ def best(plan: Plan, target: Target) -> Operation[Any]:
 
 
 def contains(plan: Plan, target: Target, obj: Any) -> Operation[bool]:
-    """Whether this very object is among the rows."""
+    """Whether the object is among the rows."""
     found = yield from collect(attrs.evolve(plan, only=(), related=(), prefetch=()), target)
     return any(row == obj for row in found)
 
@@ -113,7 +113,9 @@ def in_bulk(plan: Plan, target: Target, ids: Iterable[str] | None, field: str | 
     meta = plan.meta
     by = meta.need(field) if field is not None else meta.fields[meta.key]
     if by.kind not in (Kind.ID, Kind.TEXT, Kind.INT):
-        raise FieldError(f"in_bulk(): {meta.name}.{by.name} holds {by.kind.value}, which names no row; use {meta.key}")
+        raise FieldError(
+            f"in_bulk(): {meta.name}.{by.name} holds {by.kind.value}, which does not identify a row; use {meta.key}"
+        )
     key = by.name
     plan = attrs.evolve(plan, extra=(*plan.extra, key))
     found: list[Any] = []
@@ -131,8 +133,8 @@ def in_bulk(plan: Plan, target: Target, ids: Iterable[str] | None, field: str | 
         name = getattr(row, key)
         if name in made:
             raise QueryError(
-                f"in_bulk(): {key} {name!r} names more than one {meta.name} (in different projects?); filter by "
-                "project first"
+                f"in_bulk(): {key} {name!r} matches more than one {meta.name} (in different projects?); "
+                "filter by project first"
             )
         made[name] = row
     return made

@@ -1,8 +1,8 @@
-"""``update()`` and ``delete()`` of querysets: many rows, one mutation each, some of them at a time.
+"""``update()`` and ``delete()`` of querysets: many rows, one mutation each, several at a time.
 
-All rows are read before the first is written: a row that is changed may leave the query that it was found by, and pages
-would shift below the reader. The operation is written once and does no I/O; it emits the result of each row, which the
-two functions at the end collect and write into the journal.
+All rows are read before the first is written, because a changed row may no longer match the query, and pages would
+shift while they are read. The operation does no I/O itself; it emits the result of each row, which the caller collects
+and writes to the journal.
 """
 
 from __future__ import annotations
@@ -54,30 +54,30 @@ from wbmodel.query.scopes import at_home
 __all__ = ["Bulk", "Deleting", "Updating"]
 
 _FATAL = (ConfigurationError, NotAuthenticated, NotSupported, NotWandbServer, ServerUnreachable)
-"""Errors that every other row would meet as well, so that the rest is not tried."""
+"""Errors that every other row would raise as well, so the remaining rows are not tried."""
 
 _CHUNK = 100
 
 
 class Work(Protocol):
-    """What is done to each row."""
+    """The work done on each row."""
 
     verb: str
 
     def fields(self) -> tuple[str, ...]:
-        """The fields that are needed of each row."""
+        """The fields needed from each row."""
         ...
 
     def request(self, row: Any) -> Request | None:
-        """The request for a row; None when there is nothing to do."""
+        """The request for a row; None if there is nothing to do."""
         ...
 
     def finish(self, row: Any, request: Request, response: Response, target: Target) -> None:
-        """Raise when the answer is not that it was done."""
+        """Raise unless the response confirms that the row was written."""
         ...
 
     def describe(self) -> tuple[list[str], list[str]]:
-        """All that it does, for a digest, and the names that may be told."""
+        """Everything that it does, for a digest, and the names that may be stored in clear."""
         ...
 
 
@@ -124,7 +124,7 @@ class Deleting:
         try:
             check_deleted(row, request, response, target)
         except self.meta.does_not_exist:
-            pass  # gone is what it was to be
+            pass  # already gone, which is the goal
 
     def describe(self) -> tuple[list[str], list[str]]:
         return [f"{name}={on}" for name, on in sorted(self.flags.items())], [n for n, on in self.flags.items() if on]
@@ -132,7 +132,7 @@ class Deleting:
 
 @attrs.define(slots=True)
 class Bulk:
-    """One bulk write: the rows, the work, and how far it is."""
+    """One bulk write: the rows, the work, and its progress."""
 
     plan: Plan
     target: Target
@@ -156,18 +156,17 @@ class Bulk:
         journal: str | os.PathLike[str] | None,
         errors: str,
     ) -> Bulk:
-        """Check everything that can be checked before anything is asked."""
+        """Check everything that can be checked before the first request."""
         if plan.sliced:
             raise QueryError(
-                f"{work.verb}() of a slice is not offered, because which rows are in it may change while it is "
-                "written; "
-                f"take the ids first: Run.objects.filter(id__in=[run.id for run in rows]).{work.verb}(...)"
+                f"{work.verb}() of a slice is not supported, because its rows may change while they are "
+                f"written; take the ids first: Run.objects.filter(id__in=[run.id for run in rows]).{work.verb}(...)"
             )
         plan.refuse_shaped(f"{work.verb}()")
         if type(at_once) is not int or at_once < 1:
-            raise QueryError(f"at_once is a number of requests from 1, not {at_once!r}")
+            raise QueryError(f"at_once must be a positive number of requests, not {at_once!r}")
         if errors not in ("raise", "return"):
-            raise QueryError(f"errors is 'raise' or 'return', not {errors!r}")
+            raise QueryError(f"errors must be 'raise' or 'return', not {errors!r}")
         made = cls(plan, target, work, dry_run, at_once)
         if journal is not None:
             scopes = {name: sorted(map(repr, values)) for name, values in sorted(plan.scopes.items())}
@@ -175,14 +174,14 @@ class Bulk:
             defaults = f"{target.project}\n{target.entity}"
             call = Call(work.verb, plan.meta.name, target.owner.origin, f"{query}\n{defaults}", *work.describe())
             if not isinstance(journal, (str, os.PathLike)):
-                raise QueryError(f"journal is the path of a file, as in journal='tags.jsonl', not {journal!r}")
+                raise QueryError(f"journal must be the path of a file, as in journal='tags.jsonl', not {journal!r}")
             made.journal = Journal(journal, call, write=not dry_run)
         return made
 
     # -- the operation -----------------------------------------------------------------------------
 
     def operation(self) -> Operation[None]:
-        """Read the rows, then write them and emit what became of each."""
+        """Read the rows, then write them and emit the result of each."""
         target = self.target
         if not self.dry_run:
             require_writable(target)
@@ -206,7 +205,7 @@ class Bulk:
         if earlier or gone or left:
             yield Emit([*earlier, *gone, *left])
         self.waiting = deque(row for row in found if row.node_id not in settled)
-        # Without requests side by side, one at a time is sent when it is waited for.
+        # Without concurrent requests, each one is sent when it is joined.
         width = self.at_once if target.capabilities.concurrent else 1
         handles: deque[tuple[Any, Request, Any]] = deque()
         ended: Exception | None = None
@@ -227,30 +226,32 @@ class Bulk:
                 self.under_way[row.node_id] = _result(row, "unknown")
                 handles.append((row, request, handle))
                 continue
-            # Also when something ended it: what was sent has an answer, which is worth more than not to know.
+            # Also after a fatal error: requests in flight are joined, so that their outcome is known.
             ended = (yield from self._settled(*handles.popleft(), target)) or ended
         if ended is not None:
             raise ended
 
     def _absent(self, node_id: str, path: str, target: Target) -> RowResult:
-        """The result of a row that an earlier call left failed or unknown and that is not there any more."""
+        """The result of a row that an earlier call left failed or unknown and that no longer exists."""
         if self.work.verb == "delete":
             return RowResult(path=path, node_id=node_id, outcome="done")
         meta = self.plan.meta
-        error = meta.does_not_exist(f"{meta.name} {path!r} is not on {target.place} any more, or not visible")
+        error = meta.does_not_exist(
+            f"{meta.name} {path!r} no longer exists on {target.place}, or this account may not see it"
+        )
         return RowResult(path=path, node_id=node_id, outcome="failed", error=error)
 
     def _left(self, row: Any, target: Target) -> RowResult:
-        """The result of a stray: it is as it was to be, or it is left alone, as every row that does not match is."""
+        """The result of a stray row: unchanged if it needs no change, else left alone because it no longer matches."""
         try:
             if self.work.request(row) is None:
                 return _result(row, "unchanged")
         except WbmodelError:
-            pass  # what cannot be changed is not changed
+            pass  # the change does not apply to it
         before = self.known[row.node_id][1]
         error = ConflictError(
-            f"{row.path} does not match the query any more, so this call leaves it as it is on {target.place}; an "
-            f"earlier one left it {before}"
+            f"{row.path} no longer matches the query, so this call did not change it on {target.place}; "
+            f"an earlier call left it {before}"
         )
         return _result(row, "left", error)
 
@@ -264,7 +265,7 @@ class Bulk:
         return _result(row, "planned"), None if self.dry_run else request
 
     def _settled(self, row: Any, request: Request, handle: Any, target: Target) -> Operation[Exception | None]:
-        """Wait for one answer and emit what became of the row; the error after which no other row is to be tried."""
+        """Wait for one response and emit the row's result. Returns the error after which no other row is tried."""
         fatal: Exception | None = None
         try:
             response = yield Join(handle)
@@ -273,7 +274,7 @@ class Bulk:
         except WbmodelError as error:
             lost = unanswered(error)
             if isinstance(error, RequestTimeout) and not lost:
-                # It was not sent, as no time was left: the row is as it was.
+                # It was not sent, as no time was left, so the row is unchanged.
                 self.under_way.pop(row.node_id, None)
                 self.waiting.append(row)
                 return error
@@ -284,8 +285,10 @@ class Bulk:
         return fatal
 
     def _strays(self, plan: Plan, found: list[Any], target: Target) -> Operation[list[Any]]:
-        """Rows that an earlier call left failed or unknown and that the query does not find any more, as they are now:
-        a change that was carried out, or somebody else's, took them out of it."""
+        """Read the rows an earlier call left failed or unknown that no longer match the query.
+
+        The change itself, if it was applied, or another client's change may be the reason.
+        """
         here = {row.node_id for row in found}
         homes: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
         for node_id, (path, outcome) in self.known.items():
@@ -302,25 +305,25 @@ class Bulk:
                 try:
                     seen = yield from collect(again, target)
                 except DoesNotExist:
-                    continue  # the place went, and all its rows with it
+                    continue  # the project is gone, and all its rows with it
                 more += [row for row in seen if row.node_id in wanted]
         return more
 
     # -- the end -----------------------------------------------------------------------------------
 
     def lost(self) -> list[RowResult]:
-        """The rows that were sent and whose answers nobody waits for any more."""
+        """The rows in flight, whose responses are no longer awaited."""
         found = list(self.under_way.values())
         self.under_way.clear()
         return found
 
     def cut_short(self, results: list[RowResult], cause: Exception) -> None:
-        """Add to ``results`` what is left when ``cause`` ended it: what is under way is unknown, the rest untried."""
+        """Add the remaining rows to ``results`` after ``cause``: those in flight are unknown, the others untried."""
         results += [attrs.evolve(row, error=cause) for row in self.lost()]
         results += [_result(row, "untried") for row in self.waiting]
 
     def finished(self, results: list[RowResult], cause: Exception | None, errors: str) -> BulkResult:
-        """The result of the whole. Raises :class:`~wbmodel.errors.BulkError` when rows failed and that is wanted."""
+        """The overall result. Raises :class:`~wbmodel.errors.BulkError` if rows failed and ``errors`` is "raise"."""
         verb = f"dry run of {self.work.verb}" if self.dry_run else self.work.verb
         made = BulkResult(verb, self.plan.meta.plural, tuple(results), cause)
         if errors == "raise":
@@ -329,8 +332,10 @@ class Bulk:
 
 
 def _spelled(node: Any) -> str:
-    """A condition with its operands whole, so that its digest tells two apart. What has no order is sorted: it may come
-    from a set, whose order is another one in each process."""
+    """A condition with its full operands, for a digest.
+
+    Operands of ``in`` are sorted: they may come from a set, whose order differs between processes.
+    """
     if node is None:
         return ""
     children = getattr(node, "children", None)
@@ -341,7 +346,7 @@ def _spelled(node: Any) -> str:
 
 
 def _told(change: Change) -> str:
-    """A change for the digest; ``Add(*a_set)`` is the same in each process."""
+    """A change for the digest; ``Add(*a_set)`` gives the same text in each process."""
     if isinstance(change.act, (Add, Remove)):
         change = attrs.evolve(change, act=type(change.act)(*sorted(change.act.texts)))
     return str(change)

@@ -1,4 +1,4 @@
-"""What became of each row of a bulk update or delete."""
+"""The result of each row of a bulk update or delete."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ Outcome = Literal["done", "unchanged", "planned", "failed", "unknown", "untried"
 
 @attrs.frozen(slots=True, kw_only=True)
 class RowResult:
-    """What became of one row: its ``path`` (``"entity/project/id"``), its ``node_id``, the ``outcome``, the ``error``
-    of one that is not as it was to be, and whether it was settled ``earlier``, by a call that the journal tells of.
+    """The result of one row.
 
-    Outcomes: ``done``; ``unchanged`` (it was so already, nothing was sent); ``planned`` (a dry run would have sent it);
-    ``failed`` (the server or a check refused it); ``unknown`` (it was sent and no answer came: it may or may not be
-    done); ``untried`` (time ran out, or the server could not be reached, before it was sent); ``left`` (a journal has
-    it as failed or unknown, and it does not match the query any more: nothing was sent).
+    ``path`` is ``"entity/project/id"``, ``error`` explains why the row was not written, and ``earlier`` is true if a
+    previous call settled the row, according to the journal.
+
+    Outcomes: ``done``; ``unchanged`` (it already had these values, nothing was sent); ``planned`` (a dry run would have
+    sent it); ``failed`` (the server or a check refused it); ``unknown`` (it was sent but no response arrived: it may or
+    may not be done); ``untried`` (time ran out, or the server became unreachable, before it was sent); ``left`` (the
+    journal has it as failed or unknown, but it no longer matches the query: nothing was sent).
     """
 
     path: str
@@ -37,7 +39,7 @@ class RowResult:
 
 @attrs.frozen(slots=True, repr=False)
 class BulkResult(Sequence[RowResult]):
-    """The results of all rows, in the order in which they were settled: a sequence of :class:`RowResult`."""
+    """The results of all rows: a sequence of :class:`RowResult`, in the order in which they were settled."""
 
     verb: str
     what: str
@@ -61,7 +63,7 @@ class BulkResult(Sequence[RowResult]):
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many rows had each outcome; outcomes that no row had are left out."""
+        """The number of rows per outcome; outcomes without rows are omitted."""
         found: dict[str, int] = {}
         for row in self.rows:
             found[row.outcome] = found.get(row.outcome, 0) + 1
@@ -73,19 +75,19 @@ class BulkResult(Sequence[RowResult]):
 
     @property
     def failures(self) -> list[RowResult]:
-        """The rows that are not as they were to be, or may not be: ``failed``, ``unknown`` and ``untried``."""
+        """The rows that were not written, or may not have been: ``failed``, ``unknown`` and ``untried``."""
         return self.having("failed", "unknown", "untried")
 
     def raise_for_failures(self) -> None:
-        """Raise one :class:`~wbmodel.errors.BulkError` when there are failures; it holds this result."""
+        """Raise a :class:`~wbmodel.errors.BulkError` with this result if there are failures."""
         failures = self.failures
         if not failures:
             return
         said = ", ".join(f"{count} {name}" for name, count in self.counts.items())
         told = next((row for row in failures if row.error is not None), failures[0])
         error = BulkError(
-            f"{self.verb} of {len(self.rows)} {self.what}: {said}. The first: {told}. The rest was carried out; "
-            "error.result has every row, and with journal= the same call goes on where this one ended",
+            f"{self.verb} of {len(self.rows)} {self.what}: {said}. First failure: {told}. The other rows were "
+            "written; error.result has every row, and with journal= the same call resumes where this one ended",
             result=self,
         )
         raise error from (self.cause or told.error)

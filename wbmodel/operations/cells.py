@@ -1,7 +1,7 @@
 """Cells of many entities at once: a column per path, and keyed fields spread into one column per key.
 
-JSON texts of rows that nobody else holds are decoded without being kept in the entities, and only as far as the paths
-go (see :mod:`wbmodel.table.json_columns`).
+JSON texts of rows that no other code holds are decoded without storing the values in the entities, and only as far as
+the paths need (see :mod:`wbmodel.table.json_columns`).
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ __all__ = ["LAYOUTS", "Keys", "Spread", "cells", "declared", "documents", "sprea
 
 Keys = tuple[str, ...]
 Spread = dict[Keys, Column]
-"""Columns by the keys that lead to them, each with the classes of its values."""
+"""Columns by their keys, each with the classes of its values."""
 
 LAYOUTS = {
     Kind.CONFIG: Layout(Kind.CONFIG.codec.decode, "wrapped", HOUSEKEEPING),
     Kind.SUMMARY: Layout(Kind.SUMMARY.codec.decode, "numbers"),
 }
-"""What the texts of a field look like, for kinds whose texts become columns without a dict of each."""
+"""The layout of texts, for kinds whose texts become columns without making a dict of each."""
 
 _DTYPES = {
     Kind.ID: TEXT,
@@ -42,13 +42,15 @@ _DTYPES = {
 
 
 def declared(path: Path) -> Dtype:
-    """The type that the declaration promises for a path's values; ``null`` where the values tell."""
+    """The declared type of a path's values; ``null`` if it depends on the values."""
     return NULL if path.keys else _DTYPES.get(path.kind, NULL)
 
 
 def cells(rows: Sequence[Any], paths: Sequence[Path], *, fresh: bool) -> list[list[Any]]:
-    """One list per path with a cell per row; what is absent is None. ``fresh``: nobody else holds the rows, so what is
-    decoded need not be kept in them."""
+    """One list per path with a cell per row; an absent value is None.
+
+    ``fresh``: no other code holds the rows, so decoded values need not be stored in them.
+    """
     made: dict[int, list[Any]] = {}
     inside: dict[str, list[tuple[int, Path]]] = {}
     for at, path in enumerate(paths):
@@ -85,8 +87,7 @@ def documents(rows: Sequence[Any], field: FieldMeta, *, fresh: bool) -> list[Any
 
 
 def _texts(rows: Sequence[Any], field: FieldMeta) -> list[str | None] | None:
-    """The texts as they came; None where they were not kept, or where something has decoded them already (a condition
-    that was checked here, say)."""
+    """The raw texts; None if they are not stored or already decoded (by a local check, say)."""
     if not rows:
         return None
     meta: EntityMeta = type(rows[0]).__wbmodel_meta__
@@ -100,9 +101,11 @@ def _texts(rows: Sequence[Any], field: FieldMeta) -> list[str | None] | None:
 
 
 def spread(rows: Sequence[Any], field: FieldMeta, *, fresh: bool) -> Spread:
-    """A keyed field of all rows as columns named by their dotted paths, sorted by keys: ``("lr",)``,
-    ``("model", "depth")``. A cell is None where a row has no such key. An empty dict inside is a value; a value that
-    is not a dict at all stands under ``()``."""
+    """Spread a keyed field of all rows into columns, sorted by keys: ``("lr",)``, ``("model", "depth")``.
+
+    Columns are named by their dotted paths. A cell is None if the row lacks the key. A nested empty dict is a value; a
+    field that is not a dict at all is under ``()``.
+    """
     texts = _texts(rows, field) if fresh and field.kind in LAYOUTS else None
     found: Spread = {}
     if texts is not None:
@@ -113,7 +116,7 @@ def spread(rows: Sequence[Any], field: FieldMeta, *, fresh: bool) -> Spread:
         rest = [None if isinstance(value, dict) else value for value in read]
         if any(value is not None for value in rest):
             found[()] = Column(field.name, rest)
-    # A stack, because JSON may be nested more deeply than Python likes to recurse.
+    # A stack, because JSON may be nested more deeply than Python's recursion limit.
     pending: list[tuple[Keys, dict[str, Column]]] = [((), top)]
     while pending:
         prefix, columns = pending.pop()

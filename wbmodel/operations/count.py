@@ -1,4 +1,4 @@
-"""Counting: by the server where its filter says just what is meant, else by reading what the condition looks at."""
+"""Count rows: by the server if its filter is exact, else by reading the fields that the condition uses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["count", "exists"]
 
 
 def count(plan: Plan, target: Target) -> Operation[int]:
-    """How many results a plan has."""
+    """The number of results of a plan."""
     if plan.is_unique:
         return len((yield from results(plan, target)))
     if plan.is_empty:
@@ -30,20 +30,20 @@ def count(plan: Plan, target: Target) -> Operation[int]:
         settled = yield from settle(step, target)
         total = yield from _server_count(settled, target)
     if total is None:
-        # Only what the condition looks at is needed of each row.
+        # Each row is read with only the fields that the condition uses.
         total = len((yield from collect(bare, target)))
     rows = max(total - plan.start, 0)
     return rows if plan.stop is None else min(rows, plan.stop - plan.start)
 
 
 def exists(plan: Plan, target: Target) -> Operation[bool]:
-    """Whether a plan has any row: one row is asked for, with no more fields than the condition needs."""
+    """Whether a plan has any row: reads one row, with only the fields that the condition uses."""
     stop = plan.start + 1 if plan.stop is None else min(plan.stop, plan.start + 1)
     return bool((yield from collect(plan.bare(order=(), unordered=True, stop=stop), target)))
 
 
 def _server_count(step: Step, target: Target) -> Operation[int | None]:
-    """The sum of the server's counts; None where some connection cannot be counted just as it is meant."""
+    """The sum of the server's counts; None if a connection's count would not be exact."""
     sources = step.sources if isinstance(step, Merge) else (step,)
     counted = [source for source in sources if isinstance(source, Scan)]
     if len(counted) < len(sources) or not all(_is_counted(scan, target) for scan in counted):
@@ -63,9 +63,7 @@ def _server_count(step: Step, target: Target) -> Operation[int | None]:
             for index, scan in enumerate(chunk):
                 alias = f"s{index}" if len(chunk) > 1 else None
                 route = scan.route
-                parent, _ = walk(
-                    scan.node.meta, route, scan.parent, data, alias, target.place, optional=scan.optional
-                )  # fmt: skip
+                parent, _ = walk(scan.node.meta, route, scan.parent, data, alias, target.place, optional=scan.optional)
                 if parent is None:
                     continue
                 place = parent if (route.count or "").startswith("parent:") else parent[route.connection]
@@ -77,7 +75,7 @@ def _server_count(step: Step, target: Target) -> Operation[int | None]:
 
 
 def _is_counted(scan: Scan, target: Target) -> bool:
-    """Whether the server's number of rows is the number that is meant."""
+    """Whether the server's count of rows is exact for this scan."""
     route = scan.route
     if scan.check is not None or route.count is None:
         return False
@@ -88,8 +86,7 @@ def _is_counted(scan: Scan, target: Target) -> bool:
 
 
 def _apart(scans: Sequence[Scan]) -> bool:
-    """Whether no row can be found in two of the connections, so that their counts add up: they are different
-    projects."""
+    """Whether the connections belong to different projects, so that they share no rows and counts add up."""
     places = {tuple(scan.parent.get(part) for part in PARTS[PROJECT]) for scan in scans}
     named = all(map(all, places))
     return named and len(places) == len(scans) and all(scan.route.context == PROJECT for scan in scans)

@@ -1,7 +1,7 @@
-"""Making entities: ``create()``, ``get_or_create()``, ``update_or_create()`` as operations.
+"""Create entities: ``create()``, ``get_or_create()``, ``update_or_create()`` as operations.
 
-W&B's mutations make what is not there and overwrite what is. So a short id that the caller chose is looked for first,
-and one is made up here where none is given: a request that is sent twice then makes one thing.
+W&B's mutations create what is missing and overwrite what exists. So a short id given by the caller is looked up first,
+and otherwise an id is generated locally, which makes the request idempotent.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ __all__ = ["create", "get_or_create", "new_id", "update_or_create"]
 
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 _RESERVED = ":;,#?/'"
-"""What no short id may hold: the official client refuses these in run ids (0.31.0, seen)."""
+"""Characters not allowed in short ids: the official client rejects them in run ids (0.31.0, seen)."""
 
 
 def new_id(length: int) -> str:
-    """A short id that nobody else has. Not from ``random``, which scripts seed alike."""
+    """A new unique short id. It does not use ``random``, because scripts often share a seed."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(length))
 
 
 @attrs.define(slots=True)
 class _New:
-    """What is to be made: its place, its key (None: the server chooses it) and its values by field."""
+    """An entity to create: its place, its key (None: the server chooses it) and its values by field."""
 
     meta: EntityMeta
     place: dict[str, Any]
@@ -59,21 +59,20 @@ class _New:
 
     @property
     def where(self) -> str:
-        """The path of its place; "" for the viewer's own."""
+        """The path of its place; "" for the viewer's default entity."""
         return "/".join(str(self.place[part]) for part in PARTS[PROJECT] if self.place.get(part))
 
 
 def create(plan: Plan, target: Target, given: Mapping[str, Any]) -> Operation[Any]:
-    """Make one entity, and give it as the server has it."""
+    """Create one entity, and return it as the server stored it."""
     new = _read(plan, target, given)
     require_writable(target)
     if new.chosen and (yield from _exists(new, target)):
         meta = new.meta
         raise ConflictError(
             f"{meta.name} {new.key!r} exists in {new.where or 'the default entity'} on {target.place}, and W&B would "
-            "overwrite "
-            f"it; take another {meta.key}, or say update_or_create({meta.key}={new.key!r}, defaults={{...}}) or "
-            f"get_or_create({meta.key}={new.key!r})"
+            f"overwrite it; use another {meta.key}, or call update_or_create({meta.key}={new.key!r}, defaults={{...}}) "
+            f"or get_or_create({meta.key}={new.key!r})"
         )
     return (yield from _make(new, plan.row_class, target))
 
@@ -98,8 +97,8 @@ def _make(new: _New, cls: type[Any], target: Target) -> Operation[Any]:
     node = answer.get(writes.answer) if isinstance(answer, dict) else None
     if not isinstance(answer, dict) or not isinstance(node, dict):
         raise ServerError(
-            f"{target.place} answered {request.operation_name} without the {meta.name} that was to be made; look for "
-            "it before it is made again",
+            f"{target.place} answered {request.operation_name} without the new {meta.name}; check whether it "
+            "exists before trying again",
             operation=request.operation_name,
         )
     for words in answer.get(writes.warnings) or ():
@@ -110,7 +109,7 @@ def _make(new: _New, cls: type[Any], target: Target) -> Operation[Any]:
         return hydrator(meta, names, (), None, cls)([node], target.owner, None)[0]
     except (KeyError, TypeError) as error:
         raise ServerError(
-            f"{target.place} made the {meta.name}, but answered {request.operation_name} with another shape "
+            f"{target.place} created the {meta.name}, but its response to {request.operation_name} has the wrong shape "
             f"({error!r})",
             operation=request.operation_name,
         ) from error
@@ -121,25 +120,25 @@ def _exists(new: _New, target: Target) -> Operation[bool]:
     asked: dict[str, Any] = {meta.key: new.key, **(at_home(meta, new.where) if new.where else {})}
     where, scopes = resolve(meta, Q(**asked))
     if meta.home == ENTITY and not scopes:
-        scopes = {ENTITY: (None,)}  # the viewer's own
+        scopes = {ENTITY: (None,)}  # the viewer's default entity
     try:
         found = yield from collect(Plan(meta=meta, where=where, scopes=scopes, only=(), stop=1), target)
     except _no_place(meta):
-        return False  # it will be made with what is made first in it
+        return False  # the server creates it together with its first row
     return bool(found)
 
 
 def _no_place(meta: EntityMeta) -> tuple[type[Exception], ...]:
-    """The classes of the error that the place is not there in which rows live, where it is an entity of its own."""
+    """The ``DoesNotExist`` of the place where rows live, if the place is itself an entity class."""
     field = None if meta.home is None else meta.fields[meta.home]
     return () if field is None or field.target is None else (entity_meta(field.target).does_not_exist,)
 
 
-# -- what the caller said --------------------------------------------------------------------------
+# -- arguments -------------------------------------------------------------------------------------
 
 
 class _Text(str):
-    """A definition that came as YAML text and goes as it is."""
+    """A definition given as YAML text, which is sent unchanged."""
 
     __slots__ = ()
 
@@ -147,7 +146,7 @@ class _Text(str):
 def _writes(meta: EntityMeta) -> Writes:
     writes = meta.options.writes
     if writes is None:
-        raise FieldError(f"{meta.plural} cannot be made here; those that can are {', '.join(_makeable())}")
+        raise FieldError(f"{meta.plural} cannot be created with wbmodel; it can create {', '.join(_makeable())}")
     return writes
 
 
@@ -158,7 +157,7 @@ def _makeable() -> list[str]:
 
 
 def _read(plan: Plan, target: Target, given: Mapping[str, Any]) -> _New:
-    """Sort what was given, with the queryset's own scopes, into place, key and values. Raises :class:`FieldError`."""
+    """Sort the arguments and the queryset's own scopes into place, key and values. Raises :class:`FieldError`."""
     meta = plan.meta
     writes = _writes(meta)
     plan.refuse_shaped("create")
@@ -202,7 +201,8 @@ def _checked_key(meta: EntityMeta, value: Any) -> str | None:
     bad = [char for char in _RESERVED if isinstance(value, str) and char in value]
     if not isinstance(value, str) or not value or value != value.strip() or bad:
         raise FieldError(
-            f"create({meta.key}={value!r}): it is text without spaces around it and without any of {_RESERVED}"
+            f"create({meta.key}={value!r}): the {meta.key} must be text without surrounding spaces "
+            f"and without any of {_RESERVED}"
         )
     return value
 
@@ -218,8 +218,8 @@ def _checked(meta: EntityMeta, writes: Writes, field: FieldMeta, value: Any) -> 
     value = accepted(meta, field, value)
     if field.choices and value not in field.choices:
         near = suggestion(str(value), field.choices, f"its {field.name}s")
-        raise FieldError(f"create(): no {meta.name.lower()} is ever {value!r}{near}")
-    encode(meta, field, value, None)  # what cannot be written is refused before anything is asked
+        raise FieldError(f"create(): {meta.name}.{field.name} cannot be {value!r}{near}")
+    encode(meta, field, value, None)  # refuse values that cannot be written before the first request
     return value
 
 
@@ -242,10 +242,10 @@ def _definition(meta: EntityMeta, field: FieldMeta, value: Any) -> Any:
     try:
         read = yaml.safe_load(value)
     except yaml.YAMLError as error:
-        raise FieldError(f"create(): the definition of the {meta.name.lower()} is no YAML: {error}") from None
+        raise FieldError(f"create(): the definition of the {meta.name.lower()} is not valid YAML: {error}") from None
     if not isinstance(read, dict):
         noun = meta.name.lower()
-        raise FieldError(f"create(): the definition of a {noun} is a mapping, and this YAML is {read!r:.80}")
+        raise FieldError(f"create(): the definition of a {noun} must be a mapping, but this YAML is {read!r:.80}")
     return _Text(value)
 
 
@@ -256,17 +256,19 @@ def _place(meta: EntityMeta, writes: Writes, scopes: Mapping[str, tuple[Any, ...
     project = scopes[PROJECT][0] if scopes.get(PROJECT) else target.project
     if project is None:
         raise FieldError(
-            f"create(): which project? Give project='entity/project' here, in filter() or in connect(), or make the "
+            f"create(): which project? Give project='entity/project' here, in filter() or in connect(), or create the "
             f"{meta.name} through a project's relation"
         )
     place = parent_of(meta, {PROJECT: project}, entity, target)
     if place is None:
-        raise FieldError(f"create(): project={project!r} is not a project of entity={entity!r}; say one of the two")
+        raise FieldError(
+            f"create(): project={project!r} is not a project of entity={entity!r}; give only one of the two"
+        )
     return place
 
 
 def _fixed(plan: Plan, writes: Writes) -> Iterator[tuple[str, str]]:
-    """What the plan's condition says of relations: what is made through ``sweep.runs`` belongs to that sweep."""
+    """The relations fixed by the plan's condition: a run created through ``sweep.runs`` belongs to that sweep."""
     for name in writes.creates:
         field = plan.meta.fields[name]
         if field.target is not None:
@@ -276,13 +278,13 @@ def _fixed(plan: Plan, writes: Writes) -> Iterator[tuple[str, str]]:
                 yield name, key
 
 
-# -- unless it is there ----------------------------------------------------------------------------
+# -- get or create, update or create ---------------------------------------------------------------
 
 
 def get_or_create(
     plan: Plan, target: Target, lookups: Mapping[str, Any], defaults: Mapping[str, Any]
 ) -> Operation[tuple[Any, bool]]:
-    """The one row that the lookups mean, or a new one; and whether it is new."""
+    """The only row that matches the lookups, or a new one; and whether it is new."""
     new = _read(plan, target, _wanted(plan.meta, lookups, defaults))
     found = yield from _find(plan, target, lookups)
     if found is not None:
@@ -290,7 +292,7 @@ def get_or_create(
     require_writable(target)
     if new.chosen and not _by_key_alone(plan.meta, lookups) and (yield from _exists(new, target)):
         raise ConflictError(
-            f"no {new.meta.name} with {', '.join(lookups)} as asked, but the id {new.key!r} is taken; W&B would "
+            f"no {new.meta.name} matches {', '.join(lookups)}, but the id {new.key!r} is taken, and W&B would "
             "overwrite it"
         )
     return (yield from _make(new, plan.row_class, target)), True
@@ -303,8 +305,10 @@ def update_or_create(
     defaults: Mapping[str, Any],
     create_defaults: Mapping[str, Any] | None,
 ) -> Operation[tuple[Any, bool]]:
-    """The one row that the lookups mean, changed and saved, or a new one; and whether it is new. ``defaults`` are
-    changes as ``update()`` takes them."""
+    """The only row that matches the lookups, changed and saved, or a new one; and whether it is new.
+
+    ``defaults`` are changes as in ``update()``.
+    """
     meta, call = plan.meta, "update_or_create()"
     given = {name: _called(value) for name, value in defaults.items()}
     changes = resolve_changes(meta, given, call=call) if given else ()
@@ -336,14 +340,16 @@ def _find(plan: Plan, target: Target, lookups: Mapping[str, Any]) -> Operation[A
 
 
 def _by_key_alone(meta: EntityMeta, lookups: Mapping[str, Any]) -> bool:
-    """Whether the lookups ask for the key and nothing else, so that not to be found is not to be there."""
+    """Whether the lookups contain only the key, so that a row that is not found does not exist."""
     asked = {name for name in lookups if name not in meta.options.scopes}
     return len(asked) == 1 and meta.find(next(iter(asked))) is meta.fields[meta.key]
 
 
 def _wanted(meta: EntityMeta, lookups: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """What a new row is made of: the exact lookups that it was not found by, also those of keys in config and summary,
-    and the defaults. Raises :class:`FieldError` when it would not be found by these very lookups."""
+    """The values of a new row: the exact lookups, including keys of config and summary, and the defaults.
+
+    Raises :class:`FieldError` if the new row would not match the lookups.
+    """
     given: dict[str, Any] = {}
     asked: list[tuple[str, Path, Any]] = []
     for name, value in lookups.items():
@@ -369,21 +375,21 @@ def _wanted(meta: EntityMeta, lookups: Mapping[str, Any], defaults: Mapping[str,
     for name, path, value in asked:
         whole = given[path.field.name]
         if not isinstance(whole, dict):
-            continue  # which is refused later, in better words
+            continue  # refused later, with a better message
         held = plain(whole, f"{meta.name}.{path.field.name}")
         leaf, _ = resolve(meta, Q(**{name: value}))
         assert isinstance(leaf, Leaf)
         if not leaf.lookup.matches(leaf.operand, path.kind)(dig(held, path.keys)):
             raise FieldError(
-                f"{name}={value!r:.80} is looked for, and the other lookups and defaults give a new {meta.name} "
-                f"{path.field.name}={held!r:.80}, which would not be found by it; say one of the two "
-                "(update_or_create() takes create_defaults as well)"
+                f"{name}={value!r:.80} is a lookup, but the other lookups and defaults give a new {meta.name} "
+                f"{path.field.name}={held!r:.80}, which does not match it; give only one of the two "
+                "(update_or_create() also takes create_defaults)"
             )
     return given
 
 
 def _merged(one: Any, other: Any) -> Any:
-    """Two values for one place: dicts key by key, else the second."""
+    """Merge two values for one path: dicts key by key, otherwise the second wins."""
     if not isinstance(one, dict) or not isinstance(other, dict):
         return other
     return {**one, **{key: _merged(one.get(key), item) for key, item in other.items()}}

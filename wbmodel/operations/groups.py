@@ -1,7 +1,7 @@
-"""Groups of equal values, and what aggregates make of them.
+"""Group rows by equal values, and aggregate the groups.
 
-The rows are read with the fields that the keys and the aggregates need, and grouped here: no W&B server groups by
-config values.
+The rows are read with the fields that the keys and the aggregates need, and grouped locally, as no W&B server can group
+by config values.
 """
 
 from __future__ import annotations
@@ -31,16 +31,19 @@ Asked = dict[str, tuple[Aggregate, Path | None]]
 """Aggregates by name, each with its resolved path."""
 
 Key = Column | EverythingBut
-"""What is grouped by."""
+"""A group key."""
 
 
 def checked(meta: EntityMeta, aggregates: Mapping[str, Aggregate]) -> Asked:
-    """The aggregates with their paths. Raises :class:`~wbmodel.errors.FieldError` for a path that cannot be
-    aggregated and :class:`~wbmodel.errors.QueryError` for what is no aggregate, before anything is asked."""
+    """The aggregates with their paths, checked without a request.
+
+    Raises :class:`~wbmodel.errors.FieldError` for a path that cannot be aggregated and
+    :class:`~wbmodel.errors.QueryError` for a value that is not an aggregate.
+    """
     made: Asked = {}
     for name, item in aggregates.items():
         if not isinstance(item, Aggregate):
-            raise QueryError(f"{name}={item!r} is no aggregate; write {name}=Mean('summary.loss'), or Count()")
+            raise QueryError(f"{name}={item!r} is not an aggregate; write {name}=Mean('summary.loss'), or Count()")
         made[name] = (item, item.resolve(meta))
     return made
 
@@ -55,12 +58,12 @@ class Groups:
     height: int
 
     def first(self) -> dict[str, Any]:
-        """What the aggregates make of the first group."""
+        """The aggregates of the first group."""
         return {name: column[0] for name, column in self.aggregated.items()}
 
 
 def needed(meta: EntityMeta, keys: Sequence[Key], asked: Asked) -> tuple[str, ...]:
-    """The names of the fields that the keys and the aggregates look at."""
+    """The names of the fields that the keys and the aggregates use."""
     paths = [key.path for key in keys if isinstance(key, Column)]
     paths += [path for _, path in asked.values() if path is not None]
     paths += [key.resolve(meta)[0] for key in keys if isinstance(key, EverythingBut)]
@@ -76,7 +79,7 @@ def groups(plan: Plan, target: Target, keys: Sequence[Key], asked: Asked) -> Ope
 
 
 def group(meta: EntityMeta, rows: Sequence[Any], keys: Sequence[Key], asked: Asked, *, fresh: bool) -> Groups:
-    """The groups of rows that are here. ``fresh``: nobody else holds the rows."""
+    """Group loaded rows. ``fresh``: no other code holds the rows."""
     plain = [key for key in keys if isinstance(key, Column)]
     paths = [key.path for key in plain] + [path for _, path in asked.values() if path is not None]
     values = cells(rows, paths, fresh=fresh)
@@ -96,7 +99,7 @@ def group(meta: EntityMeta, rows: Sequence[Any], keys: Sequence[Key], asked: Ask
 def _all_but(
     meta: EntityMeta, key: EverythingBut, left_out: Sequence[Path], found: Spread, count: int
 ) -> dict[str, Sequence[Any]]:
-    """A column for each config key but those that are left out."""
+    """A column for each config key except those that are left out."""
     made: dict[str, Sequence[Any]] = {}
     used: set[tuple[str, ...]] = set()
     for keys, column in found.items():
@@ -117,7 +120,7 @@ def _all_but(
 
 
 def _tell(asked: Asked, values: Sequence[list[Any]], rows: Sequence[Any]) -> dict[str, list[Any]]:
-    """The column of each aggregate that has a path. Raises ``FieldError`` for a value that it cannot take."""
+    """The values of each aggregate that has a path. Raises ``FieldError`` for a value that it cannot take."""
     told: dict[str, list[Any]] = {}
     columns_left = iter(values)
     for name, (item, path) in asked.items():
@@ -129,13 +132,15 @@ def _tell(asked: Asked, values: Sequence[list[Any]], rows: Sequence[Any]) -> dic
             value = column[at]
             shown = repr(value) if len(repr(value)) < 60 else repr(value)[:57] + "..."
             what = (
-                "no number" if item.takes == "numbers" else "of another type than the values before it, or has no order"
+                "is not a number"
+                if item.takes == "numbers"
+                else "has another type than the values before it, or no order"
             )
             row = rows[at]
             label = "/".join(filter(None, (state.home(row), getattr(row, type(row).__wbmodel_meta__.key))))
             raise FieldError(
-                f"{name}={item}: {type(row).__name__} {label} has {shown} there, which is {what}; leave such "
-                f"rows out, with filter({_expression(path)}.isfinite()) for instance"
+                f"{name}={item}: {type(row).__name__} {label} has {shown} there, which {what}; exclude such "
+                f"rows, for instance with filter({_expression(path)}.isfinite())"
             )
     return told
 
@@ -150,7 +155,7 @@ _NAN = object()
 
 
 def _equal(value: Any) -> Any:
-    """What is hashed for a value, so that 1 and 1.0 are one and 1 and True are two."""
+    """A hashable key for a value: 1 and 1.0 have the same key, 1 and True different ones."""
     cls = value.__class__
     if cls is str or cls is int or value is None:
         return value
@@ -184,11 +189,11 @@ def _groups(
             else:
                 found.append(at)
     elif count or whole:
-        # No keys: all rows are one group, which may be empty when no keys were asked for.
+        # No keys: all rows are one group, which may be empty if no keys were requested.
         members[()] = list(range(count))
     groups = list(members.values())
     keys = {name: [_shown(column, places) for places in groups] for name, column in given.items()}
-    # NaN stands before None, so that the order does not depend on which row came first.
+    # NaN comes before None, so that the order does not depend on the order of the rows.
     order = sorted(
         range(len(groups)),
         key=lambda at: tuple((rank(column[at], False), column[at] is None) for column in keys.values()),
@@ -206,7 +211,7 @@ def _groups(
 
 
 def _shown(column: Sequence[Any], places: list[int]) -> Any:
-    """The value that stands for a group. Of 1 and 1.0 it is 1, whichever row came first."""
+    """The value that represents a group. For 1 and 1.0 it is 1, whatever the order of the rows."""
     value = column[places[0]]
     if value.__class__ is float and value.is_integer():
         return next((column[at] for at in places if column[at].__class__ is int), value)

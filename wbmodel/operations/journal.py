@@ -1,7 +1,7 @@
-"""The journal of a bulk write: a file of JSON lines, from which the same call goes on where an earlier one ended.
+"""The journal of a bulk write: a file of JSON lines that lets the same call resume where it ended.
 
-The first line says which call it belongs to; each following one is the result of one row, on the disk before the next
-result is taken. It holds no API keys and none of the values that are written: what was asked is there as a digest.
+The first line identifies the call; each of the others is the result of one row, flushed to disk before the next. It
+contains no API keys and no written values: the condition and the changes are stored as digests.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ __all__ = ["Call", "Entry", "Journal"]
 VERSION = 1
 _OUTCOMES = frozenset({"done", "unchanged", "failed", "unknown"})
 _HEAD, _ROW = b'{"journal":', b'{"row":'
-"""How the first line and the others begin."""
+"""The start of the first line and of the others."""
 
 Entry = tuple[str, str]
-"""What a journal knows of a row: its path and its last outcome."""
+"""A row in a journal: its path and its last outcome."""
 
 
 class Call:
-    """Which call a journal belongs to: what is done, to what, where, and digests of the condition and the changes."""
+    """The call that a journal belongs to: verb, entity, origin, and digests of the condition and the changes."""
 
     def __init__(self, verb: str, entity: str, origin: str, query: str, changes: Sequence[str], names: Sequence[str]):
         self.header: dict[str, Any] = {
@@ -47,16 +47,16 @@ class Call:
         }
 
     def check(self, header: Mapping[str, Any], file: Path) -> None:
-        """Raise :class:`QueryError` when ``header`` is of another call."""
+        """Raise :class:`QueryError` if ``header`` belongs to another call."""
         mine = self.header
         if header.get("journal") != VERSION:
-            raise QueryError(f"{file} is no journal that this version of wbmodel reads; give another file")
+            raise QueryError(f"{file} is not a journal that this version of wbmodel can read; use another file")
         told = {
-            "verb": "{0} was written by {1}(), and this is {2}()",
-            "entity": "{0} is about {1} objects, and this call about {2}",
-            "origin": "{0} was written against {1}, and this session is {2}",
+            "verb": "{0} was written by {1}(), but this is {2}()",
+            "entity": "{0} is about {1} objects, but this call is about {2}",
+            "origin": "{0} was written for {1}, but this session is on {2}",
             "query": "{0} was written for another query: its filter or its project differs",
-            "names": "{0} was written for changes of {1}, and this call changes {2}",
+            "names": "{0} was written for changes of {1}, but this call changes {2}",
             "changes": "{0} was written for other values of the same fields",
         }
         for name, words in told.items():
@@ -65,7 +65,7 @@ class Call:
                 shown = [", ".join(item) if isinstance(item, list) else without_account(str(item)) for item in both]
                 if name == "origin" and shown[0] == shown[1]:
                     words = "{0} was written with another account of {1}"
-                raise QueryError(f"{words.format(file, *shown)}; repeat that very call, or give another file")
+                raise QueryError(f"{words.format(file, *shown)}; repeat the original call, or use another file")
 
 
 def _digest(text: str) -> str:
@@ -77,14 +77,16 @@ def _line(entry: Mapping[str, Any]) -> bytes:
 
 
 def _locked(handle: IO[bytes]) -> bool:
-    """Lock a file until it is closed; False when it is locked. The lock is the system's and ends with the process, so
-    that none is left behind by a crash; it holds between threads too. (``filelock`` would put a second file beside the
-    journal, to do this very thing to.)"""
+    """Lock a file until it is closed; False if it is already locked.
+
+    The operating system releases the lock with the process, so a crash leaves none behind; it also works between
+    threads. (``filelock`` would do the same with a second file beside the journal.)
+    """
     try:
         if sys.platform == "win32":
             import msvcrt
 
-            # What is locked cannot be read there, so it is a byte that no journal gets to.
+            # Windows cannot read a locked byte, so lock one beyond the end of any journal.
             handle.seek(2**62)
             msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)
         else:
@@ -92,13 +94,13 @@ def _locked(handle: IO[bytes]) -> bool:
 
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        # A file system that has no locks is no reason not to write there.
+        # Writing is still allowed on a file system without locks.
         return error.errno not in (errno.EACCES, errno.EAGAIN, errno.EDEADLK)
     return True
 
 
 class Journal:
-    """One open journal. Making it does no I/O; :meth:`open` reads what is there and begins where it ends."""
+    """A journal. Creating it does no I/O; :meth:`open` reads the file and continues at its end."""
 
     def __init__(self, path: str | os.PathLike[str], call: Call, *, write: bool = True) -> None:
         self.file = Path(path)
@@ -106,29 +108,32 @@ class Journal:
         self._write = write
         self._handle: IO[bytes] | None = None
         self._noted = 0
-        # A cancelled task goes on while the thread that it left still writes.
+        # A cancelled task may continue while its thread is still writing.
         self._lock = forks.rlock()
 
     def open(self) -> dict[str, Entry]:
-        """What it knows by node id. Raises :class:`QueryError` for a journal of another call, one that another call
-        writes at the moment, and a file that is something else; ``OSError`` where it cannot be written."""
+        """Open the file and return its rows by node id.
+
+        Raises :class:`QueryError` for a journal of another call, for one in use by another call, and for a file that is
+        not a journal; ``OSError`` if it cannot be written.
+        """
         with self._lock:
             if not self._write:
                 return self._read(self.file.read_bytes() if self.file.exists() else b"")[0]
             try:
-                # Unbuffered, so that nothing of a line is left behind in this process.
+                # Unbuffered, so that no part of a line stays in this process.
                 handle = open(self.file, "a+b", buffering=0)  # noqa: SIM115 - close() closes it
             except OSError as error:
                 raise type(error)(
                     error.errno,
-                    f"{error.strerror}; journal= takes the path of a file in a folder that is there",
+                    f"{error.strerror}; journal= takes the path of a file in an existing folder",
                     str(self.file),
                 ) from None
             try:
                 if not _locked(handle):
                     raise QueryError(
-                        f"{self.file} is the journal of a call that is under way, here or in another process; wait for "
-                        "its end, or give another file"
+                        f"{self.file} is in use by another call, in this process or in another one; wait for it to "
+                        "finish, or use another file"
                     )
                 handle.seek(0)
                 data = handle.read()
@@ -146,8 +151,10 @@ class Journal:
             return known
 
     def _read(self, data: bytes) -> tuple[dict[str, Entry], int]:
-        """What ``data`` says by node id, and how much of it is whole lines. A last line without its end was being
-        written when the process was killed: its row is looked at again."""
+        """The rows in ``data`` by node id, and the number of bytes in complete lines.
+
+        A last line without its end was cut off when the process was killed, so its row is tried again.
+        """
         *lines, torn = data.split(b"\n")
         known: dict[str, Entry] = {}
         for number, line in enumerate(lines, 1):
@@ -159,7 +166,7 @@ class Journal:
             if not isinstance(path, str) or not isinstance(node_id, str) or outcome not in _OUTCOMES:
                 raise self._damaged(number)
             known[node_id] = (path, str(outcome))
-        # Only what this class began to write is ever cut off.
+        # Truncate only a line that this class started to write.
         begun = _ROW[: len(torn)] == torn[: len(_ROW)] if lines else self._begun(torn)
         if torn and not begun:
             raise self._damaged(len(lines) + 1)
@@ -179,13 +186,15 @@ class Journal:
 
     def _damaged(self, number: int) -> QueryError:
         return QueryError(
-            f"{self.file}, line {number}: this is no line of a journal; nothing was written. If the file is something "
-            "else, give another one"
+            f"{self.file}, line {number}: not a valid line of a journal; nothing was written. "
+            "If this file is not a journal, use another file"
         )
 
     def catch_up(self, results: Sequence[RowResult]) -> None:
-        """Write the results that are not written yet, one line each, each on the disk before the next. ``results`` is
-        all of them so far."""
+        """Write the new results, one line each, each flushed to disk before the next.
+
+        ``results`` are all results so far.
+        """
         with self._lock:
             while self._handle is not None and self._noted < len(results):
                 row = results[self._noted]
@@ -194,7 +203,7 @@ class Journal:
                     error = None if row.error is None else f"{type(row.error).__name__}: {row.error}"
                     self._put({"row": row.path, "id": row.node_id, "outcome": row.outcome, "error": error, "at": now})
                     os.fsync(self._handle.fileno())
-                # Counted once it is written: what is interrupted here is written twice, never not at all.
+                # Counted after the write: an interrupted line may be written twice, but is never lost.
                 self._noted += 1
 
     def _put(self, entry: Mapping[str, Any]) -> None:

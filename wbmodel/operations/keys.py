@@ -1,4 +1,4 @@
-"""Which keys there are: the paths under keyed fields, their types and examples, and what a misspelt one may mean."""
+"""List the keys under keyed fields, with types and examples, and suggest keys for misspelt ones."""
 
 from __future__ import annotations
 
@@ -20,14 +20,17 @@ from wbmodel.query.plan import Plan
 __all__ = ["LOOKED_AT", "FieldInfo", "keyed_fields", "keys_in", "keys_of", "near_keys"]
 
 LOOKED_AT = 200
-"""Rows that are read to find the key that may have been meant."""
+"""How many rows are read to find a similar key."""
 
 
 @attrs.frozen(slots=True)
 class FieldInfo:
-    """One key. ``path`` is its dotted path as ``filter`` and ``values`` take it (``config.lr``), ``type`` is
-    ``number``, ``text``, ``bool``, ``list``, ``object``, ``null`` (never anything else) or ``mixed``, ``count`` the
-    number of rows that have it (a null counts), ``example`` the first value that is not null."""
+    """One key of a keyed field.
+
+    ``path`` is its dotted path as ``filter`` and ``values`` take it (``config.lr``). ``type`` is ``number``, ``text``,
+    ``bool``, ``list``, ``object``, ``null`` (if all values are null) or ``mixed``. ``count`` is the number of rows that
+    have the key, including null values, and ``example`` the first value that is not null.
+    """
 
     path: str
     type: str
@@ -51,7 +54,7 @@ def keys_of(plan: Plan, target: Target, fields: Sequence[FieldMeta]) -> Operatio
 
 
 def keys_in(rows: Sequence[Any], fields: Sequence[FieldMeta], *, fresh: bool) -> list[FieldInfo]:
-    """The keys under these fields of rows that are here. ``fresh``: nobody else holds the rows."""
+    """The keys under these fields in loaded rows. ``fresh``: no other code holds the rows."""
     infos: list[FieldInfo] = []
     for field in fields:
         infos += _walk(field, documents(rows, field, fresh=fresh))
@@ -59,15 +62,17 @@ def keys_in(rows: Sequence[Any], fields: Sequence[FieldMeta], *, fresh: bool) ->
 
 
 def keyed_fields(meta: EntityMeta, names: Sequence[str]) -> list[FieldMeta]:
-    """The fields of these names, which have keys inside them; without names, every such field. Raises
-    :class:`FieldError` for one that has none."""
+    """The keyed fields of these names, or every selected keyed field. Raises :class:`FieldError` for any other
+    field."""
     if not names:
         return [field for field in meta.fields.values() if field.kind.is_keyed and field.selected]
     fields = [meta.need(name) for name in dict.fromkeys(names)]
     plain = next((field for field in fields if not field.kind.is_keyed), None)
     if plain is not None:
         choices = ", ".join(field.name for field in meta.fields.values() if field.kind.is_keyed)
-        raise FieldError(f"fields({plain.name!r}): {meta.name}.{plain.name} has no keys inside it; {choices} have")
+        raise FieldError(
+            f"fields({plain.name!r}): {meta.name}.{plain.name} has no keys inside it; fields with keys: {choices}"
+        )
     return fields
 
 
@@ -104,11 +109,11 @@ def _type(types: set[str]) -> str:
 
 
 def near_keys(wanted: Path, infos: Sequence[FieldInfo], limit: int) -> list[str]:
-    """Dotted paths among ``infos`` that ``wanted`` may have been meant for, best first; none when it is there."""
+    """Dotted paths among ``infos`` similar to ``wanted``, best first; empty if ``wanted`` exists."""
     known = [info.path for info in infos]
     if wanted.dotted in known:
         return []
-    # The right key at the wrong depth (config.lr for config.optimizer.lr) comes first: spelling would not find it.
+    # The right key at another depth (config.lr for config.optimizer.lr) comes first, as it is not a near spelling.
     last = "." + Path(wanted.field, wanted.keys[-1:]).dotted.partition(".")[2].lower()
     moved = [path for path in known if path.lower().endswith(last)]
     head = len(wanted.field.name) + 1

@@ -1,9 +1,9 @@
-"""Where the next page of an order by creation begins, said by the last row's date and not by the server's cursor.
+"""Keyset pagination by creation date: the last row's date, not the server's cursor, says where a page starts.
 
-What a server's cursors mean is not known. Cursors that count rows (``skip 100``) lose a row whenever an earlier one is
-deleted, and repeat one whenever a run starts. Dates do not change: what was created before the last row of a page is
-the rest, whatever comes and goes meanwhile. Rows of the moment of the last row are left out by name, so that a page
-holds new rows only.
+The semantics of a server's cursors are unknown. Cursors that count rows (``skip 100``) skip a row whenever an earlier
+one is deleted, and repeat one whenever a run starts. Dates do not change: the rest is what was created before the last
+row of a page, whatever is added or deleted meanwhile. Rows with the date of the last row are excluded by name, so a
+page contains only new rows.
 """
 
 from __future__ import annotations
@@ -18,15 +18,19 @@ from wbmodel.compiler.physical import KeysetBy
 __all__ = ["NAMED", "Keyset", "resolution"]
 
 NAMED = 2000
-"""Rows of one moment that a filter leaves out by name: some 30 kB of it. Where more rows were created in one moment
-than this, their pages follow the server's cursor."""
+"""The most rows of one date that a filter excludes by name, about 30 kB of filter.
+
+If more rows share a date, their pages follow the server's cursor.
+"""
 
 _SECOND = 1_000_000
 
 
 def resolution(text: str) -> timedelta:
-    """How far apart two dates may be that a server writes as this one text, if it cuts off what it does not show:
-    a second when there is no fraction, a millisecond for three digits, a microsecond for six and more."""
+    """The resolution of a date text: how far apart two dates with the same text may be if the server truncates.
+
+    A second without a fraction, a millisecond for three digits, a microsecond for six or more.
+    """
     fraction = text.partition(".")[2]
     digits = 0
     while digits < 6 and fraction[digits : digits + 1].isdigit():
@@ -35,8 +39,10 @@ def resolution(text: str) -> timedelta:
 
 
 class Keyset:
-    """The place in one connection's order by ``created_at``, in either direction. :attr:`condition` is what the next
-    page is asked for by, beside the query's own filter."""
+    """The position in one connection's order by ``created_at``, in either direction.
+
+    :attr:`condition` selects the next page, in addition to the query's own filter.
+    """
 
     def __init__(self, by: KeysetBy) -> None:
         self._date, self._date_path = by.date
@@ -49,15 +55,17 @@ class Keyset:
         self.condition: dict[str, Any] | None = None
 
     def take(self, nodes: list[dict[str, Any]]) -> tuple[list[dict[str, Any]], bool]:
-        """The nodes of a page that are new, and whether :attr:`condition` asks for the rest. Where it cannot, the
-        cursor of the page is to be followed, under the condition that the page was asked for by."""
+        """The new nodes of a page, and whether :attr:`condition` selects the rest.
+
+        If not, follow the page's cursor, under the condition that the page was requested with.
+        """
         dates = None if self._off else self._dates(nodes)
         if dates is None:
-            # The server does not order by them as it is asked to, and nothing can be built on it.
+            # The server ignores the requested order, so a keyset cannot work.
             self._off = True
             return nodes, False
         if dates and not self._is_within(dates[0]):
-            # It does not filter by them. Its cursor leads once more through what came already.
+            # The server ignores the filter. Its cursor goes once more through rows that were already read.
             self._unfiltered = True
         fresh = [
             (node, date)
@@ -67,7 +75,7 @@ class Keyset:
         return [node for node, _ in fresh], bool(fresh) and self._advance(fresh)
 
     def _dates(self, nodes: list[dict[str, Any]]) -> list[datetime] | None:
-        """The nodes' dates; None when they are not in order."""
+        """The nodes' dates; None if they are not in order."""
         texts = [node[self._date] for node in nodes]
         if None in texts:
             return None
@@ -75,16 +83,16 @@ class Keyset:
         return dates if dates == sorted(dates, reverse=self._descending) else None
 
     def _is_within(self, date: datetime) -> bool:
-        """Whether the bound does not leave out a row of this date."""
+        """Whether the bound includes a row of this date."""
         return self._edge is None or (date < self._edge if self._descending else date >= self._edge)
 
     def _is_late(self, date: datetime) -> bool:
-        """Whether a row that was not seen belongs before the last one that was: it has started since."""
+        """Whether a row that was not seen belongs before the last seen row: it was created in the meantime."""
         return self._at is not None and (date > self._at if self._descending else date < self._at)
 
     def _advance(self, fresh: list[tuple[dict[str, Any], datetime]]) -> bool:
         node, self._at = fresh[-1]
-        # What the server compares with may be later than what it shows of the last row.
+        # The server may compare with a more precise, later date than the one it returns for the last row.
         edge = self._at + resolution(node[self._date]) if self._descending else self._at
         moved, self._edge = edge != self._edge, edge
         self._tied = {key: kept for key, kept in self._tied.items() if self._is_within(kept[0])}
@@ -96,8 +104,8 @@ class Keyset:
             return False
         bound = {self._date_path: {"$lt" if self._descending else "$gte": format_datetime(edge)}}
         if self._name_path is not None and len(self._tied) <= NAMED:
-            # A server that is blind to case leaves out more than is named where two runs of one moment have ids that
-            # differ by case only; one that is blind to case would not have made the second.
+            # A case-insensitive server would exclude too much if two runs of one date had ids that differ only by case;
+            # but such a server would not have created the second run.
             names = sorted(name for _, name in self._tied.values())
             self.condition = conjoined(bound, {self._name_path: {"$nin": names}})
             return True

@@ -1,4 +1,4 @@
-"""Pages of one connection, and loading them for several parents at once."""
+"""The pages of one connection, and loading pages of several connections at once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ __all__ = ["Pages", "load"]
 
 class Pages:
     """The rows of one :class:`~wbmodel.compiler.physical.Scan`, page by page, in the server's order and checked.
-    ``budget`` is shared by all connections of one evaluation."""
+
+    ``budget`` is shared by all connections of one evaluation.
+    """
 
     def __init__(self, scan: Scan, budget: PageBudget) -> None:
         self.scan, self.budget, self.target = scan, budget, budget.target
@@ -30,7 +32,7 @@ class Pages:
         self.done = False
         self.ready: list[Any] | None = None
         self.far: list[Any] = []
-        """The row that came with page 1 from the other end of the order, where the scan asks for it."""
+        """The row from the far end of the order, which comes with page 1 if the scan asks for it."""
         self.pages = 0
         self.received = 0
         self._keep = None if scan.check is None else scan.check.predicate()
@@ -41,50 +43,50 @@ class Pages:
 
     @property
     def filters(self) -> dict[str, Any] | None:
-        """The filter that the next page is asked for by."""
+        """The filter of the next page."""
         return self.scan.filter if self.keyset is None else conjoined(self.scan.filter, self.keyset.condition)
 
     def size(self) -> int:
-        """How many rows to ask for next."""
+        """The number of rows to request next."""
         can, most = self.target.capabilities, self.budget.most
         return page_size(self.scan, self.received, self.pages, can, most, alone=not self.budget.pages)
 
     def kind(self) -> tuple[Any, ...]:
-        """What pages must have in common to share a document."""
+        """A key that is equal for pages that can share a document."""
         scan = self.scan
         asks_far = scan.far is not None and not self.pages
         return (scan.node, id(scan.route), scan.order, self.filters is None, self.drift is None, asks_far, self.size())
 
-    # -- what was read ahead -----------------------------------------------------------------------
+    # -- read-ahead --------------------------------------------------------------------------------
 
     @property
     def wants_more(self) -> bool:
-        """Whether the next page is to be asked for before the rows of this one are used."""
+        """Whether to request the next page before the rows of this one are used."""
         budget = self.budget
         if self.done or not budget.looks_ahead or budget.ahead is not None:
             return False
         if self.scan.limit is not None:
             return self.received < self.scan.limit
-        # A slice whose rows are checked here may be filled by the first page, which nobody knows yet.
+        # A slice with a local check may be filled by the first page, whose rows are not checked yet.
         return not budget.sliced or self.pages > 1
 
     def look_ahead(self) -> Operation[None]:
-        """Ask for the next page and go on."""
+        """Start the request for the next page without waiting for it."""
         request = self._asked = _request([self])
         try:
             self._handle = yield Start(request)
         except Exception as error:
-            # It is the next page that went wrong; this one is here, and its rows are handed out first.
+            # Only the next page failed; return the rows of this one first.
             self._failed = error
         self.budget.ahead = self
 
     @property
     def is_ahead(self) -> bool:
-        """Whether the next page was asked for already."""
+        """Whether the next page has already been requested."""
         return self.budget.ahead is self
 
     def collect(self) -> Operation[tuple[Request, Response]]:
-        """The answer to what was asked ahead, and the question."""
+        """The request that was sent ahead, and its response."""
         handle, error = self._handle, self._failed
         self._handle = self._failed = self.budget.ahead = None
         if error is not None:
@@ -92,10 +94,10 @@ class Pages:
         response = yield Join(handle)
         return self._asked, response
 
-    # -- a page that came --------------------------------------------------------------------------
+    # -- receiving a page --------------------------------------------------------------------------
 
     def receive(self, data: dict[str, Any], alias: str | None) -> int:
-        """Accept a page as it came, so far that the next one could be asked for; the number of its rows."""
+        """Accept a page, up to the point where the next one can be requested. Returns the number of its rows."""
         scan = self.scan
         meta, route, place = scan.node.meta, scan.route, self.target.place
         parent, context = walk(meta, route, scan.parent, data, alias, place, optional=scan.optional)
@@ -128,7 +130,7 @@ class Pages:
         return came
 
     def _go_on(self, nodes: list[dict[str, Any]], cursor: str | None) -> list[dict[str, Any]]:
-        """Note where the next page begins; the nodes without those that came before."""
+        """Record where the next page starts. Returns the nodes without those that were already received."""
         if self.keyset is not None:
             nodes, by_date = self.keyset.take(nodes)
             if by_date:
@@ -136,7 +138,7 @@ class Pages:
                 return nodes
         if not self.done and (cursor is None or cursor == self.cursor):
             raise ServerError(
-                f"{self.scan.node.meta.plural}: the server says there is a next page, but gives no new cursor for it"
+                f"{self.scan.node.meta.plural}: the server announces a next page without giving a new cursor for it"
             )
         self.cursor = cursor
         return nodes
@@ -154,7 +156,7 @@ class Pages:
         return node.hydrator(route)(nodes, owner, around)
 
     def pull(self) -> Operation[list[Any] | None]:
-        """The next page's rows (perhaps none of them left after the check), None at the end."""
+        """The next page's rows, None at the end. The list is empty if no row passes the check."""
         if self.ready is None:
             if self.done:
                 return None
@@ -164,8 +166,10 @@ class Pages:
 
 
 def load(pages: Sequence[Pages]) -> Operation[None]:
-    """Load the next page of several connections, those of one kind together by aliases. Where reading ahead saves time,
-    the page behind is asked for as soon as one has come, before its rows are made."""
+    """Load the next page of several connections; those of the same kind share a document by aliases.
+
+    If reading ahead saves time, the page after it is requested as soon as a page has arrived, before its rows are made.
+    """
     waiting = [item for item in pages if item.ready is None and not item.done]
     kinds: dict[Any, list[Pages]] = {}
     for item in waiting:

@@ -1,4 +1,4 @@
-"""What the pages of one evaluation share: how much a row weighs, which page is read ahead, and whether rows drift."""
+"""State shared by the pages of one evaluation: the size of rows, read-ahead, and drift detection."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ __all__ = ["Drift", "PageBudget", "Seen"]
 
 
 class PageBudget:
-    """What the pages of one evaluation may weigh together. ``sliced``: the evaluation may end before the last page."""
+    """The size limits of the pages of one evaluation. ``sliced``: it may end before the last page."""
 
     def __init__(self, target: Target, *, sliced: bool = False) -> None:
         self.target, self.sliced = target, sliced
         can = target.capabilities
         self.looks_ahead = can.concurrent and not can.in_process
         self.ahead: object = None
-        """The connection whose next page is under way. One at a time, however many there are: each is a page held."""
+        """The connection whose next page is in flight. Only one at a time, as each is a page held in memory."""
         self.pages = 0
         self._rows = 0
         self._bytes = 0
         self._warned = False
 
     def weigh(self, response: Response, rows: int) -> None:
-        """Note an answer, and how many rows it held, of all connections in it."""
+        """Record the size of a response, and the number of rows in it over all connections."""
         self.pages += 1
         size = None if response.note is None else response.note.size
         if size and rows > 0:
@@ -37,8 +37,10 @@ class PageBudget:
 
     @property
     def most(self) -> int:
-        """How many rows to ask for in one page: what weighs :data:`PAGE_BYTES` by the pages so far, and no more than
-        the backend takes. Where nothing says what an answer weighs, all that it takes."""
+        """The number of rows to request in one page: about :data:`PAGE_BYTES`, judging by the pages so far.
+
+        It never exceeds the backend's limit, and equals it if the size of responses is unknown.
+        """
         limit = self.target.capabilities.max_page_size
         if not self._rows:
             return limit
@@ -51,17 +53,17 @@ class PageBudget:
         self._warned = True
         warn(
             f"{plural} of {self.target.place} changed while their pages were read in the order {order}: {what}. Rows "
-            "may be missing. order_by('-created_at') reads all that stay, whatever comes and goes; .snapshot() leaves "
-            "out what starts meanwhile",
+            "may be missing. order_by('-created_at') reads every row that is not deleted meanwhile; .snapshot() "
+            "excludes rows created meanwhile",
             PageDrift,
         )
 
 
 class Seen:
-    """The identities that came before, at the price of a hash each.
+    """The identities seen so far, stored as one hash each.
 
-    Two of a million rows have the same 64-bit hash with a probability of 1 in 37 million; whole ids would take three
-    times the memory.
+    The probability that two of a million rows share a 64-bit hash is 1 in 37 million; full ids would take three times
+    the memory.
     """
 
     __slots__ = ("_hashes",)
@@ -70,7 +72,7 @@ class Seen:
         self._hashes: set[int] = set()
 
     def fresh(self, rows: Iterable[Any]) -> list[Any]:
-        """The rows that were not seen before, noted as seen."""
+        """Return the rows that were not seen before, and record them as seen."""
         hashes, kept = self._hashes, []
         for row in rows:
             mark = hash(row.node_id)
@@ -81,10 +83,10 @@ class Seen:
 
 
 class Drift:
-    """The count of one connection's rows, held against the rows that come.
+    """Compares the server's count of one connection with the rows received.
 
-    The count is the server's, of the same filter in the same document, so that on a quiet server it is the same with
-    each page, and is the number of different rows in the end.
+    The server counts by the same filter in the same document. If nothing changes on the server, every page has the same
+    count, which equals the final number of distinct rows.
     """
 
     def __init__(self) -> None:
@@ -94,16 +96,16 @@ class Drift:
         self._blind = False
 
     def take(self, count: int | None, edges: list[Any], done: bool) -> str | None:
-        """Note a page: the count that came with it, its edges and whether it is the last. What is wrong, in words."""
+        """Record a page: its count, its edges and whether it is the last. Returns a description of any drift."""
         before, self._count = self._count, count
         self._pages += 1
         self._hashes.update(hash(edge["node"]["id"]) for edge in edges if edge is not None and edge["node"] is not None)
-        # A row that this account may not see counts, and cannot be told from another.
+        # The count includes rows that this account may not see, and these cannot be told apart.
         self._blind = self._blind or count is None or any(edge is None or edge["node"] is None for edge in edges)
         if self._blind or self._pages == 1:
             return None
         if count != before:
-            return f"{before} matched with one page, and {count} with the next"
+            return f"{before} rows matched on one page, but {count} on the next"
         if done and count != len(self._hashes):
-            return f"{count} match, and {len(self._hashes)} different ones came"
+            return f"{count} rows match, but {len(self._hashes)} distinct ones were received"
         return None

@@ -1,4 +1,4 @@
-"""``prefetch_related``: relations of rows that are here already, in as few more requests as possible."""
+"""``prefetch_related``: load relations of loaded rows, in as few additional requests as possible."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def check_prefetch(meta: EntityMeta, dotted: str) -> str:
             at = entity_meta(field.target)
         else:
             hint = (
-                "; it comes in the same document with select_related"
+                "; use select_related, which loads it in the same document"
                 if field is not None and field.kind is Kind.REF
                 else ""
             )
@@ -57,13 +57,13 @@ def related_plan(relation: ToManyMeta, row: Any) -> Plan:
     where, scopes = resolve(target, Q(**{relation.scope: row}))
     home = state.home(row)
     if home is not None and target.home == PROJECT and target.options.scopes.get(relation.scope) in (None, TEXT):
-        # What is known by name: that means something in its project only.
+        # The relation refers to this row by name, which is unique only within a project.
         scopes[PROJECT] = (home,)
     return Plan(meta=target, where=where, scopes=scopes)
 
 
 def prefetch(rows: Sequence[Any], names: Sequence[str], target: Target) -> Operation[None]:
-    """Load the relations ``names`` (dotted for nested ones) of all ``rows`` and keep them there."""
+    """Load the relations ``names`` (dotted for nested ones) of all ``rows`` and store them in the rows."""
     heads: dict[str, list[str]] = {}
     for name in names:
         head, _, rest = name.partition(".")
@@ -88,7 +88,7 @@ def _many(rows: Sequence[Any], relation: ToManyMeta, target: Target) -> Operatio
     streams: list[tuple[Any, RowStream | None]] = []
     for row in rows:
         step = compile_plan(related_plan(relation, row), target)
-        # A relation that has to be found through another entity first is asked for row by row.
+        # A relation that is only reachable through another entity is loaded row by row.
         known = not isinstance(step, (ForEach, Get))
         streams.append((row, open_stream(step, budget, first) if known else None))
     yield from load(first)
@@ -102,12 +102,12 @@ def _many(rows: Sequence[Any], relation: ToManyMeta, target: Target) -> Operatio
                 mine += more
         state.put_prefetched(row, relation.name, list({item.node_id: item for item in mine}.values()))
         found += mine
-    # Two rows may share what hangs off them; what is loaded below it is loaded once.
+    # Two rows may share related rows; nested relations of these are loaded once.
     return list({item.node_id: item for item in found}.values())
 
 
 def _one(rows: Sequence[Any], field: FieldMeta, target: Target) -> Operation[list[Any]]:
-    """A to-one relation that is known by its key: the distinct objects, by aliases."""
+    """Load a to-one relation that is only known by its key: each distinct object once, by aliases."""
     assert field.target is not None
     there = entity_meta(field.target)
     wanted: dict[Any, Get] = {}

@@ -1,4 +1,4 @@
-"""The first rows of a listing, for one page of it at most: what a look at a queryset may cost."""
+"""The first rows of a listing, at the cost of at most one page: for displaying a queryset."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ __all__ = ["Preview", "one_page"]
 
 @attrs.frozen(slots=True)
 class Preview:
-    """The first rows of a listing. ``more``: there are others. ``cut``: reading ended with the page, so there may
-    be."""
+    """The first rows of a listing.
+
+    ``more``: there are more rows. ``cut``: reading stopped after one page, so there may be more.
+    """
 
     rows: list[Any]
     more: bool
@@ -23,8 +25,10 @@ class Preview:
 
 
 def one_page(operation: Operation[None], plural: str, limit: int) -> Operation[Preview]:
-    """At most ``limit`` of the rows that an operation emits before it would ask for a second page of ``plural``, the
-    name of its requests; finding out where the rows are does not count."""
+    """Run an operation until it would request a second page, and return at most ``limit`` of its rows.
+
+    ``plural`` is the name of its page requests; requests that find the places of the rows do not count.
+    """
     rows: list[Any] = []
     asked, cut = 0, False
     answer: Any = None

@@ -1,4 +1,4 @@
-"""One object again: as the backend has it now."""
+"""Load an object again, as it is now on the backend."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ["look_again", "reload"]
 
 
 def look_again(row: Any, target: Target, fields: tuple[str, ...]) -> Operation[Any]:
-    """The object as the backend has it now, with these fields. Raises its ``DoesNotExist``."""
+    """The current object on the backend, with these fields. Raises its ``DoesNotExist``."""
     target.refuse_foreign(row)
     for found in (yield from collect(_again(row, fields), target)):
         if not state.is_loaded(row, "node_id") or found.node_id == row.node_id:
             return found
-    raise type(row).DoesNotExist(f"{row!r} was deleted on {target.place}, or this account may not see it any more")
+    raise type(row).DoesNotExist(f"{row!r} was deleted on {target.place}, or this account may no longer see it")
 
 
 def reload(row: Any, target: Target) -> Operation[None]:
@@ -33,7 +33,7 @@ def reload(row: Any, target: Target) -> Operation[None]:
 
 
 def _again(row: Any, fields: tuple[str, ...]) -> Plan:
-    """The plan that finds this very object, with these fields."""
+    """The plan that finds this object, with these fields."""
     meta: EntityMeta = type(row).__wbmodel_meta__
     asked: dict[str, Any] = {meta.key: getattr(row, meta.key)}
     home = state.home(row)
@@ -43,7 +43,7 @@ def _again(row: Any, fields: tuple[str, ...]) -> Plan:
     needs = [point.needs for point in meta.options.points] + [route.needs for route in meta.options.routes]
     if not any(set(item) <= found.keys() for item in needs):
         raise QueryError(
-            f"{row!r} does not know what it belongs to, so it cannot be asked for by itself; ask its owner again"
+            f"{row!r} does not know which object it belongs to, so it cannot be loaded by itself; load its owner again"
         )
     related = tuple(name for name in fields if _is_widened(row, meta.fields[name]))
     return Plan(meta=meta, where=where, scopes=found, only=fields, related=related, cls=type(row))
@@ -61,21 +61,21 @@ def _is_widened(row: Any, field: FieldMeta) -> bool:
 
 
 def _take_over(row: Any, found: Any) -> None:
-    """Give ``row`` every value of ``found``, undecoded texts too, and forget what was prefetched or decoded."""
+    """Copy every value of ``found`` to ``row``, undecoded, and drop edits, decoded and prefetched values."""
     meta: EntityMeta = type(row).__wbmodel_meta__
     for name in meta.fields:
         if not state.is_loaded(found, name):
             continue
         slot = meta.slots.get(name)
         if slot is not None:
-            # It is decoded again, from the new text, when it is read.
+            # Decoded again from the new text at the next access.
             state.put(row, slot, state.get(found, slot))
             state.drop(row, name)
             continue
         old = getattr(row, name, None)
         new = getattr(found, name)
         if meta.fields[name].by_key and old is not None and new is not None and _same_key(old, new):
-            continue  # what was prefetched for it stays
+            continue  # keep the prefetched object
         state.put(row, name, new)
     state.forget(row)
 

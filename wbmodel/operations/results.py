@@ -1,4 +1,4 @@
-"""The results of a question: what its shape makes of the rows, equal ones once, with what is to be prefetched."""
+"""The results of a query: rows converted by its shape, without duplicates if distinct, with prefetching."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ __all__ = ["Distinct", "Results", "emit", "results"]
 
 
 class Results:
-    """What a plan's shape makes of its rows; equal results come once where they are to be distinct."""
+    """A plan's rows converted by its shape, without duplicates if the plan is distinct."""
 
     def __init__(self, plan: Plan, target: Target) -> None:
         self.shape, self.done = plan.shape, plan.is_empty
         self.distinct: Distinct | None = None
         if plan.is_unique:
-            # What is equal comes once before anything is counted, so the slice is of results and not of rows.
+            # Duplicates are removed before slicing, so the slice counts results rather than rows.
             self.distinct, self.cut = Distinct(), Cut(plan)
             plan = attrs.evolve(plan, start=0, stop=None)
         self.rows = Rows(plan, target)
@@ -42,7 +42,7 @@ class Results:
 
 
 class Distinct:
-    """Equal results once, also those that cannot be hashed."""
+    """Removes duplicate results, including unhashable ones."""
 
     def __init__(self) -> None:
         self.keys: set[Any] = set()
@@ -63,12 +63,12 @@ def _hashable(value: Any) -> Any:
         return ("dict", tuple((key, _hashable(item)) for key, item in sorted(value.items())))
     if isinstance(value, (list, tuple)):
         return ("list", tuple(map(_hashable, value)))
-    # True and 1 are equal in Python and are not the same value here.
+    # True and 1 are equal in Python but are different values here.
     return (operand_type(value), value)
 
 
 def results(plan: Plan, target: Target) -> Operation[list[Any]]:
-    """All results of a plan as a list, with what is to be prefetched."""
+    """All results of a plan as a list, with relations prefetched."""
     found: list[Any] = []
     source = Results(plan, target)
     while (more := (yield from source.pull())) is not None:
@@ -79,8 +79,10 @@ def results(plan: Plan, target: Target) -> Operation[list[Any]]:
 
 
 def emit(plan: Plan, target: Target, chunk: int | None = None) -> Operation[None]:
-    """Emit a plan's results as they come. With relations to prefetch, rows wait until ``chunk`` of them (or all) are
-    there."""
+    """Emit a plan's results as they arrive.
+
+    With relations to prefetch, rows are emitted in chunks of ``chunk`` (or all at once).
+    """
     source = Results(plan, target)
     waiting: list[Any] = []
     while True:

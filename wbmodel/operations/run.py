@@ -1,4 +1,4 @@
-"""Running a question: its rows, page by page, each once and cut to the slice."""
+"""Run a query: its rows, page by page, each row once and cut to the slice."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Cut", "Rows", "collect", "settle"]
 
 
 class Rows:
-    """The entities of a plan: each once, cut to the plan's slice."""
+    """The entities of a plan, each once, cut to the plan's slice."""
 
     def __init__(self, plan: Plan, target: Target) -> None:
         self.plan, self.target = plan, target
@@ -42,7 +42,7 @@ class Rows:
 
 
 class Cut:
-    """A plan's slice of what comes."""
+    """Applies a plan's slice to a stream of items."""
 
     def __init__(self, plan: Plan) -> None:
         self.start, self.stop = plan.start, plan.stop
@@ -50,11 +50,11 @@ class Cut:
 
     @property
     def is_full(self) -> bool:
-        """Whether nothing more is wanted."""
+        """Whether the slice is filled."""
         return self.stop is not None and self.position >= self.stop
 
     def take(self, items: list[Any]) -> list[Any]:
-        """The part of the next items that is inside."""
+        """The part of the next items inside the slice."""
         begin = max(self.start - self.position, 0)
         end = None if self.stop is None else max(self.stop - self.position, 0)
         self.position += len(items)
@@ -70,11 +70,11 @@ def collect(plan: Plan, target: Target) -> Operation[list[Any]]:
     return found
 
 
-# -- scopes that other entities give ---------------------------------------------------------------
+# -- scopes from other entities --------------------------------------------------------------------
 
 
 def settle(step: Step, target: Target) -> Operation[Step]:
-    """The step with the rows of other entities that it goes through found out (every project, say)."""
+    """Replace the parts of a step that go through another entity, by listing that entity (every project, say)."""
     if isinstance(step, ForEach):
         found = yield from _listed(step, target)
         return (yield from settle(expand(step, found, target), target))
@@ -88,7 +88,7 @@ def settle(step: Step, target: Target) -> Operation[Step]:
 
 
 def _listed(each: ForEach, target: Target) -> Operation[list[Scopes]]:
-    """The scopes that each row of a step's listing gives."""
+    """The scopes that each row of a step's listing provides."""
     rows = yield from collect(each.listing, target)
     found = []
     for row in rows:
@@ -103,7 +103,7 @@ def _listed(each: ForEach, target: Target) -> Operation[list[Scopes]]:
 
 
 def _say_what_is_local(step: Step, target: Target) -> None:
-    """One warning for conditions that no backend filter covers, so that every row has to come here to be asked."""
+    """Warn once about conditions that cannot be pushed down, so that every row has to be read."""
     if target.capabilities.in_process or isinstance(step, Get):
         return
     pushed = step.pushed if isinstance(step, ForEach) else next((scan.pushed for scan in scans(step)), None)
@@ -111,6 +111,7 @@ def _say_what_is_local(step: Step, target: Target) -> None:
     if local:
         shown = "; ".join(local[:5]) + (f"; and {len(local) - 5} more" if len(local) > 5 else "")
         warn(
-            f"{target.place} cannot be asked this, so it is asked of every row here: {shown} (explain() tells more)",
+            f"{target.place} cannot evaluate this filter; it is applied locally to every row: {shown} "
+            "(explain() shows details)",
             QueryWarning,
         )

@@ -1,7 +1,7 @@
-"""Changing one object: what was set here, what of it is sent, and what was kept to find that out.
+"""Change one object: set fields, find the changes, and send them.
 
-Nothing is kept per field when rows are made. The texts of config and summary and the tuples of tags, from which values
-are made at first access, are what those are compared with; what a scalar field held is noted when it is first set.
+Rows keep no extra data per field to track changes. Lazily decoded values are compared with the stored texts of config
+and summary and the stored tuples of tags; the original value of a scalar field is recorded when the field is first set.
 """
 
 from __future__ import annotations
@@ -54,8 +54,7 @@ __all__ = [
 
 
 class Unknown(enum.Enum):
-    """Stands for what the server has of a field where that is not known: it was never read, or it was sent and no
-    answer came."""
+    """Marks a field whose value on the server is unknown: it was never loaded, or its save was not answered."""
 
     VALUE = "unknown"
 
@@ -64,32 +63,33 @@ class Unknown(enum.Enum):
 
 
 def setting(row: Any, name: str, value: Any) -> tuple[str, Any]:
-    """Called before an attribute of an entity is set: the true name and the value to set. Notes what a scalar held.
+    """Called before an attribute of an entity is set. Returns the field's name and the value to set.
 
-    Raises :class:`FieldError` for a field that cannot be changed or a value that does not fit it, and
-    ``AttributeError`` for what is no field.
+    Records the original value of a scalar field. Raises :class:`FieldError` for a read-only field or an invalid value,
+    and ``AttributeError`` for an unknown field.
     """
     cls = type(row)
     meta: EntityMeta = cls.__wbmodel_meta__
     if meta.find(name) is None:
         own = getattr(cls, name, None)
         if (own is None and hasattr(row, "__dict__")) or (own is not None and name not in meta.to_many):
-            # A subclass's own attribute, or a property, which says itself whether it can be set.
+            # A subclass's own attribute, or a property, which decides itself whether it can be set.
             return name, value
         if own is not None:
-            raise AttributeError(f"{meta.name}.{name} is a relation to many, and cannot be set: its rows refer to this")
+            raise AttributeError(
+                f"{meta.name}.{name} is a to-many relation and cannot be set: its rows refer to this object"
+            )
         choices = [item.name for item in meta.fields.values() if item.editable]
         raise AttributeError(
-            f"{meta.name} has no attribute {name!r} to set{suggestion(name, choices, 'what can be set')}"
+            f"{meta.name} has no attribute {name!r} to set{suggestion(name, choices, 'editable fields')}"
         )
     field = meta.editable(name)
     value = accepted(meta, field, value)
     if field.name in meta.slots:
         if field.kind is Kind.CONFIG and not state.is_loaded(row, field.name):
             raise FieldNotLoaded(
-                f"{meta.name}.config was not loaded, and a config holds a part of W&B's own that has to be kept; load "
-                "it "
-                "first, by a query without defer('config') or with only(..., 'config')"
+                f"{meta.name}.config was not loaded, and saving it must preserve W&B's own keys in it; load it "
+                "first, with a query without defer('config') or with only(..., 'config')"
             )
     else:
         edits = state.notes(row)
@@ -102,7 +102,7 @@ def setting(row: Any, name: str, value: Any) -> tuple[str, Any]:
 
 
 def _kept(row: Any, field: FieldMeta, meta: EntityMeta) -> Any:
-    """What a field was read as: text or a tuple where values are made of that, else the value."""
+    """The stored form of the value that was read: text or a tuple for lazily decoded fields, else the value."""
     if field.name not in meta.slots:
         edits = state.edits(row)
         if field.name in edits:
@@ -114,7 +114,7 @@ def _kept(row: Any, field: FieldMeta, meta: EntityMeta) -> Any:
 
 
 def dirty(row: Any) -> tuple[str, ...]:
-    """The names of the fields that differ from what was read, in the order of their declaration."""
+    """The names of the changed fields, in the order of declaration."""
     meta: EntityMeta = type(row).__wbmodel_meta__
     edits = state.edits(row)
     found = []
@@ -124,8 +124,9 @@ def dirty(row: Any) -> tuple[str, ...]:
         try:
             value = state.get(row, name)
         except AttributeError:
-            continue  # never made of its text, so never touched
-        kept = edits.get(name)  # of what is made of text, only that it is not known what the server has
+            continue  # never decoded, so never changed
+        # For lazily decoded fields, edits only record that the server's value is unknown.
+        kept = edits.get(name)
         kept = _kept(row, field, meta) if kept is not Unknown.VALUE else kept
         if kept is Unknown.VALUE or changed(meta, field, kept, value):
             found.append(name)
@@ -134,9 +135,12 @@ def dirty(row: Any) -> tuple[str, ...]:
 
 @attrs.frozen(slots=True)
 class Pending:
-    """Changes that are ready to be sent: ``inputs`` with their GraphQL ``types``, what each field was kept as when they
-    were built (``basis``), and what it is kept as once they are carried out (``marks``). ``edits`` are the row's notes
-    of that moment, which a refresh throws away."""
+    """Changes that are ready to be sent.
+
+    ``inputs`` have the GraphQL ``types``. ``basis`` is the stored form of each field when the changes were built,
+    ``marks`` its stored form once they are applied. ``edits`` are the row's edits at that time, which a refresh
+    replaces.
+    """
 
     inputs: dict[str, Any]
     types: dict[str, str]
@@ -145,15 +149,17 @@ class Pending:
     edits: dict[str, Any]
 
     def settle(self, row: Any, answered: bool = True) -> None:
-        """Note on ``row`` that this was carried out or, when nobody answered, that it may have been: those fields then
-        differ from what was read, whatever they hold, until they are saved or refreshed."""
+        """Record on ``row`` that the changes were applied or, if not ``answered``, that they may have been.
+
+        In the second case the fields count as changed, whatever their values, until they are saved or refreshed.
+        """
         if state.edits(row) is not self.edits:
-            return  # it was refreshed while the request was under way, and what it holds is newer
+            return  # refreshed while the request was in flight, so the row is newer
         meta: EntityMeta = type(row).__wbmodel_meta__
         for name, mark in self.marks.items():
             slot = meta.slots.get(name)
             if not answered or _kept(row, meta.fields[name], meta) is not self.basis[name]:
-                # In the second case another save of it was under way as well, and nobody knows which came last.
+                # If the basis differs, another save of it was in flight too, and it is unknown which one came last.
                 self.edits[name] = Unknown.VALUE
             elif slot is not None:
                 state.put(row, slot, mark)
@@ -161,11 +167,11 @@ class Pending:
             elif getattr(row, name) == mark:
                 self.edits.pop(name, None)
             else:
-                self.edits[name] = mark  # it was set again meanwhile
+                self.edits[name] = mark  # set again meanwhile
 
 
 def pending(row: Any, names: Iterable[str]) -> Pending:
-    """The changes of these fields, encoded. Raises :class:`FieldError` for what cannot be written."""
+    """The changes of these fields, encoded. Raises :class:`FieldError` for values that cannot be written."""
     meta: EntityMeta = type(row).__wbmodel_meta__
     inputs: dict[str, Any] = {}
     basis: dict[str, Any] = {}
@@ -173,7 +179,7 @@ def pending(row: Any, names: Iterable[str]) -> Pending:
     fields: dict[str, FieldMeta] = {}
     for name in names:
         field = meta.fields[name]
-        value = accepted(meta, field, getattr(row, name))  # a list may have got anything since it was read
+        value = accepted(meta, field, getattr(row, name))  # a list may have been modified in place
         kept = _kept(row, field, meta)
         sent = encode(meta, field, value, None if kept is Unknown.VALUE else kept)
         assert field.input is not None
@@ -183,36 +189,40 @@ def pending(row: Any, names: Iterable[str]) -> Pending:
 
 
 def apply(row: Any, changes: Iterable[Change]) -> None:
-    """Set on ``row`` what the changes ask for. Raises :class:`FieldError` where one does not fit what it holds."""
+    """Apply changes to ``row`` locally. Raises :class:`FieldError` if one does not fit its current value."""
     for change in changes:
         setattr(row, change.field.name, change.apply(getattr(row, change.field.name)))
 
 
 def _chosen(row: Any, update_fields: Iterable[str] | None) -> tuple[str, ...]:
-    """The changed fields among those that were named. Raises :class:`FieldError` for a name that cannot be saved."""
+    """The changed fields among ``update_fields``. Raises :class:`FieldError` for a name that cannot be saved."""
     found = dirty(row)
     if update_fields is None:
         return found
     if isinstance(update_fields, (str, bytes)):
-        raise FieldError(f"update_fields is a list of names, not {update_fields!r}; write [{update_fields!r}]")
+        raise FieldError(f"update_fields takes a list of names, not {update_fields!r}; write [{update_fields!r}]")
     meta: EntityMeta = type(row).__wbmodel_meta__
     if not isinstance(update_fields, Iterable):
-        raise FieldError(f"update_fields is a list of names, as in save(['tags']), not {update_fields!r}")
+        raise FieldError(f"update_fields takes a list of names, as in save(['tags']), not {update_fields!r}")
     names = set()
     for name in update_fields:
         if not isinstance(name, str):
-            raise FieldError(f"update_fields holds names of fields, not {name!r}")
+            raise FieldError(f"update_fields takes names of fields, not {name!r}")
         if meta.find(name) is None:
             choices = [item.name for item in meta.fields.values() if item.editable]
             hint = nearest(name, [*choices, *meta.names])
-            tail = f"; did you mean {' or '.join(map(repr, hint))}?" if hint else f"; it has {', '.join(choices)}"
+            tail = (
+                f"; did you mean {' or '.join(map(repr, hint))}?"
+                if hint
+                else f"; the editable fields are {', '.join(choices)}"
+            )
             raise FieldError(f"update_fields: {meta.name} has no field {name!r}{tail}")
         field = meta.editable(name, "saved")
         if not state.is_loaded(row, field.name):
             loaded = [item for item in row.loaded_fields() if meta.fields[item].editable]
             raise FieldError(
                 f"update_fields: {meta.name}.{field.name} was neither loaded nor set, so there is nothing to save; "
-                f"what can be saved of this object is {', '.join(loaded) or 'nothing'}"
+                f"fields of this object that can be saved: {', '.join(loaded) or 'none'}"
             )
         names.add(field.name)
     return tuple(name for name in found if name in names)
@@ -222,7 +232,7 @@ def _chosen(row: Any, update_fields: Iterable[str] | None) -> tuple[str, ...]:
 
 
 def save(row: Any, target: Target, update_fields: Iterable[str] | None, check: bool) -> Operation[tuple[str, ...]]:
-    """Send what changed; the names of the fields that were sent."""
+    """Send the changes. Returns the names of the fields that were sent."""
     target.refuse_foreign(row)
     names = _chosen(row, update_fields)
     if not names:
@@ -237,7 +247,7 @@ def save(row: Any, target: Target, update_fields: Iterable[str] | None, check: b
     try:
         response: Response = yield Send(request)
         check_answer(row, node_id, request, response, target)
-    except BaseException as error:  # a cancelled call and Ctrl-C too: it was sent
+    except BaseException as error:  # also a cancelled call and Ctrl-C: it was sent
         if unanswered(error):
             ready.settle(row, answered=False)
         raise
@@ -246,21 +256,21 @@ def save(row: Any, target: Target, update_fields: Iterable[str] | None, check: b
 
 
 def unanswered(error: BaseException) -> bool:
-    """Whether ``error`` came in the place of an answer to a mutation, which may have been carried out all the same."""
+    """Whether ``error`` means that a mutation was not answered and may still have been applied."""
     if isinstance(error, RequestTimeout):
-        return error.server_message != RAN_OUT  # then it was not sent
-    # A session that is closed drops what is under way.
+        return error.server_message != RAN_OUT  # RAN_OUT: it was not sent
+    # Closing a session drops requests in flight.
     return isinstance(error, (ConfigurationError, OutcomeUnknown)) or not isinstance(error, WbmodelError)
 
 
 def change_request(row: Any, node_id: str, ready: Pending) -> Request:
-    """The request that carries out pending changes of a row."""
+    """The request that applies pending changes of a row."""
     meta: EntityMeta = type(row).__wbmodel_meta__
     return upsert(meta, {"id": node_id, **place_of(row), **ready.inputs}, ready.types)
 
 
 def place_of(row: Any) -> dict[str, Any]:
-    """The inputs beside the id that W&B's own clients send with a change of this entity."""
+    """The inputs besides the id that W&B's own clients send with a change of this entity."""
     meta: EntityMeta = type(row).__wbmodel_meta__
     writes = meta.options.writes
     if writes is None or not writes.placed:
@@ -273,16 +283,19 @@ def place_of(row: Any) -> dict[str, Any]:
 
 
 def check_answer(row: Any, node_id: str, request: Request, response: Response, target: Target) -> None:
-    """Raise what the answer to a change says against it: the class's ``DoesNotExist``, :class:`ServerError`, or
-    :class:`OutcomeUnknown` when it does not say that this very object was changed."""
+    """Raise unless the response confirms the change.
+
+    Raises the class's ``DoesNotExist``, :class:`ServerError`, or :class:`OutcomeUnknown` if the response does not name
+    the changed object.
+    """
     _raise_for_errors(row, request, response, target)
     writes = type(row).__wbmodel_meta__.options.writes
     answer = (response.data or {}).get(writes.upsert)
     node = answer.get(writes.answer) if isinstance(answer, dict) else None
     if not isinstance(node, dict) or node.get("id") != node_id:
         raise OutcomeUnknown(
-            f"{target.place} answered {request.operation_name} of {row!r} without the object that was to be changed, "
-            "so it is not known to be changed; refresh() shows what the server has, and save() sends it again",
+            f"{target.place} answered {request.operation_name} of {row!r} without the object, "
+            "so it may not have been changed; refresh() loads the server's values, and save() sends yours again",
             operation=request.operation_name,
         )
 
@@ -291,8 +304,10 @@ _GONE = re.compile(r"\b(does(n't| not) exist|not found|no such|could(n't| not) (
 
 
 def _raise_for_errors(row: Any, request: Request, response: Response, target: Target) -> None:
-    """As :func:`wbmodel.request.raise_for_errors`; where the server's words are that the object is not there, it is the
-    class's ``DoesNotExist``. (W&B has no code for it.)"""
+    """Like :func:`wbmodel.request.raise_for_errors`, but raise ``DoesNotExist`` if the server says so in words.
+
+    W&B has no error code for a missing object.
+    """
     try:
         raise_for_errors(request, response, target.place)
     except ServerError as error:
@@ -303,13 +318,13 @@ def _raise_for_errors(row: Any, request: Request, response: Response, target: Ta
         if not _GONE.search(words) or not re.search(rf"\b({nouns})s?\b", words, re.IGNORECASE):
             raise
         raise type(row).DoesNotExist(
-            f"{row!r} is not on {target.place} any more: it was deleted, or this account may not see it; nothing was "
-            f"changed. This object keeps what was loaded, and {meta.name}.objects.create(...) makes a new one"
+            f"{row!r} is no longer on {target.place}: it was deleted, or this account may not see it; nothing was "
+            f"changed. This object keeps its loaded values, and {meta.name}.objects.create(...) creates a new one"
         ) from error
 
 
 def identify(row: Any, target: Target) -> Operation[str]:
-    """The node id of an object; one that is known by its key only is looked up."""
+    """The node id of an object, looked up if only its key is known."""
     if not state.is_loaded(row, "node_id"):
         found = yield from look_again(row, target, ("node_id",))
         state.put(row, "node_id", found.node_id)
@@ -318,14 +333,14 @@ def identify(row: Any, target: Target) -> Operation[str]:
 
 
 def _compare(row: Any, names: tuple[str, ...], target: Target) -> Operation[None]:
-    """Look at what the server has now. Raises :class:`ConflictError` when it is not what was read."""
+    """Compare with the server's current values. Raises :class:`ConflictError` if they differ from those read."""
     meta: EntityMeta = type(row).__wbmodel_meta__
     lost = state.edits(row)
     blind = [name for name in names if Unknown.VALUE in (lost.get(name), _kept(row, meta.fields[name], meta))]
     if blind:
         raise FieldError(
-            f"check=True compares with what was read, and {meta.name}.{blind[0]} was set without having been loaded, "
-            "or was saved before without an answer; refresh() loads it (and forgets what was changed here), or save "
+            f"check=True compares with the loaded values, but {meta.name}.{blind[0]} was set without being loaded, "
+            "or an earlier save of it was not answered; call refresh() to load it (this drops local changes), or save "
             "without check"
         )
     now = yield from look_again(row, target, names)
@@ -335,15 +350,13 @@ def _compare(row: Any, names: tuple[str, ...], target: Target) -> Operation[None
         if changed(meta, field, _kept(row, field, meta), getattr(now, name)):
             differing.append(name)
         elif name in meta.slots:
-            # The same to the user; what W&B keeps beside it (_wandb) may be newer, and is what is to be kept.
+            # Equal for the user, but W&B's own keys (_wandb) may be newer and have to be preserved.
             state.put(row, meta.slots[name], state.kept(now, name))
     if differing:
         raise ConflictError(
             f"{row!r} has changed on {target.place} since it was read: {', '.join(differing)}. Nothing was saved; "
-            "refresh() "
-            "loads what is there now. (W&B has no compare-and-swap: check=True reads and then writes, so a change "
-            "between "
-            "the two goes unseen.)"
+            "refresh() loads the current values. (W&B has no compare-and-swap: check=True reads and then writes, so a "
+            "change between the two goes unnoticed.)"
         )
 
 
@@ -358,22 +371,21 @@ def delete(row: Any, target: Target, flags: dict[str, bool]) -> Operation[None]:
 
 
 def check_deleted(row: Any, request: Request, response: Response, target: Target) -> None:
-    """Raise when the answer to a deletion is not that it was carried out: the class's ``DoesNotExist``, or
-    :class:`ServerError`."""
+    """Raise the class's ``DoesNotExist`` or :class:`ServerError` unless the response confirms the deletion."""
     _raise_for_errors(row, request, response, target)
     writes = type(row).__wbmodel_meta__.options.writes
     answer = (response.data or {}).get(writes.delete)
     if not isinstance(answer, dict) or (writes.confirms and not answer.get("success")):
         raise ServerError(
-            f"{target.place} answered {request.operation_name} of {row!r}, but not that it was carried out",
+            f"{target.place} answered {request.operation_name} of {row!r} without confirming it",
             operation=request.operation_name,
         )
 
 
 def require_writable(target: Target) -> None:
-    """Raise :class:`NotSupported` for a backend that only reads."""
+    """Raise :class:`NotSupported` for a read-only backend."""
     if not target.capabilities.writable:
         raise NotSupported(
-            f"{target.place} is read only (its capability 'writable' is off); connect to a server or to fixtures to "
-            "write"
+            f"{target.place} is read-only (its capability 'writable' is off); "
+            "connect to a server or to fixtures to write"
         )

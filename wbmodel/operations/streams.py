@@ -1,6 +1,6 @@
-"""What runs each node of a physical plan: rows in the order that was asked for, from pages in the order of a server.
+"""Run the nodes of a physical plan: streams of rows in the requested order, from pages in the server's order.
 
-A stream is asked for its next rows and answers None at its end. Streams are stacked as the nodes of the plan are.
+A stream returns its next rows, and None at its end. Streams are nested like the nodes of the plan.
 """
 
 from __future__ import annotations
@@ -30,11 +30,14 @@ class RowStream(Protocol):
 
 
 def open_stream(step: Step, budget: PageBudget, first: list[Pages]) -> RowStream:
-    """The stream of a step. The connections that it begins with are added to ``first``, so that several streams can
-    have their first pages loaded together. Asks nothing."""
+    """The stream of a step; makes no requests.
+
+    The connections that it reads first are added to ``first``, so that the first pages of several streams can be loaded
+    together.
+    """
     if isinstance(step, (Scan, Get)) and step.place != budget.target.place:
         raise ConfigurationError(
-            f"this plan was made for {step.place}, and {budget.target.place} is asked; compile it for that backend"
+            f"this plan was compiled for {step.place}, not for {budget.target.place}; compile it for that backend"
         )
     if isinstance(step, Scan):
         first.append(Pages(step, budget))
@@ -54,11 +57,11 @@ def open_stream(step: Step, budget: PageBudget, first: list[Pages]) -> RowStream
         return Merged(streams, first, sort_key(step.keys)) if step.keys and streams else Concatenated(streams)
     if isinstance(step, Get):
         return Nodes(step, budget.target)
-    raise TypeError(f"the rows of {type(step).__name__} are known when its listing is; see settle()")
+    raise TypeError(f"{type(step).__name__} has to be expanded before it can be read; see settle()")
 
 
 class PresentFirst:
-    """The rows that have a value, then those that lack one, in the order of the other keys."""
+    """The rows that have a value, then those that lack it, ordered by the other keys."""
 
     def __init__(self, step: ValuesFirst, present: TieOrdered, budget: PageBudget) -> None:
         self.step, self.present, self.budget = step, present, budget
@@ -72,16 +75,16 @@ class PresentFirst:
             if rows is not None:
                 return rows
             aside = sorted(self.present.aside, key=self.inner)
-            # A server that looks into lists for null, or takes null for NaN, may give rows here that were handed out
-            # before, or that belong there and were not: the first are told apart by identity, the others must not be
-            # lost. Not opened before it is needed: most slices end among the rows that have a value.
+            # A server that looks into lists for null, or treats NaN as null, may return rows here that were already
+            # returned or that belong to the first part. The former are recognized by identity; the latter must not be
+            # lost. Opened only if needed, as most slices end among the rows that have a value.
             absent = open_stream(self.step.absent, self.budget, [])
             self.tail = Merged([Ready(aside), absent], [], self.inner) if aside else absent
         return (yield from self.tail.pull())
 
 
 class Ready:
-    """Rows that are here already."""
+    """Rows that are already loaded."""
 
     def __init__(self, rows: list[Any]) -> None:
         self.rows: list[Any] | None = rows
@@ -90,11 +93,11 @@ class Ready:
         """All of them, once."""
         rows, self.rows = self.rows, None
         return rows
-        yield  # an operation that asks for nothing is still a generator
+        yield  # makes this a generator, although it makes no requests
 
 
 class Sorted:
-    """Everything, ordered here."""
+    """All rows, ordered locally."""
 
     def __init__(self, source: RowStream, key: Callable[[Any], Any]) -> None:
         self.source, self.key = source, key
@@ -119,7 +122,7 @@ class Concatenated:
         self.streams = list(streams)
 
     def pull(self) -> Operation[list[Any] | None]:
-        """The next rows of the first stream that has any."""
+        """The next rows of the first stream that is not exhausted."""
         while self.streams:
             rows = yield from self.streams[0].pull()
             if rows is not None:
@@ -129,7 +132,7 @@ class Concatenated:
 
 
 class Merged:
-    """Several ordered streams as one. Their ``first`` pages are loaded together."""
+    """Several ordered streams merged into one. Their ``first`` pages are loaded together."""
 
     def __init__(self, streams: Sequence[RowStream], first: Sequence[Pages], key: Callable[[Any], Any]) -> None:
         self.streams, self.first, self.key = list(streams), first, key
@@ -138,7 +141,7 @@ class Merged:
         self.started = False
 
     def pull(self) -> Operation[list[Any] | None]:
-        """As many rows as are certain before a stream has to be pulled again."""
+        """All rows whose order is certain before a stream has to be pulled again."""
         if not self.started:
             self.started = True
             yield from load(self.first)
@@ -170,7 +173,7 @@ class Nodes:
         self.keep = None if get.check is None else get.check.predicate()
 
     def pull(self) -> Operation[list[Any] | None]:
-        """The next node that is there, checked against the rest of the condition."""
+        """The next node that exists and passes the rest of the condition."""
         while self.parents:
             parent = self.parents.pop(0)
             request = get_request([(self.get, parent)])
@@ -184,7 +187,7 @@ class Nodes:
 
 
 def node_at(get: Get, parent: Parent, data: dict[str, Any], alias: str | None, target: Target) -> Any:
-    """The row of one parent of a :class:`~wbmodel.compiler.physical.Get` in an answer, or None."""
+    """The row of one parent of a :class:`~wbmodel.compiler.physical.Get` in a response, or None."""
     route, node = get.route, get.node
     found, context = walk(node.meta, route, parent, data, alias, target.place, optional=get.optional)
     if found is None:

@@ -1,4 +1,4 @@
-"""A queryset's rows as a table: which columns there are, and the operation that fills them."""
+"""A queryset's rows as a table: choose the columns and fill them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["of_entities", "of_results", "table"]
 
 
 def table(plan: Plan, target: Target) -> Operation[Table]:
-    """Read a plan's results into a table. Relations to prefetch are no columns, so they are not asked for."""
+    """Read a plan's results into a table. Prefetched relations are not columns, so they are not loaded."""
     found = yield from collect(attrs.evolve(plan, prefetch=()), target)
     if not plan.is_shaped:
         return of_entities(found, plan, fresh=True)
@@ -33,8 +33,10 @@ def table(plan: Plan, target: Target) -> Operation[Table]:
 
 
 def of_entities(rows: Sequence[Any], plan: Plan, *, fresh: bool) -> Table:
-    """Entities as a table: the key, the other fields in the order of their declaration, then what is under the keyed
-    fields, one column per key. ``fresh`` as in :func:`~wbmodel.operations.cells.cells`."""
+    """Entities as a table: the key, the other fields in the order of declaration, then one column per key.
+
+    The last columns come from the keyed fields. ``fresh`` as in :func:`~wbmodel.operations.cells.cells`.
+    """
     meta = plan.meta
     wanted = set(meta.default_fields() if plan.only is None else plan.only) - plan.defer
     if plan.only is None:
@@ -51,7 +53,7 @@ def of_entities(rows: Sequence[Any], plan: Plan, *, fresh: bool) -> Table:
 
 
 def of_results(rows: Sequence[Any], plan: Plan) -> Table:
-    """Results that are here as a table."""
+    """Loaded results as a table."""
     if not plan.is_shaped:
         return of_entities(rows, plan, fresh=False)
     made = plan.shape.columns

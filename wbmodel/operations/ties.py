@@ -1,4 +1,4 @@
-"""Rows that a server orders by one key, brought into the order of all keys."""
+"""Order rows by all keys, given the server's order by one key."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from wbmodel.query.order import has_value, sort_key
 __all__ = ["MixedOrdered", "TieOrdered"]
 
 TIE_LIMIT = 5000
-"""Rows that tie in the server's key beyond which a warning says what ordering costs."""
+"""The number of rows that tie on the server's key above which a warning names the cost."""
 
 
 class TieOrdered:
-    """Rows that the server ordered by one key, with those that tie in it put into order by the rest.
+    """Rows ordered by the server by one key; rows that tie on it are ordered locally by the other keys.
 
-    ``aside`` collects rows that turn out to have no value for the key (NaN among them); they belong after all others.
+    ``aside`` collects rows that turn out to lack a value for the key (including NaN); they come after all others.
     """
 
     def __init__(self, step: Ties, pages: Pages) -> None:
@@ -37,7 +37,7 @@ class TieOrdered:
         self.warned = False
 
     def pull(self) -> Operation[list[Any] | None]:
-        """Rows of every tie that is known to be complete."""
+        """The rows of every tie that is complete."""
         while True:
             rows = yield from self.pages.pull()
             if rows is None:
@@ -52,9 +52,11 @@ class TieOrdered:
                 return out
 
     def _take(self, rows: list[Any], out: list[Any]) -> list[Any]:
-        """Add the rows to their ties, and to ``out`` those of ties that are complete. When the server's order is not
-        ours and nothing was handed out yet, the rows from that one on are given back."""
-        # Dates are of one type and compare by themselves; other values by a rank, which keeps types apart.
+        """Add rows to their ties, and complete ties to ``out``.
+
+        If the server's order differs from ours and no rows were returned yet, the remaining rows are given back.
+        """
+        # Dates have one type and compare directly; other values compare by rank, which separates types.
         dated, down = self.key.path.kind is Kind.TIME, self.key.descending
         for at, row in enumerate(rows):
             value = self.value(row)
@@ -69,7 +71,7 @@ class TieOrdered:
                 if not self.started:
                     return rows[at:]
                 self._say_disorder()
-            # Most rows tie with no other, and a sort asks for the key of a single one too.
+            # Most rows do not tie, and sorting a single one would still compute its key.
             out += self.group if len(self.group) == 1 else sorted(self.group, key=self.inner)
             self.group, self.group_rank = [row], rank
         if len(self.group) > TIE_LIMIT:
@@ -77,14 +79,14 @@ class TieOrdered:
         return []
 
     def _all(self, rows: list[Any]) -> Operation[list[Any] | None]:
-        """These rows and all that are still to come, ordered here."""
+        """These rows and all remaining ones, ordered locally."""
         collected, self.group = rows, []
         while (more := (yield from self.pages.pull())) is not None:
             collected += more
         return self._sorted(collected)
 
     def _sorted(self, rows: list[Any]) -> list[Any] | None:
-        """The rows that have a value, in order; the others are put aside."""
+        """The rows that have a value, in order; the others go to ``aside``."""
         there: list[Any] = []
         for row in {row.node_id: row for row in rows}.values():
             (there if has_value(self.value(row)) else self.aside).append(row)
@@ -94,8 +96,8 @@ class TieOrdered:
         if not self.warned:
             self.warned = True
             warn(
-                f"the server orders {self.key.path.dotted} differently (values of several types, or infinities, under "
-                "one key?); order the rows again after fetching them if this matters",
+                f"the server orders {self.key.path.dotted} differently (mixed types or infinities under one key?); "
+                "sort the rows again after fetching them if this matters",
                 OrderWarning,
             )
 
@@ -103,17 +105,17 @@ class TieOrdered:
         if not self.warned:
             self.warned = True
             warn(
-                f"more than {TIE_LIMIT} rows tie in {self.key.path.dotted}, and the server orders by one key only: all "
-                "of them are read to order them by the next; filter further, or order by a key with more values",
+                f"more than {TIE_LIMIT} rows tie in {self.key.path.dotted}, and the server orders by only one key: all "
+                "of them are read to order them by the next key; filter further, or order by a key with more values",
                 OrderWarning,
             )
 
 
 class MixedOrdered(TieOrdered):
-    """The same for a key that may hold values of several types.
+    """Like :class:`TieOrdered`, for a key that may hold values of several types.
 
-    A server keeps the finite numbers together and in order. What else there is stands before them, and is met on the
-    way to the first number, or behind them, and is met on the way from the other end (``far``).
+    A server keeps the finite numbers together and in order. Other values come before them, and are read on the way to
+    the first number, or after them, and are read from the other end (``far``).
     """
 
     def __init__(self, step: Ties, pages: Pages, far: Pages) -> None:
@@ -124,12 +126,12 @@ class MixedOrdered(TieOrdered):
         self.ready: list[list[Any]] = []
         self.pending: list[Any] = []
         self.before: set[str] = set()
-        """What belonged before the numbers, by node id: the server may give it once more behind them."""
+        """Node ids of rows ordered before the numbers, which the server may return again after them."""
         self.behind: list[Any] = []
-        """What belongs behind the numbers."""
+        """Rows to return after the numbers."""
 
     def pull(self) -> Operation[list[Any] | None]:
-        """What belongs before the numbers, the numbers tie by tie, and what belongs behind them."""
+        """The rows before the numbers, then the numbers tie by tie, then the rows after them."""
         if not self.opened:
             self.opened = True
             yield from self._open()
@@ -137,13 +139,13 @@ class MixedOrdered(TieOrdered):
             if self.ended:
                 return None
             yield from self._go_on()
-        # What belongs before the numbers says nothing of their order.
+        # Returning the rows before the numbers does not commit to the numbers' order.
         self.started = self.group_rank is not None
         self.handed = self.rank(self.ready[0][-1])
         return self.ready.pop(0)
 
     def _open(self) -> Operation[None]:
-        """Find all that stands before the first number of the server's order, and behind the last."""
+        """Find all rows before the first number in the server's order, and after the last."""
         others: list[Any] = []
         while not self.pending:
             rows = yield from self.pages.pull()
@@ -191,7 +193,7 @@ class MixedOrdered(TieOrdered):
         out: list[Any] = []
         left = self._take(rows[:at], out)
         if left or at < len(rows):
-            # Behind the numbers, or not in order at all: read the rest.
+            # After the numbers, or out of order: read the rest.
             rest = [*left, *rows[at:]]
             while (more := (yield from self.pages.pull())) is not None:
                 rest += more
@@ -200,7 +202,7 @@ class MixedOrdered(TieOrdered):
             self.ready.append(out)
 
     def _end(self, rows: list[Any]) -> None:
-        """Order all that is left: these rows, the last tie, and what belongs behind the numbers."""
+        """Order the remaining rows: these, the last tie, and the rows after the numbers."""
         left = [row for row in rows if row.node_id not in self.before]
         made = self._sorted([*self.group, *left, *self.behind]) or []
         if made and self.handed is not None and self.rank(made[0]) < self.handed:

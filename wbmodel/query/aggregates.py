@@ -1,7 +1,7 @@
-"""Aggregates: what ``aggregate()`` and ``annotate()`` make of the values under a path. Pure; rows are read elsewhere.
+"""Aggregates: the functions that ``aggregate()`` and ``annotate()`` apply to the values of a path.
 
-Absent, null and NaN are left out before an aggregate sees the values, as pandas leaves them out with ``skipna``.
-``docs/reference/aggregates.md`` has the rules on one page.
+They are pure; rows are read elsewhere. Absent, null and NaN values are skipped, as pandas does with ``skipna``.
+``docs/reference/aggregates.md`` has all rules on one page.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ __all__ = [
 
 @attrs.frozen(slots=True, eq=False)
 class Aggregate:
-    """What all aggregates share. ``path`` is the dotted spelling, the keyword spelling or an ``F`` path of the values.
+    """The base of all aggregates. ``path`` is the dotted spelling, the keyword spelling or an ``F`` path of the values.
 
-    ``takes`` says what may stand under the path: ``"numbers"``, ``"ordered"`` (numbers, or text, or dates) or
-    ``"any"``. ``ordered`` is true for those whose answer depends on the order of the rows.
+    ``takes`` says which values the path may hold: ``"numbers"``, ``"ordered"`` (numbers, or text, or dates) or
+    ``"any"``. ``ordered`` is true if the result depends on the order of the rows.
     """
 
     path: str | PathExpr
@@ -50,7 +50,7 @@ class Aggregate:
     ordered: ClassVar[bool] = False
 
     def resolve(self, meta: EntityMeta) -> Path | None:
-        """The resolved path. Raises :class:`~wbmodel.errors.FieldError` for a field that cannot hold what is taken."""
+        """The resolved path. Raises :class:`~wbmodel.errors.FieldError` for a field that cannot hold such values."""
         if not isinstance(self.path, (str, PathExpr)):
             raise FieldError(f"{type(self).__name__}() takes a path such as 'summary.loss', not {self.path!r}")
         path = resolve_path(meta, self.path)
@@ -62,14 +62,16 @@ class Aggregate:
             return path
         if kind.is_keyed:
             if not path.keys:
-                raise FieldError(f"{self}: {meta.name}.{path.dotted} is no value; say which key: {path.dotted}.loss")
+                raise FieldError(
+                    f"{self}: {meta.name}.{path.dotted} is not a single value; name a key: {path.dotted}.loss"
+                )
         elif kind in (Kind.BOOL, Kind.TEXTS) or (self.takes == "numbers" and kind not in (Kind.INT, Kind.FLOAT)):
             use = "Count or First" if kind in (Kind.BOOL, Kind.TEXTS) else "Min, Max, Count or First"
-            raise FieldError(f"{self}: {meta.name}.{path.dotted} holds no numbers ({kind.value}); {use} can be asked")
+            raise FieldError(f"{self}: {meta.name}.{path.dotted} does not hold numbers ({kind.value}); use {use}")
         return path
 
     def odd(self, values: Sequence[Any]) -> int | None:
-        """The position of the first value that this cannot take (None and NaN can always be), or None."""
+        """The position of the first value that this cannot take (None and NaN are always allowed), or None."""
         if self.takes == "any":
             return None
         seen = {cls for cls in set(map(type, values)) if cls is not type(None)}
@@ -87,7 +89,7 @@ class Aggregate:
         return None
 
     def value(self, values: Sequence[Any]) -> Any:
-        """The answer for these values (none of them null or NaN), in the order of the rows."""
+        """The result for these values, in the order of the rows, without null and NaN."""
         raise NotImplementedError
 
     def __str__(self) -> str:
@@ -98,18 +100,18 @@ class Aggregate:
 
 @attrs.frozen(slots=True, eq=False, repr=False, str=False)
 class Count(Aggregate):
-    """How many rows there are; with a path, how many have a value there (null and NaN are none)."""
+    """The number of rows; with a path, of rows that have a value there (null and NaN do not count)."""
 
     path: str | PathExpr | None = None  # type: ignore[assignment]
 
     takes: ClassVar[str] = "any"
 
     def resolve(self, meta: EntityMeta) -> Path | None:
-        """The resolved path, None where rows are counted."""
+        """The resolved path; None to count rows."""
         return None if self.path is None else Aggregate.resolve(self, meta)
 
     def value(self, values: Sequence[Any]) -> int:
-        """How many values."""
+        """The number of values."""
         return len(values)
 
     def __str__(self) -> str:
@@ -186,15 +188,14 @@ class Median(Aggregate):
 
 @attrs.frozen(slots=True, eq=False, repr=False, str=False)
 class Quantile(Aggregate):
-    """The value below which a share ``q`` (0 to 1) of the values lies, by linear interpolation as in pandas; None for
-    no values."""
+    """The ``q`` quantile (0 to 1) of the values, by linear interpolation as in pandas; None for no values."""
 
     q: float = 0.5
 
     def resolve(self, meta: EntityMeta) -> Path | None:
-        """The resolved path. Raises :class:`~wbmodel.errors.QueryError` for a share outside 0 to 1."""
+        """The resolved path. Raises :class:`~wbmodel.errors.QueryError` for a ``q`` outside 0 to 1."""
         if type(self.q) not in (int, float) or not 0 <= self.q <= 1:
-            raise QueryError(f"the share of a Quantile is a number from 0 to 1, not {self.q!r}")
+            raise QueryError(f"Quantile() takes a q from 0 to 1, not {self.q!r}")
         return Aggregate.resolve(self, meta)
 
     def value(self, values: Sequence[Any]) -> float | None:
@@ -243,7 +244,7 @@ def _sum(values: Sequence[Any]) -> int | float:
         exact: int = sum(values)
         return exact
     try:
-        # Rounded once, so that the answer does not depend on the order of the rows.
+        # Rounded once, so that the result does not depend on the order of the rows.
         return math.fsum(values)
     except (OverflowError, ValueError):
         return sum(map(_float, values))
@@ -269,13 +270,15 @@ def _quantile(values: Sequence[Any], share: float) -> float | None:
 
 @attrs.frozen(slots=True, eq=False)
 class EverythingBut:
-    """Group keys that are found by looking: every config key of the rows, nested ones too, without ``keys`` (and what
-    is nested in those). Made by :func:`everything_but`."""
+    """Group keys found in the rows: all their config keys, including nested ones, except ``keys``.
+
+    Keys nested in those are left out too. Made by :func:`everything_but`.
+    """
 
     keys: tuple[str | PathExpr, ...]
 
     def resolve(self, meta: EntityMeta) -> tuple[Path, tuple[Path, ...]]:
-        """The field whose keys are meant, and the paths that are left out."""
+        """The field whose keys are used, and the paths that are left out."""
         whole = resolve_path(meta, "config")
         return whole, tuple(self._one(meta, whole, key) for key in self.keys)
 
@@ -289,7 +292,7 @@ class EverythingBut:
             return Path(whole.field, tuple(inside))
         path = resolve_path(meta, key)
         if path.field is not whole.field or not path.keys:
-            raise FieldError(f"everything_but({key}): it is about config keys, such as everything_but('seed')")
+            raise FieldError(f"everything_but({key}): takes config keys, as in everything_but('seed')")
         return path
 
     def __str__(self) -> str:
@@ -299,8 +302,11 @@ class EverythingBut:
 
 
 def everything_but(*keys: str | PathExpr) -> EverythingBut:
-    """Group by all config keys but these: ``group_by(everything_but("seed"))`` puts runs together that differ in their
-    seed alone. A key is written as in a path, ``config.`` may stand in front of it."""
+    """Group by all config keys except these.
+
+    ``group_by(everything_but("seed"))`` groups runs that differ only in their seed. Keys are written as in a path, with
+    or without ``config.``.
+    """
     if not keys:
-        raise QueryError("everything_but() takes the config keys in which the runs of a group may differ")
+        raise QueryError("everything_but() needs the config keys in which the runs of a group may differ")
     return EverythingBut(keys)

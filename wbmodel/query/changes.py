@@ -1,4 +1,4 @@
-"""What ``update()`` is to do to each row, in the user's words: ``tags=Add("good")``, ``config__lr=0.1``. Pure."""
+"""The changes that ``update()`` makes to each row: ``tags=Add("good")``, ``config__lr=0.1``. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Add", "Change", "Remove", "Set", "Unset", "accepted", "resolve_chang
 
 
 class _Texts:
-    """Some pieces of text, for a list of text."""
+    """Texts to change in a list of text."""
 
     __slots__ = ("texts",)
 
@@ -30,7 +30,7 @@ class _Texts:
             if not isinstance(item, str):
                 raise FieldError(f"{name}() takes text, as in {name}('good', 'new'), not {item!r}")
         if not texts:
-            raise FieldError(f"{name}() names nothing to {name.lower()}; write {name}('good')")
+            raise FieldError(f"{name}() needs a text to {name.lower()}; write {name}('good')")
         self.texts = tuple(dict.fromkeys(texts))
 
     def __eq__(self, other: object) -> bool:
@@ -44,20 +44,22 @@ class _Texts:
 
 
 class Add(_Texts):
-    """In ``update(tags=Add("good"))``: these tags as well, behind those that a row has."""
+    """In ``update(tags=Add("good"))``: add these tags after the ones a row already has."""
 
     __slots__ = ()
 
 
 class Remove(_Texts):
-    """In ``update(tags=Remove("bad"))``: without these tags. A row that has none of them is left alone."""
+    """In ``update(tags=Remove("bad"))``: remove these tags. A row without them is not changed."""
 
     __slots__ = ()
 
 
 class Set:
-    """In ``update(summary=Set({"best": 1}))``: this value in place of the whole config or summary of each row.
-    Elsewhere ``Set(value)`` is the same as ``value``."""
+    """In ``update(summary=Set({"best": 1}))``: replace the whole config or summary of each row.
+
+    For other fields ``Set(value)`` is the same as ``value``.
+    """
 
     __slots__ = ("value",)
 
@@ -69,7 +71,7 @@ class Set:
 
 
 class Unset:
-    """In ``update(config__lr=Unset())``: without this key. A row that has no such key is left alone."""
+    """In ``update(config__lr=Unset())``: remove this key. A row without it is not changed."""
 
     __slots__ = ()
 
@@ -84,7 +86,7 @@ class Unset:
 
 
 def accepted(meta: EntityMeta, field: FieldMeta, value: Any) -> Any:
-    """A value for a whole field, checked as far as that can be done at once. Raises :class:`FieldError`."""
+    """Check a value for a whole field, as far as possible without a request. Raises :class:`FieldError`."""
     name, kind = f"{meta.name}.{field.name}", field.kind
     if isinstance(value, (PathExpr, Q)):
         raise FieldError(f"{name} takes a value, not {value}: each row has its own, so set it in a loop and save()")
@@ -99,7 +101,7 @@ def accepted(meta: EntityMeta, field: FieldMeta, value: Any) -> Any:
         texts = list(value) if isinstance(value, (list, tuple)) else sorted(value, key=str)
         for item in texts:
             if not isinstance(item, str):
-                raise FieldError(f"{name} takes a list of text, and {item!r:.80} is none")
+                raise FieldError(f"{name} takes a list of text, but {item!r:.80} is not text")
         return value if isinstance(value, list) else texts
     if not isinstance(value, dict):
         hint = "; write {} to clear it" if value is None else ""
@@ -124,8 +126,10 @@ class Change:
         return f"{self.path.dotted}={act.value!r}" if isinstance(act, Set) else f"{self.path.dotted}={act}"
 
     def apply(self, now: Any) -> Any:
-        """What the field is to hold where it holds ``now``, which is not touched. Raises :class:`FieldError` where the
-        way to a key goes through a value that has no keys."""
+        """The new value of a field that holds ``now``, which is not modified.
+
+        Raises :class:`FieldError` if the path goes through a value that has no keys.
+        """
         act = self.act
         if isinstance(act, Add):
             return list(dict.fromkeys((*now, *act.texts)))
@@ -153,23 +157,25 @@ class Change:
 
 
 def resolve_changes(meta: EntityMeta, *given: Mapping[Any, Any], call: str = "update()") -> tuple[Change, ...]:
-    """The changes that mappings of paths to values ask for; ``call`` is what they were given to. Raises
-    :class:`FieldError` for an unknown or fixed field, a value that does not fit, and two changes of one thing."""
+    """Resolve mappings of paths to values to changes; ``call`` names the caller in messages.
+
+    Raises :class:`FieldError` for an unknown or read-only field, an invalid value, and two changes to the same path.
+    """
     made: list[Change] = []
     for mapping in given:
         for spelling, value in mapping.items():
             path = _path(meta, spelling, call)
             if any(_overlap(path, other.path) for other in made):
-                raise FieldError(f"{call}: {path.dotted} is changed twice; say it once")
+                raise FieldError(f"{call}: {path.dotted} is changed twice; give it once")
             made.append(Change(path, _act(meta, path, value, call)))
     if not made:
-        raise FieldError(f"{call} names nothing to change; write update(group='x'), update(tags=Add('good'))")
+        raise FieldError(f"{call} needs a change; write update(group='x') or update(tags=Add('good'))")
     return tuple(made)
 
 
 def _path(meta: EntityMeta, spelling: Any, call: str) -> Path:
     if not isinstance(spelling, (str, PathExpr)):
-        raise FieldError(f"{call} changes fields, named by text or F paths, not {spelling!r}")
+        raise FieldError(f"{call} takes fields named by text or F paths, not {spelling!r}")
     head = spelling.field if isinstance(spelling, PathExpr) else spelling.partition(".")[0]
     if isinstance(spelling, str) and meta.find(head) is None:
         head = head.partition("__")[0]
@@ -177,11 +183,11 @@ def _path(meta: EntityMeta, spelling: Any, call: str) -> Path:
     path = resolve_path(meta, spelling)
     if isinstance(spelling, str) and len(path.keys) > 1 and "." not in spelling and find_lookup(path.keys[-1]):
         raise FieldError(
-            f"{call}: {spelling}=... sets a value, and {path.keys[-1]!r} reads like a lookup; for a key that is really "
+            f"{call}: {spelling}=... sets a value, but {path.keys[-1]!r} is a lookup; for a key that is really "
             f"called that, write {{F.{field.name}{''.join(f'[{key!r}]' for key in path.keys)}: ...}}"
         )
     if field.kind is Kind.CONFIG and any(key in HOUSEKEEPING for key in path.keys[:1]):
-        raise FieldError(f"{call}: {path.dotted} is W&B's own and is left as it is")
+        raise FieldError(f"{call}: {path.dotted} is reserved for W&B and cannot be changed")
     return path
 
 
@@ -193,15 +199,15 @@ def _overlap(one: Path, other: Path) -> bool:
 def _act(meta: EntityMeta, path: Path, value: Any, call: str) -> Add | Remove | Set | Unset:
     field, name = path.field, f"{meta.name}.{path.dotted}"
     if isinstance(value, type) and issubclass(value, (Add, Remove, Set, Unset)):
-        raise FieldError(f"{name}={value.__name__} lacks its brackets: write {value.__name__}(...)")
+        raise FieldError(f"{name}={value.__name__} is missing its parentheses: write {value.__name__}(...)")
     if isinstance(value, (Add, Remove)):
         if field.kind is not Kind.TEXTS:
-            raise FieldError(f"{name} takes no {type(value).__name__}(): that is for lists of text such as tags")
+            raise FieldError(f"{name} does not take {type(value).__name__}(), which is for lists of text such as tags")
         return value
     if isinstance(value, Unset):
         if not path.keys:
             clear = {Kind.TEXT: "None", Kind.TEXTS: "[]"}.get(field.kind, "Set({})")
-            raise FieldError(f"{name} is a whole field, which cannot be unset; {field.name}={clear} clears it")
+            raise FieldError(f"{name} is a whole field and cannot be unset; {field.name}={clear} clears it")
         return value
     whole = isinstance(value, Set)
     value = value.value if isinstance(value, Set) else value
@@ -214,7 +220,7 @@ def _act(meta: EntityMeta, path: Path, value: Any, call: str) -> Add | Remove | 
         if not whole:
             raise FieldError(
                 f"{call}: {field.name}={{...}} would replace the whole {field.name} of each row; write "
-                f"{field.name}__key=value for one key, or {field.name}=Set({{...}}) if that is meant"
+                f"{field.name}__key=value to set one key, or {field.name}=Set({{...}}) to replace it all"
             )
         value = plain(value, name)
     return Set(list(value) if isinstance(value, list) else value)

@@ -1,7 +1,7 @@
 """The condition of a plan: a ``Q`` resolved against an entity, with every name and value checked.
 
-Negation is pushed to the leaves here, so what follows (the compiler, the matcher) sees AND, OR and leaves only. A
-negated leaf is the plain opposite: it keeps rows that lack the key.
+Negation is pushed to the leaves, so the compiler and the evaluator see only AND, OR and leaves. A negated leaf is the
+plain opposite: it keeps rows that lack the key.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 MAX_DEPTH = 100
-"""How deep conditions may nest. Width is not bounded: ten thousand terms side by side are one level."""
+"""How deep conditions may nest. Width is not limited: ten thousand terms side by side are one level."""
 
 
 @attrs.frozen(slots=True)
@@ -65,7 +65,7 @@ def _words(value: Any) -> str:
 
 @attrs.frozen(slots=True)
 class Group:
-    """Conditions joined by AND or OR; never empty, never with a group of the same connector inside."""
+    """Conditions joined by AND or OR; never empty, and never containing a group with the same connector."""
 
     connector: Literal["AND", "OR"]
     children: tuple[Node, ...]
@@ -81,14 +81,14 @@ Node = Leaf | Group
 
 
 def resolve(meta: EntityMeta, condition: Q, negated: bool = False) -> tuple[Node | None, Scopes]:
-    """The resolved tree of a condition, and the scopes (``project``, ``entity`` ...) that stood at its top.
+    """Resolve a condition to its tree and the scopes (``project``, ``entity`` ...) found at its top level.
 
-    Raises :class:`FieldError` for an unknown field or lookup, a wrong value, a scope that is not at the top level
-    of an AND, or nesting deeper than :data:`MAX_DEPTH`.
+    Raises :class:`FieldError` for an unknown field or lookup, a wrong value, a scope that is not at the top level of an
+    AND, or nesting deeper than :data:`MAX_DEPTH`.
     """
     if condition.depth > MAX_DEPTH:
         raise FieldError(
-            f"the condition nests {condition.depth} levels deep and at most {MAX_DEPTH} are taken; "
+            f"the condition is nested {condition.depth} levels deep, and the limit is {MAX_DEPTH}; "
             "join terms of one kind side by side (Q | Q | Q is one level) or use in=[...]"
         )
     scopes: Scopes = {}
@@ -103,7 +103,7 @@ def _resolve(meta: EntityMeta, item: Q | Term, negated: bool, scopes: Scopes, to
     connector: Connector = item.connector
     if flipped:
         connector = "OR" if connector == "AND" else "AND"
-    # A scope may stand in a plain AND, or in a group of one, however that is joined.
+    # A scope may appear in a plain AND, or in a group of one, whatever its connector.
     inner_top = top and not flipped and (item.connector == "AND" or len(item.children) == 1)
     children = [_resolve(meta, child, flipped, scopes, inner_top) for child in item.children]
     return _join(connector, [child for child in children if child is not None])
@@ -122,12 +122,12 @@ def _join(connector: Connector, nodes: list[Node]) -> Node | None:
 
 
 def both(one: Node | None, other: Node | None) -> Node | None:
-    """The AND of two conditions; None stands for everything."""
+    """The AND of two conditions; None means no condition."""
     return _join("AND", [node for node in (one, other) if node is not None])
 
 
 def either(one: Node | None, other: Node | None) -> Node | None:
-    """The OR of two conditions; None stands for everything."""
+    """The OR of two conditions; None means no condition."""
     return None if one is None or other is None else _join("OR", [one, other])
 
 
@@ -144,11 +144,11 @@ def _leaf(meta: EntityMeta, term: Term, negated: bool, scopes: Scopes, top: bool
         path, lookup_name = resolve_expr(meta, term.path), term.lookup or "exact"
     entry = find_lookup(lookup_name)
     if entry is None:
-        raise FieldError(f"there is no lookup {lookup_name!r}; the lookups are {', '.join(LOOKUPS)}")
+        raise FieldError(f"unknown lookup {lookup_name!r}; the lookups are {', '.join(LOOKUPS)}")
     if entry.rewrite is not None:
         rewritten = entry.rewrite(PathExpr(path.field.name, path.keys), term.value)
         if not isinstance(rewritten, Q):
-            raise FieldError(f"the lookup {lookup_name!r} of a plugin gave {rewritten!r} where a Q is needed")
+            raise FieldError(f"the plugin lookup {lookup_name!r} returned {rewritten!r} instead of a Q")
         return _resolve(meta, rewritten, negated, scopes, top=False)
     where = f"{meta.name} {path.dotted} {entry.name}"
     if path.field.kind is Kind.REF and path.related is None:
@@ -165,9 +165,7 @@ def _made(path: Path, entry: Lookup, value: Any, negated: bool, where: str) -> L
 
 def _check_whole(path: Path, entry: Lookup, where: str) -> None:
     if path.kind.is_keyed and not path.keys and entry.name not in ("isnull", "exists", "exact"):
-        raise FieldError(
-            f"{where}: say which key inside {path.field.name}, as in {path.field.name}__lr__{entry.name}=..."
-        )
+        raise FieldError(f"{where}: name a key inside {path.field.name}, as in {path.field.name}__lr__{entry.name}=...")
     if path.kind is Kind.TEXTS and not entry.on_texts:
         raise FieldError(f"{where}: {path.field.name} is a list; use contains, in, exact or isnull")
 
@@ -182,8 +180,11 @@ def _relation(
     top: bool,
     where: str,
 ) -> Node:
-    """A condition on a relation itself: one on the target's key, and on its project when the value is an object that
-    has one, since a key means something in its project only."""
+    """A condition on a relation itself, which becomes one on the target's key.
+
+    If the value is an object with a project, it also becomes a condition on that project, as keys are unique only
+    within a project.
+    """
     assert path.field.target is not None
     target = entity_meta(path.field.target)
     key = Path(path.field, (), target.fields[target.key])
@@ -201,7 +202,7 @@ def _relation(
         found = tuple(dict.fromkeys(str(home) for home in homes))
         narrow(scopes, meta.options.scopes, PROJECT, found)
         if len(found) == 1:
-            # The scope says all that the home would.
+            # The scope already restricts the rows to this project.
             return _made(key, entry, keys if many else keys[0], negated, where)
     each = [_at_home(meta, key, item, home, flipped, where) for item, home in zip(keys, homes, strict=True)]
     joined = _join("AND" if flipped else "OR", each)
@@ -227,13 +228,12 @@ def _add_scope(meta: EntityMeta, scope: str, lookup: str, value: Any, scopes: Sc
     where = f"{meta.name} {scope}"
     if lookup not in ("exact", "in"):
         raise FieldError(
-            f"{where}: {scope} routes the query and takes only {scope}=... or {scope}__in=[...], not {lookup!r}"
+            f"{where}: {scope} selects where to look and takes only {scope}=... or {scope}__in=[...], not {lookup!r}"
         )
     if not allowed:
         raise FieldError(
-            f"{where}: {scope} routes the query, so it stands in filter() itself or under &, never under |, ~ or "
-            "exclude(); "
-            f"for several use {scope}__in=[...]"
+            f"{where}: {scope} selects where to look, so it belongs directly in filter() or under &, not under |, ~ or "
+            f"exclude(); for several values use {scope}__in=[...]"
         )
     kind = meta.options.scopes[scope]
     if lookup == "in":
@@ -262,7 +262,7 @@ def leaves(node: Node | None) -> Iterator[Leaf]:
 
 
 def fixed(node: Node | None, path: Path) -> str | None:
-    """The text that every row has at ``path`` if it meets the condition, where that is plain from its top; or None."""
+    """The text that the top level of a condition requires at ``path``, or None."""
     items = node.children if isinstance(node, Group) and node.connector == "AND" else (node,)
     for item in items:
         if not isinstance(item, Leaf) or item.path != path or item.lookup.name != "exact" or item.negated:
@@ -273,12 +273,12 @@ def fixed(node: Node | None, path: Path) -> str | None:
 
 
 def fields_of(node: Node | None) -> tuple[str, ...]:
-    """The names of the fields that a tree looks at, each once."""
+    """The names of the fields that a tree uses, without duplicates."""
     return tuple(dict.fromkeys(leaf.path.field.name for leaf in leaves(node)))
 
 
 def is_never(node: Node | None) -> bool:
-    """Whether a tree can match nothing, so that no request is needed: ``in=[]`` in an AND."""
+    """Whether a tree cannot match any row, so that no request is needed: ``in=[]`` in an AND."""
     if node is None:
         return False
     if isinstance(node, Leaf):

@@ -1,4 +1,4 @@
-"""Conditions asked of rows that are here already: the one meaning of every lookup, whatever a server makes of it."""
+"""Evaluate conditions on local rows: lookups mean the same on every backend, whatever the server does."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def dig(value: Any, keys: tuple[str, ...]) -> Any:
 
 
 def getter(path: Path) -> Callable[[Any], Any]:
-    """A function that gives the value of a path in an entity, or :data:`ABSENT`."""
+    """A function that returns the value of a path in an entity, or :data:`ABSENT`."""
     name, keys = path.field.name, path.keys
     if path.related is not None:
         inner = path.related.name
@@ -47,7 +47,7 @@ def getter(path: Path) -> Callable[[Any], Any]:
 
 
 def predicate(node: Node | None) -> Callable[[Any], bool] | None:
-    """A function that says whether an entity matches; None when everything does."""
+    """A function that tells whether an entity matches; None if every entity does."""
     return None if node is None else _predicate(node)
 
 

@@ -1,7 +1,7 @@
 """``F``: a path to a field or to a key inside one, written in Python.
 
-``F.summary["eval/acc"]`` is one literal key, whatever it holds; ``F.summary["a"]["b"]`` is nested. Comparing a path
-gives a :class:`~wbmodel.query.q.Q`; ``-F.summary["loss"]`` is a descending order key.
+``F.summary["eval/acc"]`` is one literal key, whatever characters it contains; ``F.summary["a"]["b"]`` is nested.
+Comparing a path gives a :class:`~wbmodel.query.q.Q`; ``-F.summary["loss"]`` is a descending order key.
 """
 
 from __future__ import annotations
@@ -17,20 +17,22 @@ __all__ = ["F", "PathExpr"]
 
 
 class Comparison(Q):
-    """The condition that a comparison operator makes. It has no truth value: ``0 < F.x < 1`` is Python's short form of
-    ``(0 < F.x) and (F.x < 1)``, which would silently keep the second half only."""
+    """The condition made by a comparison operator. It has no truth value.
+
+    Python reads ``0 < F.x < 1`` as ``(0 < F.x) and (F.x < 1)``, which would silently keep only the second half.
+    """
 
     __slots__ = ()
 
     def __bool__(self) -> bool:
         raise TypeError(
-            f"{self} has no truth value; combine conditions with & | ~, and use .range(low, high) for a chained "
-            "comparison"
+            f"{self} has no truth value; combine conditions with & | ~, "
+            "and use .range(low, high) for a chained comparison"
         )
 
 
 class PathExpr:
-    """A field and the literal keys inside it, not yet checked against an entity. Immutable and hashable."""
+    """A field and literal keys inside it, not yet checked against an entity. Immutable and hashable."""
 
     __slots__ = ("descending", "field", "keys")
 
@@ -44,11 +46,11 @@ class PathExpr:
         object.__setattr__(self, "descending", descending)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        raise AttributeError(f"a path cannot be changed; {name!r} is fixed")
+        raise AttributeError(f"paths are immutable; cannot set {name!r}")
 
     def __getitem__(self, key: str) -> PathExpr:
         if not isinstance(key, str):
-            raise TypeError(f"a key inside {self} is text, not {type(key).__name__}")
+            raise TypeError(f"a key inside {self} must be text, not {type(key).__name__}")
         return PathExpr(self.field, (*self.keys, key), self.descending)
 
     # Without this, Python would try to iterate a path by calling [0], [1], ...
@@ -99,7 +101,7 @@ class PathExpr:
         return self.lookup("in", values)
 
     def nin(self, values: Iterable[Any]) -> Q:
-        """The value is none of ``values``, or there is no value."""
+        """The value is not one of ``values``, or is absent."""
         return self.lookup("nin", values)
 
     def range(self, low: Any, high: Any) -> Q:
@@ -139,7 +141,7 @@ class PathExpr:
         return self.lookup("isnull", value)
 
     def exists(self, value: bool = True) -> Q:
-        """The key is there, even if its value is null."""
+        """The key exists, even if its value is null."""
         return self.lookup("exists", value)
 
     def isnan(self, value: bool = True) -> Q:
@@ -164,7 +166,7 @@ class PathExpr:
         return hash((self.field, self.keys, self.descending))
 
     def __bool__(self) -> bool:
-        # `F.x and F.y` would silently drop half of what was meant.
+        # `F.x and F.y` would silently drop one of the two.
         raise TypeError(f"{self} has no truth value; combine conditions with & | ~, and use .in_(...) or .range(...)")
 
     def same_as(self, other: object) -> bool:
@@ -176,7 +178,7 @@ class PathExpr:
 
     @property
     def dotted(self) -> str:
-        """The dotted form, without a sign: ``summary.loss``. Keys that hold a dot or a quote are written quoted."""
+        """The dotted form, without a sign: ``summary.loss``. Keys that contain a dot or a quote are quoted."""
         return ".".join([self.field, *(quote_key(key) for key in self.keys)])
 
     def __str__(self) -> str:
@@ -189,7 +191,7 @@ class PathExpr:
 
 
 class _Root:
-    """The object behind ``F``: every attribute is the start of a path."""
+    """The class of ``F``: every attribute starts a path."""
 
     __slots__ = ()
 

@@ -1,7 +1,7 @@
-"""Order keys, and the one order that every backend's rows are brought into.
+"""Order keys, and the order in which the rows of every backend are returned.
 
 Ascending: numbers and dates, then text, then booleans, then lists, then objects (both by their JSON text); descending:
-the reverse. Absent, null and NaN come last in both. Rows that tie in every key stand newest first, then by id.
+the reverse. Absent, null and NaN come last in both. Rows that tie on every key are ordered newest first, then by id.
 """
 
 from __future__ import annotations
@@ -54,26 +54,26 @@ def parse_order(meta: EntityMeta, spelling: str | PathExpr) -> OrderKey:
         raise FieldError(f"an order key is text such as '-summary.loss' or an F path, not {spelling!r}")
     if path.kind.is_keyed and not path.keys:
         raise FieldError(
-            f"{meta.name}.{path.field.name} has no order by itself; say which key, as in {path.field.name}.lr"
+            f"{meta.name}.{path.field.name} has no order by itself; name a key, as in {path.field.name}.lr"
         )
     if path.kind in (Kind.TEXTS, Kind.REF):
-        raise FieldError(f"{meta.name}.{path.field.name} has no order; order by one of its fields or by another key")
+        raise FieldError(f"{meta.name}.{path.field.name} has no order; order by one of its fields or by another field")
     return OrderKey(path, descending)
 
 
 @cache
 def default_order(meta: EntityMeta) -> tuple[OrderKey, ...]:
-    """The order of rows when the user asks for none: newest first, for what has a date."""
+    """The order of rows if the query does not give one: newest first, for entities that have a date."""
     return tuple(parse_order(meta, key) for key in meta.options.order)
 
 
 def has_value(value: Any) -> bool:
-    """Whether a value has a place in an order: not absent, not null, not NaN."""
+    """Whether a value can be ordered: not absent, not null, not NaN."""
     return value is not ABSENT and value is not None and value == value
 
 
 class _Down:
-    """A value that sorts the other way round."""
+    """A value that sorts in reverse."""
 
     __slots__ = ("value",)
     __hash__ = None  # type: ignore[assignment]
@@ -92,7 +92,7 @@ _LAST = (1,)
 
 
 def rank(value: Any, descending: bool) -> tuple[Any, ...]:
-    """The place of a value in an order of one key, to sort by."""
+    """The sort key of one value."""
     if not has_value(value):
         return _LAST
     kind = operand_type(value)
@@ -102,14 +102,14 @@ def rank(value: Any, descending: bool) -> tuple[Any, ...]:
 
 
 def sort_key(keys: tuple[OrderKey, ...]) -> Callable[[Any], tuple[Any, ...]]:
-    """A sort key of an entity for these order keys (without the tie-break)."""
+    """A sort key function for entities by these order keys (without the tie-break)."""
     parts = [(getter(key.path), key.descending) for key in keys]
     return lambda row: tuple(rank(get(row), descending) for get, descending in parts)
 
 
 @cache
 def tie_break(meta: EntityMeta) -> tuple[OrderKey, ...]:
-    """What orders rows that tie in every key: newest first, then by the entity's own key."""
+    """The order of rows that tie on every key: newest first, then by the entity's own key."""
     created = meta.find("created_at")
     keys = (OrderKey(Path(created), True),) if created is not None else ()
     return (*keys, OrderKey(Path(meta.fields[meta.key]), False))

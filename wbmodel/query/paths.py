@@ -1,8 +1,8 @@
-"""Names of fields and keys, in both spellings, resolved against an entity.
+"""Resolve names of fields and keys, in both spellings, against an entity.
 
 Dotted: ``"summary.loss"``, ``"-created_at"``, ``'config."a.b"'`` (a quoted part is one literal key, written as a JSON
-string). Keyword: ``summary__loss__lt``. After a keyed field the first part is always a key; a later last part may be
-a lookup.
+string). Keyword: ``summary__loss__lt``. After a keyed field, the first part is always a key; the last part may be a
+lookup if it is a later one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from wbmodel.query.spelling import quote_key, split_dotted
 
 __all__ = ["Path", "resolve_expr", "resolve_keyword", "resolve_parts", "resolve_path"]
 
-# What people write who come from another query language; none of these is a lookup here.
+# Names from other query languages that are not lookups here.
 _FOREIGN = {
     "eq": "exact",
     "neq": "ne",
@@ -51,8 +51,7 @@ _FOREIGN = {
 
 @attrs.frozen(slots=True)
 class Path:
-    """A resolved path: the field and the literal keys inside it. ``related`` is the field of a to-one relation's
-    target."""
+    """A resolved path: the field and literal keys inside it. ``related`` is a field of a to-one relation's target."""
 
     field: FieldMeta
     keys: tuple[str, ...] = ()
@@ -65,12 +64,12 @@ class Path:
 
     @property
     def kind(self) -> Kind:
-        """What the leaf field holds."""
+        """The kind of the leaf field."""
         return self.leaf.kind
 
     @property
     def dotted(self) -> str:
-        """The dotted spelling, with keys quoted where they need it."""
+        """The dotted spelling, with keys quoted where necessary."""
         parts = [self.field.name]
         if self.related is not None:
             parts.append(self.related.name)
@@ -83,12 +82,12 @@ class Path:
 def _unsigned(text: str) -> list[str]:
     sign, parts = split_dotted(text)
     if sign:
-        raise FieldError(f"the path {text!r} has a sign, which stands in front of an order key only, and once")
+        raise FieldError(f"the path {text!r} has a sign, but only an order key may have one, at its start")
     return parts
 
 
 def resolve_path(meta: EntityMeta, spelling: str | PathExpr) -> Path:
-    """A path without a lookup, from its dotted or keyword spelling or an ``F`` path."""
+    """Resolve a path without a lookup, from its dotted or keyword spelling or an ``F`` path."""
     if isinstance(spelling, PathExpr):
         return resolve_expr(meta, spelling)
     parts = _unsigned(spelling)
@@ -98,7 +97,7 @@ def resolve_path(meta: EntityMeta, spelling: str | PathExpr) -> Path:
 
 
 def resolve_expr(meta: EntityMeta, expr: PathExpr) -> Path:
-    """A path from an ``F`` path, whose keys are literal."""
+    """Resolve an ``F`` path, whose keys are literal."""
     return resolve_parts(meta, expr.field, expr.keys, expr)
 
 
@@ -106,7 +105,7 @@ def resolve_keyword(meta: EntityMeta, keyword: str) -> tuple[Path, str]:
     """The path and the lookup of a keyword such as ``summary__loss__lt``; the lookup defaults to ``exact``."""
     if "." in keyword:
         field, *rest = _unsigned(keyword)
-        # `**{"summary.loss__lt": 1}`: the lookup hangs on the last part of a dotted path.
+        # `**{"summary.loss__lt": 1}`: the lookup follows the last part of a dotted path.
         *head, last = rest or [""]
         key, cut, lookup = last.rpartition("__")
         if cut and key and find_lookup(lookup):
@@ -128,7 +127,7 @@ def resolve_keyword(meta: EntityMeta, keyword: str) -> tuple[Path, str]:
 
 
 def _split_keyword(meta: EntityMeta, keyword: str) -> list[str]:
-    """Cut at ``__``. A part may itself begin with an underscore (``summary___step`` is the key ``_step``)."""
+    """Split at ``__``. A part may itself start with an underscore (``summary___step`` is the key ``_step``)."""
     parts: list[str] = []
     rest = keyword
     while True:
@@ -142,22 +141,24 @@ def _split_keyword(meta: EntityMeta, keyword: str) -> list[str]:
 
 
 def _take_lookup(keyword: str, rest: list[str], *, guess: bool) -> str:
-    """Remove the lookup from the end of ``rest`` and give it. With ``guess``, what is no lookup is a key, unless it
-    looks like a misspelt lookup."""
+    """Remove the lookup from the end of ``rest`` and return it.
+
+    With ``guess``, an unknown name is a key, unless it looks like a misspelt lookup.
+    """
     last = rest[-1]
     if find_lookup(last):
         return rest.pop()
     near = _FOREIGN.get(last)
     hits = [near] if near in LOOKUPS else [hit for hit in nearest(last, LOOKUPS) if len(last) > 3] if not guess else []
     if guess and near is None:
-        # A key may have any name, so only what is nearly a longer lookup counts as a slip.
+        # A key may have any name, so only a near match of a longer lookup counts as a typo.
         hits = [hit for hit in nearest(last, LOOKUPS, 1) if len(hit) > 3 and _close(last, hit)]
     if hits:
         hint = f"; for a key that is really called {last!r} write F.field[...][{last!r}]" if guess else ""
-        raise FieldError(f"{keyword!r}: there is no lookup {last!r}; did you mean {hits[0]!r}?{hint}")
+        raise FieldError(f"{keyword!r}: unknown lookup {last!r}; did you mean {hits[0]!r}?{hint}")
     if guess:
         return "exact"
-    raise FieldError(f"{keyword!r}: there is no lookup {last!r}{suggestion(last, LOOKUPS, 'lookups')}")
+    raise FieldError(f"{keyword!r}: unknown lookup {last!r}{suggestion(last, LOOKUPS, 'lookups')}")
 
 
 def _close(one: str, other: str) -> bool:
@@ -167,7 +168,7 @@ def _close(one: str, other: str) -> bool:
 
 
 def resolve_parts(meta: EntityMeta, name: str, keys: tuple[str, ...], spelling: object) -> Path:
-    """A path from the name of its field and the keys; ``spelling`` is what messages call it."""
+    """Resolve a path from a field name and keys; messages refer to it as ``spelling``."""
     found = meta.need(name)
     if found.kind is Kind.REF:
         assert found.target is not None
@@ -178,7 +179,7 @@ def resolve_parts(meta: EntityMeta, name: str, keys: tuple[str, ...], spelling: 
         if related.name not in found.identity:
             known: Iterable[str] = found.identity
             raise FieldError(
-                f"{spelling!s}: of {meta.name}.{found.name} only {', '.join(known)} can be used in a query"
+                f"{spelling!s}: queries can only use these fields of {meta.name}.{found.name}: {', '.join(known)}"
             )
         if len(keys) > 1:
             raise FieldError(f"{spelling!s}: {target.name}.{related.name} has no keys inside it")

@@ -1,4 +1,4 @@
-"""The plan of a query: everything a queryset knows, resolved and frozen. The compiler reads it and nothing else."""
+"""The plan of a query: everything a queryset knows, resolved and frozen. It is the compiler's only input."""
 
 from __future__ import annotations
 
@@ -20,18 +20,20 @@ __all__ = ["Plan"]
 
 @attrs.frozen(slots=True, kw_only=True)
 class Plan:
-    """One question, whole and immutable: a chain step makes a new one with ``attrs.evolve``.
+    """One query, complete and immutable: each chain step makes a new plan with ``attrs.evolve``.
 
     ``order`` is empty for the default order; ``unordered`` says that any order will do. ``start`` and ``stop`` count
-    rows of the whole result, ``stop`` None meaning to the end. ``only`` names the fields to load (None: the default
-    ones), ``defer`` those to leave out, and ``extra`` those that something else needs. ``related`` are relations to
-    widen in the same document, ``prefetch`` relations to load in as few more requests as possible. ``shape`` is what is
-    made of each entity, ``distinct`` whether equal results come once. ``cls`` is the class of the rows where it is a
-    subclass of the entity.
+    rows of the whole result; a ``stop`` of None means to the end. ``only`` names the fields to load (None: the default
+    ones), ``defer`` the fields to leave out, and ``extra`` additional fields that are needed internally. ``related``
+    are relations to widen in the same document, ``prefetch`` relations to load in as few additional requests as
+    possible. ``shape`` converts each entity to a result; ``distinct`` removes duplicate results. ``cls`` is the class
+    of the rows if it is a subclass of the entity.
 
-    ``lenient``: the scopes were found and not given, so what is missing on the way to the rows is no error.
-    ``glance``: one page is all that will be read, so what it does not tell may stay open.
-    ``stated``: a chain step was taken, so the question is meant; ``Run.objects`` alone is not.
+    ``lenient``: the scopes were discovered rather than given, so a missing parent of the rows is not an error.
+
+    ``glance``: only one page will be read, so facts that it does not tell may stay unknown.
+
+    ``stated``: at least one chain step was made; ``Run.objects`` alone has none.
     """
 
     meta: EntityMeta
@@ -66,19 +68,26 @@ class Plan:
 
     @property
     def is_unique(self) -> bool:
-        """Whether equal results have to be found here. Entities are distinct by nature."""
+        """Whether duplicate results must be removed locally. Entities are always distinct."""
         return self.distinct and self.is_shaped
 
     def bare(self, *fields: str, **changes: Any) -> Plan:
-        """The same rows as entities with only these fields, for questions that look at the rows themselves."""
+        """The same rows as entities with only these fields, for operations on the rows themselves."""
         return attrs.evolve(
-            self, only=fields, defer=frozenset(), extra=(), related=(), prefetch=(), shape=ENTITIES, distinct=False,
+            self,
+            only=fields,
+            defer=frozenset(),
+            extra=(),
+            related=(),
+            prefetch=(),
+            shape=ENTITIES,
+            distinct=False,
             **changes,
-        )  # fmt: skip
+        )
 
     @property
     def sliced(self) -> bool:
-        """Whether a slice was taken."""
+        """Whether the plan is sliced."""
         return self.start > 0 or self.stop is not None
 
     @property
@@ -90,20 +99,24 @@ class Plan:
 
     @property
     def order_keys(self) -> tuple[OrderKey, ...]:
-        """The order keys, with the default order where the user gave none."""
+        """The order keys, or the default order if none were given."""
         return self.order or default_order(self.meta)
 
     def fields(self, needed: Collection[str] = ()) -> tuple[str, ...]:
-        """The names of the fields to select, in the order of declaration: what was asked for, the identity, and what is
-        ``needed`` besides."""
+        """The names of the fields to select, in the order of declaration.
+
+        They are the requested fields, the identity, and the fields ``needed`` besides.
+        """
         meta = self.meta
         wanted = set(meta.default_fields() if self.only is None else self.only) - self.defer
         wanted.update(("node_id", meta.key), meta.options.node_context, self.extra, needed)
         return tuple(name for name in meta.fields if name in wanted)
 
     def where_also(self, condition: Q, *, negated: bool = False) -> Plan:
-        """The rows of this plan that meet the condition as well (with ``negated``, those that do not). Raises
-        :class:`~wbmodel.errors.FieldError` for an unknown name or a wrong value."""
+        """A plan for the rows that also match the condition (with ``negated``, that do not match it).
+
+        Raises :class:`~wbmodel.errors.FieldError` for an unknown name or a wrong value.
+        """
         node, scopes = resolve(self.meta, condition, negated)
         merged = dict(self.scopes)
         for name, values in scopes.items():
@@ -111,14 +124,14 @@ class Plan:
         return attrs.evolve(self, where=both(self.where, node), scopes=merged, stated=True)
 
     def refuse_sliced(self, verb: str) -> None:
-        """Raise :class:`~wbmodel.errors.QueryError` where a slice was taken."""
+        """Raise :class:`~wbmodel.errors.QueryError` if the plan is sliced."""
         if self.sliced:
-            raise QueryError(f"{verb} after a slice has no meaning: slice last, or filter the list")
+            raise QueryError(f"{verb} cannot follow a slice: slice last, or filter the list")
 
     def refuse_shaped(self, verb: str) -> None:
-        """Raise :class:`~wbmodel.errors.QueryError` where the results are not entities."""
+        """Raise :class:`~wbmodel.errors.QueryError` if the results are not entities."""
         if self.is_shaped:
-            raise QueryError(f"{verb} comes before values() and values_list(), which make rows that are no entities")
+            raise QueryError(f"{verb} must come before values() and values_list(), whose results are not entities")
 
     def __getstate__(self) -> dict[str, Any]:
         return {item.name: getattr(self, item.name) for item in attrs.fields(type(self))}

@@ -1,7 +1,7 @@
 """``Q``: conditions and their combinations, as the user wrote them, not yet checked against an entity.
 
-A ``Q`` is flat and n-ary: ten thousand conditions joined by ``|`` are one node with ten thousand children, so
-nothing here recurses over the number of terms.
+A ``Q`` is flat and n-ary: ten thousand conditions joined by ``|`` are one node with ten thousand children, so recursion
+does not depend on the number of terms.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Q:
 
     @staticmethod
     def _make(children: tuple[Q | Term, ...], connector: Connector, negated: bool, depth: int) -> Q:
-        # The depth is handed on: to look for it among the children would make joining n terms one by one cost n * n.
+        # The depth is passed on: computing it from the children would make joining n terms one by one quadratic.
         return Q.__new__(Q)._fill(children, connector, negated, depth)
 
     def __bool__(self) -> bool:
@@ -74,7 +74,7 @@ class Q:
         return Q._make(mine + theirs, connector, False, max(my_depth, their_depth))
 
     def _parts(self, connector: Connector) -> tuple[tuple[Q | Term, ...], int]:
-        """What this condition adds to a group of ``connector``, and how deep the group is with it."""
+        """The children that this condition adds to a group of ``connector``, and the group's depth with them."""
         if not self.negated and (self.connector == connector or len(self.children) == 1):
             return self.children, self.depth
         return (self,), self.depth + 1
@@ -87,7 +87,7 @@ class Q:
 
     def __invert__(self) -> Q:
         if not self.children:
-            # "not everything" would match nothing, which nobody means who builds conditions step by step.
+            # "not everything" would match nothing, which is never intended when conditions are built step by step.
             return self
         return Q._make(self.children, self.connector, not self.negated, self.depth)
 

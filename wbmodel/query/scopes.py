@@ -1,4 +1,4 @@
-"""Scopes route a query: which project, entity, run, artifact or collection it is about. They are not filters."""
+"""Scopes select where a query looks: a project, entity, run, artifact or collection. They are not filters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Scopes = dict[str, tuple[Any, ...]]
 
 
 def scope_values(kind: str, value: Any, where: str) -> tuple[Any, ...]:
-    """One scope value in normal form (text), as a tuple of one. Raises :class:`FieldError` for what is none."""
+    """One scope value in normal form (text), as a tuple of one. Raises :class:`FieldError` if it is invalid."""
     if isinstance(value, str):
         text = value.strip() if kind == ENTITY else value.strip().strip("/")
     else:
@@ -23,13 +23,13 @@ def scope_values(kind: str, value: Any, where: str) -> tuple[Any, ...]:
         if not text:
             raise FieldError(f"{where}: takes {SCOPE_KINDS[kind]}, not {value!r}")
     if not text:
-        raise FieldError(f"{where}: is empty; it takes {SCOPE_KINDS[kind]}")
+        raise FieldError(f"{where}: the value is empty; it takes {SCOPE_KINDS[kind]}")
     if kind == PROJECT:
         split_project(text, where)
     elif kind == RUN:
         split_run(text, where)
     elif kind == ENTITY and "/" in text:
-        raise FieldError(f"{where}: {text!r} is no entity; for a project use project={text!r}")
+        raise FieldError(f"{where}: {text!r} is not an entity; for a project use project={text!r}")
     return (text,)
 
 
@@ -41,7 +41,7 @@ def _of_object(kind: str, value: Any) -> str | None:
 
 
 def at_home(meta: EntityMeta, path: str) -> dict[str, str]:
-    """The scope that keeps a query to where a row of this path is, or the rows of this project, as ``Q`` takes it."""
+    """The scope, as keywords for ``Q``, of the place of a row with this path, or of this project."""
     return {} if meta.home is None else {meta.home: "/".join(path.split("/")[: len(PARTS[meta.home])])}
 
 
@@ -49,26 +49,28 @@ def split_project(text: str, where: str = PROJECT) -> tuple[str | None, str]:
     """``"entity/project"`` or ``"project"`` as (entity or None, project)."""
     parts = text.split("/")
     if len(parts) > 2 or not all(parts):
-        raise FieldError(f"{where}: {text!r} is no project; write entity/project, or project alone")
+        raise FieldError(f"{where}: {text!r} is not a project; write entity/project, or project alone")
     return (parts[0], parts[1]) if len(parts) == 2 else (None, parts[0])
 
 
 def split_run(text: str, where: str = RUN) -> tuple[str | None, str | None, str]:
-    """``"entity/project/id"`` (also ``"entity/project/runs/id"``, ``"project/id"``, ``"id"``) as (entity, project,
-    id)."""
+    """``"entity/project/id"`` as (entity, project, id).
+
+    ``"entity/project/runs/id"``, ``"project/id"`` and ``"id"`` work too; missing parts are None.
+    """
     parts = text.split("/")
     if len(parts) == 4 and parts[2] == "runs":
         del parts[2]
     if len(parts) > 3 or not all(parts):
-        raise FieldError(f"{where}: {text!r} is no run; write entity/project/run_id")
+        raise FieldError(f"{where}: {text!r} is not a run; write entity/project/run_id")
     padded = [None] * (3 - len(parts)) + list(parts)
     return padded[0], padded[1], parts[-1]
 
 
 def narrow(scopes: Scopes, kinds: Mapping[str, str], name: str, values: tuple[Any, ...]) -> None:
-    """Bound the scope ``name`` by ``values`` as well: what was there and is not among them goes.
+    """Narrow the scope ``name`` to its intersection with ``values``.
 
-    ``"vision"`` and ``"acme/vision"`` may be one project, so they meet in the longer spelling.
+    ``"vision"`` and ``"acme/vision"`` may be the same project, so their intersection is the longer spelling.
     """
     known = scopes.get(name)
     if known is None:

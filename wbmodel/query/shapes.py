@@ -1,4 +1,4 @@
-"""Result shapes: what a queryset makes of each entity. A shape is a strategy, not a kind of queryset."""
+"""Result shapes: how a queryset converts each entity. A shape is a strategy, not a kind of queryset."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ __all__ = ["ENTITIES", "Column", "Dicts", "Entities", "Flat", "Shape", "Tuples",
 
 
 class Shape(Protocol):
-    """Makes rows of entities."""
+    """Converts entities to results."""
 
     @property
     def fields(self) -> tuple[str, ...] | None:
-        """The fields it needs; None for whatever the plan selects."""
+        """The fields it needs; None for the fields that the plan selects."""
         ...
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """The columns that were asked for; none where the results are entities."""
+        """The requested columns; empty if the results are entities."""
         ...
 
     def convert(self, rows: Sequence[Any]) -> list[Any]:
@@ -43,13 +43,13 @@ class Shape(Protocol):
 
 @attrs.frozen(slots=True)
 class Column:
-    """One column of ``values()``: its name as typed, and the path it shows."""
+    """One column of ``values()``: its name as typed, and its path."""
 
     name: str
     path: Path
 
     def getter(self) -> Callable[[Any], Any]:
-        """A function of an entity that gives the cell; what is absent is None."""
+        """A function that returns the cell of an entity; an absent value is None."""
         get = getter(self.path)
         if not self.path.keys:
             return get
@@ -62,7 +62,7 @@ class Column:
 
 
 def columns(meta: EntityMeta, spellings: Sequence[str | PathExpr]) -> tuple[Column, ...]:
-    """The columns for these paths; for none, every default field. Raises ``FieldError`` for an unknown path."""
+    """The columns for these paths, or every default field. Raises ``FieldError`` for an unknown path."""
     if not spellings:
         spellings = [name for name in meta.default_fields() if meta.fields[name].kind is not Kind.REF]
     made = []
@@ -76,7 +76,7 @@ def columns(meta: EntityMeta, spellings: Sequence[str | PathExpr]) -> tuple[Colu
     names = [item.name for item in made]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise QueryError(f"the column {twice!r} is asked for twice")
+        raise QueryError(f"the column {twice!r} is requested twice")
     return tuple(made)
 
 
@@ -88,11 +88,11 @@ class Entities:
     columns: tuple[Column, ...] = ()
 
     def convert(self, rows: Sequence[Any]) -> list[Any]:
-        """The entities as they are."""
+        """The entities, unchanged."""
         return list(rows)
 
     def spread(self, results: Sequence[Any]) -> list[Sequence[Any]]:
-        """Nothing: which columns entities have is for a table to say."""
+        """An empty list: a table decides which columns entities have."""
         return []
 
     def __reduce__(self) -> str:
@@ -123,13 +123,13 @@ class Dicts:
         return [{name: get(row) for name, get in cells} for row in rows]
 
     def spread(self, results: Sequence[Any]) -> list[Sequence[Any]]:
-        """The cells by the columns' names."""
+        """The cells by column name."""
         return [[result[item.name] for result in results] for item in self.columns]
 
 
 @attrs.frozen(slots=True)
 class Tuples:
-    """``values_list()``: a tuple per entity, named ones with ``named=True``."""
+    """``values_list()``: a tuple per entity, or a named tuple with ``named=True``."""
 
     columns: tuple[Column, ...]
     named: bool = False
@@ -149,7 +149,7 @@ class Tuples:
         return [row_type(*cells) for cells in made]
 
     def spread(self, results: Sequence[Any]) -> list[Sequence[Any]]:
-        """The cells by their places."""
+        """The cells by position."""
         return [[result[at] for result in results] for at in range(len(self.columns))]
 
 
@@ -169,13 +169,13 @@ class Flat:
         return list(map(self.columns[0].getter(), rows))
 
     def spread(self, results: Sequence[Any]) -> list[Sequence[Any]]:
-        """The one column."""
+        """The single column."""
         return [list(results)]
 
 
 @lru_cache(maxsize=256)
 def _row_type(names: tuple[str, ...]) -> Any:
-    """The named tuple for these columns; what is no identifier is written with ``_`` in its place."""
+    """The named tuple for these columns; characters that are not allowed in identifiers become ``_``."""
     import keyword
 
     cleaned: list[str] = []
@@ -187,10 +187,10 @@ def _row_type(names: tuple[str, ...]) -> Any:
         while word in cleaned:
             word, number = f"{base}_{number}", number + 1
         cleaned.append(word)
-    # The fields are known at run time only, which typing.NamedTuple is not made for.
+    # The fields are known only at run time, which typing.NamedTuple does not support.
     make: Any = namedtuple  # noqa: PYI024
     made = make("Row", cleaned)
-    # The class is made here and has no module to be imported from, so a pickle holds the columns' names.
+    # The class is dynamic and cannot be imported, so a pickle stores the column names.
     made.__reduce__ = lambda row: (_row_of, (names, tuple(row)))
     return made
 

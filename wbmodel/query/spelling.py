@@ -1,4 +1,4 @@
-"""Dotted paths as text: the parts of one, and a key as such a part."""
+"""Dotted paths as text: split them into parts, and quote keys."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ __all__ = ["quote_key", "split_dotted"]
 
 
 def quote_key(key: str) -> str:
-    """A key as one part of a dotted path, quoted when it would not be read back as it is."""
+    """A key as one part of a dotted path, quoted if it could not be read back otherwise."""
     if key == "" or "." in key or key[0] in '"-+' or key != key.strip():
         return json.dumps(key, ensure_ascii=False)
     return key
 
 
 def split_dotted(text: str) -> tuple[str, list[str]]:
-    """The sign (``"+"``, ``"-"`` or ``""``) and the parts of a dotted path. Raises :class:`FieldError` when it has
-    none."""
+    """The sign (``"+"``, ``"-"`` or ``""``) and the parts of a dotted path.
+
+    Raises :class:`FieldError` if a part is empty or a quote is not closed.
+    """
     if not isinstance(text, str):
-        raise FieldError(f"a path is text or an F path, not {text!r}")
+        raise FieldError(f"a path must be text or an F path, not {text!r}")
     sign, rest = (text[0], text[1:]) if text[:1] in ("-", "+") and text else ("", text)
     parts: list[str] = []
     at = 0
@@ -34,7 +36,7 @@ def split_dotted(text: str) -> tuple[str, list[str]]:
                     f"the quote in {text!r} is not closed; a quoted key is written like a JSON string"
                 ) from None
             if end < len(rest) and rest[end] != ".":
-                raise FieldError(f"after the quoted key in {text!r} comes a dot or the end, not {rest[end]!r}")
+                raise FieldError(f"the quoted key in {text!r} must be followed by a dot or the end, not {rest[end]!r}")
         else:
             end = rest.find(".", at)
             end = len(rest) if end < 0 else end

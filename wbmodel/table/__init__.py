@@ -1,1 +1,1 @@
-"""Columns of plain values: tables, types, and the formats that they are written in."""
+"""Tables of plain values: columns, types and export formats."""

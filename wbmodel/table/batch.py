@@ -1,4 +1,4 @@
-"""``ColumnBatch``: some rows of one run's stream, as backends give them."""
+"""``ColumnBatch``: some rows of one run's stream, as backends provide them."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ STEP = "_step"
 
 
 class SupportsArrowStream(Protocol):
-    """Anything that gives Arrow data through the PyCapsule interface: a table of pyarrow or polars, for instance."""
+    """Anything with the Arrow PyCapsule interface: a pyarrow table or a polars frame, for instance."""
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """A capsule that holds an ``ArrowArrayStream``."""
+        """A capsule that contains an ``ArrowArrayStream``."""
         ...
 
 
 class ColumnBatch(Table):
-    """Rows of one run's stream, by step, and within a step as they came. ``run`` is the run's node id.
+    """Rows of one run's stream, ordered by step, and within a step in the order received.
 
-    It has two views, each made when it is asked for: :attr:`columns` holds Python values (None for a cell that a row
-    lacks), and ``pyarrow.table(batch)``, ``polars.DataFrame(batch)`` and whatever else reads Arrow streams get Arrow
-    data. A batch of :meth:`of_arrow` hands its data over untouched. No Arrow library is needed to make a batch.
+    ``run`` is the run's node id. A batch has two views, each made on demand. :attr:`columns` holds Python values (None
+    for a missing cell). ``pyarrow.table(batch)``, ``polars.DataFrame(batch)`` and any other reader of Arrow streams get
+    Arrow data; a batch made by :meth:`of_arrow` passes its data on unchanged. No Arrow library is needed to make a
+    batch.
     """
 
     run: str
@@ -46,9 +47,9 @@ class ColumnBatch(Table):
 
     @classmethod
     def of_rows(cls, run: str, rows: Sequence[Mapping[str, Any]]) -> Self:
-        """A batch of rows, with the columns in the order in which they first come up."""
+        """Make a batch from rows, with the columns in the order of their first appearance."""
         first = tuple(rows[0]) if rows else ()
-        if all(tuple(row) == first for row in rows):  # the usual case, at half the price
+        if all(tuple(row) == first for row in rows):  # the usual case, twice as fast
             values: Sequence[Sequence[Any]] = list(zip(*(row.values() for row in rows), strict=True))
             return cls(run, dict(zip(first, values, strict=False)), len(rows))
         names = dict.fromkeys(chain.from_iterable(rows))
@@ -56,10 +57,13 @@ class ColumnBatch(Table):
 
     @classmethod
     def of_arrow(cls, run: str, data: SupportsArrowStream, length: int, json: Collection[str] = ()) -> Self:
-        """A batch of Arrow data. ``json`` names the columns whose texts (or bytes) are JSON: in :attr:`columns` they
-        are decoded, and the steps are integers: exported histories hold floats there. The Arrow view stays as it is."""
+        """Make a batch from Arrow data. ``json`` names the columns whose texts (or bytes) are JSON.
+
+        In :attr:`columns`, those are decoded, and steps are integers, although exported histories hold floats. The
+        Arrow view is unchanged.
+        """
         made = cls(run, {}, length)
-        made._columns = None  # type: ignore[assignment]  # made when it is asked for
+        made._columns = None  # type: ignore[assignment]  # made on demand
         made._arrow, made._json = data, frozenset(json)
         return made
 
@@ -70,8 +74,10 @@ class ColumnBatch(Table):
 
     @property
     def columns(self) -> Mapping[str, Sequence[Any]]:
-        """The values of each column, by name, as Python values. Raises
-        :class:`~wbmodel.errors.LibraryNotInstalled` for Arrow data where neither pyarrow nor polars is installed."""
+        """The values of each column, by name, as Python values.
+
+        Raises :class:`~wbmodel.errors.LibraryNotInstalled` for Arrow data if neither pyarrow nor polars is installed.
+        """
         if self._columns is None:
             lists = self._read_arrow()
             for name in self._json & lists.keys():
@@ -88,8 +94,10 @@ class ColumnBatch(Table):
             yield {name: cell for name, cell in zip(names, row, strict=True) if cell is not None}
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        """Arrow data for whatever library asks. Of Python values it is made by pyarrow or polars; raises
-        :class:`~wbmodel.errors.LibraryNotInstalled` where neither is installed."""
+        """Arrow data for any library. pyarrow or polars converts Python values.
+
+        Raises :class:`~wbmodel.errors.LibraryNotInstalled` if neither is installed.
+        """
         if self._arrow is None:
             try:
                 self._arrow = self.to_arrow()
@@ -98,7 +106,7 @@ class ColumnBatch(Table):
         return self._arrow.__arrow_c_stream__(requested_schema)
 
     def _read_arrow(self) -> dict[str, list[Any]]:
-        """The Arrow data as lists. A stream can be read only once, so that what was read takes its place."""
+        """The Arrow data as lists. A stream can be read only once, so it is replaced by the data read."""
         try:
             pyarrow = need("pyarrow")
         except LibraryNotInstalled:

@@ -1,4 +1,4 @@
-"""Columns made of rows and of pieces of columns, whose keys need not be the same."""
+"""Build columns from rows and from pieces of columns, whose keys may differ."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ _FLOATS = {float}
 
 
 class Builder:
-    """One column per key, as long as there are rows; a row that lacks a key has None there. The classes of the values
-    are noted on the way, while the values are at hand. A column of floats alone is an ``array("d")``."""
+    """Builds one column per key, with one cell per row; a row that lacks the key has None.
+
+    The classes of the values are recorded on the way. A column that contains only floats is an ``array("d")``.
+    """
 
     __slots__ = ("_by_key", "length")
 
@@ -24,7 +26,7 @@ class Builder:
         self.length = 0
 
     def add(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Rows of any keys."""
+        """Add rows with any keys."""
         by_key, at = self._by_key, self.length
         for row in rows:
             for key, value in row.items():
@@ -37,7 +39,7 @@ class Builder:
         self.length = at
 
     def extend(self, keys: Iterable[str], parts: Iterable[Sequence[Any]], length: int) -> None:
-        """``length`` rows, given as columns of these keys."""
+        """Add ``length`` rows, given as columns of these keys."""
         at = self.length
         for key, part in zip(keys, parts, strict=True):
             types = set(map(type, part))
@@ -54,7 +56,7 @@ class Builder:
         self.length = at + length
 
     def _as_list(self, key: str, length: int) -> tuple[list[Any], set[type]]:
-        """The column of a key as a list of this length, filled up with None."""
+        """The column of a key as a list, padded with None to this length."""
         column, types = self._by_key.get(key, ([], set()))
         if column.__class__ is array:
             column = column.tolist()
@@ -65,7 +67,7 @@ class Builder:
         return column, types
 
     def finish(self) -> dict[str, Column]:
-        """The columns by key, all of the same length."""
+        """The columns by key, all of equal length."""
         for key, (column, _) in list(self._by_key.items()):
             if len(column) < self.length:
                 self._as_list(key, self.length)

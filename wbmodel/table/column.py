@@ -1,4 +1,4 @@
-"""A column: a name, values, and the type that holds them."""
+"""A column: a name, values, and their type."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ __all__ = ["BOOL", "DTYPES", "FLOAT", "INT", "JSON", "NULL", "TEXT", "TIME", "Co
 
 @attrs.frozen(slots=True)
 class Dtype:
-    """The type of a column: ``bool``, ``int`` (64 bits), ``float``, ``text``, ``time`` (UTC, microseconds), ``json``
-    (text that holds JSON), ``null`` (no value to tell from) or ``list`` of ``inner``."""
+    """The type of a column.
+
+    It is ``bool``, ``int`` (64 bits), ``float``, ``text``, ``time`` (UTC, microseconds), ``json`` (JSON text), ``null``
+    (unknown, as all values are null) or ``list`` of ``inner``.
+    """
 
     name: str
     inner: Dtype | None = None
 
     @property
     def innermost(self) -> Dtype:
-        """The type of what lists of lists hold in the end; of any other type, the type itself."""
+        """The innermost type of nested lists; for any other type, the type itself."""
         return self if self.inner is None else self.inner.innermost
 
     def __str__(self) -> str:
@@ -33,10 +36,11 @@ DTYPES = (BOOL, INT, FLOAT, TEXT, TIME, JSON, NULL)
 
 @attrs.frozen(slots=True, eq=False)
 class Column:
-    """One column: its name, its values (None for what is not there), their type, and the classes that they have.
+    """One column: its name, its values (None for missing ones), their type, and their classes.
 
-    Of values as they came, ``dtype`` is the type that was declared for them (``null``: none was); of those of
-    :meth:`~wbmodel.table.table.Table.typed`, the type of each of them. ``types`` is None where nobody has looked.
+    For unconverted values, ``dtype`` is the declared type (``null``: not declared); for those of
+    :meth:`~wbmodel.table.table.Table.typed`, it is the type of every value. ``types`` is None if the classes are not
+    known yet.
     """
 
     name: str
@@ -46,5 +50,5 @@ class Column:
 
     @property
     def classes(self) -> frozenset[type]:
-        """The classes of the values, looked for where they are not known."""
+        """The classes of the values, found on demand."""
         return frozenset(map(type, self.values)) if self.types is None else self.types

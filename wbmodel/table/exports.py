@@ -1,4 +1,4 @@
-"""Columns for pandas, polars, pyarrow, Parquet and CSV. Libraries are imported when they are asked for."""
+"""Export columns to pandas, polars, pyarrow, Parquet and CSV. Libraries are imported on demand."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ def need(library: str) -> Any:
         return importlib.import_module(library)
     except ImportError as error:
         raise LibraryNotInstalled(
-            f'{library} is not installed, and this makes its frames; install it with: pip install "wbmodel'
-            f'[{_EXTRAS[library]}]" (to_records() and to_csv() need no library)'
+            f"{library} is not installed, but this method needs it; install it with: "
+            f'pip install "wbmodel[{_EXTRAS[library]}]" (to_records() and to_csv() need no library)'
         ) from error
 
 
 def _buffer(values: Sequence[Any]) -> Any:
-    """Floats that stand in one piece of memory as an array of NumPy, which libraries take as they are."""
+    """An array of floats as a NumPy array without copying, which libraries accept directly."""
     if not isinstance(values, array):
         return values
     try:
         import numpy as np
-    except ImportError:  # polars does without it
+    except ImportError:  # polars does not need it
         return list(values)
     return np.frombuffer(values, dtype="float64")
 
@@ -69,7 +69,7 @@ def _pandas_column(pandas: Any, np: Any, column: Column) -> Any:
             return pandas.arrays.FloatingArray(values, np.isnan(values))
         missing = [value is None or value != value for value in values]
         if True in missing:
-            # pandas has one kind of missing value in these types: NaN becomes it as well.
+            # pandas has only one kind of missing value in these types, so NaN becomes missing too.
             data = np.array([0 if gone else v for v, gone in zip(values, missing, strict=True)], dtype=kind)
             mask = np.array(missing, dtype=bool)
         else:
@@ -115,8 +115,10 @@ def _microseconds(values: Sequence[Any]) -> list[int | None]:
 
 
 def _polars_lists(polars: Any, name: str, values: Sequence[Any], dtype: Any) -> Any:
-    """A column of lists. polars makes one series per list, which takes long; a flat one that is grouped by its row does
-    not. Each list gets one null more at its end, so that empty ones are not lost, and is cut to its length."""
+    """A column of lists. polars makes one series per list, which is slow, so group a flat series by row instead.
+
+    A null is appended to each list, so that empty ones are not lost; then each list is cut to its length.
+    """
     if isinstance(dtype.inner, polars.List) or dtype.inner == polars.Null:
         return polars.Series(name, values, dtype=dtype, strict=True)
     places: list[int] = []
@@ -183,7 +185,7 @@ def _arrow_type(arrow: Any, dtype: Dtype) -> Any:
 
 
 def to_csv(columns: Sequence[Column], length: int) -> str:
-    """Typed columns as CSV text with a head line."""
+    """Typed columns as CSV text with a header line."""
     names, cells = [], []
     for column in columns:
         names.append(_quoted(column.name))
@@ -191,7 +193,7 @@ def to_csv(columns: Sequence[Column], length: int) -> str:
         cells.append(["" if value is None else write(value) for value in column.values])
     if not names:
         return "\n" * (length + 1)
-    # A line with one empty cell would be an empty line, which readers skip.
+    # A line with a single empty cell would be an empty line, which readers skip.
     alone = len(names) == 1
     lines = [",".join(names), *(",".join(row) or ('""' if alone else "") for row in zip(*cells, strict=True))]
     return "\n".join(lines) + "\n"

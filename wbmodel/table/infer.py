@@ -1,4 +1,4 @@
-"""The type that holds all values of a column, and the values made to fit it: the same for every library."""
+"""Infer the type of a column and convert its values, in the same way for every library."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ _NONE = type(None)
 
 
 def infer(values: Sequence[Any], declared: Dtype = NULL, types: frozenset[type] | None = None) -> tuple[Dtype, bool]:
-    """The type that holds all values, and whether some have to be written as JSON text because no type holds them
-    (several types, or whole numbers beyond 64 bits). ``declared`` is for when there is no value to tell from, ``types``
-    are the classes of the values where they are known."""
+    """The type that holds all values, and whether they have to become JSON text because no other type does.
+
+    That is so for mixed types and for integers beyond 64 bits. ``declared`` is used if all values are null; ``types``
+    are the classes of the values, if known.
+    """
     classes = set(map(type, values)) if types is None else set(types)
     classes.discard(_NONE)
     if not classes:
@@ -32,7 +34,7 @@ def infer(values: Sequence[Any], declared: Dtype = NULL, types: frozenset[type] 
             return _of_ints(values, declared)
         return _PLAIN.get(cls) or _other(cls), False
     if classes == {int, float}:
-        # A whole number that a double does not hold exactly must not be rounded in silence.
+        # An integer that a double cannot represent exactly must not be rounded silently.
         exact = all(-_EXACT <= value <= _EXACT for value in values if value.__class__ is int)
         return (FLOAT, False) if exact else (JSON, True)
     if classes <= {list, tuple}:
@@ -64,16 +66,16 @@ def _of_ints(values: Sequence[Any], declared: Dtype) -> tuple[Dtype, bool]:
 def _of_lists(values: Sequence[Any], declared: Dtype) -> tuple[Dtype, bool]:
     inside = [item for value in values if value is not None for item in value]
     inner, odd = infer(inside, declared.inner or NULL)
-    # A list of lists of mixed things, or of dicts: no list type holds it, and a nested JSON text would help nobody.
+    # Lists with mixed types or dicts: no list type holds them, and JSON texts inside a list would be of no use.
     whole = odd or inner.innermost == JSON
     return (JSON, False) if whole else (Dtype("list", inner), False)
 
 
-# -- values made to fit ----------------------------------------------------------------------------
+# -- conversion ------------------------------------------------------------------------------------
 
 
 def fit(values: Sequence[Any], dtype: Dtype, types: frozenset[type]) -> Sequence[Any]:
-    """The values, of these classes, as values of ``dtype``."""
+    """Convert values of these classes to ``dtype``."""
     if dtype == FLOAT:
         return [v if v is None else float(v) for v in values] if int in types else values
     if dtype == JSON:
@@ -93,16 +95,16 @@ def json_text(value: Any) -> str:
     except TypeError:
         import json
 
-        # YAML has dates, JSON has none.
+        # YAML has dates, JSON does not.
         return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str)
 
 
 def encodes(name: str, values: Sequence[Any], dtype: Dtype) -> bool:
-    """Whether every text is valid Unicode, which JSON does not promise and every other library wants."""
+    """Whether every text is valid Unicode, which JSON does not guarantee but every library requires."""
     try:
         name.encode()
         if dtype.innermost in (TEXT, JSON):
-            # One text of all: a check per cell would take longer than making the frame.
+            # All texts joined: checking each cell would take longer than making the frame.
             "".join([value for value in _texts(values) if value is not None]).encode()
     except UnicodeEncodeError:
         return False

@@ -1,8 +1,8 @@
-"""Many JSON texts to columns, without making a dict of each: the texts of one project mostly have the same keys.
+"""Decode many JSON texts to columns without making a dict of each, as texts of one project share most keys.
 
-A decoder is made for the keys that were seen. A text that does not fit it (a new key, a config item that is not
-wrapped, a bare NaN) is read as any other text is, and the keys found in it are known from then on. Both ways give the
-same values; the tests hold them together.
+A decoder is made for the keys seen so far. A text that does not fit it (a new key, a config item that is not wrapped, a
+bare NaN) is decoded the general way, and its keys are known from then on. Both ways give the same values, as the tests
+verify.
 """
 
 from __future__ import annotations
@@ -22,20 +22,19 @@ from wbmodel.table.column import Column
 __all__ = ["Layout", "columns_of_texts", "is_plain", "some_of_texts"]
 
 CHUNK = 100
-"""Texts that are decoded before their values go into columns: few enough to stay in the processor's cache."""
+"""How many texts are decoded before their values go into columns: few enough to stay in the CPU cache."""
 
 MOST_KEYS = 2000
 MOST_DECODERS = 6
-"""Decoders are made anew for new keys so often; texts that differ more than that are read one by one."""
+"""How often a decoder is made for new keys; texts that differ more are decoded one by one."""
 
 
 @attrs.frozen(slots=True)
 class Layout:
-    """What the texts of a field look like. ``decode`` makes a dict of any of them, which may take its time.
+    """The layout of a field's texts. ``decode`` makes a dict from any of them, but more slowly.
 
-    ``mode`` is ``"wrapped"`` where each value stands in ``{"value": ...}``, and ``"numbers"`` where the texts "NaN",
-    "Infinity" and "-Infinity" stand for floats. ``left_out`` are keys that are not wrapped and of which there are no
-    columns.
+    ``mode`` is ``"wrapped"`` if each value is in ``{"value": ...}``, and ``"numbers"`` if the strings "NaN", "Infinity"
+    and "-Infinity" stand for floats. ``left_out`` are unwrapped keys that get no columns.
     """
 
     decode: Callable[[str | None], Any]
@@ -69,14 +68,14 @@ def columns_of_texts(layout: Layout, texts: Sequence[str | None]) -> dict[str, C
     columns = made.finish()
     if layout.mode == "numbers":
         for key, column in columns.items():
-            # What was read as a whole has its floats already; doing it again changes nothing.
+            # Values decoded the general way already have floats; converting again changes nothing.
             if not column.classes.isdisjoint((str, list, dict)):
                 columns[key] = Column(key, [_number(value) for value in column.values])
     return columns
 
 
 def _decoded(decode: Callable[[str], Any] | None, texts: Sequence[str | None]) -> list[Any] | None:
-    """The objects that a decoder makes of all texts; None when one of them does not fit it."""
+    """The objects that a decoder makes from all texts; None if one of them does not fit."""
     if decode is None:
         return None
     try:
@@ -86,7 +85,7 @@ def _decoded(decode: Callable[[str], Any] | None, texts: Sequence[str | None]) -
 
 
 def some_of_texts(layout: Layout, keys: Sequence[str], texts: Sequence[str | None]) -> list[list[Any]]:
-    """A column for each of these keys; :data:`ABSENT` for a key that is not there. The others are passed over."""
+    """A column for each of these keys, with :data:`ABSENT` for missing ones. Other keys are skipped."""
     decode = _few_keys(tuple(keys))
     convert = _item if layout.mode == "wrapped" else _number
     columns: list[list[Any]] = [[] for _ in keys]
@@ -104,7 +103,7 @@ def some_of_texts(layout: Layout, keys: Sequence[str], texts: Sequence[str | Non
 
 
 def is_plain(key: str) -> bool:
-    """Whether msgspec takes the key for a field: no quote, backslash or control character, valid text."""
+    """Whether msgspec accepts the key as a field name: no quote, backslash or control character, valid text."""
     return key.isprintable() and '"' not in key and "\\" not in key
 
 
@@ -126,7 +125,7 @@ _value = attrgetter("value")
 
 
 def _values(layout: Layout, found: list[Any], width: int) -> Iterable[Sequence[Any]]:
-    """The columns of decoded objects, without those of the keys that are left out, at their end."""
+    """The columns of decoded objects, without the left-out keys, which come last."""
     from msgspec.structs import astuple
 
     if not width:
@@ -136,7 +135,7 @@ def _values(layout: Layout, found: list[Any], width: int) -> Iterable[Sequence[A
 
 
 def _all_keys(layout: Layout, keys: Sequence[str]) -> Callable[[str], Any]:
-    """A decoder that makes an object with these keys and refuses any other key."""
+    """A decoder that makes objects with these keys and refuses any other key."""
     import msgspec
 
     names = [f"f{at}" for at in range(len(keys))]
@@ -144,7 +143,7 @@ def _all_keys(layout: Layout, keys: Sequence[str]) -> Callable[[str], Any]:
     if layout.mode == "numbers":
         fields: list[tuple[str, Any, Any]] = [(name, object, None) for name in names]
     else:
-        # What W&B writes. Anything else is left to what unwraps any config.
+        # What W&B writes. Anything else is decoded the general way.
         item = msgspec.defstruct(
             "Item", [("value", object), ("desc", object, None)], frozen=True, gc=False, forbid_unknown_fields=True
         )
@@ -159,7 +158,7 @@ def _all_keys(layout: Layout, keys: Sequence[str]) -> Callable[[str], Any]:
 
 @lru_cache(maxsize=200)
 def _few_keys(keys: tuple[str, ...]) -> Callable[[Any], Any]:
-    """A decoder that makes an object with the attributes f0, f1 ... of these keys and passes over all others."""
+    """A decoder that makes objects with the attributes f0, f1 ... for these keys and skips all others."""
     import msgspec
 
     names = [f"f{at}" for at in range(len(keys))]

@@ -1,7 +1,7 @@
-"""``Table``: columns of equal length, the same for every library that takes them.
+"""``Table``: columns of equal length, the same for every library.
 
-A table is made of columns, never of a library's own reading of the values: so pandas, polars, pyarrow and CSV agree
-about every type. What is written for each of them is in :mod:`wbmodel.table.exports`.
+Types are inferred here and not by each library, so pandas, polars, pyarrow and CSV agree about every type. The code for
+each of them is in :mod:`wbmodel.table.exports`.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ __all__ = ["Table"]
 
 
 class Table:
-    """``length`` rows: :attr:`columns` maps names to values as they came, with None for what is not there.
+    """A table of ``length`` rows: :attr:`columns` maps names to unconverted values, with None for missing ones.
 
-    Made of columns whose types may be declared. Raises :class:`~wbmodel.errors.QueryError` for two of one name.
+    Made from columns whose types may be declared. Raises :class:`~wbmodel.errors.QueryError` if two have the same name.
     """
 
     length: int
-    # What was said of the columns when the table was made; of those of a subclass, nothing may have been.
+    # The columns with their declared types; empty for a subclass that does not declare any.
     _known: Mapping[str, Column] = {}
     _typed: Sequence[Column] | None = None
 
@@ -39,7 +39,7 @@ class Table:
         made: dict[str, Column] = {}
         for column in columns:
             if column.name in made:
-                raise QueryError(f"two columns would have the name {column.name!r}; give one of them another name")
+                raise QueryError(f"two columns have the name {column.name!r}; give one of them another name")
             made[column.name] = column
         self._columns: Mapping[str, Sequence[Any]] = {name: column.values for name, column in made.items()}
         self.length = length
@@ -52,23 +52,27 @@ class Table:
 
     @classmethod
     def concat(cls, tables: Iterable[Table]) -> Table:
-        """The rows of all tables in order, with every column that one of them has, in the order in which they first
-        come up. Their types are found anew."""
+        """The rows of all tables in order, with every column that any of them has, in order of first appearance.
+
+        Types are inferred again.
+        """
         made = Builder()
         for table in tables:
             made.extend(table.columns, table.columns.values(), table.length)
         return Table(made.finish().values(), made.length)
 
     def records(self) -> list[dict[str, Any]]:
-        """Rows as dicts of the values as they came."""
+        """Rows as dicts of unconverted values."""
         names = list(self.columns)
         if not names:
             return [{} for _ in range(self.length)]
         return [dict(zip(names, row, strict=True)) for row in zip(*self.columns.values(), strict=True)]
 
     def typed(self) -> Sequence[Column]:
-        """The columns with their types, the values made to fit. One warning names the columns that had to become JSON
-        text, and those whose text is no valid Unicode."""
+        """The columns with their types and converted values.
+
+        Warns with the names of columns that had to become JSON text, and of those whose text is not valid Unicode.
+        """
         if self._typed is not None:
             return self._typed
         made, mixed, broken = [], [], []
@@ -83,8 +87,8 @@ class Table:
                 broken.append(name)
                 name, values = mended(name), [mended(value) for value in values]
             made.append(Column(name, values, dtype))
-        _say(mixed, "of several types, or whole numbers beyond 64 bits, and are written as JSON text")
-        _say(broken, "that are no valid Unicode; the lone surrogates in them are written as \\udxxx")
+        _say(mixed, "of mixed types, or integers beyond 64 bits, are written as JSON text")
+        _say(broken, "that are not valid Unicode have their lone surrogates written as \\udxxx")
         self._typed = made
         return made
 
@@ -124,8 +128,10 @@ class Table:
     def to_csv(self, path: str | os.PathLike[str] | None) -> str | None: ...
 
     def to_csv(self, path: str | os.PathLike[str] | None = None) -> str | None:
-        """CSV (RFC 4180, with ``\\n``) with a head line, written to ``path`` in UTF-8; without a path, the text. What
-        is not there is empty, empty text is ``""``."""
+        """Write CSV (RFC 4180, with ``\\n``) with a header line to ``path`` in UTF-8; without a path, return the text.
+
+        A missing value is an empty cell; empty text is ``""``.
+        """
         from wbmodel.table.exports import to_csv
 
         text = to_csv(self.typed(), self.length)

@@ -1,8 +1,8 @@
-"""Lookups: one class per operator, with the values it takes, its meaning, what a server is sent, and a phrase."""
+"""Lookups: one class per operator, with the values it takes, its meaning, its pushdown, and a phrase."""
 
 from __future__ import annotations
 
-# The families register themselves; messages and pages list them in this order.
+# The modules register their lookups; messages and docs list them in this order.
 from wbmodel.query.lookups import comparison, text, presence, time  # noqa: F401  # isort: skip
 from wbmodel.query.lookups.base import (
     LOCAL,

@@ -1,6 +1,6 @@
-"""The checks of operands that several lookups share: each gives the normal form or raises :class:`FieldError`.
+"""Operand checks that several lookups share: each returns the normal form or raises :class:`FieldError`.
 
-All take ``(value, kind, where)``: the value as given, the kind of the field, and the words that name the place.
+All take ``(value, kind, where)``: the value as given, the kind of the field, and the start of the message.
 """
 
 from __future__ import annotations
@@ -18,16 +18,17 @@ from wbmodel.json_values import operand_type
 from wbmodel.meta import Kind
 
 NUMBERS = frozenset({Kind.INT, Kind.FLOAT})
-# Fields whose values are all of one type: that type, and the words for it.
+# Kinds whose values all have one type: that type, and the words for it.
 _ONLY = {
     **dict.fromkeys((Kind.ID, Kind.TEXT), ("text", "holds text")),
     **dict.fromkeys(NUMBERS, ("number", "holds a number")),
     Kind.BOOL: ("bool", "is true or false"),
 }
+_A = {"text": "text", "number": "a number"}
 
 
 def native(value: Any) -> Any:
-    """Numpy and torch scalars, and enums, as the Python values they stand for."""
+    """Convert numpy and torch scalars, and enums, to the Python values they stand for."""
     if isinstance(value, enum.Enum):
         return value.value
     if value is None or isinstance(value, (str, bool, int, float, list, tuple, dict, datetime)):
@@ -39,13 +40,13 @@ def native(value: Any) -> Any:
 
 
 def show(value: Any) -> str:
-    """A refused value and its type, shortened."""
+    """A rejected value, shortened, and its type."""
     text = repr(value)
     return f"{text[:80]}{'...' if len(text) > 80 else ''} ({type(value).__name__})"
 
 
 def scalar(value: Any, kind: Kind, where: str) -> Any:
-    """What a field may equal."""
+    """Check a value for equality with a field."""
     value = native(value)
     if value is None:
         return None
@@ -66,24 +67,24 @@ def scalar(value: Any, kind: Kind, where: str) -> Any:
             raise FieldError(f"{where}: the field is a list of text, not {show(value)}")
         return list(value)
     if (kind.is_keyed and got == "time") or (got == "object" and not isinstance(value, dict)):
-        raise FieldError(f"{where}: a value in JSON is never {show(value)}")
-    # The query must not change when the list that was given does.
+        raise FieldError(f"{where}: not a JSON value: {show(value)}")
+    # Copied, so that the query does not change when the caller's list does.
     return copy.deepcopy(list(value) if isinstance(value, tuple) else value) if got in ("list", "object") else value
 
 
 def comparable(value: Any, kind: Kind, where: str) -> Any:
-    """What a field may be above or below."""
+    """Check a value for comparison with a field by order."""
     value = native(value)
     if kind is Kind.TIME:
         return _moment(value, where)
     got = operand_type(value)
     if got == "number" and isinstance(value, float) and math.isnan(value):
-        raise FieldError(f"{where}: nothing is above or below NaN; use isnan=True")
+        raise FieldError(f"{where}: NaN has no order; use isnan=True")
     if kind in (Kind.BOOL, Kind.TEXTS, Kind.REF):
         raise FieldError(f"{where}: a {kind.value} field has no order; use exact, in or contains")
     wanted = _ONLY[kind][0] if kind in _ONLY else None
     if got not in ("number", "text") or wanted not in (None, got):
-        raise FieldError(f"{where}: compares with {wanted or 'a number or text'}, not {show(value)}")
+        raise FieldError(f"{where}: takes {_A[wanted] if wanted else 'a number or text'}, not {show(value)}")
     return value
 
 
@@ -96,30 +97,30 @@ def _moment(value: Any, where: str) -> datetime:
             moment = parse_datetime(value)
         except ValueError:
             raise FieldError(
-                f"{where}: {value!r} is no date and time; give an aware datetime or RFC 3339 text"
+                f"{where}: {value!r} is not a date and time; give an aware datetime or RFC 3339 text"
             ) from None
         if not _ZONE.search(value):
             raise FieldError(f"{where}: {value!r} has no time zone; write it like 2021-04-23T10:00:00Z")
         return moment
     if isinstance(value, datetime):
         if value.tzinfo is None:
-            raise FieldError(f"{where}: {value!r} has no time zone; say which, for instance tzinfo=timezone.utc")
+            raise FieldError(f"{where}: {value!r} has no time zone; add one, for instance tzinfo=timezone.utc")
         return value
-    raise FieldError(f"{where}: a moment is an aware datetime or RFC 3339 text, not {show(value)}")
+    raise FieldError(f"{where}: takes an aware datetime or RFC 3339 text, not {show(value)}")
 
 
 def text(value: Any, kind: Kind, where: str) -> str:
-    """Text, for a field that may hold some."""
+    """Check text, for a field that may hold text."""
     value = native(value)
     if not isinstance(value, str):
         raise FieldError(f"{where}: takes text, not {show(value)}")
     if kind in NUMBERS or kind in (Kind.BOOL, Kind.TIME):
-        raise FieldError(f"{where}: a {kind.value} field holds no text")
+        raise FieldError(f"{where}: a {kind.value} field does not hold text")
     return value
 
 
 def flag(value: Any, kind: Kind, where: str) -> bool:
-    """True or False, whatever the field holds."""
+    """Check for True or False, for any kind of field."""
     value = native(value)
     if not isinstance(value, bool):
         raise FieldError(f"{where}: takes True or False, not {show(value)}")

@@ -1,4 +1,4 @@
-"""What a lookup is, what becomes of it on a server, and the registry of all lookups."""
+"""The base class of lookups, the grades of their pushdown, and the registry of all lookups."""
 
 from __future__ import annotations
 
@@ -23,9 +23,11 @@ Test = Callable[[Any], bool]
 
 
 class Pushed(NamedTuple):
-    """What a server is sent, and how far its answer can be trusted: ``exact`` (nothing is left to do), ``superset``
-    (rows are checked again here), ``local`` (nothing is sent, so ``filter`` is None). Made by :func:`graded`, or
-    :data:`LOCAL`."""
+    """The filter to push down, and how far the server's answer can be trusted.
+
+    The grade is ``exact`` (no further check needed), ``superset`` (rows are re-checked locally) or ``local`` (nothing
+    is pushed, and ``filter`` is None). Made by :func:`graded`, or :data:`LOCAL`.
+    """
 
     filter: Filter | None
     grade: Grade
@@ -35,16 +37,16 @@ LOCAL = Pushed(None, "local")
 
 
 def graded(filter: Filter, exact: bool) -> Pushed:
-    """``filter`` is sent; ``exact`` False: it may find more than is meant, never less."""
+    """Push ``filter``; if it is not ``exact``, it may match too many rows but never too few."""
     return Pushed(filter, "exact" if exact else "superset")
 
 
 @attrs.frozen(slots=True, eq=False)
 class Lookup:
-    """One operator: the values it takes, what it means here, and what a server is sent for it.
+    """One operator: the values it takes, its meaning, and its pushdown.
 
-    Each has a class of its own, whose one instance is in :data:`LOOKUPS`. ``takes`` and ``example`` are for people,
-    ``phrase`` stands between the path and the operand in ``explain()``.
+    Each lookup has its own class, whose single instance is in :data:`LOOKUPS`. ``takes`` and ``example`` are for
+    people; ``explain()`` writes ``phrase`` between the path and the operand.
     """
 
     name: str
@@ -52,40 +54,40 @@ class Lookup:
     takes: str
     example: str
     rewrite: Callable[[Any, Any], Any] | None = None
-    """Set for lookups of plugins, which are nothing but this: it turns a path and a value into a condition."""
+    """Set only for lookups of plugins, and all they have: it rewrites a path and a value to a condition."""
 
     inverse: ClassVar[str | None] = None
-    """The lookup that this one is the exact opposite of; a condition is resolved to its negation."""
+    """The lookup whose exact opposite this one is; conditions resolve to the negation of that lookup."""
     on_texts: ClassVar[bool] = False
-    """Whether a list of text takes it."""
+    """Whether it applies to a list of text."""
 
     def accept(self, value: Any, kind: Kind, where: str) -> Any:
-        """``value`` in normal form. Raises :class:`FieldError`, which begins with ``where``, for what a field of this
-        kind is not compared with."""
+        """``value`` in normal form. Raises :class:`FieldError`, starting with ``where``, if the kind does not take
+        it."""
         raise NotImplementedError
 
     def matches(self, operand: Any, kind: Kind) -> Test:
-        """A predicate of a value of the field, the same on every backend. The value may be ``ABSENT``."""
+        """A predicate for values of the field, the same on every backend. The value may be ``ABSENT``."""
         raise NotImplementedError
 
     def push(self, key: str, operand: Any, kind: Kind, can: Capabilities) -> Pushed:
-        """What a server that ``can`` so much is sent; ``key`` is its name of the path."""
+        """The filter for a server with the capabilities ``can``; ``key`` is the server's name for the path."""
         return LOCAL
 
     def push_negated(self, key: str, operand: Any, kind: Kind, can: Capabilities) -> Pushed:
-        """What it is sent for the plain opposite, which keeps rows that lack the key."""
+        """The filter for the plain opposite, which keeps rows that lack the key."""
         plain, grade = self.push(key, operand, kind, can)
         if grade != "exact":
-            # The opposite of more than was meant is less than is meant.
+            # Negating a filter that matches too many rows gives one that matches too few.
             return LOCAL
         wire = self.negation(key, operand, kind)
         if wire is None and can.strict_values:
-            # No client of W&B's was seen to send $nor, so only a server that promises much is sent it.
+            # W&B's own clients were never seen to send $nor, so send it only to servers that promise strict values.
             wire = {"$nor": [plain]}
         return LOCAL if wire is None else graded(wire, exact=True)
 
     def negation(self, key: str, operand: Any, kind: Kind) -> Filter | None:
-        """The exact opposite of an exact filter in words that every server knows, or None when there are none."""
+        """The exact opposite of an exact filter, in operators that every server knows; None if not possible."""
         return None
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -97,25 +99,25 @@ def _named(name: str) -> Lookup:
 
 
 def wire_value(value: Any) -> Any:
-    """An operand as it is written into the filter's JSON."""
+    """An operand as it is written in the filter's JSON."""
     return format_datetime(value) if isinstance(value, datetime) else value
 
 
 def null_or(key: str, condition: Filter) -> Filter:
-    """A negation in full: the server's own ``$ne`` and the like may drop rows that lack the key; here they stay."""
+    """A full negation: the server's own ``$ne`` and the like may drop rows that lack the key, so keep them."""
     return {"$or": [{key: None}, {key: condition}]}
 
 
 # -- the registry ----------------------------------------------------------------------------------
 
 LOOKUPS: dict[str, Lookup] = {}
-"""Every lookup by name: those built in, then those of plugins that have been met."""
+"""Every lookup by name: the built-in ones, then those of loaded plugins."""
 
 L = TypeVar("L", bound=Lookup)
 
 
 def lookup(name: str, phrase: str, *, takes: str, example: str) -> Callable[[type[L]], type[L]]:
-    """Register the one instance of the class below."""
+    """Register the single instance of the decorated class."""
 
     def register(cls: type[L]) -> type[L]:
         LOOKUPS[name] = cls(name, phrase, takes, example)
@@ -125,14 +127,14 @@ def lookup(name: str, phrase: str, *, takes: str, example: str) -> Callable[[typ
 
 
 def add_lookup(name: str, rewrite: Callable[[Any, Any], Any], phrase: str) -> None:
-    """Add a lookup of a plugin's, which rewrites ``(F path, value)`` to a condition on built-in lookups.
+    """Add a plugin's lookup, which rewrites ``(F path, value)`` to a condition on built-in lookups.
 
-    Raises ``ValueError`` when the name is taken or is no identifier.
+    Raises ``ValueError`` if the name is taken or is not an identifier.
     """
     if not name.isidentifier() or "__" in name:
-        raise ValueError(f"{name!r} cannot be the name of a lookup: it is written after two underscores")
+        raise ValueError(f"{name!r} cannot be the name of a lookup: use an identifier without two underscores")
     if name in LOOKUPS and LOOKUPS[name].rewrite is not rewrite:
-        raise ValueError(f"the lookup {name!r} is there already")
+        raise ValueError(f"the lookup {name!r} is already registered")
     LOOKUPS[name] = Lookup(name, phrase, "see the plugin", f"config__key__{name}=value", rewrite)
 
 
@@ -146,15 +148,17 @@ _lock = forks.rlock()
 
 
 def add_source(source: Callable[[], Mapping[str, Any]]) -> None:
-    """Ask ``source`` for more lookups (name -> an object with ``rewrite`` and ``phrase``) when one is met that is not
-    known. It is asked until it has answered once."""
+    """Call ``source`` for more lookups when a query uses an unknown one. It is called until it succeeds once.
+
+    It returns a mapping of names to objects with ``rewrite`` and ``phrase``.
+    """
     with _lock:
         if source not in _sources:
             _sources.append(source)
 
 
 def find_lookup(name: str) -> Lookup | None:
-    """The lookup of this name, a plugin's included; None for what is none."""
+    """The lookup of this name, built in or from a plugin, or None."""
     found = LOOKUPS.get(name)
     if found is not None or not _sources:
         return found
@@ -169,14 +173,14 @@ def _take_in(entries: Mapping[str, Any]) -> None:
     for name, entry in entries.items():
         known = LOOKUPS.get(name)
         if known is not None and known.rewrite is not None and _origin(known.rewrite) == _origin(entry.rewrite):
-            # The same plugin, met again by way of another plugin manager.
+            # The same plugin, loaded again by another plugin manager.
             del LOOKUPS[name]
         try:
             add_lookup(name, entry.rewrite, entry.phrase)
         except ValueError as error:
-            # One plugin's slip must not take down every query of everybody else.
+            # A faulty plugin must not break queries that do not use it.
             plugin = getattr(entry, "plugin", "?")
-            warnings.warn(f"plugin {plugin!r}: {error}; it is left out", QueryWarning, stacklevel=2)
+            warnings.warn(f"plugin {plugin!r}: {error}; this lookup is skipped", QueryWarning, stacklevel=2)
 
 
 def _origin(rewrite: Callable[[Any, Any], Any]) -> tuple[str, str]:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 
 def _trusted(kind: Kind, can: Capabilities) -> bool:
-    """Whether the server's equality and order are ours: it keeps types and case apart, or nothing can be confused."""
+    """Whether the server's equality and order match ours: it distinguishes types and case, or the kind is
+    unambiguous."""
     return can.strict_values or kind in (Kind.TIME, Kind.BOOL) or kind in accept.NUMBERS
 
 
@@ -47,12 +48,12 @@ def equal(operand: Any) -> Test:
 def _null(key: str, kind: Kind, can: Capabilities) -> Pushed:
     if not kind.is_keyed:
         return graded({key: None}, exact=True)
-    # A column is never absent; a key in JSON may be, and {k: null} finds both.
+    # A column is never absent; a JSON key may be, and {k: null} matches both null and absent.
     return graded({"$and": [{key: None}, {key: {"$exists": True}}]} if can.exists else {key: None}, can.exists)
 
 
 def _unsent(operand: Any, can: Capabilities) -> bool:
-    """Lists and objects are never sent, and infinities, which have no JSON, only to a server that is known to agree."""
+    """Lists and objects are never pushed; infinities, which JSON lacks, only to servers with strict values."""
     return isinstance(operand, (list, dict)) or (_infinite(operand) and not can.strict_values)
 
 
@@ -94,13 +95,13 @@ def _compared(test: Callable[[Any, Any], bool], operand: Any) -> Test:
 
 
 def _disputed(operand: Any, can: Capabilities) -> bool:
-    """What is above a text is a matter of collation, and infinities have no JSON: neither is sent unless the server is
-    known to agree."""
+    """Text order depends on collation, and JSON lacks infinities: both are pushed only to servers with strict
+    values."""
     return (isinstance(operand, str) or _infinite(operand)) and not can.strict_values
 
 
 class Comparison(Lookup):
-    """A field compared with a value by ``test``; ``sent`` and ``opposite`` are the server's operators."""
+    """A comparison by ``test``; ``sent`` and ``opposite`` are the server's operators."""
 
     sent: ClassVar[str]
     opposite: ClassVar[str]
@@ -117,12 +118,12 @@ class Comparison(Lookup):
             return LOCAL
         wire: Filter = {key: {self.sent: wire_value(operand)}}
         if kind is Kind.SUMMARY and not can.strict_values:
-            # W&B keeps the infinities of a summary as text, which a comparison with a number may not reach.
+            # W&B stores infinities in a summary as text, which a comparison with a number may not match.
             wire = {"$or": [wire, {key: "Infinity" if self.sent in ("$gt", "$gte") else "-Infinity"}]}
         return graded(wire, _trusted(kind, can))
 
     def negation(self, key: str, operand: Any, kind: Kind) -> Filter | None:
-        # Values of a column are of one type and never NaN, so what is not above is null or not above.
+        # The values of a column have one type and are never NaN, so a negation matches null or the opposite.
         return null_or(key, {self.opposite: wire_value(operand)}) if kind in (Kind.TIME, Kind.INT) else None
 
 
@@ -206,7 +207,7 @@ class Range(Lookup):
             raise FieldError(f"{where}: takes a pair (low, high), not {accept.show(value)}")
         low, high = (accept.comparable(end, kind, where) for end in value)
         if operand_type(low) != operand_type(high):
-            raise FieldError(f"{where}: both ends are numbers or both are text, not {accept.show(tuple(value))}")
+            raise FieldError(f"{where}: both ends must be numbers or both text, not {accept.show(tuple(value))}")
         return low, high
 
     def matches(self, operand: tuple[Any, Any], kind: Kind) -> Test:

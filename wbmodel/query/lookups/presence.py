@@ -1,4 +1,4 @@
-"""Whether there is a value, and of what sort: ``isnull``, ``exists``, ``isnan``, ``isfinite``."""
+"""Lookups for the presence and sort of a value: ``isnull``, ``exists``, ``isnan``, ``isfinite``."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ if TYPE_CHECKING:
 
 
 class Flag(Lookup):
-    """A lookup that is asked for True or for False."""
+    """A lookup whose operand is True or False."""
 
     def accept(self, value: Any, kind: Kind, where: str) -> bool:
         return accept.flag(value, kind, where)
 
 
 class OfNumber(Flag):
-    """A flag that means something of numbers only. It is always asked here."""
+    """A flag that applies only to numbers. It is always evaluated locally."""
 
     def accept(self, value: Any, kind: Kind, where: str) -> bool:
         if not (kind.is_keyed or kind in accept.NUMBERS):
-            raise FieldError(f"{where}: a {kind.value} field holds no numbers")
+            raise FieldError(f"{where}: a {kind.value} field does not hold numbers")
         return super().accept(value, kind, where)
 
 
-@lookup("isnull", "is absent or null:", takes="True or False; on tags: there are none", example="group__isnull=True")
+@lookup("isnull", "is absent or null:", takes="True or False; on tags: the list is empty", example="group__isnull=True")
 class IsNull(Flag):
     on_texts = True
 
     def matches(self, operand: bool, kind: Kind) -> Test:
         if kind is Kind.TEXTS:
-            # A list of tags that is null and one that is empty are the same to whoever reads it.
+            # A null list of tags and an empty one mean the same to the reader.
             return lambda value: (not value) is operand
         return lambda value: (value is None or value is ABSENT) is operand
 
     def push(self, key: str, operand: bool, kind: Kind, can: Capabilities) -> Pushed:
-        # Whether a run without tags has null or an empty list there is the server's business, and no filter finds both.
+        # A server may store null or an empty list for a run without tags, and no filter matches both.
         return LOCAL if kind is Kind.TEXTS else graded({key: None if operand else {"$ne": None}}, exact=True)
 
     def negation(self, key: str, operand: bool, kind: Kind) -> Filter:
@@ -59,7 +59,7 @@ class Exists(Flag):
     def push(self, key: str, operand: bool, kind: Kind, can: Capabilities) -> Pushed:
         if kind.is_keyed and can.exists:
             return graded({key: {"$exists": operand}}, exact=True)
-        # What is absent is among what is null; what is there has no filter that covers it.
+        # A null filter also matches absent keys; no filter covers all keys that exist.
         return graded({key: None}, exact=False) if kind.is_keyed and not operand else LOCAL
 
 
@@ -72,5 +72,5 @@ class IsNan(OfNumber):
 @lookup("isfinite", "is a finite number:", takes="True or False", example="summary__loss__isfinite=True")
 class IsFinite(OfNumber):
     def matches(self, operand: bool, kind: Kind) -> Test:
-        # An int of any size is finite, and one of 400 digits is more than math.isfinite takes.
+        # Every int is finite, but math.isfinite fails on one with 400 digits.
         return lambda value: (value.__class__ is int or (value.__class__ is float and math.isfinite(value))) is operand

@@ -1,5 +1,7 @@
-"""Parts of text and members of lists: ``contains``, ``icontains``, ``startswith``, ``endswith``, ``iexact``,
-``regex``, ``iregex``."""
+"""Lookups in text and lists.
+
+``contains``, ``icontains``, ``startswith``, ``endswith``, ``iexact``, ``regex``, ``iregex``.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,7 @@ _SPECIAL = frozenset(r"\.^$|?*+()[]{}")
 
 
 def _escape(text: str) -> str:
-    """Escape for every dialect of regular expressions: ``re.escape`` also escapes what RE2 refuses to see escaped."""
+    """Escape for every dialect of regular expressions: ``re.escape`` also escapes characters that RE2 rejects."""
     return "".join("\\" + char if char in _SPECIAL else char for char in text)
 
 
@@ -33,7 +35,7 @@ def _pattern(key: str, pattern: str, exact: bool) -> Pushed:
 
 
 def _dialect(key: str, pattern: str, can: Capabilities) -> Pushed:
-    """A pattern that the user wrote, or one that ignores case: dialects differ in both directions."""
+    """A pattern that the user wrote, or one that ignores case: dialects may match more or less than Python."""
     return _pattern(key, pattern, exact=True) if can.regex else LOCAL
 
 
@@ -49,7 +51,7 @@ class Contains(Lookup):
     on_texts = True
 
     def accept(self, value: Any, kind: Kind, where: str) -> Any:
-        # A list inside JSON may hold anything.
+        # A list in JSON may contain any value.
         return (accept.scalar if kind.is_keyed else accept.text)(value, kind, where)
 
     def matches(self, operand: Any, kind: Kind) -> Test:
@@ -64,9 +66,9 @@ class Contains(Lookup):
         if kind is Kind.TEXTS:
             return graded({key: operand}, can.strict_values)
         if kind.is_keyed:
-            # A value in JSON may be a list or a text, and no one filter means both; what is null is neither.
+            # A JSON value may be a list or text, and no single filter covers both; null is neither.
             return graded({key: {"$ne": None}}, exact=False)
-        # A pattern made here: elsewhere it may be blind to case, never narrower.
+        # The escaped pattern: a server may ignore case, but never matches less.
         return _pattern(key, _escape(operand), can.regex)
 
 
@@ -102,7 +104,7 @@ class EndsWith(OfText):
         return _found(rf"{_escape(operand)}\Z")
 
     def push(self, key: str, operand: str, kind: Kind, can: Capabilities) -> Pushed:
-        # "$" also stands before a last line break, so the server can find more than it should.
+        # "$" also matches before a final line break, so the server may match too many rows.
         return _pattern(key, f"{_escape(operand)}$", exact=False)
 
 
@@ -127,7 +129,7 @@ class Regex(OfText):
         try:
             re.compile(pattern)
         except (re.error, RecursionError, OverflowError) as error:
-            raise FieldError(f"{where}: {pattern!r} is no regular expression: {error}") from None
+            raise FieldError(f"{where}: {pattern!r} is not a valid regular expression: {error}") from None
         return pattern
 
     def matches(self, operand: str, kind: Kind) -> Test:

@@ -1,4 +1,4 @@
-"""Days and ages of moments: ``date``, ``within``."""
+"""Lookups by day and age: ``date``, ``within``."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 class Date(Lookup):
     def accept(self, value: Any, kind: Kind, where: str) -> tuple[datetime, datetime]:
         if kind is not Kind.TIME:
-            raise FieldError(f"{where}: only a date-time field has a day")
+            raise FieldError(f"{where}: applies only to date-time fields")
         if isinstance(value, str):
             try:
                 value = date.fromisoformat(value)
             except ValueError:
-                raise FieldError(f"{where}: {value!r} is no day; write it as 2021-04-23") from None
+                raise FieldError(f"{where}: {value!r} is not a date; write it as 2021-04-23") from None
         if isinstance(value, datetime) or not isinstance(value, date):
             raise FieldError(f"{where}: takes a datetime.date or text such as 2021-04-23, not {accept.show(value)}")
         start = datetime(value.year, value.month, value.day, tzinfo=timezone.utc)
@@ -46,10 +46,10 @@ class Date(Lookup):
 class Within(GreaterThanOrEqual):
     def accept(self, value: Any, kind: Kind, where: str) -> datetime:
         if kind is not Kind.TIME:
-            raise FieldError(f"{where}: only a date-time field has an age")
+            raise FieldError(f"{where}: applies only to date-time fields")
         if not isinstance(value, timedelta):
             raise FieldError(f"{where}: takes a timedelta, not {accept.show(value)}")
         try:
             return datetime.now(timezone.utc) - value
         except OverflowError:
-            raise FieldError(f"{where}: {value!r} ago is before the first date there is") from None
+            raise FieldError(f"{where}: {value!r} ago is before the earliest date that Python can represent") from None
