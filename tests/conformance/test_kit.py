@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from wbmodel.meta import Kind, all_entities
 from wbmodel.query.lookups import LOOKUPS, add_lookup
 from wbmodel.testing import oracle
 from wbmodel.testing.conformance import all_cases, check, find_cases, lookups, orders, relations, rows
-from wbmodel.testing.conformance.cases import Group
+from wbmodel.testing.conformance.backend_tests import BackendTests
+from wbmodel.testing.conformance.cases import cases_of
 from wbmodel.testing.conformance.flags import FLAGS
 
 OURS = {name: meta for name, meta in all_entities().items() if meta.cls.__module__.startswith("wbmodel.")}
@@ -184,13 +186,17 @@ def test_every_paged_connection_below_a_project_is_walked() -> None:
 # -- the kit itself --------------------------------------------------------------------------------
 
 
-def test_two_cases_of_one_id_are_refused_and_so_is_one_that_says_nothing() -> None:
-    group = Group("x")
-    group.add("one", lambda kit: None, "It asks something.")
-    with pytest.raises(ValueError, match="there are two cases 'x/one'"):
-        group.add("one", lambda kit: None, "It asks something.")
-    with pytest.raises(ValueError, match="'x/two' does not say what it asks"):
-        group.add("two", lambda kit: None, "")
+def test_every_test_of_the_kit_asks_cases_with_values_for_all_its_arguments() -> None:
+    tests = {name: getattr(kit.Conformance, name) for name in dir(kit.Conformance) if name.startswith("test_")}
+    assert sorted(name for name, test in tests.items() if not cases_of(test)) == ["test_declarations", "test_world"]
+    for name, test in tests.items():
+        arguments = list(inspect.signature(test).parameters)[2:]
+        assert all(list(case.values) == arguments for case in cases_of(test)), name
+
+
+def test_a_group_of_cases_is_a_class_of_its_own() -> None:
+    groups = [base for base in kit.Conformance.__mro__[1:] if issubclass(base, BackendTests)]
+    assert sum(len(group.every_case()) for group in groups) == len(IDS)
 
 
 def test_find_cases() -> None:

@@ -255,9 +255,16 @@ class Faults:
         """
         made = Fault(**fields) if fault is None else attrs.evolve(fault, **fields)
         rule = Rule(
-            fault=made, times=times, after=after, when=when, operation=operation, contains=contains, kind=kind,
-            method=method, path=path,
-        )  # fmt: skip
+            fault=made,
+            times=times,
+            after=after,
+            when=when,
+            operation=operation,
+            contains=contains,
+            kind=kind,
+            method=method,
+            path=path,
+        )
         with self._lock:
             self._rules.append(rule)
         return rule

@@ -1,5 +1,5 @@
-"""The pytest plugin: the options of the conformance kit. Loaded by every pytest that finds wbmodel installed, so it
-imports nothing before one of its options is used."""
+"""The pytest plugin: options and marks of the conformance kit. Every pytest that finds wbmodel installed loads it, so
+it imports nothing before one of its options is used."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pytest
 
-    from wbmodel.testing.conformance.base import Conformance
+    from wbmodel.testing.conformance.backend_tests import BackendTests
 
-__all__ = ["configure", "pytest_addoption"]
+__all__ = ["configure", "pytest_addoption", "pytest_configure"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -23,15 +23,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="run pytest --pyargs wbmodel.testing.conformance against this",
     )
     group.addoption(
-        "--wbmodel-world", metavar="MODULE:NAME", default=None,
+        "--wbmodel-world",
+        metavar="MODULE:NAME",
+        default=None,
         help="a Seed that puts the kit's world into the backend (default: mutations; fixtures: needs none)",
-    )  # fmt: skip
+    )
     group.addoption(
         "--wbmodel-full", action="store_true", default=False, help="run the larger matrix of conformance cases"
     )
 
 
-def configure(cls: type[Conformance], config: Any) -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    """The marks of the kit, which ``--strict-markers`` then knows."""
+    for line in (
+        "conformance(case, colour, declared): a case of wbmodel's conformance kit",
+        "needs(parts, flags): what the kit's world must hold and the backend promise; skipped elsewhere",
+    ):
+        config.addinivalue_line("markers", line)
+
+
+def configure(cls: type[BackendTests], config: Any) -> None:
     """Give a test class the backend and the seed that the options name."""
     import pytest
 

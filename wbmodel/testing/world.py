@@ -8,6 +8,7 @@ equal worlds for equal arguments.
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
 import math
 from datetime import datetime, timedelta, timezone
@@ -17,7 +18,7 @@ import attrs
 
 from wbmodel.testing.oracle import ABSENT
 
-__all__ = ["ABSENT", "DAY", "KEYS", "PARTS", "START", "World", "make_world"]
+__all__ = ["ABSENT", "DAY", "KEYS", "PARTS", "PART_OF", "START", "World", "make_world", "parts_of"]
 
 START = datetime(2021, 4, 1, 12, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
@@ -25,9 +26,31 @@ DAY = timedelta(days=1)
 PARTS = frozenset(
     {"users", "artifacts", "files", "histories", "drafts", "projects", "sweeps", "reports", "values", "growth"}
 )
-"""What a world may lack, because a backend cannot be filled with it. Cases that need it are then skipped. ``projects``
-are those beside the main one, ``values`` those of config and summary, ``growth`` is that runs are added while others
-are read."""
+"""What a world may lack, because a backend cannot be filled with it. Cases that need it are then skipped.
+``docs/how-to/run-the-conformance-kit.md`` says what each name stands for."""
+
+PART_OF = {
+    "Artifact": "artifacts",
+    "ArtifactCollection": "artifacts",
+    "ArtifactType": "artifacts",
+    "File": "files",
+    "Report": "reports",
+    "Sweep": "sweeps",
+    "User": "users",
+    "Run.file_count": "files",
+    "Run.history_line_count": "histories",
+    "Run.sweep": "sweeps",
+    "Run.user": "users",
+    "Report.user": "users",
+    "Project.sweeps": "sweeps",
+    "Project.reports": "reports",
+    "Project.artifact_types": "artifacts",
+    "Project.artifact_collections": "artifacts",
+    "Run.files": "files",
+    "Run.logged_artifacts": "artifacts",
+    "Run.used_artifacts": "artifacts",
+}
+"""The parts without which the world has no rows of an entity class, or no values of one of its fields."""
 
 KEYS = {
     "Artifact": "name",
@@ -46,6 +69,12 @@ KEYS = {
 Row = dict[str, Any]
 
 
+def parts_of(entity: str, field: str = "") -> list[str]:
+    """The parts that a world must have for the rows of an entity class to be there, and for a field to have values."""
+    name = f"{entity}.{field}"
+    return sorted({PART_OF[key] for key in (entity, name) if key in PART_OF})
+
+
 @attrs.define(kw_only=True)
 class World:
     """A world as plain dicts, named and valued as the object model shows them.
@@ -54,7 +83,7 @@ class World:
     of the viewer's own entity (None: the world has no such project). ``viewer`` is a username. Every list holds dicts
     with the key ``project`` (``"entity/project"``); :meth:`rows` gives those of one entity class. A
     :class:`~wbmodel.testing.conformance.Seed` corrects what a server decides for itself, dates for instance, and takes
-    from ``parts`` what it could not fill in.
+    from ``parts`` what it could not fill in; :meth:`drop` takes it out of the lists too.
     """
 
     entity: str
@@ -116,6 +145,46 @@ class World:
         from wbmodel.testing.world_fixtures import fixtures_of
 
         return fixtures_of(self)
+
+    def drop(self, *parts: str) -> None:
+        """Take parts out of the world, with all that refers to them. What is not there may be taken out again.
+
+        Raises :class:`ValueError` for a name that is not in :data:`PARTS`.
+        """
+        if unknown := sorted(set(parts) - PARTS):
+            raise ValueError(f"{', '.join(unknown)}: the parts of a world are {', '.join(sorted(PARTS))}")
+        self.parts -= set(parts)
+        if "projects" in parts:
+            self._keep_one_project()
+        if "artifacts" in parts:
+            self.types, self.collections, self.artifacts = [], [], []
+        if "sweeps" in parts:
+            self.sweeps = []
+        if "reports" in parts:
+            self.reports = []
+        if "drafts" in parts:
+            self.reports = [report for report in self.reports if not report["draft"]]
+        if "users" in parts:
+            self.users = [user for user in self.users if user["username"] == self.viewer]
+        cleared: dict[str, Row] = {
+            "users": {"user": None},
+            "sweeps": {"sweep": None},
+            "files": {"files": {}},
+            "histories": {"history": []},
+            "values": {"config": {}, "summary": {}},
+        }
+        for run in self.runs:
+            for part in parts:
+                run.update(copy.deepcopy(cleared.get(part, {})))
+        if "users" in parts:
+            for row in (*self.sweeps, *self.reports):
+                row["user"] = None
+
+    def _keep_one_project(self) -> None:
+        self.projects = [item for item in self.projects if item["path"] == self.project]
+        self.own = None
+        for name in ("runs", "sweeps", "reports", "types", "collections", "artifacts"):
+            setattr(self, name, [row for row in getattr(self, name) if row["project"] == self.project])
 
     def add(self, *, id: str, project: str, **fields: Any) -> Row:
         """Add a run that a case has made meanwhile, with plain values for what is not given; the row is returned."""
@@ -206,18 +275,15 @@ def make_world(
 
 def _project(path: str, description: str | None, created_at: datetime) -> Row:
     owner, name = path.split("/")
-    return {
-        "path": path, "name": name, "entity": owner, "description": description, "created_at": created_at,
-        "is_benchmark": False,
-    }  # fmt: skip
+    row: Row = {"path": path, "name": name, "entity": owner, "description": description, "created_at": created_at}
+    return row | {"is_benchmark": False}
 
 
 def _plain_run(project: str, run_id: str) -> Row:
-    return {
-        "project": project, "id": run_id, "name": run_id, "state": "finished", "config": {}, "summary": {}, "tags": [],
-        "group": None, "job_type": None, "notes": None, "description": None, "commit": None, "user": None,
-        "sweep": None, "created_at": START, "heartbeat_at": None, "history": [], "files": {},
-    }  # fmt: skip
+    nothing = ("group", "job_type", "notes", "description", "commit", "user", "sweep", "heartbeat_at")
+    empty: Row = {"config": {}, "summary": {}, "tags": [], "history": [], "files": {}}
+    given = {"project": project, "id": run_id, "name": run_id, "state": "finished", "created_at": START}
+    return dict.fromkeys(nothing) | empty | given
 
 
 def _run(project: str, run_id: str, index: int, word: str, value: Any, viewer: str, other: str | None) -> Row:
@@ -238,9 +304,16 @@ def _run(project: str, run_id: str, index: int, word: str, value: Any, viewer: s
         config["model.depth"] = 7 + index % 2
     if index % 3 == 0:
         config |= {
-            "a b": index % 2, "sl/ash": "x", 'q"uote': 1, "under__score": 2, "_lead": 3, "ключ": "да", "co,mma": index,
-            "back\\slash": True, "$dollar": 5,
-        }  # fmt: skip
+            "a b": index % 2,
+            "sl/ash": "x",
+            'q"uote': 1,
+            "under__score": 2,
+            "_lead": 3,
+            "ключ": "да",
+            "co,mma": index,
+            "back\\slash": True,
+            "$dollar": 5,
+        }
     _put(summary, "loss", [0.1, 0.2, 0.2, math.nan, None, ABSENT, 0.5, 1][index % 8])
     _put(summary, "best", [math.inf, 1.5, -math.inf, math.nan, ABSENT][index % 5])
     if index % 2:
@@ -285,10 +358,16 @@ def _sweeps(project: str, second: str, viewer: str) -> list[Row]:
         if goal:
             config["metric"] = {"name": "loss", "goal": goal}
         return {
-            "project": where, "id": sweep_id, "name": name, "state": "RUNNING" if goal else "FINISHED",
-            "method": config["method"], "config": config, "description": None, "created_at": START + days * DAY,
+            "project": where,
+            "id": sweep_id,
+            "name": name,
+            "state": "RUNNING" if goal else "FINISHED",
+            "method": config["method"],
+            "config": config,
+            "description": None,
+            "created_at": START + days * DAY,
             "user": viewer,
-        }  # fmt: skip
+        }
 
     return [
         sweep(project, "sw1", "first", "minimize", 0),
@@ -311,9 +390,15 @@ def _reports(project: str, viewer: str) -> list[Row]:
 
     def report(report_id: str, name: str, spec: Row, days: int, draft: bool = False) -> Row:
         return {
-            "project": project, "id": report_id, "name": name, "description": f"about {name}", "spec": spec,
-            "created_at": START + days * DAY, "user": viewer, "draft": draft,
-        }  # fmt: skip
+            "project": project,
+            "id": report_id,
+            "name": name,
+            "description": f"about {name}",
+            "spec": spec,
+            "created_at": START + days * DAY,
+            "user": viewer,
+            "draft": draft,
+        }
 
     return [
         report("rep1", "Old report", {"panelGroups": [group]}, 0),
@@ -325,21 +410,36 @@ def _reports(project: str, viewer: str) -> list[Row]:
 def _artifacts(project: str, second: str) -> tuple[list[Row], list[Row], list[Row]]:
     def collection(where: str, name: str, kind: str, days: int) -> Row:
         return {
-            "project": where, "name": name, "type": kind, "kind": "ArtifactSequence", "description": f"all {name}",
+            "project": where,
+            "name": name,
+            "type": kind,
+            "kind": "ArtifactSequence",
+            "description": f"all {name}",
             "created_at": START + days * DAY,
-        }  # fmt: skip
+        }
 
     def version(where: str, name: str, kind: str, number: int, aliases: list[str], **more: Any) -> Row:
         files = {"data.csv": b"a,b\n" * (number + 1), f"part-{number}.bin": b"\x00" * number}
         return {
-            "project": where, "collection": name, "name": f"{name}:v{number}", "type_name": kind,
-            "version_index": number, "version": f"v{number}", "aliases": aliases, "state": "COMMITTED",
+            "project": where,
+            "collection": name,
+            "name": f"{name}:v{number}",
+            "type_name": kind,
+            "version_index": number,
+            "version": f"v{number}",
+            "aliases": aliases,
+            "state": "COMMITTED",
             "description": f"version {number}",
             "metadata": {"rows": 10 + number, "split": ["train", None][number % 2]},
             "tags": ["clean"] if number else [],
-            "created_at": START + number * DAY, "files": files, "size": sum(map(len, files.values())),
-            "file_count": len(files), "logged_by": None, "used_by": [], **more,
-        }  # fmt: skip
+            "created_at": START + number * DAY,
+            "files": files,
+            "size": sum(map(len, files.values())),
+            "file_count": len(files),
+            "logged_by": None,
+            "used_by": [],
+            **more,
+        }
 
     types: list[Row] = [
         {"project": project, "name": "dataset", "description": "what is read"},

@@ -12,9 +12,19 @@ if TYPE_CHECKING:
 __all__ = ["fixtures_of"]
 
 _RUN = (
-    "name", "state", "config", "summary", "tags", "group", "job_type", "notes", "description", "commit", "user",
+    "name",
+    "state",
+    "config",
+    "summary",
+    "tags",
+    "group",
+    "job_type",
+    "notes",
+    "description",
+    "commit",
+    "user",
     "sweep",
-)  # fmt: skip
+)
 
 
 def fixtures_of(world: World) -> dict[str, Any]:

@@ -10,19 +10,19 @@ from collections.abc import Callable
 from typing import Any
 
 import attrs
+import pytest
 
 from wbmodel.backend import Capabilities
 from wbmodel.errors import WbmodelError
 from wbmodel.meta import EntityMeta, all_entities
 from wbmodel.testing.conformance import doors, probes
-from wbmodel.testing.conformance.cases import Group, Nonconforming
+from wbmodel.testing.conformance.backend_tests import BackendTests
+from wbmodel.testing.conformance.cases import Case, Nonconforming, cases
 from wbmodel.testing.conformance.kit import Kit
 from wbmodel.testing.conformance.pages import page
 from wbmodel.testing.conformance.probes import FILTERED, Probe
 
-__all__ = ["FLAGS", "Flag", "group"]
-
-group = Group("flag")
+__all__ = ["FLAGS", "Flag", "FlagTests"]
 
 _numbers = itertools.count(1)
 
@@ -248,46 +248,14 @@ FLAGS: dict[str, Flag] = {
 _NEEDS = {
     "columns": ["histories"],
     "blobs": ["files"],
-    "filtered": ["sweeps", "reports"],
-    "stable_cursors": ["growth"],
+    "stable_cursors": ["growth", "projects"],
+    "append": ["projects"],
 }
 
 
 def _is_set(kit: Kit, name: str) -> bool:
     value = getattr(kit.capabilities, name)
     return value if isinstance(value, bool) else True
-
-
-def _kept(name: str, flag: Flag) -> Callable[[Kit], None]:
-    def run(kit: Kit) -> None:
-        if not _is_set(kit, name):
-            kit.skip(f"{name} is not promised")
-        complaints = flag.kept(kit)
-        if complaints:
-            value: Any = getattr(kit.capabilities, name)
-            kit.fail(
-                f"the capability {name} is {_value(value)} ({Capabilities.doc(name)}), and that is not so:\n"
-                + _listed(complaints)
-                + "\nkeep the promise, or take it back: what is promised is not checked again"
-            )
-
-    return run
-
-
-def _unclaimed(name: str, probe: Probe) -> Callable[[Kit], None]:
-    def run(kit: Kit) -> None:
-        if name != "filtered" and _is_set(kit, name):
-            kit.skip(f"{name} is promised")
-        complaints = probe(kit)
-        if complaints:
-            kit.fail(
-                f"the capability {name} is {_value(getattr(kit.capabilities, name))}, and it could be promised "
-                f"({Capabilities.doc(name)}):\n{_listed(complaints)}\n"
-                "promise it, which saves requests; or, where it cannot be vouched for, declare this case with "
-                'notyet("why") in `expected`'
-            )
-
-    return run
 
 
 def _value(value: Any) -> str:
@@ -299,13 +267,42 @@ def _listed(complaints: list[str]) -> str:
     return "\n".join([*shown, *([f"  - and {len(complaints) - 6} more"] if len(complaints) > 6 else [])])
 
 
-for _name, _flag in FLAGS.items():
-    _parts = _NEEDS.get(_name, [])
-    group.add(f"{_name}/kept", _kept(_name, _flag), f"What {_name} promises is true.", parts=_parts)
-    if callable(_flag.unclaimed):
-        group.add(
-            f"{_name}/unclaimed",
-            _unclaimed(_name, _flag.unclaimed),
-            f"{_name} is promised where it is so.",
-            parts=_parts,
+class FlagTests(BackendTests):
+    """Cases about capabilities: each flag that is set is kept, and each ability that is there is claimed."""
+
+    @cases(
+        Case(f"flag/{name}/kept", f"What {name} promises is true.", values={"name": name}, parts=_NEEDS.get(name, ()))
+        for name in FLAGS
+    )
+    def test_flag_kept(self, kit: Kit, name: str) -> None:
+        """What a flag promises is true."""
+        if not _is_set(kit, name):
+            pytest.skip(f"{name} is not promised")
+        if complaints := FLAGS[name].kept(kit):
+            kit.fail(
+                f"the capability {name} is {_value(getattr(kit.capabilities, name))} ({Capabilities.doc(name)}), and "
+                f"that is not so:\n{_listed(complaints)}\n"
+                "keep the promise, or take it back: what is promised is not checked again"
+            )
+
+    @cases(
+        Case(
+            f"flag/{name}/unclaimed",
+            f"{name} is promised where it is so.",
+            values={"name": name, "probe": flag.unclaimed},
+            parts=_NEEDS.get(name, ()),
         )
+        for name, flag in FLAGS.items()
+        if callable(flag.unclaimed)
+    )
+    def test_flag_unclaimed(self, kit: Kit, name: str, probe: Probe) -> None:
+        """A flag is set where what it promises is so."""
+        if name != "filtered" and _is_set(kit, name):
+            pytest.skip(f"{name} is promised")
+        if complaints := probe(kit):
+            kit.fail(
+                f"the capability {name} is {_value(getattr(kit.capabilities, name))}, and it could be promised "
+                f"({Capabilities.doc(name)}):\n{_listed(complaints)}\n"
+                "promise it, which saves requests; or, where it cannot be vouched for, declare this case with "
+                'notyet("why") in `expected`'
+            )

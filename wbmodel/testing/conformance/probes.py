@@ -245,29 +245,42 @@ _IN_PROJECT = "project(name: $project, entityName: $entity) { "
 FILTERED: dict[str, tuple[str, str, str, Callable[[World], list[str]]]] = {
     "Run": (_ask_by_name(f"{_IN_PROJECT}runs", "name", "}"), "name", "project.runs", lambda w: _names(w, "Run", "id")),
     "Sweep": (
-        _ask_by_name(f"{_IN_PROJECT}sweeps", "name", "}"), "name", "project.sweeps", lambda w: _names(w, "Sweep", "id"),
+        _ask_by_name(f"{_IN_PROJECT}sweeps", "name", "}"),
+        "name",
+        "project.sweeps",
+        lambda w: _names(w, "Sweep", "id"),
     ),
     "View": (
-        _ask_by_name(f"{_IN_PROJECT}allViews", "name", "}"), "name", "project.allViews",
+        _ask_by_name(f"{_IN_PROJECT}allViews", "name", "}"),
+        "name",
+        "project.allViews",
         lambda w: _names(w, "Report", "id"),
     ),
     "ArtifactCollection": (
-        _ask_by_name(f"{_IN_PROJECT}artifactCollections", "name", "}"), "name", "project.artifactCollections",
+        _ask_by_name(f"{_IN_PROJECT}artifactCollections", "name", "}"),
+        "name",
+        "project.artifactCollections",
         lambda w: _names(w, "ArtifactCollection", "name"),
     ),
     "Artifact": (
         _ask_by_name(f'{_IN_PROJECT}artifactCollection(name: "images") {{ artifacts', "versionIndex", "} }"),
-        "version_index", "project.artifactCollection.artifacts",
+        "version_index",
+        "project.artifactCollection.artifacts",
         lambda w: [str(row["version_index"]) for row in w.rows("Artifact") if row["collection"] == "images"],
     ),
     "Project": (
-        _ask_by_name("models", "name", "").replace("models(", "models(entityName: $entity, "), "name", "models",
+        _ask_by_name("models", "name", "").replace("models(", "models(entityName: $entity, "),
+        "name",
+        "models",
         lambda w: [row["name"] for row in w.projects if row["entity"] == w.entity],
     ),
     "User": (
-        _ask_by_name("users", "username", ""), "username", "users", lambda w: [row["username"] for row in w.users],
+        _ask_by_name("users", "username", ""),
+        "username",
+        "users",
+        lambda w: [row["username"] for row in w.users],
     ),
-}  # fmt: skip
+}
 """Connections that the flag ``filtered`` is about: a document, the field it filters by, where it is, and the world's
 values of that field."""
 
@@ -286,10 +299,8 @@ def filtered(kit: Kit, name: str) -> list[str]:
 
     def ask(filters: Any, order: str | None) -> list[str] | None:
         try:
-            at: Any = kit.data(
-                document, project=project, entity=entity, order=order,
-                filters=None if filters is None else dumps(filters),
-            )  # fmt: skip
+            given = None if filters is None else dumps(filters)
+            at: Any = kit.data(document, project=project, entity=entity, order=order, filters=given)
         except (Nonconforming, WbmodelError) as error:
             complaints.append(f"{where}: {str(error).partition(chr(10))[0]}")
             return None
