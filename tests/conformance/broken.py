@@ -355,7 +355,7 @@ BROKEN: dict[str, Broken] = {
     "writable unsaid, and it writes": Broken(
         _promised(writable=False),
         "flag/writable/unclaimed",
-        "writable is False, and it could be promised .*upsertBucket made a run",
+        "writable is False, and it looks as if it could be promised .*upsertBucket made a run",
     ),
     "strict_values unsaid, and they are": Broken(
         _promised(strict_values=False),

@@ -80,7 +80,7 @@ class Bench:
 
     def kit(self, colour: str) -> Kit:
         """What a case asks with."""
-        return Kit(self, colour, self._loop)
+        return Kit(self, colour, self._loop, self.session)
 
     def add_run(self, project: str) -> str:
         """Add a run to ``project`` by the seed, for cases that read while rows come. It is the world's from then on."""

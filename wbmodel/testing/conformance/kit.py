@@ -35,8 +35,15 @@ class Kit:
     """A bench seen by one case in one ``colour``. What is asked through it goes by ``execute`` in the colour ``sync``
     and by ``aexecute``, on an event loop of the kit's own, in the colour ``async``."""
 
-    def __init__(self, bench: Bench, colour: str, loop: OwnerLoop) -> None:
-        self.bench, self.colour, self._loop = bench, colour, loop
+    session: Session
+    """The session to the backend; its project is the world's main one."""
+
+    def __init__(self, bench: Bench, colour: str, loop: OwnerLoop, session: Session) -> None:
+        self.bench, self.colour, self._loop, self.session = bench, colour, loop, session
+
+    def over(self, session: Session) -> Kit:
+        """The same over another session."""
+        return Kit(self.bench, self.colour, self._loop, session)
 
     # -- what there is -----------------------------------------------------------------------------
 
@@ -44,11 +51,6 @@ class Kit:
     def world(self) -> World:
         """The world that the backend was filled with."""
         return self.bench.world
-
-    @property
-    def session(self) -> Session:
-        """The session to the backend; its project is the world's main one."""
-        return self.bench.session
 
     @property
     def backend(self) -> Backend:

@@ -17,6 +17,7 @@ from typing import Any
 
 import attrs
 
+from wbmodel.backend import Capabilities
 from wbmodel.errors import FieldError
 from wbmodel.meta import Kind, entity_meta
 from wbmodel.query.conditions import resolve
@@ -29,7 +30,7 @@ from wbmodel.testing.conformance.declared import valued_fields
 from wbmodel.testing.conformance.kit import Kit, shown
 from wbmodel.testing.world import DAY, START, parts_of
 
-__all__ = ["OPERANDS", "SUBJECTS", "Subject", "LookupTests"]
+__all__ = ["DECIDING", "OPERANDS", "SUBJECTS", "LookupTests", "Subject", "decided_by"]
 
 Path = tuple[str, ...]
 
@@ -165,6 +166,23 @@ def _ask(kit: Kit, subject: Subject, lookup: str, operand: Any, negated: bool) -
     )
 
 
+DECIDING = ("strict_values", "literal_keys", "regex", "exists")
+"""Capabilities on which it depends what is sent of a condition, and what is checked again here."""
+
+
+def decides(name: str, entry: Lookup, operand: Any, kind: Kind, can: Capabilities) -> bool:
+    """Whether it makes a difference to a lookup that the capability ``name`` is promised."""
+    promises: list[dict[str, Any]] = [{name: True}, {name: False}]
+    return len({entry.push("key", operand, kind, attrs.evolve(can, **each)).grade for each in promises}) > 1
+
+
+def decided_by(name: str, case: Case, can: Capabilities) -> bool:
+    """Whether a case asks about a lookup to which the capability ``name`` makes a difference."""
+    subject, lookup = case.values["subject"], case.values["lookup"]
+    leaves = (_leaf(subject, lookup, operand) for operand in case.values["operands"])
+    return any(decides(name, LOOKUPS[lookup], leaf.operand, leaf.path.kind, can) for leaf in leaves)
+
+
 def _advice(kit: Kit, subject: Subject, lookup: str, operand: Any, too_many: bool) -> str:
     entry = LOOKUPS[lookup]
     rule = (
@@ -178,11 +196,7 @@ def _advice(kit: Kit, subject: Subject, lookup: str, operand: Any, too_many: boo
     leaf = _leaf(subject, lookup, operand)
     operand, kind = leaf.operand, leaf.path.kind
     grade = entry.push("key", operand, kind, can).grade
-    decisive = [
-        name
-        for name in ("strict_values", "literal_keys", "regex", "exists")
-        if getattr(can, name) and entry.push("key", operand, kind, attrs.evolve(can, **{name: False})).grade != grade  # type: ignore[arg-type]
-    ]
+    decisive = [name for name in DECIDING if getattr(can, name) and decides(name, entry, operand, kind, can)]
     if grade == "local":
         return f"{rule}\nnothing was sent of this condition, so the rows themselves are wrong: see row/* and page/*"
     if too_many:

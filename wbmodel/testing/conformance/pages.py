@@ -30,14 +30,19 @@ query Runs($project: String, $entity: String, $filters: JSONString, $order: Stri
 _LIMIT = 500
 
 
-def page(kit: Kit, **variables: Any) -> dict[str, Any]:
-    """One page of the main project's runs."""
-    entity, project = kit.world.project.split("/")
+def runs_page(kit: Kit, path: str, **variables: Any) -> dict[str, Any]:
+    """One page of a project's runs."""
+    entity, project = path.split("/")
     found = kit.data(RUNS, project=project, entity=entity, **variables)["project"]
     if found is None or found.get("runs") is None:
-        kit.fail(f"project {kit.world.project} was answered with {found!r}, and it has runs", document=RUNS)
+        kit.fail(f"project {path} was answered with {found!r}, and it has runs", document=RUNS)
     runs: dict[str, Any] = found["runs"]
     return runs
+
+
+def page(kit: Kit, **variables: Any) -> dict[str, Any]:
+    """One page of the main project's runs."""
+    return runs_page(kit, kit.world.project, **variables)
 
 
 def ids(connection: dict[str, Any]) -> list[str]:
@@ -130,12 +135,11 @@ def _all_pages(kit: Kit, way: str, field: str, first: int) -> list[str]:
 def grown(kit: Kit, order: str) -> str | None:
     """What is wrong with pages of 2 that are followed by their cursors while runs are added; None when nothing is."""
     project = kit.world.second
-    entity, name = project.split("/")
     before = {row["id"] for row in kit.world.rows("Run", project)}
     found: list[str] = []
     after = None
     for turn in range(_LIMIT):
-        told = kit.data(RUNS, project=name, entity=entity, first=2, after=after, order=order)["project"]["runs"]
+        told = runs_page(kit, project, first=2, after=after, order=order)
         found += ids(told)
         if turn in (0, 1):
             kit.bench.add_run(project)

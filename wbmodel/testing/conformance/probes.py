@@ -5,6 +5,7 @@ A probe asks raw documents and gives complaints; none means that the ability is 
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,15 +15,18 @@ from wbmodel.errors import WbmodelError
 from wbmodel.testing import oracle
 from wbmodel.testing.conformance.cases import Nonconforming
 from wbmodel.testing.conformance.counts import COUNT
+from wbmodel.testing.conformance.declared import OURS
 from wbmodel.testing.conformance.kit import Kit
 from wbmodel.testing.conformance.pages import grown, walk
 from wbmodel.testing.world import World
 
 __all__ = [
     "FILTERED",
+    "TELLING",
     "Probe",
     "count",
     "exists",
+    "filterable",
     "filtered",
     "literal_keys",
     "multi_order",
@@ -31,9 +35,11 @@ __all__ = [
     "regex",
     "stable_cursors",
     "strict_values",
+    "write",
 ]
 
 Probe = Callable[[Kit], list[str]]
+_numbers = itertools.count(1)
 Path = tuple[str, ...]
 
 
@@ -289,6 +295,12 @@ def _names(world: World, name: str, key: str) -> list[str]:
     return [row[key] for row in world.rows(name)]
 
 
+def filterable(kit: Kit) -> list[str]:
+    """The GraphQL types in :data:`FILTERED` of which the world has rows."""
+    names = {meta.graphql: name for name, meta in OURS.items()}
+    return [name for name in sorted(FILTERED) if kit.there(names[name])]
+
+
 def filtered(kit: Kit, name: str) -> list[str]:
     """That the connection of an entity class takes a filter and an order; it is named by its GraphQL type."""
     document, field, where, values = FILTERED[name]
@@ -322,6 +334,36 @@ def filtered(kit: Kit, name: str) -> list[str]:
         if found is not None and (ours != wanted or not ours):
             complaints.append(f"{where}(order: {sign + field!r}) gives {ours[:4]}")
     return complaints
+
+
+_MAKE = """
+mutation Probe($input: UpsertBucketInput!) { upsertBucket(input: $input) { inserted bucket { id project { id } } } }
+"""
+_READ = 'query Probe($e: String, $p: String) { project(name: $p, entityName: $e) { run(name: "probe") { notes } } }'
+_DROP = "mutation Probe($input: DeleteModelInput!) { deleteModel(input: $input) { success } }"
+
+
+def write(kit: Kit) -> str | None:
+    """None when mutations work: a run is made, is then there as it was given, and is taken away again; else what went
+    wrong."""
+    entity, project = kit.world.entity, f"wbmodel-probe-{next(_numbers)}"
+    given = {"entityName": entity, "modelName": project, "name": "probe", "notes": "kept"}
+    try:
+        made = kit.data(_MAKE, input=given)["upsertBucket"]
+    except (Nonconforming, WbmodelError) as error:
+        return str(error).partition("\n")[0]
+    if not made or not made.get("bucket"):
+        return f"upsertBucket answered {made!r}"
+    found = kit.data(_READ, e=entity, p=project)["project"]
+    if not found or found.get("run") != {"notes": "kept"}:
+        return f"upsertBucket said that it made a run, and {found!r} is there"
+    kit.data(_DROP, input={"id": made["bucket"]["project"]["id"]})
+    left = kit.data(_READ, e=entity, p=project)["project"]
+    return None if left is None else "deleteModel said that it deleted a project, which is still there"
+
+
+TELLING = 0.005
+"""Seconds that a request must take for side by side to be told from one after the other."""
 
 
 def quickness(kit: Kit, times: int = 8) -> tuple[float, float]:

@@ -18,7 +18,7 @@ _Asked = tuple[Case, str, Expectation | None]
 def asked(item: pytest.Item) -> _Asked | None:
     """The case that a test asks, its colour, and what was declared about it; None for any other test."""
     mark = item.get_closest_marker("conformance")
-    return None if mark is None else mark.args  # type: ignore[return-value]
+    return None if mark is None else mark.args
 
 
 def failure(error: BaseException, declared: Expectation | None) -> str:
