@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from tests.backends import WEAK, EngineBackend, SlowBackend
-from tests.conformance.backends import ALL, MODEST, PAGED, Alternating, empty_store, engine, kind_of, slow
+from tests.conformance.backends import ALL, DOORS, MODEST, PAGED, Alternating, empty_store, engine, kind_of, slow
 from tests.conformance.broken import OffsetCursor
 from wbmodel.engine.dialect import Dialect
 from wbmodel.errors import ConfigurationError

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import ast
 import inspect
+import os
 import re
+import sys
 from pathlib import Path
 
 import attrs
 import pytest
 
 import wbmodel.testing.conformance as kit
+from tests.backends import EngineBackend
+from tests.conformance.backends import Alternating, engine
 from wbmodel.backend import Capabilities
 from wbmodel.engine.schema import executable_schema
 from wbmodel.errors import ConfigurationError
 from wbmodel.hookspecs import HOOKS
 from wbmodel.meta import Kind, all_entities
 from wbmodel.query.lookups import LOOKUPS, add_lookup
+from wbmodel.request import Request, Response
 from wbmodel.testing import oracle
 from wbmodel.testing.conformance import all_cases, check, find_cases, lookups, orders, relations, rows
 from wbmodel.testing.conformance.backend_tests import BackendTests
-from wbmodel.testing.conformance.cases import cases_of
+from wbmodel.testing.conformance.cases import COLOURS, cases_of
 from wbmodel.testing.conformance.flags import FLAGS
 from wbmodel.testing.conformance.promises import UNTOLD
 
@@ -216,6 +221,48 @@ def test_check_in_a_running_event_loop() -> None:
     report = asyncio.run(main())
     assert [item.result for item in report.outcomes] == ["passed"] * 4
     assert str(report) == "4 passed"
+
+
+def test_check_reads_no_configuration_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n", encoding="utf-8")
+    (tmp_path / "conftest.py").write_text("raise SystemExit('read')\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--no-such-option")
+    monkeypatch.setenv("PYTEST_PLUGINS", "no_such_plugin")
+    modules, environ = set(sys.modules), dict(os.environ)
+    assert str(check("fixtures:", only="page/first")) == "2 passed"
+    assert {name for name in set(sys.modules) - modules if not name.startswith(("wbmodel", "_pytest"))} == set()
+    assert dict(os.environ) == environ
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["conftest.py", "pytest.ini"]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_check_can_be_interrupted() -> None:
+    class Interrupted(EngineBackend):
+        def execute(self, request: Request, *, timeout: float | None = None) -> Response:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check(lambda world: engine(world, cls=Interrupted), only="page/first")
+
+
+def test_each_case_is_quick_in_one_colour_and_elsewhere_in_the_other() -> None:
+    class Even(Alternating):
+        backend = "fixtures:"
+
+    class Odd(Even):
+        phase = 1
+
+    def quick(cls: type[Alternating], case: kit.Case) -> list[str]:
+        return [colour for colour in COLOURS if "slow" not in {mark.name for mark in cls.marks(case, colour)}]
+
+    cases = all_cases()
+    assert all(sorted(quick(Even, case) + quick(Odd, case)) == ["async", "sync"] for case in cases)
+    assert all(len(quick(Even, case)) == 1 for case in cases)
+    in_sync = sum(quick(Even, case) == ["sync"] for case in cases)
+    assert 0.45 < in_sync / len(cases) < 0.55
 
 
 def test_a_bench_closes_what_it_opens() -> None:

@@ -82,7 +82,7 @@ class BackendTests:
             pytest.fail(problem, pytrace=False)
         if not config.pluginmanager.has_plugin(verdicts.__name__):
             config.pluginmanager.register(verdicts, verdicts.__name__)
-        full = cls.full or config.getoption("wbmodel_full", False)
+        full = cls.full or bool(config.getoption("wbmodel_full", False))
         metafunc.parametrize(
             ("kit", *found[0].values),
             [
@@ -113,7 +113,7 @@ class BackendTests:
         """What a case asks with, in its colour. Skips what the backend or its world lacks (``needs``)."""
         if self.bench.error is not None:
             pytest.skip("the backend could not be filled with the world: see test_world")
-        made = self.bench.kit(getattr(request, "param", COLOURS[0]))
+        made = Kit(self.bench, getattr(request, "param", COLOURS[0]))
         for mark in request.node.iter_markers("needs"):
             made.needs(**mark.kwargs)
         return made

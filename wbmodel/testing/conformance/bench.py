@@ -13,7 +13,6 @@ import pytest
 from wbmodel.backend.owner_loop import OwnerLoop
 from wbmodel.errors import ConfigurationError, NotSupported, ServerError
 from wbmodel.hookspecs import RegisterBackends, hookimpl
-from wbmodel.testing.conformance.kit import Kit
 from wbmodel.testing.conformance.seeds import FixturesSeed, GivenSeed, MutationSeed, Seed
 from wbmodel.testing.world import PARTS
 
@@ -51,7 +50,7 @@ class Bench:
     ) -> None:
         self.subject, self.seed = subject, seed
         self._given, self._plugins = dict(options or {}), plugins
-        self._loop = OwnerLoop("wbmodel conformance")
+        self.loop = OwnerLoop("wbmodel conformance")
         self._open = contextlib.ExitStack()
         self.error: BaseException | None = None
 
@@ -76,11 +75,7 @@ class Bench:
         try:
             self._open.close()
         finally:
-            self._loop.stop()
-
-    def kit(self, colour: str) -> Kit:
-        """What a case asks with."""
-        return Kit(self, colour, self._loop, self.session)
+            self.loop.stop()
 
     def add_run(self, project: str) -> str:
         """Add a run to ``project`` by the seed, for cases that read while rows come. It is the world's from then on."""

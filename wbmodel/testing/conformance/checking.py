@@ -168,8 +168,8 @@ class _Collected:
 
     def pytest_pycollect_makemodule(self, module_path: Path, parent: pytest.Collector) -> pytest.Module:
         found: pytest.Module = pytest.Module.from_parent(parent, path=module_path)
-        found.obj = ModuleType("check")
-        found.obj.TestBackend = self._tests
+        found.obj = module = ModuleType("check")
+        vars(module)["TestBackend"] = self._tests
         return found
 
     @pytest.hookimpl(wrapper=True)

@@ -29,7 +29,7 @@ __all__ = ["FLAGS", "FlagTests"]
 
 def _all_projects(kit: Kit) -> list[str]:
     with kit.bench.open() as session:
-        return promises.all_projects(kit.over(session))
+        return promises.all_projects(Kit(kit.bench, kit.colour, session))
 
 
 def _filtered(kit: Kit) -> list[str]:

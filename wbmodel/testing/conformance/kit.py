@@ -12,15 +12,14 @@ import pytest
 from wbmodel.backend.asks import Ask, Fetch, Open, Read, Request, Response
 from wbmodel.errors import QueryWarning, WbmodelError
 from wbmodel.operations.answer import asked, items
+from wbmodel.testing.conformance.bench import Bench
 from wbmodel.testing.conformance.cases import Nonconforming
 from wbmodel.testing.world import KEYS, World, parts_of
 
 if TYPE_CHECKING:
     from wbmodel.backend import Backend, Capabilities
-    from wbmodel.backend.owner_loop import OwnerLoop
     from wbmodel.objects.queryset import QuerySet
     from wbmodel.session.session import Session
-    from wbmodel.testing.conformance.bench import Bench
 
 __all__ = ["Kit", "alike", "shown"]
 
@@ -35,15 +34,10 @@ class Kit:
     """A bench seen by one case in one ``colour``. What is asked through it goes by ``execute`` in the colour ``sync``
     and by ``aexecute``, on an event loop of the kit's own, in the colour ``async``."""
 
-    session: Session
-    """The session to the backend; its project is the world's main one."""
-
-    def __init__(self, bench: Bench, colour: str, loop: OwnerLoop, session: Session) -> None:
-        self.bench, self.colour, self._loop, self.session = bench, colour, loop, session
-
-    def over(self, session: Session) -> Kit:
-        """The same over another session."""
-        return Kit(self.bench, self.colour, self._loop, session)
+    def __init__(self, bench: Bench, colour: str, session: Session | None = None) -> None:
+        self.bench, self.colour = bench, colour
+        self.session = session or bench.session
+        """The session to the backend; its project is the world's main one, unless another session was given."""
 
     # -- what there is -----------------------------------------------------------------------------
 
@@ -104,7 +98,7 @@ class Kit:
         async def run() -> Any:
             return await awaitable
 
-        return self._loop.run(run())
+        return self.bench.loop.run(run())
 
     def all(self, rows: QuerySet[Any, Any], *, quiet: bool = True) -> list[Any]:
         """All rows of a queryset, asked anew. ``quiet``: without the warnings that backends which promise little are
@@ -119,7 +113,7 @@ class Kit:
             async def collect() -> list[Any]:
                 return [row async for row in fresh]
 
-            return list(self._loop.run(collect()))
+            return list(self.bench.loop.run(collect()))
 
     def names(self, name: str, rows: QuerySet[Any, Any], *, quiet: bool = True) -> list[Any]:
         """The keys of the rows of an entity class, in order, without the rows that are not the world's: a server may
@@ -154,7 +148,7 @@ class Kit:
         async def collect() -> list[Any]:
             return [item async for (item,) in self.session.aiterate(operation)]
 
-        return list(self._loop.run(collect()))
+        return list(self.bench.loop.run(collect()))
 
     # -- raw documents -----------------------------------------------------------------------------
 

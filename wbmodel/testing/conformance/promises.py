@@ -52,7 +52,7 @@ def promising(kit: Kit, project: str | None, **promised: Any) -> Iterator[Kit]:
         fixed = property(lambda self: can, lambda self, value: None)
         backend.__class__ = type(cls.__name__, (cls,), {"__slots__": (), "capabilities": fixed})
         try:
-            yield kit.over(session)
+            yield Kit(kit.bench, kit.colour, session)
         finally:
             backend.__class__ = cls
 
@@ -161,8 +161,12 @@ def _stays_while_others_go(kit: Kit) -> list[str]:
             first = runs_page(kit, f"{entity}/{project}", first=3, order=order)
             for run_id in ids(first)[1:]:
                 send(kit, "deleteRun", "clientMutationId", id=made.pop(run_id))
-            after = first["pageInfo"]["endCursor"]
-            rest = ids(runs_page(kit, f"{entity}/{project}", first=10, after=after, order=order))
+            rest: list[str] = []
+            page = first
+            while page["pageInfo"]["hasNextPage"] and len(rest) < 20:
+                after = page["pageInfo"]["endCursor"]
+                page = runs_page(kit, f"{entity}/{project}", first=3, after=after, order=order)
+                rest += ids(page)
             if sorted(rest) != sorted(made.keys() - set(ids(first))):
                 complaints.append(f"pages with order {order}, while runs are deleted, go on with {rest}")
     return complaints
