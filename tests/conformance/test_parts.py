@@ -29,7 +29,7 @@ class Without(GivenSeed):
 def passes_without(part: str, only: list[str], colour: str) -> None:
     report = check(engine, seed=Without(part), colours=[colour], only=only)
     assert report.ok, str(report)
-    assert sum(item.result == "passed" for item in report.outcomes) > 120
+    assert sum(item.result == "passed" for item in report.outcomes) > 60
     reasons = {item.message for item in report.outcomes if item.result == "skipped"}
     assert [reason for reason in reasons if re.search(rf"the world was loaded without .*\b{part}\b", reason)]
 
@@ -37,7 +37,7 @@ def passes_without(part: str, only: list[str], colour: str) -> None:
 @pytest.mark.parametrize("part", sorted(PARTS))
 def test_cases_skip_what_a_seed_takes_away(part: str) -> None:
     colour = ("sync", "async")[sorted(PARTS).index(part) % 2]
-    passes_without(part, ["row/*", "relation/*", "count/*", "page/*", "door/*", "flag/*", "mutation/*"], colour)
+    passes_without(part, ["relation/*", "count/*", "page/*", "flag/*", "order/best"], colour)
 
 
 @pytest.mark.slow
@@ -53,7 +53,7 @@ def test_nothing_but_the_main_project_may_be_left() -> None:
             world.drop(*PARTS)
             return world
 
-    report = check(engine, seed=Bare(), colours=["async"])
+    report = check(engine, seed=Bare(), colours=["async"], only=["row/*", "order/*", "page/*", "door/*", "flag/*"])
     assert report.ok, str(report)
 
 

@@ -50,6 +50,16 @@ class Subject:
         return PathExpr(self.path[0], self.path[1:])
 
 
+@attrs.frozen(slots=True)
+class Question:
+    """A lookup with operands of one type, asked of one subject."""
+
+    subject: Subject
+    lookup: str
+    operands: list[Any]
+    negated: bool
+
+
 _KEYED = [
     Subject("Run", ("config", "every"), "config.every", core=True),
     Subject("Run", ("summary", "every"), "summary.every", core=True),
@@ -178,9 +188,11 @@ def decides(name: str, entry: Lookup, operand: Any, kind: Kind, can: Capabilitie
 
 def decided_by(name: str, case: Case, can: Capabilities) -> bool:
     """Whether a case asks about a lookup to which the capability ``name`` makes a difference."""
-    subject, lookup = case.values["subject"], case.values["lookup"]
-    leaves = (_leaf(subject, lookup, operand) for operand in case.values["operands"])
-    return any(decides(name, LOOKUPS[lookup], leaf.operand, leaf.path.kind, can) for leaf in leaves)
+    asked: Question | None = case.values.get("question")
+    if asked is None:
+        return False
+    leaves = (_leaf(asked.subject, asked.lookup, operand) for operand in asked.operands)
+    return any(decides(name, LOOKUPS[asked.lookup], leaf.operand, leaf.path.kind, can) for leaf in leaves)
 
 
 def _advice(kit: Kit, subject: Subject, lookup: str, operand: Any, too_many: bool) -> str:
@@ -223,7 +235,7 @@ def _cases() -> Iterator[Case]:
                 yield Case(
                     f"lookup/{name}/{operand_type}/{label}{'/not' if negated else ''}",
                     f"{name} with operands of type {operand_type} on {label}{', negated' if negated else ''}.",
-                    values={"subject": subject, "lookup": name, "operands": operands, "negated": negated},
+                    values={"question": Question(subject, name, operands, negated)},
                     core=subject.core,
                     parts=parts_of(subject.entity, subject.label),
                 )
@@ -242,10 +254,10 @@ class LookupTests(BackendTests):
     """Cases about lookups: every lookup, with every type of operand it takes, on every kind of field, negated too."""
 
     @cases(_cases())
-    def test_lookup(self, kit: Kit, subject: Subject, lookup: str, operands: list[Any], negated: bool) -> None:
+    def test_lookup(self, kit: Kit, question: Question) -> None:
         """A lookup with operands of one type on one field."""
-        for operand in operands:
-            _ask(kit, subject, lookup, operand, negated)
+        for operand in question.operands:
+            _ask(kit, question.subject, question.lookup, operand, question.negated)
 
     @case("lookup/keys")
     def test_lookup_keys(self, kit: Kit) -> None:

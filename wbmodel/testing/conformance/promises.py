@@ -73,8 +73,8 @@ def _hold(kit: Kit, wanted: Callable[[Case], bool]) -> bool:
     return asked
 
 
-def _fits(patterns: Collection[str]) -> Callable[[Case], bool]:
-    return lambda case: any(fnmatchcase(case.id, pattern) for pattern in patterns)
+def _fits(patterns: Collection[str], but: str = "") -> Callable[[Case], bool]:
+    return lambda case: any(fnmatchcase(case.id, each) for each in patterns) and not fnmatchcase(case.id, but)
 
 
 _EVERY_PROBE = "every probe of it was answered as if it were promised, and every case about it passes"
@@ -88,7 +88,7 @@ def _proved(name: str, probe: probes.Probe, *patterns: str, told: str = _EVERY_P
             return []
 
         def decided(case: Case) -> bool:
-            return case.core and "subject" in case.values and decided_by(name, case, kit.capabilities)
+            return case.core and decided_by(name, case, kit.capabilities)
 
         with promising(kit, kit.world.project, **{name: True}) as promised:
             return [told] if _hold(promised, _fits(patterns) if patterns else decided) else []
@@ -138,7 +138,7 @@ def _filtered(kit: Kit) -> list[str]:
             continue
         patterns = [f"order/{entity}.*", *(f"lookup/{lookup}/*/{entity}.*" for lookup in ("exact", "gt", "in"))]
         with promising(kit, kit.world.project, filtered=kit.capabilities.filtered | {name}) as promised:
-            if _hold(promised, _fits(patterns)):
+            if _hold(promised, _fits(patterns, but="*/not")):
                 found.append(f"the connection of {name} takes filters and orders, and {name!r} is not in `filtered`")
     return found
 
