@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+import zlib
+from typing import Any, ClassVar
 
 import attrs
+import pytest
 
 from tests.support.backends import FULL, KINDS, WEAK, EngineBackend, SlowBackend
 from wbmodel.backend import Capabilities
 from wbmodel.engine.dialect import Dialect
 from wbmodel.engine.memory import MemoryStore
-from wbmodel.testing.conformance import World, never
+from wbmodel.testing.conformance import Case, Conformance, World, never
+from wbmodel.testing.conformance.cases import COLOURS
 from wbmodel_fixtures import world_from
 
-__all__ = ["ALL", "MODEST", "PAGED", "empty_store", "engine", "kind_of", "slow", "store_of"]
+__all__ = ["ALL", "DOORS", "MODEST", "PAGED", "Alternating", "empty_store", "engine", "kind_of", "slow", "store_of"]
 
 ALL = FULL
 """What the engine does in its own dialect, and says so."""
@@ -21,14 +24,26 @@ ALL = FULL
 PAGED = attrs.evolve(WEAK, page_size=10, max_page_size=14, max_aliases=3, writable=True)
 """Promises as weak as those of a live server, in pages that are smaller than the world's main project."""
 
-MODEST = {
-    f"flag/{name}/unclaimed": never("this backend promises little on purpose, so that the compiler relies on nothing")
-    for name in (
-        "strict_values", "literal_keys", "regex", "exists", "multi_order", "nulls_last", "stable_cursors",
-        "all_projects", "filtered",
-    )
-}  # fmt: skip
+LITTLE = never("this backend promises little on purpose, so that the compiler relies on nothing")
+UNSAID = ["strict_values", "literal_keys", "regex", "exists", "multi_order", "nulls_last", "stable_cursors"]
+MODEST = {f"flag/{name}/unclaimed": LITTLE for name in (*UNSAID, "all_projects", "filtered")}
 """The abilities of the engine's own dialect that weak promises leave unsaid."""
+
+DOORS = {f"flag/{name}/unclaimed": LITTLE for name in ("columns", "append", "blobs")}
+"""The doors that the slow backend has, and that weak promises leave unsaid."""
+
+
+class Alternating(Conformance):
+    """Each case in one colour in quick runs, and in both where slow tests run. A class of another ``phase`` asks a case
+    in the other colour."""
+
+    phase: ClassVar[int] = 0
+
+    @classmethod
+    def marks(cls, case: Case, colour: str) -> list[pytest.MarkDecorator]:
+        # Not by hash(), which differs from one process to the next.
+        quick = COLOURS[(zlib.crc32(case.id.encode()) + cls.phase) % 2]
+        return super().marks(case, colour) + ([] if colour == quick else [pytest.mark.slow])
 
 
 def store_of(world: World) -> MemoryStore:

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import ast
+import inspect
+import os
 import re
+import sys
 from pathlib import Path
 
 import attrs
 import pytest
 
 import wbmodel.testing.conformance as kit
+from tests.conformance.backends import Alternating, engine
+from tests.support.backends import EngineBackend
 from wbmodel.backend import Capabilities
 from wbmodel.engine.schema import executable_schema
 from wbmodel.errors import ConfigurationError
 from wbmodel.hookspecs import HOOKS
 from wbmodel.meta import Kind, all_entities
 from wbmodel.query.lookups import LOOKUPS, add_lookup
+from wbmodel.request import Request, Response
 from wbmodel.testing import oracle
 from wbmodel.testing.conformance import all_cases, check, find_cases, lookups, orders, relations, rows
-from wbmodel.testing.conformance.cases import Group
+from wbmodel.testing.conformance.backend_tests import BackendTests
+from wbmodel.testing.conformance.cases import COLOURS, cases_of
 from wbmodel.testing.conformance.flags import FLAGS
+from wbmodel.testing.conformance.promises import UNTOLD
 
 OURS = {name: meta for name, meta in all_entities().items() if meta.cls.__module__.startswith("wbmodel.")}
 IDS = [case.id for case in all_cases()]
@@ -128,7 +136,7 @@ def test_every_field_is_compared_or_it_is_said_why_not() -> None:
     for name, reasons in rows.UNCHECKED.items():
         for field in reasons:
             homes = OURS.values() if name == "*" else [OURS[name]]
-            assert any(field in meta.fields for meta in homes), f"{name}.{field} is no field any more"
+            assert any(field in meta.fields for meta in homes), f"{name}.{field} is not a field any more"
 
 
 def test_every_relation_has_its_cases() -> None:
@@ -153,8 +161,7 @@ def test_every_capability_is_held_against_the_truth_both_ways() -> None:
     assert list(FLAGS) == names
     for name in names:
         assert f"flag/{name}/kept" in IDS
-        unclaimed = FLAGS[name].unclaimed
-        assert f"flag/{name}/unclaimed" in IDS or (isinstance(unclaimed, str) and len(unclaimed) > 10), name
+        assert (f"flag/{name}/unclaimed" in IDS) != (len(UNTOLD.get(name, "")) > 10), name
 
 
 def test_every_hook_has_a_case() -> None:
@@ -176,21 +183,24 @@ def test_every_paged_connection_below_a_project_is_walked() -> None:
     for name in ("Project", "Run", "Artifact", "ArtifactType"):
         for field, described in schema.type_map[name].fields.items():
             if {"first", "after"} <= described.args.keys() and f"{name}.{field}" not in walked:
-                assert f"{name}.{field}" in {
-                    "Run.logLines", "ArtifactType.artifactSequences",
-                }, f"{name}.{field} is neither walked nor left out on purpose"  # fmt: skip
+                left_out = {"Run.logLines", "ArtifactType.artifactSequences"}
+                assert f"{name}.{field}" in left_out, f"{name}.{field} is neither walked nor left out on purpose"
 
 
 # -- the kit itself --------------------------------------------------------------------------------
 
 
-def test_two_cases_of_one_id_are_refused_and_so_is_one_that_says_nothing() -> None:
-    group = Group("x")
-    group.add("one", lambda kit: None, "It asks something.")
-    with pytest.raises(ValueError, match="there are two cases 'x/one'"):
-        group.add("one", lambda kit: None, "It asks something.")
-    with pytest.raises(ValueError, match="'x/two' does not say what it asks"):
-        group.add("two", lambda kit: None, "")
+def test_every_test_of_the_kit_asks_cases_with_values_for_all_its_arguments() -> None:
+    tests = {name: getattr(kit.Conformance, name) for name in dir(kit.Conformance) if name.startswith("test_")}
+    assert sorted(name for name, test in tests.items() if not cases_of(test)) == ["test_declarations", "test_world"]
+    for name, test in tests.items():
+        arguments = list(inspect.signature(test).parameters)[2:]
+        assert all(list(case.values) == arguments for case in cases_of(test)), name
+
+
+def test_a_group_of_cases_is_a_class_of_its_own() -> None:
+    groups = [base for base in kit.Conformance.__mro__[1:] if issubclass(base, BackendTests)]
+    assert sum(len(group.every_case()) for group in groups) == len(IDS)
 
 
 def test_find_cases() -> None:
@@ -211,6 +221,48 @@ def test_check_in_a_running_event_loop() -> None:
     report = asyncio.run(main())
     assert [item.result for item in report.outcomes] == ["passed"] * 4
     assert str(report) == "4 passed"
+
+
+def test_check_reads_no_configuration_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n", encoding="utf-8")
+    (tmp_path / "conftest.py").write_text("raise SystemExit('read')\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--no-such-option")
+    monkeypatch.setenv("PYTEST_PLUGINS", "no_such_plugin")
+    modules, environ = set(sys.modules), dict(os.environ)
+    assert str(check("fixtures:", only="page/first")) == "2 passed"
+    assert {name for name in set(sys.modules) - modules if not name.startswith(("wbmodel", "_pytest"))} == set()
+    assert dict(os.environ) == environ
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["conftest.py", "pytest.ini"]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_check_can_be_interrupted() -> None:
+    class Interrupted(EngineBackend):
+        def execute(self, request: Request, *, timeout: float | None = None) -> Response:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check(lambda world: engine(world, cls=Interrupted), only="page/first")
+
+
+def test_each_case_is_quick_in_one_colour_and_elsewhere_in_the_other() -> None:
+    class Even(Alternating):
+        backend = "fixtures:"
+
+    class Odd(Even):
+        phase = 1
+
+    def quick(cls: type[Alternating], case: kit.Case) -> list[str]:
+        return [colour for colour in COLOURS if "slow" not in {mark.name for mark in cls.marks(case, colour)}]
+
+    cases = all_cases()
+    assert all(sorted(quick(Even, case) + quick(Odd, case)) == ["async", "sync"] for case in cases)
+    assert all(len(quick(Even, case)) == 1 for case in cases)
+    in_sync = sum(quick(Even, case) == ["sync"] for case in cases)
+    assert 0.45 < in_sync / len(cases) < 0.55
 
 
 def test_a_bench_closes_what_it_opens() -> None:

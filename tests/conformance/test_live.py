@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Any, ClassVar
 
-from tests.conformance.backends import MODEST, empty_store, store_of
+from tests.conformance.backends import MODEST, Alternating, empty_store, store_of
 from wbmodel.engine import Engine
 from wbmodel.engine.server import serving
-from wbmodel.testing.conformance import Conformance, GivenSeed, World, check, make_world
+from wbmodel.testing.conformance import GivenSeed, World, check, make_world
 
 KEY = "k" * 40
 
@@ -23,12 +23,13 @@ class Served(GivenSeed):
         return self.world
 
 
-class TestLiveOverAServedWorld(Conformance):
+class TestLiveOverAServedWorld(Alternating):
     """A world behind HTTP, histories, files and artifacts with it."""
 
     backend: ClassVar[Any] = "http://127.0.0.1"  # and a port, when it runs
     options: ClassVar[Any] = {"api_key": KEY}
     expected = MODEST
+    phase = 1
     running: ClassVar[ExitStack]
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The pytest plugin: the options of the conformance kit. Every pytest run loads it if wbmodel is installed, so it
+"""The pytest plugin: options and marks of the conformance kit. Every pytest run loads it if wbmodel is installed, so it
 imports nothing until one of its options is used."""
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pytest
 
-    from wbmodel.testing.conformance.base import Conformance
+    from wbmodel.testing.conformance.backend_tests import BackendTests
 
-__all__ = ["configure", "pytest_addoption"]
+__all__ = ["configure", "pytest_addoption", "pytest_configure"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -33,7 +33,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def configure(cls: type[Conformance], config: Any) -> None:
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marks of the kit, for ``--strict-markers``."""
+    for line in (
+        "conformance(case, colour, declared): a case of wbmodel's conformance kit",
+        "needs(parts, flags): what the kit's world must hold and the backend promise; skipped elsewhere",
+    ):
+        config.addinivalue_line("markers", line)
+
+
+def configure(cls: type[BackendTests], config: Any) -> None:
     """Set the backend and the seed of a test class from the options."""
     import pytest
 

@@ -8,6 +8,7 @@ returns equal worlds for equal arguments.
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
 import math
 from datetime import datetime, timedelta, timezone
@@ -17,7 +18,7 @@ import attrs
 
 from wbmodel.testing.oracle import ABSENT
 
-__all__ = ["ABSENT", "DAY", "KEYS", "PARTS", "START", "World", "make_world"]
+__all__ = ["ABSENT", "DAY", "KEYS", "PARTS", "PART_OF", "START", "World", "make_world", "parts_of"]
 
 START = datetime(2021, 4, 1, 12, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
@@ -26,8 +27,30 @@ PARTS = frozenset(
     {"users", "artifacts", "files", "histories", "drafts", "projects", "sweeps", "reports", "values", "growth"}
 )
 """The parts that a world may lack, because a backend cannot be filled with them. Cases that need a missing part are
-skipped. ``projects`` are the projects other than the main one, ``values`` are the values of config and summary,
-``growth`` means that runs can be added while others are read."""
+skipped. ``docs/how-to/run-the-conformance-kit.md`` explains each name."""
+
+PART_OF = {
+    "Artifact": "artifacts",
+    "ArtifactCollection": "artifacts",
+    "ArtifactType": "artifacts",
+    "File": "files",
+    "Report": "reports",
+    "Sweep": "sweeps",
+    "User": "users",
+    "Run.file_count": "files",
+    "Run.history_line_count": "histories",
+    "Run.sweep": "sweeps",
+    "Run.user": "users",
+    "Report.user": "users",
+    "Project.sweeps": "sweeps",
+    "Project.reports": "reports",
+    "Project.artifact_types": "artifacts",
+    "Project.artifact_collections": "artifacts",
+    "Run.files": "files",
+    "Run.logged_artifacts": "artifacts",
+    "Run.used_artifacts": "artifacts",
+}
+"""The parts without which the world has no rows of an entity class, or no values of one of its fields."""
 
 KEYS = {
     "Artifact": "name",
@@ -46,6 +69,12 @@ KEYS = {
 Row = dict[str, Any]
 
 
+def parts_of(entity: str, field: str = "") -> list[str]:
+    """The parts that a world must have for the rows of an entity class to be there, and for a field to have values."""
+    name = f"{entity}.{field}"
+    return sorted({PART_OF[key] for key in (entity, name) if key in PART_OF})
+
+
 @attrs.define(kw_only=True)
 class World:
     """A world as plain dicts, with the names and values of the object model.
@@ -54,7 +83,7 @@ class World:
     one of the viewer's own entity (None: the world does not have one). ``viewer`` is a username. Every list holds dicts
     with the key ``project`` (``"entity/project"``); :meth:`rows` returns those of one entity class. A
     :class:`~wbmodel.testing.conformance.Seed` corrects values that a server decides itself, such as dates, and removes
-    from ``parts`` what it could not fill in.
+    from ``parts`` what it could not fill in; :meth:`drop` removes it from the lists as well.
     """
 
     entity: str
@@ -116,6 +145,46 @@ class World:
         from wbmodel.testing.world_fixtures import fixtures_of
 
         return fixtures_of(self)
+
+    def drop(self, *parts: str) -> None:
+        """Take parts out of the world, with all that refers to them. What is not there may be taken out again.
+
+        Raises :class:`ValueError` for a name that is not in :data:`PARTS`.
+        """
+        if unknown := sorted(set(parts) - PARTS):
+            raise ValueError(f"{', '.join(unknown)}: the parts of a world are {', '.join(sorted(PARTS))}")
+        self.parts -= set(parts)
+        if "projects" in parts:
+            self._keep_one_project()
+        if "artifacts" in parts:
+            self.types, self.collections, self.artifacts = [], [], []
+        if "sweeps" in parts:
+            self.sweeps = []
+        if "reports" in parts:
+            self.reports = []
+        if "drafts" in parts:
+            self.reports = [report for report in self.reports if not report["draft"]]
+        if "users" in parts:
+            self.users = [user for user in self.users if user["username"] == self.viewer]
+        cleared: dict[str, Row] = {
+            "users": {"user": None},
+            "sweeps": {"sweep": None},
+            "files": {"files": {}},
+            "histories": {"history": []},
+            "values": {"config": {}, "summary": {}},
+        }
+        for run in self.runs:
+            for part in parts:
+                run.update(copy.deepcopy(cleared.get(part, {})))
+        if "users" in parts:
+            for row in (*self.sweeps, *self.reports):
+                row["user"] = None
+
+    def _keep_one_project(self) -> None:
+        self.projects = [item for item in self.projects if item["path"] == self.project]
+        self.own = None
+        for name in ("runs", "sweeps", "reports", "types", "collections", "artifacts"):
+            setattr(self, name, [row for row in getattr(self, name) if row["project"] == self.project])
 
     def add(self, *, id: str, project: str, **fields: Any) -> Row:
         """Add a run that a case has created, with default values for missing fields. Returns the row."""
@@ -206,37 +275,15 @@ def make_world(
 
 def _project(path: str, description: str | None, created_at: datetime) -> Row:
     owner, name = path.split("/")
-    return {
-        "path": path,
-        "name": name,
-        "entity": owner,
-        "description": description,
-        "created_at": created_at,
-        "is_benchmark": False,
-    }
+    row: Row = {"path": path, "name": name, "entity": owner, "description": description, "created_at": created_at}
+    return row | {"is_benchmark": False}
 
 
 def _plain_run(project: str, run_id: str) -> Row:
-    return {
-        "project": project,
-        "id": run_id,
-        "name": run_id,
-        "state": "finished",
-        "config": {},
-        "summary": {},
-        "tags": [],
-        "group": None,
-        "job_type": None,
-        "notes": None,
-        "description": None,
-        "commit": None,
-        "user": None,
-        "sweep": None,
-        "created_at": START,
-        "heartbeat_at": None,
-        "history": [],
-        "files": {},
-    }
+    nothing = ("group", "job_type", "notes", "description", "commit", "user", "sweep", "heartbeat_at")
+    empty: Row = {"config": {}, "summary": {}, "tags": [], "history": [], "files": {}}
+    given = {"project": project, "id": run_id, "name": run_id, "state": "finished", "created_at": START}
+    return dict.fromkeys(nothing) | empty | given
 
 
 def _run(project: str, run_id: str, index: int, word: str, value: Any, viewer: str, other: str | None) -> Row:

@@ -12,6 +12,7 @@ from wbmodel.errors import suggestion
 
 __all__ = ["Expectation", "find_expectation", "never", "notimpl", "notyet", "unknown_patterns"]
 
+Kind = Literal["notimpl", "notyet", "never"]
 Raises = type[BaseException] | tuple[type[BaseException], ...] | None
 
 
@@ -19,26 +20,22 @@ Raises = type[BaseException] | tuple[type[BaseException], ...] | None
 class Expectation:
     """That a case fails, and why. ``raises`` narrows it to a failure by (or caused by) these exceptions."""
 
-    kind: Literal["notimpl", "notyet", "never"]
+    kind: Kind
     reason: str
     raises: Raises = None
 
-    def covers(self, error: BaseException) -> bool:
-        """Whether ``error`` is the failure that was declared."""
-        if self.raises is None:
-            return True
+    def covered(self, error: BaseException) -> BaseException | None:
+        """The failure that was declared: ``error`` or one that caused it. None when it failed in another way."""
         at: BaseException | None = error
-        while at is not None:
-            if isinstance(at, self.raises):
-                return True
+        while at is not None and self.raises is not None and not isinstance(at, self.raises):
             at = at.__cause__ or at.__context__
-        return False
+        return at
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.reason}"
 
 
-def _expect(kind: Literal["notimpl", "notyet", "never"], reason: str, raises: Raises) -> Expectation:
+def _expect(kind: Kind, reason: str, raises: Raises) -> Expectation:
     if len(str(reason).strip()) < 5:
         raise ValueError(f"{kind}() needs a reason that tells a reader something, not {reason!r}")
     return Expectation(kind, reason.strip(), raises)
@@ -66,19 +63,16 @@ def find_expectation(expected: Mapping[str, Expectation], case: str, colour: str
     for name in names:
         if name in expected:
             return expected[name]
-    for pattern, found in expected.items():
-        if any(_fits(name, pattern) for name in names):
-            return found
-    return None
+    return next((found for pattern, found in expected.items() if any(_fits(name, pattern) for name in names)), None)
 
 
 def _fits(name: str, pattern: str) -> bool:
-    # A bracket is no set of characters here: ids are taken as they are written.
+    # A bracket does not begin a set of characters here: ids are taken as they are written.
     return fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
 def unknown_patterns(expected: Mapping[str, object], cases: Iterable[str]) -> list[str]:
-    """A complaint for every declaration that names no case, and for every value that is no declaration."""
+    """A complaint for every declaration that names no case, and for every value that does not declare anything."""
     known = list(cases)
     names = {name for case in known for name in (case, f"{case}:sync", f"{case}:async")}
     problems = []

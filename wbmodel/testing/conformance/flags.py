@@ -5,103 +5,41 @@ A promise that is not kept gives wrong answers; one that is kept and not made co
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable
 from typing import Any
 
-import attrs
+import pytest
 
 from wbmodel.backend import Capabilities
 from wbmodel.errors import WbmodelError
-from wbmodel.meta import EntityMeta, all_entities
-from wbmodel.testing.conformance import doors, probes
-from wbmodel.testing.conformance.cases import Group, Nonconforming
+from wbmodel.meta import all_entities
+from wbmodel.testing.conformance import doors, probes, promises
+from wbmodel.testing.conformance.backend_tests import BackendTests
+from wbmodel.testing.conformance.cases import Case, Nonconforming, cases
 from wbmodel.testing.conformance.kit import Kit
 from wbmodel.testing.conformance.pages import page
-from wbmodel.testing.conformance.probes import FILTERED, Probe
+from wbmodel.testing.conformance.probes import Probe
+from wbmodel.testing.conformance.promises import Proof
 
-__all__ = ["FLAGS", "Flag", "group"]
-
-group = Group("flag")
-
-_numbers = itertools.count(1)
-
-
-@attrs.frozen(slots=True, kw_only=True)
-class Flag:
-    """How a flag is held against the truth. ``kept`` gives complaints where it is set; ``unclaimed`` gives complaints
-    where it is not set and could be, or is a text: why that cannot be told."""
-
-    kept: Probe
-    unclaimed: Probe | str
-
-
-def _probed(probe: Probe) -> Flag:
-    """A flag about an ability that a probe can see: unclaimed when the probe has nothing to complain about."""
-
-    def unclaimed(kit: Kit) -> list[str]:
-        return [] if probe(kit) else ["every probe of it was answered as if it were promised"]
-
-    return Flag(kept=probe, unclaimed=unclaimed)
+__all__ = ["FLAGS", "FlagTests"]
 
 
 # -- the flags that are about more than filters ----------------------------------------------------
 
 
 def _all_projects(kit: Kit) -> list[str]:
-    from wbmodel import Project, Run
-
-    complaints = []
     with kit.bench.open() as session:
-        try:
-            projects = {item.path for item in kit.all(Project.objects.using(session))}
-            runs = {item.path for item in kit.all(Run.objects.using(session).only("id"))}
-        except WbmodelError as error:
-            return [f"a query without a project: {error}"]
-    lacking = [item["path"] for item in kit.world.projects if item["path"] not in projects]
-    if lacking:
-        complaints.append(f"Project.objects without an entity lacks {', '.join(lacking)}")
-    ours = [f"{run['project']}/{run['id']}" for run in kit.world.runs if not run["id"].startswith("later-")]
-    missing = [path for path in ours if path not in runs]
-    if missing:
-        complaints.append(f"Run.objects without a project lacks {len(missing)} runs, {missing[0]} among them")
-    return complaints
-
-
-def _all_projects_unclaimed(kit: Kit) -> list[str]:
-    told = kit.data("query V { viewer { teams { edges { node { name } } } } }")["viewer"]
-    teams = {edge["node"]["name"] for edge in told["teams"]["edges"]} if told else set()
-    lacking = {item["entity"] for item in kit.world.projects} - teams
-    if lacking:
-        return []
-    return ["viewer.teams lists every entity that the world's projects belong to, so all projects can be found"]
-
-
-def _by_type() -> dict[str, EntityMeta]:
-    return {meta.graphql: meta for meta in all_entities().values()}
+        return promises.all_projects(Kit(kit.bench, kit.colour, session))
 
 
 def _filtered(kit: Kit) -> list[str]:
     complaints = [
         f"{name!r} in `filtered` is not the GraphQL type of an entity"
-        for name in sorted(kit.capabilities.filtered - _by_type().keys())
+        for name in sorted(kit.capabilities.filtered - {meta.graphql for meta in all_entities().values()})
     ]
-    for name in sorted(kit.capabilities.filtered & FILTERED.keys()):
-        if name in ("Artifact", "ArtifactCollection") and "artifacts" not in kit.world.parts:
-            continue
-        complaints += probes.filtered(kit, name)
-    return complaints
-
-
-def _filtered_unclaimed(kit: Kit) -> list[str]:
-    complaints = []
-    for name in sorted(FILTERED.keys() - kit.capabilities.filtered):
-        if not any(route.filters for route in _by_type()[name].options.routes):
-            continue  # querysets have no use for it
-        if name in ("Artifact", "ArtifactCollection") and "artifacts" not in kit.world.parts:
-            continue
-        if not probes.filtered(kit, name):
-            complaints.append(f"the connection of {name} takes filters and orders, and {name!r} is not in `filtered`")
+    for name in probes.filterable(kit):
+        if name in kit.capabilities.filtered:
+            complaints += probes.filtered(kit, name)
     return complaints
 
 
@@ -152,10 +90,6 @@ def _in_process(kit: Kit) -> list[str]:
     return [] if one < _ROUND_TRIP else [f"a small request takes {one * 1000:.0f} ms at best, which is a round trip"]
 
 
-_TELLING = 0.005
-"""Seconds that a request must take for side by side to be told from one after the other."""
-
-
 def _concurrent(kit: Kit) -> list[str]:
     from wbmodel.backend.asks import Request
 
@@ -163,7 +97,7 @@ def _concurrent(kit: Kit) -> list[str]:
     if future.result(60).errors:
         return ["submit() gave an answer with errors to a right document"]
     one, many = probes.quickness(kit, 8)
-    if one < _TELLING:
+    if one < probes.TELLING:
         return []
     slow = many > 0.75 * 8 * one
     return (
@@ -171,42 +105,12 @@ def _concurrent(kit: Kit) -> list[str]:
     )
 
 
-def _concurrent_unclaimed(kit: Kit) -> list[str]:
-    one, many = probes.quickness(kit, 8)
-    if one >= _TELLING and many < 0.5 * 8 * one:
-        return [f"8 requests of {one * 1000:.0f} ms take {many * 1000:.0f} ms together: side by side"]
-    return []
-
-
-_MAKE = """
-mutation Probe($input: UpsertBucketInput!) { upsertBucket(input: $input) { inserted bucket { id project { id } } } }
-"""
-_DROP = "mutation Probe($input: DeleteModelInput!) { deleteModel(input: $input) { success } }"
-
-
-def _writes(kit: Kit) -> str | None:
-    """None when a mutation works (what it made is taken away again); else what was said."""
-    given = {"entityName": kit.world.entity, "modelName": f"wbmodel-probe-{next(_numbers)}", "name": "probe"}
-    try:
-        made = kit.data(_MAKE, input=given)["upsertBucket"]
-    except (Nonconforming, WbmodelError) as error:
-        return str(error).partition("\n")[0]
-    if not made or not made.get("bucket"):
-        return f"upsertBucket answered {made!r}"
-    kit.data(_DROP, input={"id": made["bucket"]["project"]["id"]})
-    return None
-
-
 def _writable(kit: Kit) -> list[str]:
-    told = _writes(kit)
+    told = probes.write(kit)
     return [] if told is None else [f"upsertBucket of a new run: {told}"]
 
 
-def _writable_unclaimed(kit: Kit) -> list[str]:
-    return ["upsertBucket made a run"] if _writes(kit) is None else []
-
-
-def _door(open_it: Callable[[Kit], None], what: str) -> Flag:
+def _door(open_it: Callable[[Kit], None]) -> Probe:
     def kept(kit: Kit) -> list[str]:
         try:
             open_it(kit)
@@ -214,80 +118,43 @@ def _door(open_it: Callable[[Kit], None], what: str) -> Flag:
             return [str(error)]
         return []
 
-    def unclaimed(kit: Kit) -> list[str]:
-        return [] if kept(kit) else [what]
-
-    return Flag(kept=kept, unclaimed=unclaimed)
+    return kept
 
 
-FLAGS: dict[str, Flag] = {
-    "strict_values": _probed(probes.strict_values),
-    "literal_keys": _probed(probes.literal_keys),
-    "regex": _probed(probes.regex),
-    "exists": _probed(probes.exists),
-    "multi_order": _probed(probes.multi_order),
-    "nulls_last": _probed(probes.nulls_last),
-    "count": _probed(probes.count),
-    "all_projects": Flag(kept=_all_projects, unclaimed=_all_projects_unclaimed),
-    "filtered": Flag(kept=_filtered, unclaimed=_filtered_unclaimed),
-    "page_size": Flag(kept=_sized("page_size"), unclaimed="it is a choice, and no ability"),
-    "max_page_size": Flag(
-        kept=_sized("max_page_size"), unclaimed="a backend may choose smaller pages than it could give"
-    ),
-    "max_aliases": Flag(kept=_max_aliases, unclaimed="a backend may choose smaller documents than it could answer"),
-    "in_process": Flag(kept=_in_process, unclaimed="a quick answer may come over a short wire"),
-    "concurrent": Flag(kept=_concurrent, unclaimed=_concurrent_unclaimed),
-    "stable_cursors": _probed(probes.stable_cursors),
-    "writable": Flag(kept=_writable, unclaimed=_writable_unclaimed),
-    "columns": _door(doors.read_something, "read() gave a run's rows"),
-    "append": _door(doors.append_nothing, "append() took rows"),
-    "blobs": _door(doors.open_something, "open() gave a file's bytes"),
+FLAGS: dict[str, Probe] = {
+    "strict_values": probes.strict_values,
+    "literal_keys": probes.literal_keys,
+    "regex": probes.regex,
+    "exists": probes.exists,
+    "multi_order": probes.multi_order,
+    "nulls_last": probes.nulls_last,
+    "count": probes.count,
+    "all_projects": _all_projects,
+    "filtered": _filtered,
+    "page_size": _sized("page_size"),
+    "max_page_size": _sized("max_page_size"),
+    "max_aliases": _max_aliases,
+    "in_process": _in_process,
+    "concurrent": _concurrent,
+    "stable_cursors": probes.stable_cursors,
+    "writable": _writable,
+    "columns": _door(doors.read_something),
+    "append": _door(doors.append_nothing),
+    "blobs": _door(doors.open_something),
 }
-"""Every flag of ``Capabilities``. One without an entry here fails the kit's own tests."""
+"""Complaints about each flag of ``Capabilities`` where it is set. One without an entry fails the kit's own tests."""
 
 _NEEDS = {
     "columns": ["histories"],
     "blobs": ["files"],
-    "filtered": ["sweeps", "reports"],
-    "stable_cursors": ["growth"],
+    "stable_cursors": ["growth", "projects"],
+    "append": ["projects"],
 }
 
 
 def _is_set(kit: Kit, name: str) -> bool:
     value = getattr(kit.capabilities, name)
     return value if isinstance(value, bool) else True
-
-
-def _kept(name: str, flag: Flag) -> Callable[[Kit], None]:
-    def run(kit: Kit) -> None:
-        if not _is_set(kit, name):
-            kit.skip(f"{name} is not promised")
-        complaints = flag.kept(kit)
-        if complaints:
-            value: Any = getattr(kit.capabilities, name)
-            kit.fail(
-                f"the capability {name} is {_value(value)} ({Capabilities.doc(name)}), and that is not so:\n"
-                + _listed(complaints)
-                + "\nkeep the promise, or take it back: what is promised is not checked again"
-            )
-
-    return run
-
-
-def _unclaimed(name: str, probe: Probe) -> Callable[[Kit], None]:
-    def run(kit: Kit) -> None:
-        if name != "filtered" and _is_set(kit, name):
-            kit.skip(f"{name} is promised")
-        complaints = probe(kit)
-        if complaints:
-            kit.fail(
-                f"the capability {name} is {_value(getattr(kit.capabilities, name))}, and it could be promised "
-                f"({Capabilities.doc(name)}):\n{_listed(complaints)}\n"
-                "promise it, which saves requests; or, where it cannot be vouched for, declare this case with "
-                'notyet("why") in `expected`'
-            )
-
-    return run
 
 
 def _value(value: Any) -> str:
@@ -299,13 +166,50 @@ def _listed(complaints: list[str]) -> str:
     return "\n".join([*shown, *([f"  - and {len(complaints) - 6} more"] if len(complaints) > 6 else [])])
 
 
-for _name, _flag in FLAGS.items():
-    _parts = _NEEDS.get(_name, [])
-    group.add(f"{_name}/kept", _kept(_name, _flag), f"What {_name} promises is true.", parts=_parts)
-    if callable(_flag.unclaimed):
-        group.add(
-            f"{_name}/unclaimed",
-            _unclaimed(_name, _flag.unclaimed),
-            f"{_name} is promised where it is so.",
-            parts=_parts,
+class FlagTests(BackendTests):
+    """Cases about capabilities: each flag that is set is kept, and each ability that is there is claimed."""
+
+    @cases(
+        Case(f"flag/{name}/kept", f"What {name} promises is true.", values={"name": name}, parts=_NEEDS.get(name, ()))
+        for name in FLAGS
+    )
+    def test_flag_kept(self, kit: Kit, name: str) -> None:
+        """What a flag promises is true."""
+        if not _is_set(kit, name):
+            pytest.skip(f"{name} is not promised")
+        if complaints := FLAGS[name](kit):
+            kit.fail(
+                f"the capability {name} is {_value(getattr(kit.capabilities, name))} ({Capabilities.doc(name)}), and "
+                f"that is not so:\n{_listed(complaints)}\n"
+                "keep the promise, or take it back: what is promised is not checked again"
+            )
+
+    @cases(
+        Case(
+            f"flag/{name}/unclaimed",
+            f"{name} is promised where it is so.",
+            values={"name": name, "proof": proof},
+            parts=proof.parts,
+        )
+        for name, proof in promises.PROOFS.items()
+    )
+    def test_flag_unclaimed(self, kit: Kit, name: str, proof: Proof) -> None:
+        """A flag is set where what it promises is so."""
+        if name != "filtered" and _is_set(kit, name):
+            pytest.skip(f"{name} is promised")
+        found = proof.find(kit)
+        if not found:
+            return
+        told = f"the capability {name} is {_value(getattr(kit.capabilities, name))}, and "
+        meaning = f"({Capabilities.doc(name)}):\n{_listed(found)}\n"
+        declare = 'declare this case with notyet("why") in `expected`'
+        if proof.harmless:
+            kit.fail(
+                f"{told}it could be promised {meaning}promise it, which saves requests; or, where it cannot be vouched "
+                f"for, {declare}"
+            )
+        kit.fail(
+            f"{told}it looks as if it could be promised {meaning}the kit does not advise it, because a promise that is "
+            "not kept loses rows or changes without a word. Promise it if you know that it holds for what the kit does "
+            f"not ask, too, which saves requests; else {declare}"
         )

@@ -7,28 +7,37 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import pytest
+
 from wbmodel.backend.asks import Ask, Fetch, Open, Read, Request, Response
 from wbmodel.errors import QueryWarning, WbmodelError
 from wbmodel.operations.answer import asked, items
-from wbmodel.testing.conformance.cases import Inapplicable, Nonconforming
-from wbmodel.testing.world import KEYS, World
+from wbmodel.testing.conformance.bench import Bench
+from wbmodel.testing.conformance.cases import Nonconforming
+from wbmodel.testing.world import KEYS, World, parts_of
 
 if TYPE_CHECKING:
     from wbmodel.backend import Backend, Capabilities
-    from wbmodel.backend.owner_loop import OwnerLoop
     from wbmodel.objects.queryset import QuerySet
     from wbmodel.session.session import Session
-    from wbmodel.testing.conformance.bench import Bench
 
-__all__ = ["Kit", "shown"]
+__all__ = ["Kit", "alike", "shown"]
+
+About = Callable[[Any], str]
+
+
+def _nothing(_: Any) -> str:
+    return ""
 
 
 class Kit:
     """A bench seen by one case in one ``colour``. What is asked through it goes by ``execute`` in the colour ``sync``
     and by ``aexecute``, on an event loop of the kit's own, in the colour ``async``."""
 
-    def __init__(self, bench: Bench, colour: str, loop: OwnerLoop) -> None:
-        self.bench, self.colour, self._loop = bench, colour, loop
+    def __init__(self, bench: Bench, colour: str, session: Session | None = None) -> None:
+        self.bench, self.colour = bench, colour
+        self.session = session or bench.session
+        """The session to the backend; its project is the world's main one, unless another session was given."""
 
     # -- what there is -----------------------------------------------------------------------------
 
@@ -36,11 +45,6 @@ class Kit:
     def world(self) -> World:
         """The world that the backend was filled with."""
         return self.bench.world
-
-    @property
-    def session(self) -> Session:
-        """The session to the backend; its project is the world's main one."""
-        return self.bench.session
 
     @property
     def backend(self) -> Backend:
@@ -51,16 +55,6 @@ class Kit:
     def capabilities(self) -> Capabilities:
         """What the backend promises."""
         return self.session.capabilities
-
-    @property
-    def place(self) -> str:
-        """What to call the backend."""
-        return self.session.url
-
-    @property
-    def asynchronous(self) -> bool:
-        """Whether the colour is ``async``."""
-        return self.colour == "async"
 
     def objects(self, name: str) -> QuerySet[Any, Any]:
         """The queryset of an entity class over the part of the world that :meth:`rows` gives."""
@@ -81,9 +75,20 @@ class Kit:
             return self.world.files(self.world.run("e-one"))
         return self.world.rows(name)
 
+    def there(self, *names: str) -> list[str]:
+        """Those of some entity classes of which the world has rows."""
+        return [name for name in names if self.world.parts.issuperset(parts_of(name))]
+
     def key(self, name: str) -> str:
         """The attribute by which rows of an entity class are told apart."""
         return KEYS[name]
+
+    def needs(self, *, parts: Iterable[str] = (), flags: Iterable[str] = ()) -> None:
+        """Skip the test where the world lacks a part, or the backend does not promise a capability."""
+        if lacking := sorted(set(parts) - self.world.parts):
+            pytest.skip(f"the world was loaded without {', '.join(lacking)}")
+        if off := sorted(flag for flag in flags if not getattr(self.capabilities, flag)):
+            pytest.skip(f"the backend does not promise {', '.join(off)}")
 
     # -- asking, in the kit's colour ---------------------------------------------------------------
 
@@ -93,22 +98,22 @@ class Kit:
         async def run() -> Any:
             return await awaitable
 
-        return self._loop.run(run())
+        return self.bench.loop.run(run())
 
     def all(self, rows: QuerySet[Any, Any], *, quiet: bool = True) -> list[Any]:
         """All rows of a queryset, asked anew. ``quiet``: without the warnings that backends which promise little are
-        met with; they are no news here."""
+        met with; they are expected here."""
         fresh = rows.all()
         with warnings.catch_warnings():
             if quiet:
                 warnings.simplefilter("ignore", QueryWarning)
-            if not self.asynchronous:
+            if self.colour == "sync":
                 return list(fresh)
 
             async def collect() -> list[Any]:
                 return [row async for row in fresh]
 
-            return list(self._loop.run(collect()))
+            return list(self.bench.loop.run(collect()))
 
     def names(self, name: str, rows: QuerySet[Any, Any], *, quiet: bool = True) -> list[Any]:
         """The keys of the rows of an entity class, in order, without the rows that are not the world's: a server may
@@ -126,7 +131,7 @@ class Kit:
         """Call a method that has a twin: ``ask(rows, "count")`` is ``rows.count()`` or ``await rows.acount()``."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", QueryWarning)
-            if not self.asynchronous:
+            if self.colour == "sync":
                 return getattr(owner, method)(*args, **named)
             return self.wait(getattr(owner, f"a{method}")(*args, **named))
 
@@ -137,13 +142,13 @@ class Kit:
     def items(self, ask: Read | Open | Fetch) -> list[Any]:
         """The items of a stream, taken through the session."""
         operation = items(ask)
-        if not self.asynchronous:
+        if self.colour == "sync":
             return [item for (item,) in self.session.iterate(operation)]
 
         async def collect() -> list[Any]:
             return [item async for (item,) in self.session.aiterate(operation)]
 
-        return list(self._loop.run(collect()))
+        return list(self.bench.loop.run(collect()))
 
     # -- raw documents -----------------------------------------------------------------------------
 
@@ -210,10 +215,6 @@ class Kit:
             lines.append(f"its variables: {shown(dict(variables), 400)}")
         raise Nonconforming("\n".join(lines))
 
-    def skip(self, reason: str) -> NoReturn:
-        """Raise :class:`Inapplicable`."""
-        raise Inapplicable(reason)
-
     def equal(self, found: Any, expected: Any, what: str, hint: str = "") -> None:
         """``found`` must be ``expected``; NaN equals NaN, and 1, 1.0 and True are told apart as JSON tells them."""
         if not alike(found, expected):
@@ -221,7 +222,7 @@ class Kit:
             self.fail(f"{what} is {shown(found)}, and must be {shown(expected)}{tail}")
 
     def same_rows(
-        self, found: Sequence[Any], expected: Iterable[Any], what: str, about: Callable[[Any], str], hint: str = ""
+        self, found: Sequence[Any], expected: Iterable[Any], what: str, about: About = _nothing, hint: str = ""
     ) -> None:
         """``found`` must hold the ``expected`` keys, each once, in any order. ``about`` says something of a key."""
         wanted = list(expected)
@@ -239,7 +240,7 @@ class Kit:
             lines.append(f"  and {more} more")
         raise Nonconforming("\n".join([*lines, *([hint] if hint else [])]))
 
-    def same_order(self, found: Sequence[Any], expected: Sequence[Any], what: str, about: Callable[[Any], str]) -> None:
+    def same_order(self, found: Sequence[Any], expected: Sequence[Any], what: str, about: About = _nothing) -> None:
         """``found`` must be ``expected``, in this order."""
         if list(found) == list(expected):
             return
@@ -255,7 +256,7 @@ class Kit:
 
 
 def alike(one: Any, other: Any) -> bool:
-    """Equality as JSON has it: NaN equals itself, numbers equal numbers, and true is no number."""
+    """Equality as JSON has it: NaN equals itself, numbers equal numbers, and true does not equal 1."""
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, (int, float)) and isinstance(other, (int, float)):

@@ -8,26 +8,29 @@ key) is the world's business: see ``wbmodel.testing.world.EVERY``.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
-from collections.abc import Callable, Iterator
+import operator
+from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
 import attrs
 
+from wbmodel.backend import Capabilities
 from wbmodel.errors import FieldError
-from wbmodel.meta import Kind, all_entities, entity_meta
+from wbmodel.meta import Kind, entity_meta
 from wbmodel.query.conditions import resolve
 from wbmodel.query.f import PathExpr
 from wbmodel.query.lookups import LOOKUPS, Lookup
 from wbmodel.testing import oracle
-from wbmodel.testing.conformance.cases import Group
+from wbmodel.testing.conformance.backend_tests import BackendTests
+from wbmodel.testing.conformance.cases import Case, case, cases
+from wbmodel.testing.conformance.declared import valued_fields
 from wbmodel.testing.conformance.kit import Kit, shown
-from wbmodel.testing.world import DAY, START, make_world
+from wbmodel.testing.world import DAY, START, parts_of
 
-__all__ = ["OPERANDS", "SUBJECTS", "Subject", "group"]
-
-group = Group("lookup")
+__all__ = ["DECIDING", "OPERANDS", "SUBJECTS", "LookupTests", "Subject", "decided_by"]
 
 Path = tuple[str, ...]
 
@@ -45,6 +48,16 @@ class Subject:
     def expr(self) -> PathExpr:
         """The path in the query language."""
         return PathExpr(self.path[0], self.path[1:])
+
+
+@attrs.frozen(slots=True)
+class Question:
+    """A lookup with operands of one type, asked of one subject."""
+
+    subject: Subject
+    lookup: str
+    operands: list[Any]
+    negated: bool
 
 
 _KEYED = [
@@ -72,17 +85,10 @@ _CORE = {("Run", "name"), ("Run", "group"), ("Run", "tags"), ("Run", "created_at
 
 
 def _fields() -> Iterator[Subject]:
-    """Every declared field that the world has values for and that no path has to go into."""
-    sample = make_world()
-    samples = {"Project": sample.projects, "User": sample.users, "File": sample.files(sample.run("e-one"))}
-    for name, meta in all_entities().items():
-        if not meta.cls.__module__.startswith("wbmodel."):
-            continue
-        row = (samples.get(name) or sample.rows(name))[0]
-        for field in meta.fields.values():
-            known = field.name in row and not field.kind.is_keyed and field.name not in meta.options.scopes
-            if known and (field.kind is not Kind.REF or field.filters):
-                yield Subject(name, (field.name,), field.name, core=(name, field.name) in _CORE)
+    for meta, field in valued_fields():
+        if field.name not in meta.options.scopes and (field.kind is not Kind.REF or field.filters):
+            core = (meta.name, field.name) in _CORE
+            yield Subject(meta.name, (field.name,), field.name, core=core)
 
 
 SUBJECTS: list[Subject] = [*_KEYED, *_fields()]
@@ -164,10 +170,29 @@ def _ask(kit: Kit, subject: Subject, lookup: str, operand: Any, negated: bool) -
     values = {row[key]: oracle.look(row, subject.path) for row in ours}
     verb = "exclude" if negated else "filter"
     what = f"{subject.entity}.objects.{verb}({subject.expr} {lookup} {shown(operand)})"
+    hint = _advice(kit, subject, lookup, operand, bool(set(found) - set(expected)))
     kit.same_rows(
-        found, expected, what, lambda item: f", where it is {shown(values[item])}" if item in values else "",
-        _advice(kit, subject, lookup, operand, bool(set(found) - set(expected))),
-    )  # fmt: skip
+        found, expected, what, lambda item: f", where it is {shown(values[item])}" if item in values else "", hint
+    )
+
+
+DECIDING = ("strict_values", "literal_keys", "regex", "exists")
+"""Capabilities on which it depends what is sent of a condition, and what is checked again here."""
+
+
+def decides(name: str, entry: Lookup, operand: Any, kind: Kind, can: Capabilities) -> bool:
+    """Whether it makes a difference to a lookup that the capability ``name`` is promised."""
+    promises: list[dict[str, Any]] = [{name: True}, {name: False}]
+    return len({entry.push("key", operand, kind, attrs.evolve(can, **each)).grade for each in promises}) > 1
+
+
+def decided_by(name: str, case: Case, can: Capabilities) -> bool:
+    """Whether a case asks about a lookup to which the capability ``name`` makes a difference."""
+    asked: Question | None = case.values.get("question")
+    if asked is None:
+        return False
+    leaves = (_leaf(asked.subject, asked.lookup, operand) for operand in asked.operands)
+    return any(decides(name, LOOKUPS[asked.lookup], leaf.operand, leaf.path.kind, can) for leaf in leaves)
 
 
 def _advice(kit: Kit, subject: Subject, lookup: str, operand: Any, too_many: bool) -> str:
@@ -183,11 +208,7 @@ def _advice(kit: Kit, subject: Subject, lookup: str, operand: Any, too_many: boo
     leaf = _leaf(subject, lookup, operand)
     operand, kind = leaf.operand, leaf.path.kind
     grade = entry.push("key", operand, kind, can).grade
-    decisive = [
-        name
-        for name in ("strict_values", "literal_keys", "regex", "exists")
-        if getattr(can, name) and entry.push("key", operand, kind, attrs.evolve(can, **{name: False})).grade != grade  # type: ignore[arg-type]
-    ]
+    decisive = [name for name in DECIDING if getattr(can, name) and decides(name, entry, operand, kind, can)]
     if grade == "local":
         return f"{rule}\nnothing was sent of this condition, so the rows themselves are wrong: see row/* and page/*"
     if too_many:
@@ -203,72 +224,21 @@ def _advice(kit: Kit, subject: Subject, lookup: str, operand: Any, too_many: boo
     )
 
 
-def _case(subject: Subject, lookup: str, operands: list[Any], negated: bool) -> Callable[[Kit], None]:
-    def run(kit: Kit) -> None:
-        for operand in operands:
-            _ask(kit, subject, lookup, operand, negated)
-
-    return run
-
-
-def _parts(subject: Subject) -> list[str]:
-    if subject.entity in ("Artifact", "ArtifactCollection", "ArtifactType"):
-        return ["artifacts"]
-    return ["files"] if subject.entity == "File" or subject.label == "file_count" else []
-
-
-def _add_all() -> None:
+def _cases() -> Iterator[Case]:
     for name, entry in LOOKUPS.items():
         if entry.rewrite is not None:
             continue  # a plugin's lookup rewrites to these, and means what its author says
-        for subject in SUBJECTS:
-            for operand_type in OPERANDS:
-                operands = _accepted(entry, subject, operand_type)
-                label = f"{subject.entity}.{subject.label}"
-                for negated in (False, True) if operands else ():
-                    group.add(
-                        f"{name}/{operand_type}/{label}{'/not' if negated else ''}",
-                        _case(subject, name, operands, negated),
-                        f"{name} with operands of type {operand_type} on {label}{', negated' if negated else ''}.",
-                        core=subject.core, parts=_parts(subject),
-                    )  # fmt: skip
-
-
-_add_all()
-
-
-@group("keys")
-def _keys(kit: Kit) -> None:
-    """Keys with spaces, slashes, quotes, commas, underscores, backslashes, dollars, dots, other scripts are literal."""
-    for key in [*_AWKWARD, "model.depth"]:
-        values = {repr(row["config"][key]): row["config"][key] for row in kit.rows("Run") if key in row["config"]}
-        subject = Subject("Run", ("config", key), f"config[{key!r}]")
-        for value in list(values.values())[:2]:
-            _ask(kit, subject, "exact", value, False)
-            _ask(kit, subject, "ne", value, False)
-        _ask(kit, subject, "isnull", True, False)
-        _ask(kit, subject, "exists", True, False)
-
-
-@group("and-or-not")
-def _trees(kit: Kit) -> None:
-    """Conditions joined by AND, OR and NOT, nested, mean what they say."""
-    one = ("leaf", ("config", "rank"), "gte", 2)
-    two = ("leaf", ("state",), "in", ["finished", "crashed"])
-    three = ("leaf", ("summary", "loss"), "isnan", True)
-    four = ("leaf", ("tags",), "contains", "baseline")
-    trees = [
-        ("and", [one, two]),
-        ("or", [one, three]),
-        ("and", [("or", [one, four]), ("not", two)]),
-        ("not", ("or", [("and", [one, two]), three])),
-        ("or", [("not", four), ("and", [two, ("not", one)])]),
-        ("and", [("not", ("and", [one, four])), ("or", [two, three, four])]),
-    ]
-    for tree in trees:
-        expected = [row["id"] for row in kit.rows("Run") if oracle.matches(row, tree)]
-        found = kit.names("Run", kit.objects("Run").filter(_as_q(tree)))
-        kit.same_rows(found, expected, f"Run.objects.filter({_as_q(tree)})", lambda item: "")
+        for subject, operand_type in itertools.product(SUBJECTS, OPERANDS):
+            operands = _accepted(entry, subject, operand_type)
+            label = f"{subject.entity}.{subject.label}"
+            for negated in (False, True) if operands else ():
+                yield Case(
+                    f"lookup/{name}/{operand_type}/{label}{'/not' if negated else ''}",
+                    f"{name} with operands of type {operand_type} on {label}{', negated' if negated else ''}.",
+                    values={"question": Question(subject, name, operands, negated)},
+                    core=subject.core,
+                    parts=parts_of(subject.entity, subject.label),
+                )
 
 
 def _as_q(tree: Any) -> Any:
@@ -277,21 +247,59 @@ def _as_q(tree: Any) -> Any:
         return PathExpr(tree[1][0], tree[1][1:]).lookup(tree[2], tree[3])
     if kind == "not":
         return ~_as_q(tree[1])
-    parts = [_as_q(item) for item in tree[1]]
-    made = parts[0]
-    for part in parts[1:]:
-        made = made & part if kind == "and" else made | part
-    return made
+    return functools.reduce(operator.and_ if kind == "and" else operator.or_, map(_as_q, tree[1]))
 
 
-@group("many-terms")
-def _many(kit: Kit) -> None:
-    """A condition of five hundred terms side by side is answered like a small one."""
-    from wbmodel.query.q import Q
+class LookupTests(BackendTests):
+    """Cases about lookups: every lookup, with every type of operand it takes, on every kind of field, negated too."""
 
-    ids = [row["id"] for row in kit.rows("Run")][:3]
-    joined = Q(id=ids[0])
-    for other in [*(f"nobody-{at}" for at in range(500)), *ids]:
-        joined |= Q(id=other)
-    found = kit.names("Run", kit.objects("Run").filter(joined))
-    kit.same_rows(found, ids, "Run.objects.filter(Q(id=...) | Q(id=...) | 500 more)", lambda item: "")
+    @cases(_cases())
+    def test_lookup(self, kit: Kit, question: Question) -> None:
+        """A lookup with operands of one type on one field."""
+        for operand in question.operands:
+            _ask(kit, question.subject, question.lookup, operand, question.negated)
+
+    @case("lookup/keys")
+    def test_lookup_keys(self, kit: Kit) -> None:
+        """Keys with spaces, slashes, quotes, commas, underscores, backslashes, dollars, dots, other scripts are
+        literal."""
+        for key in [*_AWKWARD, "model.depth"]:
+            values = {repr(row["config"][key]): row["config"][key] for row in kit.rows("Run") if key in row["config"]}
+            subject = Subject("Run", ("config", key), f"config[{key!r}]")
+            for value in list(values.values())[:2]:
+                _ask(kit, subject, "exact", value, False)
+                _ask(kit, subject, "ne", value, False)
+            _ask(kit, subject, "isnull", True, False)
+            _ask(kit, subject, "exists", True, False)
+
+    @case("lookup/and-or-not")
+    def test_lookup_and_or_not(self, kit: Kit) -> None:
+        """Conditions joined by AND, OR and NOT, nested, mean what they say."""
+        one = ("leaf", ("config", "rank"), "gte", 2)
+        two = ("leaf", ("state",), "in", ["finished", "crashed"])
+        three = ("leaf", ("summary", "loss"), "isnan", True)
+        four = ("leaf", ("tags",), "contains", "baseline")
+        trees = [
+            ("and", [one, two]),
+            ("or", [one, three]),
+            ("and", [("or", [one, four]), ("not", two)]),
+            ("not", ("or", [("and", [one, two]), three])),
+            ("or", [("not", four), ("and", [two, ("not", one)])]),
+            ("and", [("not", ("and", [one, four])), ("or", [two, three, four])]),
+        ]
+        for tree in trees:
+            expected = [row["id"] for row in kit.rows("Run") if oracle.matches(row, tree)]
+            found = kit.names("Run", kit.objects("Run").filter(_as_q(tree)))
+            kit.same_rows(found, expected, f"Run.objects.filter({_as_q(tree)})")
+
+    @case("lookup/many-terms")
+    def test_lookup_many_terms(self, kit: Kit) -> None:
+        """A condition of five hundred terms side by side is answered like a small one."""
+        from wbmodel.query.q import Q
+
+        ids = [row["id"] for row in kit.rows("Run")][:3]
+        joined = Q(id=ids[0])
+        for other in [*(f"nobody-{at}" for at in range(500)), *ids]:
+            joined |= Q(id=other)
+        found = kit.names("Run", kit.objects("Run").filter(joined))
+        kit.same_rows(found, ids, "Run.objects.filter(Q(id=...) | Q(id=...) | 500 more)")

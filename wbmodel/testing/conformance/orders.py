@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from wbmodel.errors import FieldError, OrderWarning
-from wbmodel.meta import all_entities, entity_meta
+from wbmodel.meta import entity_meta
 from wbmodel.query.f import PathExpr
 from wbmodel.query.order import default_order, parse_order
 from wbmodel.testing import oracle
-from wbmodel.testing.conformance.cases import Group
+from wbmodel.testing.conformance.backend_tests import BackendTests
+from wbmodel.testing.conformance.cases import Case, case, cases
+from wbmodel.testing.conformance.declared import OURS, valued_fields
 from wbmodel.testing.conformance.kit import Kit, shown
-from wbmodel.testing.world import make_world
+from wbmodel.testing.world import parts_of
 
-__all__ = ["SUBJECTS", "group"]
-
-group = Group("order")
+__all__ = ["SUBJECTS", "OrderTests"]
 
 Path = tuple[str, ...]
 Keys = list[tuple[Path, bool]]
@@ -46,19 +47,10 @@ here; no row may be lost over it."""
 
 
 def _fields() -> Iterator[tuple[str, str, Path]]:
-    sample = make_world()
-    samples = {"Project": sample.projects, "User": sample.users, "File": sample.files(sample.run("e-one"))}
-    for name, meta in all_entities().items():
-        if not meta.cls.__module__.startswith("wbmodel."):
-            continue
-        row = (samples.get(name) or sample.rows(name))[0]
-        for field in meta.fields.values():
-            if field.name in row and not field.kind.is_keyed:
-                try:
-                    parse_order(meta, field.name)
-                except FieldError:
-                    continue
-                yield name, field.name, (field.name,)
+    for meta, field in valued_fields():
+        with contextlib.suppress(FieldError):
+            parse_order(meta, field.name)
+            yield meta.name, field.name, (field.name,)
 
 
 SUBJECTS: list[tuple[str, str, Path]] = [
@@ -101,44 +93,6 @@ def _check(kit: Kit, name: str, keys: Keys, *, lax: bool = False, start: int = 0
     kit.same_order(found, expected, what, about)
 
 
-def _case(name: str, path: Path, descending: bool, lax: bool) -> Callable[[Kit], None]:
-    return lambda kit: _check(kit, name, [(path, descending)], lax=lax)
-
-
-def _parts(name: str, label: str) -> list[str]:
-    if name in ("Artifact", "ArtifactCollection", "ArtifactType"):
-        return ["artifacts"]
-    return ["files"] if name == "File" else []
-
-
-for _name, _label, _path in SUBJECTS:
-    for _descending in (False, True):
-        _way = "descending" if _descending else "ascending"
-        group.add(
-            f"{_name}.{_label}/{_way}",
-            _case(_name, _path, _descending, _label in _MIXED),
-            f"{_name} by {_label}, {_way}; what lacks it comes last, ties newest first.",
-            core=_name in _CORE, parts=_parts(_name, _label),
-        )  # fmt: skip
-
-
-def _default(name: str) -> Callable[[Kit], None]:
-    def run(kit: Kit) -> None:
-        keys: Keys = [((item.path.field.name,), item.descending) for item in default_order(entity_meta(name))]
-        expected = [row[kit.key(name)] for row in oracle.ordered(kit.rows(name), keys, _ties(name))]
-        kit.same_order(
-            kit.names(name, kit.objects(name)), expected, f"{name}.objects, without order_by(),", lambda _: ""
-        )
-
-    return run
-
-
-for _name, _meta in all_entities().items():
-    if _meta.cls.__module__.startswith("wbmodel.") and _meta.options.order:
-        group.add(
-            f"default/{_name}", _default(_name), f"{_name} in the order that nobody asked for.", parts=_parts(_name, "")
-        )
-
 _SEVERAL: dict[str, Keys] = {
     "text-then-number": [(("state",), False), (("config", "rank"), True)],
     "nulls-in-both": [(("heartbeat_at",), True), (("summary", "loss"), False)],
@@ -149,57 +103,93 @@ _SEVERAL: dict[str, Keys] = {
 }
 
 
-def _several(keys: Keys) -> Callable[[Kit], None]:
-    return lambda kit: _check(kit, "Run", keys)
+class OrderTests(BackendTests):
+    """Cases about orders: every field that can be ordered by, both ways, nulls, ties, several keys, slices."""
 
-
-for _label, _keys in _SEVERAL.items():
-    group.add(f"several/{_label}", _several(_keys), f"Several keys at once: {_label.replace('-', ' ')}.")
-
-
-@group("sliced")
-def _sliced(kit: Kit) -> None:
-    """The first rows of an order are those of the whole order, wherever the slice ends: within ties, within nulls."""
-    total = len(kit.rows("Run"))
-    orders: list[Keys] = [
-        [(("summary", "loss"), False)],
-        [(("config", "rank"), True), (("name",), False)],
-        [(("state",), False)],
-    ]
-    for keys in orders:
-        for start, stop in ((0, 1), (0, 5), (3, 9), (total - 4, None), (total + 5, total + 9), (0, total)):
-            _check(kit, "Run", keys, start=start, stop=stop)
-
-
-@group("reversed")
-def _reversed(kit: Kit) -> None:
-    """The reverse of an order turns the keys round and leaves what lacks them last; first() and last() are its ends."""
-    rows = kit.objects("Run").order_by("config.rank", "name")
-    keys: Keys = [(("config", "rank"), True), (("name",), True)]
-    expected = [row["id"] for row in oracle.ordered(kit.rows("Run"), keys)]
-    kit.same_order(
-        kit.names("Run", rows.reverse()), expected, "order_by('config.rank', 'name').reverse()", lambda _: ""
+    @cases(
+        Case(
+            f"order/{name}.{label}/{way}",
+            f"{name} by {label}, {way}; what lacks it comes last, ties newest first.",
+            values={"name": name, "path": path, "descending": way == "descending", "lax": label in _MIXED},
+            core=name in _CORE,
+            parts=parts_of(name, label),
+        )
+        for name, label, path in SUBJECTS
+        for way in ("ascending", "descending")
     )
-    kit.equal(kit.ask(rows, "last").id, expected[0], "the id of last()")
-    keys = [(path, False) for path, _ in keys]
-    kit.equal(kit.ask(rows, "first").id, oracle.ordered(kit.rows("Run"), keys)[0]["id"], "the id of first()")
+    def test_order_by(self, kit: Kit, name: str, path: Path, descending: bool, lax: bool) -> None:
+        """The rows of a class by one field; what lacks it comes last, ties newest first."""
+        _check(kit, name, [(path, descending)], lax=lax)
 
+    @cases(
+        Case(
+            f"order/default/{name}",
+            f"{name} in the order that nobody asked for.",
+            values={"name": name},
+            parts=parts_of(name),
+        )
+        for name, meta in OURS.items()
+        if meta.options.order
+    )
+    def test_order_default(self, kit: Kit, name: str) -> None:
+        """The rows of a class in the order that nobody asked for."""
+        keys: Keys = [((item.path.field.name,), item.descending) for item in default_order(entity_meta(name))]
+        expected = [row[kit.key(name)] for row in oracle.ordered(kit.rows(name), keys, _ties(name))]
+        kit.same_order(kit.names(name, kit.objects(name)), expected, f"{name}.objects, without order_by(),")
 
-@group("filtered")
-def _filtered(kit: Kit) -> None:
-    """An order of the rows that match a condition."""
-    tree = ("and", [("leaf", ("config", "rank"), "isnull", False), ("not", ("leaf", ("state",), "exact", "running"))])
-    expected = oracle.answer(kit.rows("Run"), tree, [(("config", "rank"), True)])
-    rows = kit.objects("Run").filter(config__rank__isnull=False).exclude(state="running").order_by("-config.rank")
-    kit.same_order(kit.names("Run", rows), expected, "filter(...).exclude(...).order_by('-config.rank')", lambda _: "")
+    @cases(
+        Case(f"order/several/{label}", f"Several keys at once: {label.replace('-', ' ')}.", values={"keys": keys})
+        for label, keys in _SEVERAL.items()
+    )
+    def test_order_several(self, kit: Kit, keys: Keys) -> None:
+        """Several keys at once."""
+        _check(kit, "Run", keys)
 
+    @case("order/sliced")
+    def test_order_sliced(self, kit: Kit) -> None:
+        """The first rows of an order are those of the whole order, wherever the slice ends: within ties, within
+        nulls."""
+        total = len(kit.rows("Run"))
+        orders: list[Keys] = [
+            [(("summary", "loss"), False)],
+            [(("config", "rank"), True), (("name",), False)],
+            [(("state",), False)],
+        ]
+        for keys in orders:
+            for start, stop in ((0, 1), (0, 5), (3, 9), (total - 4, None), (total + 5, total + 9), (0, total)):
+                _check(kit, "Run", keys, start=start, stop=stop)
 
-@group("best", parts=["values"])
-def _best(kit: Kit) -> None:
-    """best() is the row with the least or greatest number; NaN and null are none."""
-    rows = kit.objects("Run")
-    least = oracle.ordered(kit.rows("Run"), [(("summary", "loss"), False)])[0]["id"]
-    greatest = oracle.ordered(kit.rows("Run"), [(("summary", "loss"), True)])[0]["id"]
-    kit.equal(kit.ask(rows, "best", "summary.loss", goal="min").id, least, "the id of best('summary.loss', goal='min')")
-    kit.equal(kit.ask(rows, "best", "summary.loss", goal="max").id, greatest, "the id of best(..., goal='max')")
-    kit.equal(kit.ask(rows, "best", "summary.nowhere", goal="min"), None, "best() by a key that no run has")
+    @case("order/reversed")
+    def test_order_reversed(self, kit: Kit) -> None:
+        """The reverse of an order turns the keys round and leaves what lacks them last; first() and last() are its
+        ends."""
+        rows = kit.objects("Run").order_by("config.rank", "name")
+        keys: Keys = [(("config", "rank"), True), (("name",), True)]
+        expected = [row["id"] for row in oracle.ordered(kit.rows("Run"), keys)]
+        kit.same_order(kit.names("Run", rows.reverse()), expected, "order_by('config.rank', 'name').reverse()")
+        kit.equal(kit.ask(rows, "last").id, expected[0], "the id of last()")
+        keys = [(path, False) for path, _ in keys]
+        kit.equal(kit.ask(rows, "first").id, oracle.ordered(kit.rows("Run"), keys)[0]["id"], "the id of first()")
+
+    @case("order/filtered")
+    def test_order_filtered(self, kit: Kit) -> None:
+        """An order of the rows that match a condition."""
+        tree = (
+            "and",
+            [("leaf", ("config", "rank"), "isnull", False), ("not", ("leaf", ("state",), "exact", "running"))],
+        )
+        expected = oracle.answer(kit.rows("Run"), tree, [(("config", "rank"), True)])
+        rows = kit.objects("Run").filter(config__rank__isnull=False).exclude(state="running").order_by("-config.rank")
+        kit.same_order(kit.names("Run", rows), expected, "filter(...).exclude(...).order_by('-config.rank')")
+
+    @case("order/best", parts=["values"])
+    def test_order_best(self, kit: Kit) -> None:
+        """best() is the row with the least or greatest number; NaN and null do not count."""
+        rows = kit.objects("Run")
+        least = oracle.ordered(kit.rows("Run"), [(("summary", "loss"), False)])[0]["id"]
+        greatest = oracle.ordered(kit.rows("Run"), [(("summary", "loss"), True)])[0]["id"]
+        kit.equal(
+            kit.ask(rows, "best", "summary.loss", goal="min").id, least, "the id of best('summary.loss', goal='min')"
+        )
+        kit.equal(kit.ask(rows, "best", "summary.loss", goal="max").id, greatest, "the id of best(..., goal='max')")
+        kit.equal(kit.ask(rows, "best", "summary.nowhere", goal="min"), None, "best() by a key that no run has")

@@ -5,6 +5,7 @@ A probe asks raw documents and gives complaints; none means that the ability is 
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,15 +15,18 @@ from wbmodel.errors import WbmodelError
 from wbmodel.testing import oracle
 from wbmodel.testing.conformance.cases import Nonconforming
 from wbmodel.testing.conformance.counts import COUNT
+from wbmodel.testing.conformance.declared import OURS
 from wbmodel.testing.conformance.kit import Kit
 from wbmodel.testing.conformance.pages import grown, walk
 from wbmodel.testing.world import World
 
 __all__ = [
     "FILTERED",
+    "TELLING",
     "Probe",
     "count",
     "exists",
+    "filterable",
     "filtered",
     "literal_keys",
     "multi_order",
@@ -31,9 +35,11 @@ __all__ = [
     "regex",
     "stable_cursors",
     "strict_values",
+    "write",
 ]
 
 Probe = Callable[[Kit], list[str]]
+_numbers = itertools.count(1)
 Path = tuple[str, ...]
 
 
@@ -245,35 +251,54 @@ _IN_PROJECT = "project(name: $project, entityName: $entity) { "
 FILTERED: dict[str, tuple[str, str, str, Callable[[World], list[str]]]] = {
     "Run": (_ask_by_name(f"{_IN_PROJECT}runs", "name", "}"), "name", "project.runs", lambda w: _names(w, "Run", "id")),
     "Sweep": (
-        _ask_by_name(f"{_IN_PROJECT}sweeps", "name", "}"), "name", "project.sweeps", lambda w: _names(w, "Sweep", "id"),
+        _ask_by_name(f"{_IN_PROJECT}sweeps", "name", "}"),
+        "name",
+        "project.sweeps",
+        lambda w: _names(w, "Sweep", "id"),
     ),
     "View": (
-        _ask_by_name(f"{_IN_PROJECT}allViews", "name", "}"), "name", "project.allViews",
+        _ask_by_name(f"{_IN_PROJECT}allViews", "name", "}"),
+        "name",
+        "project.allViews",
         lambda w: _names(w, "Report", "id"),
     ),
     "ArtifactCollection": (
-        _ask_by_name(f"{_IN_PROJECT}artifactCollections", "name", "}"), "name", "project.artifactCollections",
+        _ask_by_name(f"{_IN_PROJECT}artifactCollections", "name", "}"),
+        "name",
+        "project.artifactCollections",
         lambda w: _names(w, "ArtifactCollection", "name"),
     ),
     "Artifact": (
         _ask_by_name(f'{_IN_PROJECT}artifactCollection(name: "images") {{ artifacts', "versionIndex", "} }"),
-        "version_index", "project.artifactCollection.artifacts",
+        "version_index",
+        "project.artifactCollection.artifacts",
         lambda w: [str(row["version_index"]) for row in w.rows("Artifact") if row["collection"] == "images"],
     ),
     "Project": (
-        _ask_by_name("models", "name", "").replace("models(", "models(entityName: $entity, "), "name", "models",
+        _ask_by_name("models", "name", "").replace("models(", "models(entityName: $entity, "),
+        "name",
+        "models",
         lambda w: [row["name"] for row in w.projects if row["entity"] == w.entity],
     ),
     "User": (
-        _ask_by_name("users", "username", ""), "username", "users", lambda w: [row["username"] for row in w.users],
+        _ask_by_name("users", "username", ""),
+        "username",
+        "users",
+        lambda w: [row["username"] for row in w.users],
     ),
-}  # fmt: skip
+}
 """Connections that the flag ``filtered`` is about: a document, the field it filters by, where it is, and the world's
 values of that field."""
 
 
 def _names(world: World, name: str, key: str) -> list[str]:
     return [row[key] for row in world.rows(name)]
+
+
+def filterable(kit: Kit) -> list[str]:
+    """The GraphQL types in :data:`FILTERED` of which the world has rows."""
+    names = {meta.graphql: name for name, meta in OURS.items()}
+    return [name for name in sorted(FILTERED) if kit.there(names[name])]
 
 
 def filtered(kit: Kit, name: str) -> list[str]:
@@ -286,10 +311,8 @@ def filtered(kit: Kit, name: str) -> list[str]:
 
     def ask(filters: Any, order: str | None) -> list[str] | None:
         try:
-            at: Any = kit.data(
-                document, project=project, entity=entity, order=order,
-                filters=None if filters is None else dumps(filters),
-            )  # fmt: skip
+            given = None if filters is None else dumps(filters)
+            at: Any = kit.data(document, project=project, entity=entity, order=order, filters=given)
         except (Nonconforming, WbmodelError) as error:
             complaints.append(f"{where}: {str(error).partition(chr(10))[0]}")
             return None
@@ -311,6 +334,36 @@ def filtered(kit: Kit, name: str) -> list[str]:
         if found is not None and (ours != wanted or not ours):
             complaints.append(f"{where}(order: {sign + field!r}) gives {ours[:4]}")
     return complaints
+
+
+_MAKE = """
+mutation Probe($input: UpsertBucketInput!) { upsertBucket(input: $input) { inserted bucket { id project { id } } } }
+"""
+_READ = 'query Probe($e: String, $p: String) { project(name: $p, entityName: $e) { run(name: "probe") { notes } } }'
+_DROP = "mutation Probe($input: DeleteModelInput!) { deleteModel(input: $input) { success } }"
+
+
+def write(kit: Kit) -> str | None:
+    """None when mutations work: a run is made, is then there as it was given, and is taken away again; else what went
+    wrong."""
+    entity, project = kit.world.entity, f"wbmodel-probe-{next(_numbers)}"
+    given = {"entityName": entity, "modelName": project, "name": "probe", "notes": "kept"}
+    try:
+        made = kit.data(_MAKE, input=given)["upsertBucket"]
+    except (Nonconforming, WbmodelError) as error:
+        return str(error).partition("\n")[0]
+    if not made or not made.get("bucket"):
+        return f"upsertBucket answered {made!r}"
+    found = kit.data(_READ, e=entity, p=project)["project"]
+    if not found or found.get("run") != {"notes": "kept"}:
+        return f"upsertBucket said that it made a run, and {found!r} is there"
+    kit.data(_DROP, input={"id": made["bucket"]["project"]["id"]})
+    left = kit.data(_READ, e=entity, p=project)["project"]
+    return None if left is None else "deleteModel said that it deleted a project, which is still there"
+
+
+TELLING = 0.005
+"""Seconds that a request must take for side by side to be told from one after the other."""
 
 
 def quickness(kit: Kit, times: int = 8) -> tuple[float, float]:

@@ -34,7 +34,8 @@ class Seed:
 
     def load(self, world: World) -> None:
         """Put ``world`` into the backend. What the backend decides for itself (dates, ids) is written back into the
-        dicts of ``world``; what it cannot hold is taken from ``world.parts``. Called once."""
+        dicts of ``world``; what it cannot hold is taken out by :meth:`World.drop <wbmodel.testing.world.World.drop>`,
+        or from ``world.parts``. Called once."""
         raise NotImplementedError(f"{type(self).__name__} must define load(world)")
 
     def add_run(self, project: str, run_id: str) -> None:
@@ -68,6 +69,16 @@ mutation Seed($input: UpsertBucketInput!) {
   upsertBucket(input: $input) { bucket { id name createdAt heartbeatAt user { username } } }
 }
 """
+_RUN_INPUT = {
+    "name": "id",
+    "displayName": "name",
+    "state": "state",
+    "tags": "tags",
+    "groupName": "group",
+    "jobType": "job_type",
+    "notes": "notes",
+    "sweep": "sweep",
+}
 _UPSERT_PROJECT = """
 mutation Seed($input: UpsertModelInput!) { upsertModel(input: $input) { inserted project { id createdAt } } }
 """
@@ -102,8 +113,7 @@ class MutationSeed(Seed):
 
     def load(self, world: World) -> None:
         """Make everything, in the order in which things refer to each other."""
-        world.parts -= {"artifacts", "files", "histories"}
-        world.artifacts, world.collections, world.types = [], [], []
+        world.drop("artifacts", "files", "histories")
         for project in world.projects:
             given = {"entityName": project["entity"], "name": project["name"], "description": project["description"]}
             payload = self._send(_UPSERT_PROJECT, given)["upsertModel"]
@@ -135,23 +145,17 @@ class MutationSeed(Seed):
 
     def _sweep(self, sweep: dict[str, Any]) -> str:
         entity, project = sweep["project"].split("/")
-        given = {
-            "entityName": entity, "projectName": project, "config": dumps(sweep["config"]), "state": sweep["state"],
-            "displayName": sweep["name"],
-        }  # fmt: skip
+        given = {"entityName": entity, "projectName": project, "displayName": sweep["name"], "state": sweep["state"]}
+        given["config"] = dumps(sweep["config"])
         made = self._send(_UPSERT_SWEEP, given)["upsertSweep"]["sweep"]
         sweep["id"], sweep["created_at"] = made["name"], parse_datetime(made["createdAt"])
         return str(sweep["id"])
 
     def _run(self, run: dict[str, Any]) -> None:
         entity, project = run["project"].split("/")
-        run["history"], run["files"] = [], {}
-        given = {
-            "entityName": entity, "modelName": project, "name": run["id"], "displayName": run["name"],
-            "state": run["state"], "config": config_text(run["config"]), "summaryMetrics": dumps(run["summary"]),
-            "tags": run["tags"], "groupName": run["group"], "jobType": run["job_type"], "notes": run["notes"],
-            "sweep": run["sweep"],
-        }  # fmt: skip
+        given = {wire: run[name] for wire, name in _RUN_INPUT.items()}
+        given |= {"entityName": entity, "modelName": project}
+        given |= {"config": config_text(run["config"]), "summaryMetrics": dumps(run["summary"])}
         made = self._send(UPSERT_RUN, given)["upsertBucket"]["bucket"]
         beat = made["heartbeatAt"]
         run["created_at"] = parse_datetime(made["createdAt"])
@@ -160,11 +164,9 @@ class MutationSeed(Seed):
 
     def _report(self, report: dict[str, Any]) -> None:
         entity, project = report["project"].split("/")
-        given = {
-            "entityName": entity, "projectName": project, "name": report["id"], "displayName": report["name"],
-            "description": report["description"], "spec": dumps(report["spec"]),
-            "type": "runs/draft" if report["draft"] else "runs",
-        }  # fmt: skip
+        given = {"entityName": entity, "projectName": project, "type": "runs/draft" if report["draft"] else "runs"}
+        given |= {"name": report["id"], "displayName": report["name"], "description": report["description"]}
+        given["spec"] = dumps(report["spec"])
         made = self._send(_UPSERT_REPORT, given)["upsertView"]["view"]
         report["created_at"] = parse_datetime(made["createdAt"])
         report["id"], report["user"] = made["name"], made["user"]["username"] if made["user"] else None
@@ -180,5 +182,5 @@ def load_seed(spec: str) -> Seed:
     found: Any = getattr(importlib.import_module(module), name)
     made = found() if callable(found) else found
     if not isinstance(made, Seed):
-        raise ValueError(f"{spec!r} gave {made!r}, which is no Seed of wbmodel.testing.conformance")
+        raise ValueError(f"{spec!r} gave {made!r}, which is not a Seed of wbmodel.testing.conformance")
     return made

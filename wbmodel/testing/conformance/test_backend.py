@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from wbmodel.testing.conformance.base import Conformance
+from wbmodel.testing.conformance.suite import Conformance
 
 __all__ = ["TestBackend"]
 
