@@ -103,7 +103,7 @@ def test_relations() -> None:
     assert resolve_path(META, "sweep.id").dotted == "sweep.id"
     assert resolve_path(META, "sweep_name").dotted == "sweep"
     assert resolve_keyword(META, "sweep__isnull")[1] == "isnull"
-    with pytest.raises(FieldError, match=r"Run\.user only username, name"):
+    with pytest.raises(FieldError, match=r"fields of Run\.user: username, name"):
         resolve_path(META, "user.email")
     with pytest.raises(FieldError, match="User has no field 'usernme'.*'username'"):
         resolve_path(META, "user.usernme")
@@ -160,13 +160,13 @@ def test_bad_paths(spelling: str, says: str) -> None:
     ("keyword", "says"),
     [
         ("stat", "did you mean 'state'"),
-        ("state__inn", "no lookup 'inn'"),
+        ("state__inn", "unknown lookup 'inn'"),
         ("state__is_null", "did you mean 'isnull'"),
         ("state__startswth", "did you mean 'startswith'"),
         ("summary__loss__eq", "did you mean 'exact'.*really called 'eq'"),
         ("summary__loss__contans", "did you mean 'contains'.*really called 'contans'"),
-        ("created_at__year", "no lookup 'year'"),
-        ("user__email__exact", "only username, name"),
+        ("created_at__year", "unknown lookup 'year'"),
+        ("user__email__exact", "fields of Run.user: username, name"),
         ("run_set", "Run has no field 'run_set'"),
     ],
 )
@@ -176,5 +176,5 @@ def test_bad_keywords(keyword: str, says: str) -> None:
 
 
 def test_what_is_no_path() -> None:
-    with pytest.raises(FieldError, match="a path is text or an F path"):
+    with pytest.raises(FieldError, match="a path must be text or an F path"):
         resolve_path(META, 3)  # type: ignore[arg-type]

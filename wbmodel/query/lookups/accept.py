@@ -115,7 +115,7 @@ def text(value: Any, kind: Kind, where: str) -> str:
     if not isinstance(value, str):
         raise FieldError(f"{where}: takes text, not {show(value)}")
     if kind in NUMBERS or kind in (Kind.BOOL, Kind.TIME):
-        raise FieldError(f"{where}: a {kind.value} field does not hold text")
+        raise FieldError(f"{where}: a field of type {kind.value} does not hold text")
     return value
 
 

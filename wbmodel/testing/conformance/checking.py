@@ -54,12 +54,12 @@ class Report:
 
     @property
     def problems(self) -> list[Outcome]:
-        """The outcomes that somebody has to do something about."""
+        """The outcomes that need attention."""
         return [item for item in self.outcomes if not item.ok]
 
     @property
     def ok(self) -> bool:
-        """Whether there are none."""
+        """Whether there are no :attr:`problems`."""
         return not self.problems
 
     def __str__(self) -> str:

@@ -20,7 +20,7 @@ def _still_there(kit: Kit) -> None:
 def _names(kit: Kit, told: str, word: str, what: str) -> None:
     if word.lower() not in told.lower():
         kit.fail(
-            f"{what} is refused with {shown(told)}, which does not name {word!r}; whoever reads it must find their slip"
+            f"{what} is refused with {shown(told)}, which does not name {word!r}; the message must show what was wrong"
         )
 
 
@@ -113,7 +113,7 @@ class FaultTests(BackendTests):
 
     @case("error/syntax")
     def test_error_syntax(self, kit: Kit) -> None:
-        """Text that is no GraphQL is refused."""
+        """Text that is not GraphQL is refused."""
         kit.refused("query Q { viewer { id ")
         _still_there(kit)
 
@@ -136,7 +136,7 @@ class FaultTests(BackendTests):
 
     @case("error/filter-no-json")
     def test_error_filter_no_json(self, kit: Kit) -> None:
-        """Filters that are no JSON are refused; leaving them out would answer another question."""
+        """Filters that are not JSON are refused; ignoring them would answer another query."""
         for text in ("{", "state = finished", "[1, 2]"):
             kit.refused(RUNS, **_scope(kit), filters=text, first=2)
         _still_there(kit)

@@ -218,4 +218,4 @@ UNTOLD = {
     "max_aliases": "a backend may choose smaller documents than it could answer",
     "in_process": "a quick answer may come over a short wire",
 }
-"""Flags of which it cannot be found out whether they could be promised, and why."""
+"""Flags that the kit cannot test without the promise, and why."""
