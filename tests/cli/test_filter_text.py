@@ -204,10 +204,10 @@ def test_control_characters_in_a_filter_do_not_reach_the_terminal() -> None:
 
 
 def test_ten_thousand_terms_are_quick_and_deep_nesting_is_refused() -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     wide = parse_filter(" or ".join(f"config.lr={number}" for number in range(10_000)), RUN)
     assert len(wide.children) == 10_000
-    assert time.perf_counter() - started < 5
+    assert time.thread_time() - started < 5
     for text in ("(" * 5000 + "state=a" + ")" * 5000, "not " * 5000 + "state=a", "config.x=" + "[" * 5000):
         with pytest.raises(FilterSyntaxError, match="nest"):
             parse_filter(text, RUN)
