@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.depth import deep
 from tests.support.filter_text import render_filter
 from wbmodel import F, Q, Run, connect
 from wbmodel.cli.filter_text import SYMBOLS, FilterSyntaxError, parse_filter
@@ -287,7 +288,7 @@ def test_rendered_and_parsed_a_condition_is_itself(condition: Q) -> None:
 
 
 @given(st.text(max_size=30) | st.text(alphabet="ab.=<>!~*^$\"'[](){} ,nullotaisre0129-", max_size=30))
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=deep(250), deadline=None)
 def test_any_text_is_read_or_refused_with_a_place(text: str) -> None:
     try:
         parse_filter(text, RUN)
