@@ -268,7 +268,7 @@ def test_ctrl_c_finishes_what_is_under_way():
             begin = time.monotonic()
             status, _ = server.end()
     assert status == 0
-    assert time.monotonic() - begin < 4
+    assert time.monotonic() - begin < 20  # the answer takes 30 s
     assert call_fails(server.url)
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.depth import deep
 from tests.support.plain_world import runs_of
 from tests.support.queries import HOME, on
 from wbmodel import (
@@ -80,7 +81,7 @@ def with_pandas(groups: Any) -> Any:
     )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=deep(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(KEYS, NUMBERS), max_size=25))
 def test_equal_to_pandas(pairs: list[tuple[Any, Any]]) -> None:
     series = pd.Series([None if value is _ABSENT else value for _, value in pairs], dtype="float64")

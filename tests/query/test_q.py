@@ -48,7 +48,7 @@ def test_joining_a_q_with_something_else() -> None:
 
 @pytest.mark.parametrize("join", [and_, or_])
 def test_ten_thousand_terms_are_one_level(join: Any) -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     condition = reduce(join, (Q(config__lr=index) for index in range(10_000)))
     assert condition.depth == 1
     assert len(condition.children) == 10_000
@@ -59,7 +59,7 @@ def test_ten_thousand_terms_are_one_level(join: Any) -> None:
     assert pickle.loads(pickle.dumps(condition)) == condition
     assert len(repr(condition)) < 1000
     # Joining one by one copies the children each time; ten thousand must still be a matter of a second or so.
-    assert time.perf_counter() - started < 10
+    assert time.thread_time() - started < 10
 
 
 def test_ten_thousand_f_terms() -> None:

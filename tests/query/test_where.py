@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import assume, given, settings
 
+from tests.support.depth import deep
 from tests.support.strategies import as_q, conditions
 from tests.support.worlds import make_world
 from wbmodel import F, Q, Run
@@ -45,7 +46,7 @@ def has_a_negated_group(node: Any) -> bool:
     return any(map(has_a_negated_group, node.children))
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=deep(150), deadline=None, derandomize=True)
 @given(conditions)
 def test_resolved_conditions_mean_what_plain_logic_says(condition: Any) -> None:
     node, _ = resolve(META, as_q(condition))

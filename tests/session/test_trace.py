@@ -447,11 +447,11 @@ def test_asking_for_the_wrappers_costs_nothing_to_speak_of():
     session = connect("plain:x", plugins=manager())
     assert session.wrappers == ()
     rounds = 20_000
-    begin = time.perf_counter()
+    begin = time.thread_time()
     for _ in range(rounds):
         _ = session.wrappers
-    per_request = (time.perf_counter() - begin) / rounds
-    assert per_request < 20e-6  # about 100 ns; loose, as others use the machine too
+    per_request = (time.thread_time() - begin) / rounds
+    assert per_request < 20e-6  # about 100 ns; a lookup of plugins would be far more
 
 
 # -- small parts -----------------------------------------------------------------------------------

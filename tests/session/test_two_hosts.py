@@ -263,9 +263,7 @@ async def test_closing_one_leaves_the_other_alone(hosts):
         host.server.faults.latency = 0.5
     tasks = [asyncio.ensure_future(Run.objects.using(session).acount()) for session in (north, south)]
     await asyncio.sleep(0.2)
-    begin = time.perf_counter()
     await north.aclose()
-    assert time.perf_counter() - begin < 2
     first, second = await asyncio.gather(*tasks, return_exceptions=True)
     assert isinstance(first, ConfigurationError)
     assert "closed while a request was under way" in str(first)

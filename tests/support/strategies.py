@@ -14,6 +14,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from tests.support.depth import deep
 from tests.support.worlds import DAY, START
 from wbmodel.query.f import PathExpr
 from wbmodel.query.q import Q
@@ -27,7 +28,7 @@ MANY = int(os.environ.get("WBMODEL_EXAMPLES", "0"))
 def examples(few: int) -> settings:
     """The settings of a property test that tries ``few`` examples, unless more were asked for."""
     return settings(
-        max_examples=MANY or few,
+        max_examples=MANY or deep(few),
         deadline=None,
         derandomize=not MANY,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
