@@ -152,21 +152,37 @@ OPERATIONS: dict[str, Operation] = {
         Operation("count", "read", "RunsCount", "project.runCount", "project.runCount", _count, _acount),
         # A run is made by an id that is chosen here, and changed by its id.
         Operation(
-            "create run", "write", "UpsertBucket", "upsertBucket.bucket.name", "upsertBucket.bucket.notes", _create,
+            "create run",
+            "write",
+            "UpsertBucket",
+            "upsertBucket.bucket.name",
+            "upsertBucket.bucket.notes",
+            _create,
             _acreate,
         ),
         Operation(
-            "update", "write", "UpsertBucket", "upsertBucket.bucket", "upsertBucket.bucket", _update, _aupdate,
+            "update",
+            "write",
+            "UpsertBucket",
+            "upsertBucket.bucket",
+            "upsertBucket.bucket",
+            _update,
+            _aupdate,
             target=_run,
         ),
         Operation("delete", "once", "DeleteRun", "deleteRun", "deleteRun", _delete, _adelete, target=_run),
         # A sweep gets its id from the server: made twice, it is two.
         Operation(
-            "create sweep", "once", "UpsertSweep", "upsertSweep.sweep.name", "upsertSweep.sweep.description", _sweep,
+            "create sweep",
+            "once",
+            "UpsertSweep",
+            "upsertSweep.sweep.name",
+            "upsertSweep.sweep.description",
+            _sweep,
             _asweep,
         ),
     )
-}  # fmt: skip
+}
 
 
 # -- where it is asked -----------------------------------------------------------------------------

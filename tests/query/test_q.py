@@ -110,11 +110,16 @@ def test_repr_says_the_condition() -> None:
     assert "F.summary['eval/acc']" in repr(F.summary["eval/acc"] > 0.9)
 
 
-@given(st.recursive(st.sampled_from([Q(state="a"), Q(config__lr__gt=1), F.summary["a.b"] < 1]), lambda inner: st.one_of(
-    st.tuples(inner, inner).map(lambda pair: pair[0] & pair[1]),
-    st.tuples(inner, inner).map(lambda pair: pair[0] | pair[1]),
-    inner.map(lambda item: ~item),
-)))  # fmt: skip
+@given(
+    st.recursive(
+        st.sampled_from([Q(state="a"), Q(config__lr__gt=1), F.summary["a.b"] < 1]),
+        lambda inner: st.one_of(
+            st.tuples(inner, inner).map(lambda pair: pair[0] & pair[1]),
+            st.tuples(inner, inner).map(lambda pair: pair[0] | pair[1]),
+            inner.map(lambda item: ~item),
+        ),
+    )
+)
 def test_pickles(condition: Q) -> None:
     for protocol in (2, pickle.HIGHEST_PROTOCOL):
         assert pickle.loads(pickle.dumps(condition, protocol)) == condition

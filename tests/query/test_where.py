@@ -76,8 +76,13 @@ def test_every_leaf_stays() -> None:
     )
     node, _ = resolve(META, condition)
     assert [(leaf.path.dotted, leaf.negated) for leaf in leaves(node)] == [
-        ("state", False), ("group", True), ("name", True), ("config.x", False), ("tags", True), ("config.y", True),
-    ]  # fmt: skip
+        ("state", False),
+        ("group", True),
+        ("name", True),
+        ("config.x", False),
+        ("tags", True),
+        ("config.y", True),
+    ]
     assert fields_of(node) == ("state", "group", "name", "config", "tags")
 
 

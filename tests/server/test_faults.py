@@ -271,8 +271,11 @@ def test_faults_by_what_is_asked(server):
     assert post(server, "{ viewer { email } }").status == 429
     assert call(f"{server.url}/anything").status == 401
     assert [(seen.kind, seen.operation) for seen in server.seen][:4] == [
-        ("query", "One"), ("query", "Two"), ("query", "Three"), ("mutation", None),
-    ]  # fmt: skip
+        ("query", "One"),
+        ("query", "Two"),
+        ("query", "Three"),
+        ("mutation", None),
+    ]
 
 
 def test_faults_are_for_graphql_unless_a_path_is_given(server):

@@ -389,9 +389,11 @@ def test_files_are_where_the_client_found_the_server(server):
     # It sends its key to the host of its base URL only.
     url = f"{server.url}/graphql".replace("127.0.0.1", "localhost")
     got = call(
-        url, "POST", json.dumps({"query": FILES}).encode(),
+        url,
+        "POST",
+        json.dumps({"query": FILES}).encode(),
         {"Content-Type": "application/json", "Authorization": basic(KEY)},
-    )  # fmt: skip
+    )
     found = got.data["data"]["project"]["run"]["files"]["edges"][0]["node"]["url"]
     assert found.startswith("http://localhost:")
     assert call(found).status == 200

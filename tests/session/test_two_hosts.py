@@ -188,8 +188,10 @@ async def test_both_colours_and_two_loops_at_once(hosts):
 
 def test_the_key_of_each_host_is_taken_from_netrc(hosts, tmp_path, monkeypatch):
     netrc = tmp_path / "netrc"
-    lines = [f"machine {name} login user password {KEYS[home]}\n" for name, home in
-             (("127.0.0.1", "north"), ("localhost", "south"))]  # fmt: skip
+    lines = [
+        f"machine {name} login user password {KEYS[home]}\n"
+        for name, home in (("127.0.0.1", "north"), ("localhost", "south"))
+    ]
     netrc.write_text("".join(lines))
     monkeypatch.setenv("NETRC", str(netrc))
     north = hosts["north"].connect(api_key=None)
