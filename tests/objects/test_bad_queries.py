@@ -118,13 +118,8 @@ BAD: list[tuple[str, Any, type[Exception], str]] = [
     # Slices.
     ("negative slice", lambda: Runs()[-3:], QueryError, r"\.reverse\(\)\[:n\]"),
     ("negative index", lambda: Runs()[-1], QueryError, r"\.last\(\)"),
-    ("filter cannot follow a slice", lambda: Runs()[:3].filter(state="a"), QueryError, "filter cannot follow a slice"),
-    (
-        "exclude cannot follow a slice",
-        lambda: Runs()[:3].exclude(state="a"),
-        QueryError,
-        "exclude cannot follow a slice",
-    ),
+    ("filter after a slice", lambda: Runs()[:3].filter(state="a"), QueryError, "filter cannot follow a slice"),
+    ("exclude after a slice", lambda: Runs()[:3].exclude(state="a"), QueryError, "exclude cannot follow a slice"),
     ("get after a slice", lambda: Runs()[:3].get(id="a"), QueryError, "filter cannot follow a slice"),
     ("order after a slice", lambda: Runs()[:3].order_by("name"), QueryError, "order_by cannot follow a slice"),
     # Routing.

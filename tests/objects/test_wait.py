@@ -102,7 +102,7 @@ async def test_a_timeout_names_the_state_and_the_time() -> None:
         started = time.monotonic()
         with pytest.raises(WaitTimeout, match=says) as caught:
             run.wait(timeout=0.05, until=("finished", "crashed"), interval=FAST)
-        assert time.monotonic() - started > 0.04
+        assert 0.04 < time.monotonic() - started < 2
         assert isinstance(caught.value, TimeoutError)
         with pytest.raises(WaitTimeout, match=says):
             await run.await_(timeout=0.05, until=("finished", "crashed"), interval=FAST)
@@ -118,7 +118,7 @@ async def test_a_slow_server_does_not_hold_the_wait() -> None:
             run.wait(timeout=0.1, interval=FAST)
         with pytest.raises(WaitTimeout):
             await run.await_(timeout=0.1, interval=FAST)
-        assert time.monotonic() - started < 20  # the answer takes 30 s
+        assert time.monotonic() - started < 3
 
 
 def test_the_limit_of_one_request_is_not_the_end_of_the_wait() -> None:
@@ -141,7 +141,7 @@ def test_a_run_that_is_deleted_meanwhile() -> None:
     [
         ({"until": "finshed"}, "did you mean 'finished'"),
         ({"until": ("finished", "done")}, "a run cannot be 'done'"),
-        ({"until": ()}, "needs a state to wait for"),
+        ({"until": ()}, "needs a state"),
         ({"interval": 0}, "interval must be a number of seconds above 0"),
         ({"interval": True}, "interval must be a number"),
         ({"timeout": -1}, "timeout must be a number of seconds from 0"),
