@@ -118,7 +118,7 @@ def test_a_path_that_is_not_there_is_said(server):
     server.faults.add(Fault.null("project.nothing.at"))
     got = post(server, NAMES)
     assert got.status == 500
-    assert "nothing at 'nothing.at'" in got.message
+    assert "does not have the path 'nothing.at'" in got.message
     for data, path in (([], "*"), ([1], "3"), ([1], "x"), ({"a": 1}, "a.b"), (None, "a")):
         with pytest.raises(LookupError):
             put_null(data, path)
