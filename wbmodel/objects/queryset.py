@@ -495,7 +495,8 @@ class QuerySet(Exports, Chain[E_co, R_co]):
 
         Callables in ``defaults`` are called. Keys of ``config`` and ``summary`` from lookups and ``defaults`` are
         merged; if they contradict each other, so that the new row would not match its own lookups,
-        :class:`~wbmodel.errors.FieldError` is raised. Two concurrent callers may both create a row, unless an ``id`` is given."""
+        :class:`~wbmodel.errors.FieldError` is raised. Two concurrent callers may both create a row, unless an ``id`` is
+        given."""
         return cast("tuple[E_co, bool]", self._ask(operations.create.get_or_create, lookups, defaults or {}))
 
     async def aget_or_create(self, defaults: Mapping[str, Any] | None = None, **lookups: Any) -> tuple[E_co, bool]:
