@@ -19,9 +19,7 @@ def _still_there(kit: Kit) -> None:
 
 def _names(kit: Kit, told: str, word: str, what: str) -> None:
     if word.lower() not in told.lower():
-        kit.fail(
-            f"{what} is refused with {shown(told)}, which does not name {word!r}; the message must show what was wrong"
-        )
+        kit.fail(f"{what} is refused with {shown(told)}, which does not name {word!r}; its reader has to find the slip")
 
 
 def _scope(kit: Kit) -> dict[str, Any]:
@@ -113,7 +111,7 @@ class FaultTests(BackendTests):
 
     @case("error/syntax")
     def test_error_syntax(self, kit: Kit) -> None:
-        """Text that is not GraphQL is refused."""
+        """Text that is no GraphQL is refused."""
         kit.refused("query Q { viewer { id ")
         _still_there(kit)
 
@@ -124,7 +122,7 @@ class FaultTests(BackendTests):
 
     @case("error/malformed-cursor")
     def test_error_malformed_cursor(self, kit: Kit) -> None:
-        """A cursor that no page gave is refused; the first page in its place would be read for ever."""
+        """A cursor that no page gave is refused; the first page in its place would never end."""
         for cursor in ("no cursor at all", "!!!", "eyJhIjogMX0="):
             kit.refused(RUNS, **_scope(kit), first=2, after=cursor)
         _still_there(kit)
@@ -136,7 +134,7 @@ class FaultTests(BackendTests):
 
     @case("error/filter-no-json")
     def test_error_filter_no_json(self, kit: Kit) -> None:
-        """Filters that are not JSON are refused; ignoring them would answer another query."""
+        """Filters that are no JSON are refused; leaving them out would answer another question."""
         for text in ("{", "state = finished", "[1, 2]"):
             kit.refused(RUNS, **_scope(kit), filters=text, first=2)
         _still_there(kit)
