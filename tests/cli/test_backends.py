@@ -67,7 +67,7 @@ def test_what_is_done_here_is_said_in_one_line_and_not_counted(run):
     done = run("-u", "slow:", "runs", "acme/vision", "-f", "summary.loss is not nan", "-n", "5")
     assert done.status == 0
     warning, footer = done.err.splitlines()
-    assert warning.startswith("wbmodel: warning: slow: cannot be asked this, so it is asked of every row here")
+    assert warning.startswith("wbmodel: warning: slow: cannot evaluate this filter; it is applied locally to every row")
     assert footer == "the first 5 runs; there may be more (-n all shows all)"
 
 

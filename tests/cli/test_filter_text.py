@@ -160,10 +160,10 @@ ERRORS = [
     ("created_at within 99999999999d", 18, "duration is too long"),
     ("-created_at=2024-01-01", 0, "a sign is allowed in an order"),
     ("name~(", 5, "expected a value"),
-    ('name~"("', 5, "no regular expression"),
+    ('name~"("', 5, "not a valid regular expression"),
     ("state<3 and tags<x", 17, "a list"),
     ("config.x={bad}", 10, "JSON"),
-    ("config<1", 7, "say which key"),
+    ("config<1", 7, "name a key"),
     ("=3", 0, "the name of a field"),
 ]
 

@@ -35,7 +35,7 @@ def test_a_relation_of_an_artifact_can_be_narrowed(kind: str) -> None:
         named = Artifact.objects.filter(project="acme/vision", name="images:v0")
         assert len(named.filter(type="dataset")) == 1
         assert len(named.filter(type="model")) == 0
-        with pytest.raises(FieldError, match="different ways to the rows"):
+        with pytest.raises(FieldError, match="lead to the rows by different routes"):
             run.logged_artifacts.filter(used_by=run).count()
 
 

@@ -40,7 +40,7 @@ def test_what_it_says_of_a_server_that_promises_little() -> None:
     assert told.pushed == ("created_at is above 2021-04-01T00:00:00Z",)
     assert told.superset == ("summary.loss is below 0.3 (re-checked locally)",)
     assert told.local == ("name matches, ignoring case, 'a' (local only)",)
-    assert "ties here" in told.order
+    assert "ties locally" in told.order
     assert "rows that lack it come last" in told.order
     assert told.route == "project.runs"
     assert "until the slice is filled" in told.requests

@@ -16,7 +16,7 @@ from wbmodel.errors import QueryWarning
 def test_a_local_condition_is_said() -> None:
     with (
         backends.served(small_world().store(), "weak"),
-        pytest.warns(QueryWarning, match=r"asked of every row here: summary\.loss is NaN"),
+        pytest.warns(QueryWarning, match=r"applied locally to every row: summary\.loss is NaN"),
     ):
         assert list(Run.objects.filter(F.summary["loss"].isnan())) == []
 

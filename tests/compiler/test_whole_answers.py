@@ -20,5 +20,5 @@ def test_what_cannot_be_read_names_the_server(field, value):
 
     with served(WORLD) as server, connect(server.url, project="ada/vision", default=False):
         server.faults.add(Fault(edit=spoil))
-        with pytest.raises(ServerError, match="answered Runs, but the answer has another shape"):
+        with pytest.raises(ServerError, match="answered Runs, but the response has the wrong shape"):
             list(Run.objects.only("id", "system_metrics", "created_at"))

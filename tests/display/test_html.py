@@ -60,7 +60,7 @@ def test_a_page_without_rows_says_so() -> None:
     with served(STORE, "weak"):
         page = parsed(Run.objects.filter(id__iregex="^v33$")._repr_html_())
     assert len(page.rows) == 1
-    assert page.notes == ["QuerySet[Run]: the first page holds none of its rows; iterate to read on"]
+    assert page.notes == ["QuerySet[Run]: no matching rows on the first page; iterate to read more"]
 
 
 def test_rows_that_were_read_are_shown_without_a_request() -> None:
@@ -69,7 +69,7 @@ def test_rows_that_were_read_are_shown_without_a_request() -> None:
         assert len(rows) == 45
         with assert_num_requests(0):
             page = parsed(rows._repr_html_())
-        assert page.notes == ["QuerySet[Run]: 45 rows, the first 20 are shown"]
+        assert page.notes == ["QuerySet[Run]: 45 rows, showing the first 20"]
         assert len(page.rows) == 21
         few = rows.filter(id__in=["m01", "m02"])
         assert parsed(few._repr_html_()).notes == ["QuerySet[Run]: 2 rows"]

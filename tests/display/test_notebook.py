@@ -95,7 +95,7 @@ def test_querysets_and_objects_are_tables(shown: dict[str, dict[str, str]]) -> N
 @notebook
 def test_a_mistake_is_a_line_and_no_traceback(shown: dict[str, dict[str, str]]) -> None:
     (line,) = parsed(shown["mistake"]["text/html"]).notes
-    assert "that cannot be evaluated: Project 'demo/nothing' does not exist" in line
+    assert "cannot be evaluated: Project 'demo/nothing' does not exist" in line
 
 
 @notebook

@@ -96,7 +96,7 @@ def test_aliases_read_as_attributes() -> None:
         ),
         (lambda: Run.objects.defer("summary")[0], "summary", r"without defer\('summary'\)"),
         (lambda: Run.objects.all()[0], "commit", r"Run\.objects\.only\('commit'\) loads it"),
-        (lambda: Run.objects.all()[0], "system_metrics", "never asks a backend"),
+        (lambda: Run.objects.all()[0], "system_metrics", "never makes requests"),
         (lambda: Run.objects.only("name")[0], "user", r"Run\.objects\.select_related\('user'\)"),
         (lambda: Run.objects.only("name")[0], "raw_config", "needs config"),
         (lambda: Run.objects.all()[0].project, "description", r"Project\.description was not loaded"),
@@ -137,7 +137,7 @@ def test_unknown_attributes() -> None:
 
 def test_entities_are_not_made_by_hand() -> None:
     for meta in all_entities().values():
-        with pytest.raises(TypeError, match="comes from a query"):
+        with pytest.raises(TypeError, match="get one from a query"):
             meta.cls()
 
 

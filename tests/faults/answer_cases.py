@@ -87,8 +87,8 @@ case(
     _gone,
     {
         "get": answers(Run.DoesNotExist, "r05", "may not see", names=False),
-        "update": answers(Run.DoesNotExist, "acme/vision/r05", "is not on", "may not see", done=1, names=False),
-        "delete": answers(Run.DoesNotExist, "acme/vision/r05", "is not on", "may not see", done=1, names=False),
+        "update": answers(Run.DoesNotExist, "acme/vision/r05", "is no longer on", "may not see", done=1, names=False),
+        "delete": answers(Run.DoesNotExist, "acme/vision/r05", "is no longer on", "may not see", done=1, names=False),
         "list": None,
         "count": None,
         "all": ok(),
@@ -145,10 +145,10 @@ case(
     "data is null",
     plays(Fault.null_data(), None),
     {
-        "read": answers(ServerError, "with no data"),
-        "update": answers(OutcomeUnknown, "not known to be changed", "refresh()"),
-        "delete": answers(ServerError, "not that it was carried out"),
-        "all": answers(ServerError, "without the", "look for it"),
+        "read": answers(ServerError, "without data"),
+        "update": answers(OutcomeUnknown, "may not have been changed", "refresh()"),
+        "delete": answers(ServerError, "without confirming it"),
+        "all": answers(ServerError, "without the", "check whether it exists"),
     },
 )
 case(
@@ -156,10 +156,10 @@ case(
     of_each(lambda operation: Fault.null(operation.hole)),
     {
         "count": None,  # a count may be null; then the rows are counted
-        "read": answers(ServerError, "not what was asked for"),
-        "update": answers(OutcomeUnknown, "not known to be changed", "refresh()", done=1),
-        "delete": answers(ServerError, "not that it was carried out", done=1),
-        "all": answers(ServerError, "another shape", done=1),
+        "read": answers(ServerError, "does not match the request"),
+        "update": answers(OutcomeUnknown, "may not have been changed", "refresh()", done=1),
+        "delete": answers(ServerError, "without confirming it", done=1),
+        "all": answers(ServerError, "wrong shape", done=1),
     },
 )
 case(

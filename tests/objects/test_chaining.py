@@ -95,8 +95,8 @@ def test_what_cannot_be_combined() -> None:
     runs = Run.objects.all()
     for other, says in (
         (Project.objects.all(), "Runs and Projects"),
-        (runs[:3], "after a slice"),
-        (runs.values("name"), "comes before values"),
+        (runs[:3], "cannot follow a slice"),
+        (runs.values("name"), "must come before values"),
         (Q(state="a"), "with another queryset"),
     ):
         with pytest.raises(QueryError, match=says):
@@ -146,9 +146,9 @@ def test_only_and_defer() -> None:
 def test_shapes_come_last() -> None:
     shaped = Run.objects.values("name")
     for verb in ("only", "defer", "select_related", "prefetch_related"):
-        with pytest.raises(QueryError, match="comes before values"):
+        with pytest.raises(QueryError, match="must come before values"):
             getattr(shaped, verb)("name")
-    with pytest.raises(QueryError, match="leave prefetch_related"):
+    with pytest.raises(QueryError, match="remove prefetch_related"):
         Run.objects.prefetch_related("files").values("name")
     assert len(list(_on_values(shaped.filter(state="finished").order_by("name")))) > 0
 

@@ -92,7 +92,7 @@ def test_an_entity_never_falls_back_to_another_host() -> None:
     with on():
         loaded = pickle.loads(data)
         assert loaded.id == "v01"
-        with pytest.raises(ConfigurationError, match=r"came from engine:\d+, and no session to it is open"):
+        with pytest.raises(ConfigurationError, match=r"came from engine:\d+, but no session to it is open"):
             loaded.session  # noqa: B018
         with pytest.raises(ConfigurationError):
             list(loaded.files)

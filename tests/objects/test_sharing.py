@@ -102,9 +102,9 @@ def test_a_generator_that_is_left_early_is_closed() -> None:
     [
         ({"data": {}}, PluginError, "answered with dict instead of Response"),
         (None, PluginError, "answered with NoneType"),
-        (Response(data={}), ServerError, "lacks 'project': this is not what was asked for"),
+        (Response(data={}), ServerError, "lacks 'project' and does not match the request"),
         (Response(data={"project": {**HOME, "runs": {"edges": [{}]}}}), ServerError, "lacks 'node'"),
-        (Response(data={"project": {**HOME, "runs": 3}}), ServerError, "another shape"),
+        (Response(data={"project": {**HOME, "runs": 3}}), ServerError, "wrong shape"),
     ],
 )  # fmt: skip
 def test_an_answer_that_is_none(
@@ -120,13 +120,13 @@ def test_an_answer_that_is_none(
 
 
 def test_names_that_are_no_columns_say_what_they_are() -> None:
-    with pytest.raises(FieldError, match="path routes a query and stands in filter"):
+    with pytest.raises(FieldError, match="path selects where to look; use it in filter"):
         Run.objects.values("path")
     with pytest.raises(FieldError, match="to-many relation"):
         Run.objects.filter(files__name="a")
-    with pytest.raises(FieldError, match="names no row"), served(small_world().store()):
+    with pytest.raises(FieldError, match="does not identify a row"), served(small_world().store()):
         Run.objects.in_bulk(["a"], field="tags")
     with pytest.raises(QueryError, match="takes a session"):
         Run.objects.using(5)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="comes from a query"):
+    with pytest.raises(TypeError, match="get one from a query"):
         Run(id="x")

@@ -73,7 +73,7 @@ def test_nothing_comes_after_a_slice(verb: str) -> None:
         "exclude": {"state": "x"},
         "best": {"path": "summary.loss", "goal": "min"},
     }
-    with assert_num_requests(0), pytest.raises(QueryError, match="after a slice"):
+    with assert_num_requests(0), pytest.raises(QueryError, match="cannot follow a slice"):
         getattr(rows, verb)(**arguments.get(verb, {}))
 
 

@@ -127,7 +127,7 @@ def test_bad_shapes() -> None:
         (lambda: rows.values_list("id", "name", flat=True), QueryError, "one path, not 2"),
         (lambda: rows.values_list(flat=True), QueryError, "one path, not 0"),
         (lambda: rows.values_list("id", flat=True, named=True), QueryError, "flat or named"),
-        (lambda: rows.values("id", "id"), QueryError, "'id' is asked for twice"),
+        (lambda: rows.values("id", "id"), QueryError, "'id' is requested twice"),
         (lambda: rows.values("idd"), FieldError, "no field 'idd'"),
         (lambda: rows.values("summry.loss"), FieldError, "did you mean 'summary'"),
         (lambda: rows.values("-id"), FieldError, "has a sign"),

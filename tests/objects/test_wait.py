@@ -140,12 +140,12 @@ def test_a_run_that_is_deleted_meanwhile() -> None:
     ("arguments", "says"),
     [
         ({"until": "finshed"}, "did you mean 'finished'"),
-        ({"until": ("finished", "done")}, "no run is ever 'done'"),
-        ({"until": ()}, "names no state"),
-        ({"interval": 0}, "interval is a number of seconds above 0"),
-        ({"interval": True}, "interval is a number"),
-        ({"timeout": -1}, "timeout is a number of seconds from 0"),
-        ({"timeout": "soon"}, "timeout is a number"),
+        ({"until": ("finished", "done")}, "a run cannot be 'done'"),
+        ({"until": ()}, "needs a state"),
+        ({"interval": 0}, "interval must be a number of seconds above 0"),
+        ({"interval": True}, "interval must be a number"),
+        ({"timeout": -1}, "timeout must be a number of seconds from 0"),
+        ({"timeout": "soon"}, "timeout must be a number"),
     ],
 )
 async def test_what_has_no_meaning_is_refused_before_any_request(arguments: dict[str, object], says: str) -> None:
@@ -231,7 +231,7 @@ def test_every_entity_that_knows_its_place_can_be_loaded_again() -> None:
             assert [getattr(row, name) for name in names] == before, row
         file = run.files[0]
         assert isinstance(file, File)
-        with assert_num_requests(0), pytest.raises(QueryError, match="does not know what it belongs to"):
+        with assert_num_requests(0), pytest.raises(QueryError, match="does not know which object it belongs to"):
             file.refresh()
 
 

@@ -215,13 +215,13 @@ async def test_one_request_per_poll_and_none_before_the_first() -> None:
 def test_what_has_no_meaning_is_refused_at_once() -> None:
     with outside():
         for rows in (Run.objects.values("id"), Run.objects.values_list("id", flat=True)):
-            with pytest.raises(QueryError, match=r"watch comes before values\(\)"):
+            with pytest.raises(QueryError, match=r"watch must come before values\(\)"):
                 rows.watch()
-            with pytest.raises(QueryError, match=r"watch comes before values\(\)"):
+            with pytest.raises(QueryError, match=r"watch must come before values\(\)"):
                 rows.awatch()
-        with pytest.raises(QueryError, match="interval is a number of seconds above 0"):
+        with pytest.raises(QueryError, match="interval must be a number of seconds above 0"):
             Run.objects.watch(interval=-1)
-        with pytest.raises(QueryError, match="timeout is a number of seconds from 0"):
+        with pytest.raises(QueryError, match="timeout must be a number of seconds from 0"):
             Run.objects.watch(timeout=-1)
 
 

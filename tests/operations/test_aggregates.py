@@ -213,8 +213,8 @@ def test_orders_and_slices() -> None:
         with pytest.raises(IndexError):
             grouped[4]
         for call, says in (
-            (lambda: grouped[:2].order_by("x"), "after a slice"),
-            (lambda: grouped[:2].annotate(y=Count()), "after a slice"),
+            (lambda: grouped[:2].order_by("x"), "cannot follow a slice"),
+            (lambda: grouped[:2].annotate(y=Count()), "cannot follow a slice"),
             (lambda: grouped[-1], "negative"),
             (lambda: grouped[::2], "without a step"),
         ):
@@ -259,12 +259,12 @@ def test_numbers_of_every_size() -> None:
 @pytest.mark.parametrize(
     ("odd", "ask", "says"),
     [
-        ("n/a", Mean("summary.x"), r"m=Mean\('summary.x'\): Run acme/p/r0001 has 'n/a' there, which is no number"),
-        (True, Sum("summary.x"), r"has True there, which is no number"),
+        ("n/a", Mean("summary.x"), r"m=Mean\('summary.x'\): Run acme/p/r0001 has 'n/a' there, which is not a number"),
+        (True, Sum("summary.x"), r"has True there, which is not a number"),
         ([1], Median("summary.x"), r"has \[1\] there"),
         ({"a": 1}, Quantile("summary.x", 0.5), r"has \{'a': 1\} there"),
-        ("n/a", Min("summary.x"), r"r0001 has 'n/a' there, which is of another type"),
-        (True, Max("summary.x"), r"has True there, which is of another type than the values before it, or has no"),
+        ("n/a", Min("summary.x"), r"r0001 has 'n/a' there, which has another type"),
+        (True, Max("summary.x"), r"has True there, which has another type than the values before it, or no"),
     ],
 )  # fmt: skip
 def test_what_is_no_number_is_named(odd: Any, ask: Any, says: str) -> None:
@@ -286,25 +286,25 @@ def test_questions_without_a_meaning_are_refused_before_asking() -> None:
         (lambda: rows.aggregate(m=Mean("state")), FieldError, r"Run.state does not hold numbers \(text\)"),
         (lambda: rows.aggregate(m=Mean("created_at")), FieldError, "Min, Max, Count or First"),
         (lambda: rows.aggregate(m=Min("tags")), FieldError, "Run.tags does not hold numbers"),
-        (lambda: rows.aggregate(m=Sum("summary")), FieldError, "say which key"),
+        (lambda: rows.aggregate(m=Sum("summary")), FieldError, "name a key"),
         (lambda: rows.aggregate(m=Sum("user")), FieldError, "name a field of it: user.username"),
         (lambda: rows.aggregate(m=Mean("summry.x")), FieldError, "did you mean 'summary'"),
         (lambda: rows.aggregate(m=Mean(3)), FieldError, "takes a path"),  # type: ignore[arg-type]
         (lambda: rows.aggregate(m=Quantile("summary.x", 1.5)), QueryError, "from 0 to 1, not 1.5"),
-        (lambda: rows.aggregate(m="summary.x"), QueryError, "is no aggregate"),  # type: ignore[arg-type]
-        (lambda: rows.values("id").aggregate(n=Count()), QueryError, "comes before values"),
+        (lambda: rows.aggregate(m="summary.x"), QueryError, "is not an aggregate"),  # type: ignore[arg-type]
+        (lambda: rows.values("id").aggregate(n=Count()), QueryError, "must come before values"),
         (rows.group_by, QueryError, "aggregate"),
-        (lambda: rows.group_by("state", "state"), QueryError, "'state' is asked for twice"),
-        (lambda: rows.group_by("config.lr", F.config["lr"]), QueryError, "asked for twice"),
+        (lambda: rows.group_by("state", "state"), QueryError, "'state' is requested twice"),
+        (lambda: rows.group_by("config.lr", F.config["lr"]), QueryError, "requested twice"),
         (lambda: rows.group_by("stat"), FieldError, "did you mean 'state'"),
-        (lambda: rows.group_by("state").annotate(state=Count()), QueryError, "'state' is there already"),
-        (lambda: rows.group_by("state").annotate(n=Count()).annotate(n=Count()), QueryError, "'n' is there already"),
-        (lambda: rows.group_by("state").annotate(n=Count).order_by("n"), QueryError, "is no aggregate"),  # type: ignore[arg-type]
-        (lambda: rows.group_by(everything_but("a"), everything_but("b")), QueryError, "stands once"),
+        (lambda: rows.group_by("state").annotate(state=Count()), QueryError, "'state' already exists"),
+        (lambda: rows.group_by("state").annotate(n=Count()).annotate(n=Count()), QueryError, "'n' already exists"),
+        (lambda: rows.group_by("state").annotate(n=Count).order_by("n"), QueryError, "is not an aggregate"),  # type: ignore[arg-type]
+        (lambda: rows.group_by(everything_but("a"), everything_but("b")), QueryError, "only once"),
         (lambda: rows.group_by(everything_but(F.summary["a"])), FieldError, "config keys"),
         (lambda: rows.group_by(everything_but("-seed")), FieldError, "no sign"),
         (lambda: Project.objects.group_by(everything_but("seed")), FieldError, "no field 'config'"),
-        (everything_but, QueryError, "takes the config keys"),
+        (everything_but, QueryError, "needs the config keys"),
     ):
         with assert_num_requests(0), pytest.raises(error, match=says):
             call()

@@ -90,7 +90,7 @@ def test_keys_that_are_no_names(place: str) -> None:
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({}, "names nothing to change"),
+        ({}, "needs a change"),
         ({"grup": "x"}, "did you mean 'group'"),
         ({"state": "x"}, "own process reports"),
         ({"files": []}, "cannot be updated"),
@@ -102,7 +102,7 @@ def test_keys_that_are_no_names(place: str) -> None:
         ({"config__layers": Add("x")}, r"takes no Add\(\)"),
         ({"tags": "good"}, r"write \['good'\]"),
         ({"tags": Add}, r"write Add\(\.\.\.\)"),
-        ({"summary__loss__lt": 3}, r"reads like a lookup.*F\.summary\['loss'\]\['lt'\]"),
+        ({"summary__loss__lt": 3}, r"is a lookup.*F\.summary\['loss'\]\['lt'\]"),
         ({"config__lr": {1, 2}}, r"Run\.config\.lr is \{1, 2\}, a set"),
         ({"config__lr": F.config["x"]}, "takes a value, not F"),
         ({"group": F.name}, "each row has its own"),
@@ -119,7 +119,7 @@ def test_bad_changes_are_refused_before_anything_is_asked(given: dict[str, Any],
 
 def test_bad_values_of_the_acts() -> None:
     for make, says in [
-        (Add, "names nothing to add"),
+        (Add, "needs a text to add"),
         (lambda: Remove(1), "takes text"),  # type: ignore[arg-type]
         (lambda: Run.objects.update(["group"]), "one mapping of paths"),  # type: ignore[arg-type]
         (lambda: Run.objects.update({3: 1}), "named by text or F paths"),
@@ -138,17 +138,17 @@ def test_refused_querysets() -> None:
         for call, says in [
             (lambda: rows[:2].update(group="x"), r"update\(\) of a slice.*id__in"),
             (rows[1:].delete, r"delete\(\) of a slice"),
-            (lambda: rows.values("id").update(group="x"), r"comes before values\(\)"),
-            (lambda: rows.values_list("id").delete(), r"comes before values\(\)"),
+            (lambda: rows.values("id").update(group="x"), r"must come before values\(\)"),
+            (lambda: rows.values_list("id").delete(), r"must come before values\(\)"),
             (Run.objects.delete, r"write Run\.objects\.all\(\)\.delete\(\)"),
             (lambda: rows.update(group="x", at_once=0), "at_once"),
-            (lambda: rows.update(group="x", errors="ignore"), "errors is"),  # type: ignore[arg-type]
+            (lambda: rows.update(group="x", errors="ignore"), "errors must be"),  # type: ignore[arg-type]
         ]:
             with pytest.raises(QueryError, match=says):
                 call()
         with pytest.raises(FieldError, match="True or False"):
             rows.delete(delete_artifacts=1)  # type: ignore[arg-type]
-        with pytest.raises(FieldError, match="goes with runs"):
+        with pytest.raises(FieldError, match="applies only to runs"):
             wbmodel.Project.objects.filter(entity="acme").delete(delete_artifacts=True)
     with on("fixtures"):
         assert rows.count() == 5

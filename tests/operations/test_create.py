@@ -103,19 +103,19 @@ def test_ids_do_not_follow_a_seeded_random() -> None:
     [
         ({"nme": "x"}, "did you mean 'name'"),
         ({"config__lr": 1}, "has no field 'config__lr'"),
-        ({"state": "done"}, "no run is ever 'done'"),
+        ({"state": "done"}, "Run.state cannot be 'done'"),
         ({"created_at": "2024-01-01"}, "cannot be given: W&B sets it"),
         ({"node_id": "x"}, "cannot be given"),
         ({"tags": "a"}, r"write \['a'\]"),
         ({"config": 3}, "takes a dict"),
         ({"config": {"a": {1, 2}}}, "a set, which JSON cannot hold"),
-        ({"config": {"_wandb": 1}}, "W&B's own part"),
+        ({"config": {"_wandb": 1}}, "is reserved"),
         ({"id": "a/b"}, "without any of"),
-        ({"id": ""}, "text without spaces"),
-        ({"id": " a"}, "text without spaces"),
-        ({"id": 3}, "text without spaces"),
+        ({"id": ""}, "text without surrounding spaces"),
+        ({"id": " a"}, "text without surrounding spaces"),
+        ({"id": 3}, "text without surrounding spaces"),
         ({"sweep": 3}, "takes a Sweep or its id"),
-        ({"project": "a/b/c"}, "is no project"),
+        ({"project": "a/b/c"}, "is not a project"),
         ({"project": 3}, "takes"),
     ],
 )
@@ -129,9 +129,9 @@ def test_what_cannot_be_made() -> None:
 
     with on("fixtures"), assert_num_requests(0):
         for cls in (File, User):
-            with pytest.raises(FieldError, match="cannot be made here; those that can are"):
+            with pytest.raises(FieldError, match="cannot be created with wbmodel; it can create"):
                 cls.objects.create(name="x")
-        with pytest.raises(QueryError, match="create comes before"):
+        with pytest.raises(QueryError, match="create must come before"):
             Run.objects.values("name").create(name="x")
         with pytest.raises(NotSupported, match="Sweeps cannot be deleted"):
             Sweep.objects.all().delete()
@@ -148,7 +148,7 @@ def test_an_answer_without_the_run_is_an_error() -> None:
         backend: Any = session.backend
         carry_out = backend.engine.execute
         backend.engine.execute = lambda request: Response({"upsertBucket": None})
-        with pytest.raises(ServerError, match="without the Run that was to be made; look for it"):
+        with pytest.raises(ServerError, match="without the new Run; check whether it exists"):
             Run.objects.create(name="x")
         backend.engine.execute = carry_out
 
@@ -217,7 +217,7 @@ async def test_keys_of_lookups_and_defaults_are_put_together(place: str) -> None
 def test_lookups_and_defaults_that_contradict_each_other(defaults: dict[str, Any], lookups: dict[str, Any]) -> None:
     with on("fixtures"), assert_num_requests(0):
         for call in (Run.objects.get_or_create, lambda *a, **k: Run.objects.update_or_create({}, *a, **k)):
-            with pytest.raises(FieldError, match="is looked for, and the other lookups and defaults give a new Run"):
+            with pytest.raises(FieldError, match="is a lookup, but the other lookups and defaults give a new Run"):
                 call(defaults, **lookups)
 
 

@@ -33,7 +33,7 @@ def test_a_slice_counts_what_differs(kind: str) -> None:
 
 
 def test_it_comes_before_the_slice() -> None:
-    with pytest.raises(QueryError, match="distinct after a slice"):
+    with pytest.raises(QueryError, match="distinct cannot follow a slice"):
         Run.objects.values("state")[:3].distinct()
 
 

@@ -83,7 +83,7 @@ def test_fields_without_keys_are_refused() -> None:
     for call, error, says in (
         (lambda: rows.fields("state"), FieldError, "Run.state has no keys inside it; config, summary"),
         (lambda: rows.fields("summry"), FieldError, "did you mean 'summary'"),
-        (lambda: rows.values("id").fields(), QueryError, "comes before values"),
+        (lambda: rows.values("id").fields(), QueryError, "must come before values"),
         (lambda: suggest_keys(rows, "confg.lr"), FieldError, "did you mean 'config'"),
     ):
         with pytest.raises(error, match=says), on():

@@ -139,8 +139,8 @@ async def test_rows_that_left_the_query_are_left_alone(tmp_path: Path, verb: str
         assert ({row.path[-2:]: row.outcome for row in result}, mutations(sent)) == ({"r1": "left", "r3": "left"}, 0)
         assert {kept(name).notes for name in ("r1", "r3")} == {None}
         for row, was in zip(sorted(result, key=lambda row: row.path), ("failed", "unknown"), strict=True):
-            assert f"{row.path} does not match the query any more" in str(row.error)
-            assert f"an earlier one left it {was}" in str(row.error)
+            assert f"{row.path} no longer matches the query" in str(row.error)
+            assert f"an earlier call left it {was}" in str(row.error)
         result.raise_for_failures()
         assert file.read_bytes() == before, "they stay failed and unknown"
         # In the query again, they are tried again.
@@ -194,7 +194,7 @@ def test_a_journal_of_another_call_is_refused(tmp_path: Path) -> None:
                 (lambda: empty.update(tags=Add("a"), config__x=1, journal=file), "for another query"),
                 (
                     lambda: rows.update(tags=Add("a"), journal=file),
-                    "of config.x, tags, and this call changes tags",
+                    "of config.x, tags, but this call changes tags",
                 ),
                 (lambda: rows.update(tags=Add("b"), config__x=1, journal=file), "other values of the same fields"),
                 (lambda: rows.update(tags=Add("a"), config__x=1.0, journal=file), "other values"),
@@ -209,10 +209,10 @@ def test_a_journal_of_another_call_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"hello\n", "line 1: this is no line of a journal"),
+        (b"hello\n", "line 1: not a valid line of a journal"),
         (b"hello", "line 1"),
         (b"[1]\n", "line 1"),
-        (b'{"a": 1}\n', "no journal that this version"),
+        (b'{"a": 1}\n', "not a journal that this version"),
         (b"\xff\xfe\n", "line 1"),
         (b"\nmy notes, without an end", "line 1"),
         (b"\n", "line 1"),
@@ -251,7 +251,7 @@ def test_a_foreign_end_is_not_cut_off(tmp_path: Path, tail: bytes) -> None:
         Run.objects.update(notes="n", journal=file)
         content = file.read_bytes() + tail
         file.write_bytes(content)
-        with pytest.raises(QueryError, match=r"j\.jsonl, line 7: this is no line of a journal"):
+        with pytest.raises(QueryError, match=r"j\.jsonl, line 7: not a valid line of a journal"):
             Run.objects.update(notes="n", journal=file)
         assert file.read_bytes() == content
 
@@ -279,7 +279,7 @@ def test_a_header_without_its_end_is_written_again(tmp_path: Path) -> None:
 
 def test_a_journal_that_cannot_be_written_stops_it_before_it_begins(tmp_path: Path) -> None:
     with on("fixtures"):
-        says = "journal= takes the path of a file in a folder that is there"
+        says = "journal= takes the path of a file in an existing folder"
         with assert_num_requests(0):
             with pytest.raises(FileNotFoundError, match=says) as told:
                 Run.objects.update(notes="n", journal=tmp_path / "no" / "j.jsonl")
@@ -305,7 +305,7 @@ async def test_a_second_writer_is_refused(tmp_path: Path) -> None:
         await asyncio.sleep(0.05)  # the row that is sent now holds the call up
         backend.delay = 0
         for colour in ("plain", "async"):
-            with pytest.raises(QueryError, match=r"j\.jsonl is the journal of a call that is under way"):
+            with pytest.raises(QueryError, match=r"j\.jsonl is in use by another call"):
                 if colour == "plain":
                     await asyncio.to_thread(rows.using(session).update, notes="n", journal=file)
                 else:
@@ -314,7 +314,7 @@ async def test_a_second_writer_is_refused(tmp_path: Path) -> None:
         other = await asyncio.to_thread(
             subprocess.run, [sys.executable, "-c", SCRIPT, str(file)], cwd=ROOT, capture_output=True, text=True
         )
-        assert "is the journal of a call that is under way" in other.stderr
+        assert "is in use by another call" in other.stderr
         assert (await rows.aupdate(notes="n", journal=file, dry_run=True)).having("done")
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

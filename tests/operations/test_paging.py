@@ -226,7 +226,7 @@ def test_rows_that_may_be_missing_in_other_orders_are_said(script: list[Step]) -
     assert len(told) == 1
     text = str(told[0].message)
     assert "Runs of drifting: changed while their pages were read in the order +summary_metrics.loss" in text
-    assert "20 matched with one page, and " in text
+    assert "20 rows matched on one page, but " in text
     assert "order_by('-created_at')" in text
     assert ".snapshot()" in text
 
@@ -244,7 +244,7 @@ def test_a_run_that_goes_as_another_comes_is_said_by_the_rows_that_came() -> Non
                 self.store.update(runs["r007"].id, summary={"loss": -1})
 
     server = Moving(filled({"vision": LOSSES}), cap=5)
-    with drifting(server), pytest.warns(PageDrift, match="20 match, and 19 different ones came"):
+    with drifting(server), pytest.warns(PageDrift, match="20 rows match, but 19 distinct ones were received"):
         found = [run.id for run in Run.objects.order_by("summary.loss")]
     assert "r007" not in found
 

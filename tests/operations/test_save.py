@@ -144,7 +144,7 @@ def test_the_raw_config_is_what_it_is_rebuilt_from() -> None:
         assert again.raw_config["lr"] == {"desc": "rate", "value": 0.2}
         assert again.config["big"] == 123456789012345678901234567890
         assert math.isnan(again.config["new"])
-        with pytest.raises(FieldError, match="W&B's own part"):
+        with pytest.raises(FieldError, match="is reserved"):
             run.config["_wandb"] = {}
             run.save()
         assert session.stats.requests > 0
@@ -183,7 +183,7 @@ def test_update_fields_keeps_to_those() -> None:
     ("names", "says"),
     [
         (["grp"], "did you mean 'group'"),
-        (["state"], r"Run\.state cannot be saved: the state is what"),
+        (["state"], r"Run\.state cannot be saved: the run's own process"),
         (["project"], "no mutation"),
         (["files"], "has no field 'files'"),
         (["description"], "was neither loaded nor set"),
@@ -207,11 +207,11 @@ def test_bad_update_fields(names: Any, says: str) -> None:
     ("name", "value", "error", "says"),
     [
         ("state", "crashed", FieldError, "own process reports"),
-        ("id", "x", FieldError, r"create\(\) gives another one"),
+        ("id", "x", FieldError, r"use create\(\) for a new run"),
         ("node_id", "x", FieldError, "no mutation"),
         ("created_at", None, FieldError, "no mutation"),
         ("project", "acme/nlp", FieldError, "no mutation"),
-        ("files", [], AttributeError, "relation to many"),
+        ("files", [], AttributeError, "to-many relation"),
         ("path", "a/b/c", AttributeError, "path"),
         ("grup", "x", AttributeError, "did you mean 'group'"),
         ("tags", "good", FieldError, r"write \['good'\]"),
@@ -238,8 +238,8 @@ def test_what_json_cannot_hold_is_refused_before_anything_is_sent() -> None:
         deep = [deep]
     for value, says in [
         ({1, 2}, r"Run\.config\['a'\]\['b'\]\[1\] is \{1, 2\}, a set"),
-        ({3: "x"}, "keys are text in JSON, so write '3'"),
-        (cycle, "holds itself"),
+        ({3: "x"}, "but JSON keys are text; write '3'"),
+        (cycle, "contains itself"),
         (deep, "too deeply"),
         (object(), "which JSON cannot hold"),
         (b"x", "a bytes"),
@@ -278,11 +278,11 @@ def test_an_appended_number_is_no_tag() -> None:
 def test_fields_that_were_not_loaded() -> None:
     with on("fixtures"):
         run = Run.objects.only("name").get(id="r1")
-        with pytest.raises(FieldNotLoaded, match="part of W&B's own"):
+        with pytest.raises(FieldNotLoaded, match="preserve W&B's own keys"):
             run.config = {"a": 1}
         run.notes, run.summary, run.tags = "n", {"only": 1}, ("b",)  # type: ignore[assignment]
         assert run.dirty_fields == ("summary", "tags", "notes")
-        with pytest.raises(FieldError, match="set without having been loaded"):
+        with pytest.raises(FieldError, match="set without being loaded"):
             run.save(check=True)
         run.save()
         again = kept()

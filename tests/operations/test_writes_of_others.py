@@ -35,8 +35,8 @@ def test_a_sweep_is_made_from_a_dict_or_from_yaml(place: str) -> None:
     ("given", "says"),
     [
         ({}, "needs its definition"),
-        ({"config": "- 1"}, "is a mapping"),
-        ({"config": "{"}, "no YAML"),
+        ({"config": "- 1"}, "must be a mapping"),
+        ({"config": "{"}, "not valid YAML"),
         ({"config": 5}, "takes a dict"),
         ({"config": {}, "id": "x"}, "the server chooses the short id"),
         ({"config": {}, "state": "PAUSED"}, r"say pause\(\)"),
@@ -167,10 +167,10 @@ def test_what_is_read_only() -> None:
     with moody(make_world().store()):
         artifact = Artifact.objects.filter(project=HOME).first()
         assert artifact is not None
-        with pytest.raises(FieldError, match="Artifacts are read only here"):
+        with pytest.raises(FieldError, match="Artifacts are read-only in wbmodel"):
             artifact.description = "x"
         file = File.objects.filter(run=f"{HOME}/v00").first()
         assert file is not None
-        with pytest.raises(FieldError, match="Files are read only here"):
+        with pytest.raises(FieldError, match="Files are read-only in wbmodel"):
             file.name = "x"
         assert not hasattr(artifact, "save")

@@ -97,8 +97,8 @@ def test_spellings(spelling: Any, shown: str) -> None:
     ("spelling", "says"),
     [
         ("?", "random order"),
-        ("config", r"say which key, as in config\.lr"),
-        ("-summary", "say which key"),
+        ("config", r"name a key, as in config\.lr"),
+        ("-summary", "name a key"),
         ("tags", "has no order"),
         ("sweep", "order by one of its fields"),
         ("los", "Run has no field 'los'"),

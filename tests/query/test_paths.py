@@ -160,12 +160,12 @@ def test_bad_paths(spelling: str, says: str) -> None:
     ("keyword", "says"),
     [
         ("stat", "did you mean 'state'"),
-        ("state__inn", "no lookup 'inn'"),
+        ("state__inn", "unknown lookup 'inn'"),
         ("state__is_null", "did you mean 'isnull'"),
         ("state__startswth", "did you mean 'startswith'"),
         ("summary__loss__eq", "did you mean 'exact'.*really called 'eq'"),
         ("summary__loss__contans", "did you mean 'contains'.*really called 'contans'"),
-        ("created_at__year", "no lookup 'year'"),
+        ("created_at__year", "unknown lookup 'year'"),
         ("user__email__exact", "only username, name"),
         ("run_set", "Run has no field 'run_set'"),
     ],
@@ -176,5 +176,5 @@ def test_bad_keywords(keyword: str, says: str) -> None:
 
 
 def test_what_is_no_path() -> None:
-    with pytest.raises(FieldError, match="a path is text or an F path"):
+    with pytest.raises(FieldError, match="a path must be text or an F path"):
         resolve_path(META, 3)  # type: ignore[arg-type]

@@ -106,7 +106,7 @@ def test_it_can_be_left_out():
         WBMODEL_NO_PLUGINS="1",
     )
     assert lines == [
-        "the backend 'acme' of plugin 'acme' (distribution 'acme-backend') is left out by WBMODEL_NO_PLUGINS"
+        "the backend 'acme' of plugin 'acme' (distribution 'acme-backend') is disabled by WBMODEL_NO_PLUGINS"
     ]
 
 

@@ -99,7 +99,7 @@ def test_a_lookup_that_cannot_be_written_is_left_out_with_a_warning(name):
             register("fine", lambda path, value: path == value, "is")
             register(name, lambda path, value: path == value, "is")
 
-    with pytest.warns(WbmodelWarning, match=f"lookup name '{name}' is no identifier"):
+    with pytest.warns(WbmodelWarning, match=f"lookup name '{name}' is not an identifier"):
         assert list(manager(Plugin()).lookups()) == ["fine"]
 
 
@@ -109,7 +109,7 @@ def test_a_lookup_that_two_plugins_add_is_left_to_the_first():
         def wbmodel_register_lookups(self, register):
             register("same", lambda path, value: path == value, "is")
 
-    with pytest.warns(WbmodelWarning, match="lookup 'same' is registered by plugin 'Plugin-.*' as well"):
+    with pytest.warns(WbmodelWarning, match="lookup 'same' is already registered by plugin 'Plugin-.*'"):
         assert list(manager(Plugin(), Plugin()).lookups()) == ["same"]
 
 

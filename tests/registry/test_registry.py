@@ -45,17 +45,17 @@ class Registers:
         ),
         (
             "zzz:x",
-            r"no backend claims 'zzz'; it needs a plugin that does \(available backends: blocking, plain, slow\)",
+            r"no backend claims 'zzz'; install a plugin that does \(available backends: blocking, plain, slow\)",
         ),
         (
             "tensorboard:logs",
-            r"no backend claims 'tensorboard'; it needs a plugin that does \(available backends: b",
+            r"no backend claims 'tensorboard'; install a plugin that does \(available backends: b",
         ),
-        ("plain", "'plain' lacks the colon: write 'plain:'"),
+        ("plain", "'plain' is missing its colon: write 'plain:'"),
         ("api.wandb.ai", "did you mean 'https://api.wandb.ai'"),
         ("localhost:8080", "did you mean 'http://localhost:8080'"),
-        (r"C:\runs", r"does not name a backend; a URL begins with one, as in 'fixtures:C:"),
-        ("runs/today", "does not name a backend; a URL begins with one, as in 'fixtures:runs/today'"),
+        (r"C:\runs", r"does not name a backend; start the URL with one, as in 'fixtures:C:"),
+        ("runs/today", "does not name a backend; start the URL with one, as in 'fixtures:runs/today'"),
     ],
 )
 def test_no_such_backend(url, message):
@@ -117,7 +117,7 @@ def test_another_version_is_refused_with_both_numbers(version, way):
 
 def test_a_backend_for_the_version_that_was_replaced_is_told_so():
     with pytest.raises(
-        BackendVersionError, match="version 1 of .* version 0, which took its place: upgrade plugin .*docs/"
+        BackendVersionError, match="version 1 of .* version 0, which replaced it: upgrade plugin .*docs/"
     ):
         make_plugin_manager(load_entry_points=False, plugins=[Registers("earlier", api_version=1)])
 
@@ -127,7 +127,7 @@ def test_a_backend_must_say_its_version():
         def wbmodel_register_backends(self, register):
             register("unsaid", lambda url: None)
 
-    with pytest.raises(BackendVersionError, match="does not say which version .* `api_version = 0`"):
+    with pytest.raises(BackendVersionError, match="does not state its version .* `api_version = 0`"):
         make_plugin_manager(load_entry_points=False, plugins=[Unsaid()])
 
 
@@ -185,9 +185,9 @@ class Wants:
     [
         (Misspelt, r"wbmodel_register_backend.*did you mean 'wbmodel_register_backends'"),
         (WrongArgument, "colour"),
-        (Raises, "failed while it registered: RuntimeError: boom"),
-        (Text, "schemes and wants are tuples of names, not text"),
-        (Drive, "'c' cannot be a scheme"),
+        (Raises, "failed while registering: RuntimeError: boom"),
+        (Text, "schemes and wants must be tuples of names, not text"),
+        (Drive, "'c' is not a valid scheme"),
         (Wants, r"wants unknown settings \['password'\]"),
     ],
 )
@@ -255,7 +255,7 @@ def test_the_error_comes_when_its_backend_is_asked_for(dists):
         connect("old:x", plugins=plugins)
     with pytest.raises(PluginError, match="(?s)'wrong_argument' .*sesion"):
         connect("wrong_argument:x", plugins=plugins)
-    with pytest.raises(UnknownBackend, match="could not be loaded: .*'import_fails'"):
+    with pytest.raises(UnknownBackend, match="failed to load: .*'import_fails'"):
         connect("elsewhere:x", plugins=plugins)
 
 
@@ -269,7 +269,7 @@ def test_foreign_plugins_are_left_out_on_request(dists, monkeypatch, value, fore
     assert status["good-one"] == ("ok" if foreign else "skipped")
     if not foreign:
         assert set(status.values()) <= {"ok", "skipped"}
-        with pytest.raises(UnknownBackend, match="'good_one' .* is left out by WBMODEL_NO_PLUGINS"):
+        with pytest.raises(UnknownBackend, match="'good_one' .* is disabled by WBMODEL_NO_PLUGINS"):
             connect("good_one:x", plugins=plugins)
 
 

@@ -119,7 +119,7 @@ def test_what_was_pickled_finds_its_own_server_and_never_another(north, south):
         assert ids(rows) == ["s2"]
     south.close()
     run, rows = pickle.loads(kept)
-    with pytest.raises(ConfigurationError, match=r"came from fixtures:world-\d+, and no session to it is open"):
+    with pytest.raises(ConfigurationError, match=r"came from fixtures:world-\d+, but no session to it is open"):
         _ = run.session
     with pytest.raises(ConfigurationError, match=r"came from fixtures:world-\d+"):
         ids(rows.all())

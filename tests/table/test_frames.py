@@ -222,7 +222,7 @@ def test_every_type_there_is(tmp_path: Path) -> None:
         frame, records = shown.to_polars(), shown.to_records()
     mixed = ["exact", "text and number", "bool and number", "big", "list or not"]
     assert {str(item.message) for item in said if item.category is FrameWarning} == {
-        "values of several types, or whole numbers beyond 64 bits, and are written as JSON text: "
+        "values of mixed types, or integers beyond 64 bits, are written as JSON text: "
         + ", ".join(f"config.{name}" for name in mixed)
     }
     assert {name.removeprefix("config."): kind for name, kind in types.items()} == {
@@ -270,7 +270,7 @@ def test_each_format_warns_where_it_is_asked() -> None:
 def test_text_that_is_no_unicode() -> None:
     with runs_of([{"config": {"k": "\ud800x", "ok": "ü", "list": ["\udfff"]}}]) as rows:
         shown = rows.values("config.k", "config.ok", "config.list")
-        with pytest.warns(FrameWarning, match="no valid Unicode.*: config.k, config.list"):
+        with pytest.warns(FrameWarning, match="not valid Unicode.*: config.k, config.list"):
             frames = [shown.to_polars().to_dicts(), shown.to_arrow().to_pylist(), shown.to_pandas().to_dict("records")]
         assert frames == [[{"config.k": "\\ud800x", "config.ok": "ü", "config.list": ["\\udfff"]}]] * 3
         assert shown.to_records()[0]["config.k"] == "\ud800x"
@@ -365,9 +365,9 @@ def test_shapes() -> None:
 
 def test_columns_of_one_name_are_refused() -> None:
     rows = Run.objects.all()
-    with pytest.raises(QueryError, match=r"'config.lr' is asked for twice"):
+    with pytest.raises(QueryError, match=r"'config.lr' is requested twice"):
         rows.values("config.lr", F.config["lr"])
-    with pytest.raises(QueryError, match=r"two columns would have the name 'a'"):
+    with pytest.raises(QueryError, match=r"two columns have the name 'a'"):
         Table([Column("a", [1]), Column("a", [2])], 1)
     # Two spellings are two columns.
     with runs_of([{"config": {"lr": 1}}]) as runs:

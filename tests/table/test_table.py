@@ -89,5 +89,5 @@ def test_a_batch_is_a_table() -> None:
 
 def test_two_columns_of_one_name_are_refused() -> None:
     column = Column("a", [1])
-    with pytest.raises(QueryError, match=r"two columns would have the name 'a'"):
+    with pytest.raises(QueryError, match=r"two columns have the name 'a'"):
         Table([column, column], 1)

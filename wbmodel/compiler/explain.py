@@ -211,7 +211,7 @@ def _route(step: Step, target: Target) -> str:
     places = len(step.sources) if isinstance(step, Merge) else 1
     if places == 1:
         return steps
-    return f"{steps} of {places} parents, up to {target.capabilities.max_aliases} in one document with aliases"
+    return f"{steps} of {places} parents, up to {target.capabilities.max_aliases} in one document by aliases"
 
 
 # -- cost ------------------------------------------------------------------------------------------

@@ -93,7 +93,7 @@ class Grouped(Exports):
         names = {key.name for key in self._keys if isinstance(key, Column)} | set(self._asked)
         twice = next((name for name in aggregates if name in names), None)
         if twice is not None:
-            raise QueryError(f"the column {twice!r} is there already; give the aggregate another name")
+            raise QueryError(f"the column {twice!r} already exists; give the aggregate another name")
         return self._clone(_asked={**self._asked, **checked(self._meta, aggregates)})
 
     def order_by(self, *names: str | PathExpr) -> Self:
@@ -153,7 +153,7 @@ class Grouped(Exports):
         whole = {**found.keys, **found.aggregated}
         if len(whole) < len(found.keys) + len(found.aggregated):
             twice = next(name for name in found.aggregated if name in found.keys)
-            raise QueryError(f"the column {twice!r} is there already; give the aggregate another name")
+            raise QueryError(f"the column {twice!r} already exists; give the aggregate another name")
         order = list(range(found.height))
         for spelling in reversed(self._order):
             name, descending = _find(spelling, list(whole))

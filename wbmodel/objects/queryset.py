@@ -165,10 +165,8 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         return any(row == item for row in self)
 
     def iterator(self, chunk_size: int | None = None) -> Iterator[R_co]:
-        """Iterate over the rows without caching them.
-
-        After ``prefetch_related``, ``chunk_size`` is required: the number of rows whose relations are loaded at a time.
-        """
+        """Iterate over the rows without caching them. After ``prefetch_related``, ``chunk_size`` is required: the
+        number of rows whose relations are loaded at a time."""
         chunk = self._chunk(chunk_size)
         session = self._bind()
 
@@ -359,10 +357,8 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         return text_of(self._plan, self._bind().target)
 
     def explain(self, *, analyze: bool = False) -> Explanation:
-        """Explain what the backend does, what is done locally, in which order and with how many requests.
-
-        Makes no requests, unless ``analyze`` is true: then the query runs, and its figures are added.
-        """
+        """Explain what the backend does, what is done locally, in which order and with how many requests. Makes no
+        requests, unless ``analyze`` is true: then the query runs, and its figures are added."""
         from wbmodel.compiler.explain import explain
 
         session = self._bind()
@@ -411,11 +407,9 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         return rows if not rows or all(is_loaded(rows[0], name) for name in fields) else None
 
     def aggregate(self, **aggregates: Aggregate) -> dict[str, Any]:
-        """Aggregate all rows, one result per name: ``aggregate(n=Count(), best=Min("summary.loss"))``.
-
-        Null and NaN are skipped; ``docs/reference/aggregates.md`` has the rules. Raises
-        :class:`~wbmodel.errors.FieldError`, naming the row, for text where numbers are expected.
-        """
+        """Aggregate all rows, one result per name: ``aggregate(n=Count(), best=Min("summary.loss"))``. Null and NaN are
+        skipped; ``docs/reference/aggregates.md`` has the rules. Raises :class:`~wbmodel.errors.FieldError`, naming the
+        row, for text where numbers are expected."""
         asked = self._checked(aggregates)
         if not asked or all(path is None for _, path in asked.values()):
             # Only the number of rows is needed, which the backend may know.
@@ -448,20 +442,16 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         return None if rows is None else operations.groups.group(meta, rows, keys, asked, fresh=False)
 
     def group_by(self, *keys: str | PathExpr | EverythingBut) -> Grouped:
-        """Group rows by equal values at these paths. Lazy; makes no requests.
-
-        Add aggregates with ``annotate``: ``group_by("config.lr").annotate(n=Count(), loss=Mean("summary.loss"))``.
-        """
+        """Group rows by equal values at these paths, to :meth:`annotate` with aggregates. Lazy; makes no requests.
+        Example: ``group_by("config.lr").annotate(n=Count(), loss=Mean("summary.loss"))``."""
         from wbmodel.objects.grouped import Grouped
 
         return Grouped.of(self._plan, keys, self._groups, self._agroups)
 
     def fields(self, *names: str) -> list[FieldInfo]:
-        """List the keys that the rows have under these fields, including nested ones.
-
-        Names are ``"config"``, ``"summary"`` ...; without names, every field that has keys. Each key comes with its
-        path, type, number of rows and an example. Reads all rows; slice the queryset to read fewer.
-        """
+        """List the keys that the rows have under these fields, including nested ones. Names are ``"config"``,
+        ``"summary"`` ...; without names, every field that has keys. Each key comes with its path, type, number of rows
+        and an example. Reads all rows; slice the queryset to read fewer."""
         wanted, here = self._keyed(names)
         return here if here is not None else cast("list[FieldInfo]", self._ask(operations.keys.keys_of, wanted))
 
@@ -500,14 +490,10 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         return cast("E_co", await self._aask(operations.create.create, values))
 
     def get_or_create(self, defaults: Mapping[str, Any] | None = None, **lookups: Any) -> tuple[E_co, bool]:
-        """Return the only row that matches, or create one from the exact lookups and ``defaults``; and whether it is
-        new.
-
+        """Return the matching row, or create it from the exact lookups and ``defaults``; and whether it is new.
         Callables in ``defaults`` are called. Keys of ``config`` and ``summary`` from lookups and ``defaults`` are
-        merged; if they contradict each other, so that the new row would not match its own lookups,
-        :class:`~wbmodel.errors.FieldError` is raised. Two concurrent callers may both create a row, unless an ``id`` is
-        given.
-        """
+        merged; :class:`~wbmodel.errors.FieldError` is raised if they contradict each other, so that the new row would
+        not match its own lookups. Two concurrent callers may both create a row, unless an ``id`` is given."""
         return cast("tuple[E_co, bool]", self._ask(operations.create.get_or_create, lookups, defaults or {}))
 
     async def aget_or_create(self, defaults: Mapping[str, Any] | None = None, **lookups: Any) -> tuple[E_co, bool]:
@@ -520,12 +506,10 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         create_defaults: Mapping[str, Any] | None = None,
         **lookups: Any,
     ) -> tuple[E_co, bool]:
-        """Apply ``defaults`` to the only row that matches and save it, or create one; and whether it is new.
-
+        """Apply ``defaults`` to the matching row and save it, or create a row; and whether it is new.
         ``defaults`` are changes as in :meth:`update`: ``{"notes": "n", "config__lr": 0.1, "tags": Add("x")}``, and
         ``Set`` for a whole config or summary. A new row is created as by :meth:`get_or_create`, with
-        ``create_defaults`` if given.
-        """
+        ``create_defaults`` if given."""
         made = self._ask(operations.create.update_or_create, lookups, defaults or {}, create_defaults)
         return cast("tuple[E_co, bool]", made)
 

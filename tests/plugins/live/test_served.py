@@ -43,9 +43,9 @@ def test_what_is_no_world():
 def test_a_warning_points_at_the_line_of_the_user():
     with served(WORLD) as server, connect(server.url, project="ada/vision", default=False):
         runs = Run.objects.filter(summary__loss__isnan=True)
-        with pytest.warns(QueryWarning, match="asked of every row here") as plain:
+        with pytest.warns(QueryWarning, match="applied locally to every row") as plain:
             assert not list(runs.all())
-        with pytest.warns(QueryWarning, match="asked of every row here") as coloured:
+        with pytest.warns(QueryWarning, match="applied locally to every row") as coloured:
             asyncio.run(_rows(runs))
     assert [item.filename for item in (*plain, *coloured)] == [__file__, __file__]
 

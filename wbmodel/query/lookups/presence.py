@@ -27,7 +27,7 @@ class OfNumber(Flag):
 
     def accept(self, value: Any, kind: Kind, where: str) -> bool:
         if not (kind.is_keyed or kind in accept.NUMBERS):
-            raise FieldError(f"{where}: a {kind.value} field does not hold numbers")
+            raise FieldError(f"{where}: {kind.value} fields do not hold numbers")
         return super().accept(value, kind, where)
 
 
