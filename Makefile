@@ -5,6 +5,10 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.10 p
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+JOBS ?= 2
+
+# The tests start hundreds of processes, and each would compile the package and the tests anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install demo test test-all lint types bench docs format clean
 
@@ -25,11 +29,11 @@ $(READY): pyproject.toml constraints.txt
 demo: $(READY) ## ask real questions of the runs in the demo world
 	@$(BIN)/python -m wbmodel.demo
 
-test: $(READY) ## the tests, without the slow ones
-	$(BIN)/python -m pytest
+test: $(READY) ## the tests, without the slow ones, in JOBS processes
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
-test-all: $(READY) ## the tests, with the slow ones
-	$(BIN)/python -m pytest -m "not online"
+test-all: $(READY) ## the tests, with the slow ones, in JOBS processes
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -m "not online"
 
 lint: $(READY) ## ruff: rules and format
 	$(BIN)/ruff check .

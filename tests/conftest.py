@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import depth, matrix
 from wbmodel.session import current
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -26,6 +27,16 @@ SETTINGS = (
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-snapshots", action="store_true", help="write tests/snapshots anew instead of comparing")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    depth.quick = "not slow" in config.option.markexpr
+    config.pluginmanager.register(matrix)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # What takes longest begins first, so that of several processes none is left with it in the end.
+    items.sort(key=lambda item: "typing" not in item.path.parts)
 
 
 def pytest_collection_finish() -> None:

@@ -234,7 +234,7 @@ class LibraryNotInstalled(WbmodelError, ImportError):
 
 
 class FixtureError(WbmodelError, ValueError):
-    """A fixtures file is invalid: ``problem`` says why; ``file``, ``line`` (from 1) and ``field`` say where."""
+    """A fixtures file is invalid: ``problem`` says why; ``file``, ``line`` (from 1, or None) and ``field`` where."""
 
     def __init__(
         self, message: str, *, file: str | None = None, line: int | None = None, field: str | None = None

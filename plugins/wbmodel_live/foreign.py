@@ -269,7 +269,8 @@ def _of_use(error: Exception, channel: Foreign, unsure: Retry) -> FailedAttempt 
             f"cannot be reached through this {channel.name}: it is already connected",
             ConfigurationError,
             unsure,
-            advice="pass a transport that no gql client or other session has connected; wbmodel connects and closes it",
+            advice="pass a transport that no gql client or other session has connected, as wbmodel connects and closes "
+            "it; in a forked process, connect() again with a new one",
         )
     shut = any(isinstance(link, RuntimeError) and _SHUT.search(str(link)) for link in chain)
     if shut or isinstance(error, TransportClosed):

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.support.pace import patience
 from tests.support.paged_backends import SlowPaged, all_rows, manager, page, pages
 from wbmodel.backend import AsyncBackend, BlobSink, BlobSource, Capabilities, ColumnSink, ColumnSource
 from wbmodel.backend.owner_loop import OwnerLoop
@@ -135,9 +136,7 @@ def test_ctrl_c_cancels_the_work():
     with pytest.raises(KeyboardInterrupt):
         session.run(all_rows(10, 10))
     presser.join()
-    deadline = time.monotonic() + 5
-    while not backend.cancelled and time.monotonic() < deadline:
-        time.sleep(0.005)
+    patience(lambda: backend.cancelled)
     assert backend.cancelled == 1
 
 
@@ -240,10 +239,7 @@ def test_a_forgotten_loop_takes_its_thread_with_it():
     assert owner.run(one()) == 1
     del owner
     gc.collect()
-    deadline = time.monotonic() + 5
-    while any(thread.name == "forgotten loop" for thread in threading.enumerate()):
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+    patience(lambda: not any(thread.name == "forgotten loop" for thread in threading.enumerate()))
 
 
 def test_a_stopped_loop_starts_again():

@@ -35,8 +35,9 @@ def test_a_run_by_every_spelling_of_its_path(demo):
     assert shown["config.transformer.num_layers"] == "4"
     assert shown["state"] == "failed"
     assert demo("run", RUN, "-c", "id,summary.test_loss", "--json").data == {
-        "id": "0lhwu6v9", "summary.test_loss": run.summary["test_loss"],
-    }  # fmt: skip
+        "id": "0lhwu6v9",
+        "summary.test_loss": run.summary["test_loss"],
+    }
     assert demo("run", RUN, "-c", "id,name", "--csv").out == "id,name\n0lhwu6v9,0lhwu6v9\n"
 
 
@@ -57,8 +58,9 @@ def test_a_sweep_and_its_best_run(demo):
     assert whole["best_run"] == {"path": best.path, "test_loss": best.summary["test_loss"]}
     assert whole["config"]["metric"] == {"name": "test_loss", "goal": "minimize"}
     assert demo("sweep", f"{VIT}/sweeps/synvit01", "-c", "metric,goal", "--json").data == {
-        "metric": "test_loss", "goal": "min",
-    }  # fmt: skip
+        "metric": "test_loss",
+        "goal": "min",
+    }
 
 
 # -- looking closer --------------------------------------------------------------------------------
@@ -347,11 +349,22 @@ def test_exit_statuses(cli, monkeypatch):
     assert cli("--version").status == 0
     assert cli("--help").status == 0
     kinds = {
-        errors.FieldError: 2, errors.QueryError: 2, errors.ConfigurationError: 2, errors.DoesNotExist: 1,
-        errors.ServerError: 1, errors.RateLimited: 1, errors.RequestTimeout: 1, errors.NotAuthenticated: 3,
-        errors.PermissionDenied: 3, errors.UnknownBackend: 4, errors.BackendNotInstalled: 4, errors.PluginError: 4,
-        errors.NotSupported: 4, errors.FixtureError: 4, errors.ConflictError: 1,
-    }  # fmt: skip
+        errors.FieldError: 2,
+        errors.QueryError: 2,
+        errors.ConfigurationError: 2,
+        errors.DoesNotExist: 1,
+        errors.ServerError: 1,
+        errors.RateLimited: 1,
+        errors.RequestTimeout: 1,
+        errors.NotAuthenticated: 3,
+        errors.PermissionDenied: 3,
+        errors.UnknownBackend: 4,
+        errors.BackendNotInstalled: 4,
+        errors.PluginError: 4,
+        errors.NotSupported: 4,
+        errors.FixtureError: 4,
+        errors.ConflictError: 1,
+    }
     for kind, status in kinds.items():
         assert exit_status(kind("x")) == status, kind
 
@@ -381,6 +394,10 @@ def test_which_word_is_the_command():
     assert command_word(["--url=demo:", "runs"]) == "runs"
     assert command_word(["--help"]) is None
     assert tidy(["runs", "-o", "-a", "--order", "-b", "-o", "c", "-o"]) == [
-        "runs", "--order=-a", "--order=-b", "--order=c", "-o",
-    ]  # fmt: skip
+        "runs",
+        "--order=-a",
+        "--order=-b",
+        "--order=c",
+        "-o",
+    ]
     assert tidy(["--", "-o", "-a"]) == ["--", "-o", "-a"]

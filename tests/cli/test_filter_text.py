@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.depth import deep
 from tests.support.filter_text import render_filter
 from wbmodel import F, Q, Run, connect
 from wbmodel.cli.filter_text import SYMBOLS, FilterSyntaxError, parse_filter
@@ -204,10 +205,10 @@ def test_control_characters_in_a_filter_do_not_reach_the_terminal() -> None:
 
 
 def test_ten_thousand_terms_are_quick_and_deep_nesting_is_refused() -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     wide = parse_filter(" or ".join(f"config.lr={number}" for number in range(10_000)), RUN)
     assert len(wide.children) == 10_000
-    assert time.perf_counter() - started < 5
+    assert time.thread_time() - started < 5
     for text in ("(" * 5000 + "state=a" + ")" * 5000, "not " * 5000 + "state=a", "config.x=" + "[" * 5000):
         with pytest.raises(FilterSyntaxError, match="nest"):
             parse_filter(text, RUN)
@@ -287,7 +288,7 @@ def test_rendered_and_parsed_a_condition_is_itself(condition: Q) -> None:
 
 
 @given(st.text(max_size=30) | st.text(alphabet="ab.=<>!~*^$\"'[](){} ,nullotaisre0129-", max_size=30))
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=deep(250), deadline=None)
 def test_any_text_is_read_or_refused_with_a_place(text: str) -> None:
     try:
         parse_filter(text, RUN)

@@ -19,9 +19,20 @@ VIT = "demo/vit-prisma"
 
 def test_the_line_of_the_issue(demo):
     done = demo(
-        "runs", "demo/gpt3-chem", "-f", "summary.validation_loss<0.3", "-f", "state=finished", "-o", "-created_at",
-        "-n", "20", "-c", "name,config.model,summary.validation_loss", "--json",
-    )  # fmt: skip
+        "runs",
+        "demo/gpt3-chem",
+        "-f",
+        "summary.validation_loss<0.3",
+        "-f",
+        "state=finished",
+        "-o",
+        "-created_at",
+        "-n",
+        "20",
+        "-c",
+        "name,config.model,summary.validation_loss",
+        "--json",
+    )
     assert done.status == 0
     with connect("demo:", default=False) as session:
         rows = Run.objects.using(session).filter(
@@ -169,8 +180,11 @@ def test_nan_is_null_in_json_and_nan_for_people(odd):
     assert items["b"]["summary.loss"] is None
     shown = odd("runs", "-c", "id,summary.loss").out.splitlines()
     assert [line.split() for line in shown if line[0] in "abcd"] == [
-        ["d"], ["c", "0.25"], ["b", "Infinity"], ["a", "NaN"],
-    ]  # fmt: skip
+        ["d"],
+        ["c", "0.25"],
+        ["b", "Infinity"],
+        ["a", "NaN"],
+    ]
     rows = dict(csv.reader(io.StringIO(odd("runs", "--csv", "-c", "id,summary.loss").out)))
     assert rows == {"id": "summary.loss", "7": "", "d": "", "c": "0.25", "b": "Infinity", "a": "NaN"}
 

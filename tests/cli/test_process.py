@@ -154,17 +154,22 @@ def test_a_closed_pipe_is_quiet(format):
 def test_output_that_was_closed_before():
     done = call(
         ["bash", "-c", f"{' '.join(WBMODEL)} runs -n 2 >&-; echo $?"],
-        env=environment(), cwd=ROOT,
-    )  # fmt: skip
+        env=environment(),
+        cwd=ROOT,
+    )
     assert "Traceback" not in done.stderr
 
 
 def test_interrupting_ends_with_130_and_no_traceback(tmp_path):
     # It waits for a document on standard input, which never comes.
     process = subprocess.Popen(
-        [*WBMODEL, "graphql", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        env=environment(), cwd=ROOT,
-    )  # fmt: skip
+        [*WBMODEL, "graphql", "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+        cwd=ROOT,
+    )
     time.sleep(1.0)
     process.send_signal(signal.SIGINT)
     out, error = process.communicate(timeout=30)

@@ -143,8 +143,13 @@ def ask(version: str, world: World, folder: Path) -> Client:
     }
     done = subprocess.run(
         [str(python), str(ASK), str(questions), str(answers)],
-        env=environment, cwd=folder, capture_output=True, text=True, timeout=180, check=False,
-    )  # fmt: skip
+        env=environment,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
     assert done.returncode == 0, f"wandb {version} failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
     return Client(version, json.loads(answers.read_text()))
 

@@ -6,6 +6,7 @@ needs an old Python; pyenv's are looked at too.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -37,6 +38,25 @@ def client_python(version: str) -> Path:
         return python
     base = find_python(CLIENTS[version])
     HOME.mkdir(exist_ok=True)
+    with _alone(HOME / f".{target.name}.lock"):
+        # Another process may have made it meanwhile.
+        return python if python.exists() else _made(version, wanted, base, target, python)
+
+
+@contextlib.contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    """One process at a time, where files can be locked; elsewhere the fastest wins."""
+    with file.open("w") as held:
+        try:
+            import fcntl
+        except ImportError:
+            pass
+        else:
+            fcntl.flock(held, fcntl.LOCK_EX)  # let go when the file is closed, or the process ends
+        yield  # the file stays: without it, whoever comes next would hold another lock than who waits
+
+
+def _made(version: str, wanted: Path, base: str, target: Path, python: Path) -> Path:
     # Made beside its place and moved there, so that a broken one is never taken for a whole one.
     made = Path(tempfile.mkdtemp(prefix=f".wandb-{version}-", dir=HOME))
     try:

@@ -22,6 +22,7 @@ def test_no_such_python_is_said() -> None:
         find_python(("9.9", "9.8"))
 
 
+@pytest.mark.slow  # a virtual environment is made for it
 def test_what_pip_says_is_passed_on_and_nothing_is_left_behind(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(installing, "HERE", tmp_path)
     monkeypatch.setattr(installing, "HOME", tmp_path / "clients")
@@ -30,4 +31,4 @@ def test_what_pip_says_is_passed_on_and_nothing_is_left_behind(tmp_path, monkeyp
     (tmp_path / "requirements-0.0.txt").write_text("./nothere.whl\n")
     with pytest.raises(CannotInstall, match=r"wandb 0.0 cannot be installed: .*nothere.whl"):
         client_python("0.0")
-    assert list((tmp_path / "clients").iterdir()) == []
+    assert [path.name for path in (tmp_path / "clients").iterdir() if path.suffix != ".lock"] == []

@@ -55,11 +55,9 @@ SHAPES: dict[str, tuple[str, ...]] = {
 def sessions() -> Iterator[dict[str, Session]]:
     with ExitStack() as stack:
         yield {
-            kind: stack.enter_context(
-                served(WORLDS[kind].store(), scheme, dialect=dialect, capabilities=capabilities)
-            )
+            kind: stack.enter_context(served(WORLDS[kind].store(), scheme, dialect=dialect, capabilities=capabilities))
             for kind, (scheme, dialect, capabilities) in KINDS.items()
-        }  # fmt: skip
+        }
 
 
 def sent(session: Session, rows: Any) -> int:

@@ -69,11 +69,16 @@ def test_all_projects_of_an_entity(kind: str) -> None:
         assert len(Sweep.objects.filter(entity="acme")) == 3
         assert len(Report.objects.filter(entity="acme")) == 2
         assert sorted(c.project.path + "/" + c.name for c in ArtifactCollection.objects.filter(entity="acme")) == [
-            "acme/nlp/images", "acme/vision/images", "acme/vision/weights",
-        ]  # fmt: skip
+            "acme/nlp/images",
+            "acme/vision/images",
+            "acme/vision/weights",
+        ]
         assert sorted(a.path for a in Artifact.objects.filter(entity="acme")) == [
-            "acme/nlp/images:v0", "acme/vision/images:v0", "acme/vision/images:v1", "acme/vision/weights:v0",
-        ]  # fmt: skip
+            "acme/nlp/images:v0",
+            "acme/vision/images:v0",
+            "acme/vision/images:v1",
+            "acme/vision/weights:v0",
+        ]
 
 
 def test_no_project_is_every_project_where_the_backend_says_so() -> None:

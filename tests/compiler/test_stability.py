@@ -50,9 +50,13 @@ def test_text_is_the_same_in_every_process() -> None:
     texts = set()
     for seed in ("0", "1", "2"):
         done = subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60,
+            [sys.executable, "-c", script],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
             env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(filter(None, sys.path))},
-        )  # fmt: skip
+        )
         texts.add(done.stdout)
     assert texts == {request(0.3).document.text}
 
@@ -67,9 +71,7 @@ def test_the_cache_is_bounded() -> None:
     assert limit
     (scan,) = scans(compile_plan(Plan(meta=META), TARGET))
     for index in range(limit + 20):
-        document.build(
-            document.Shape(name=f"Runs{index}", mode="count", route=scan.route, graphql="Run", node=())
-        )  # fmt: skip
+        document.build(document.Shape(name=f"Runs{index}", mode="count", route=scan.route, graphql="Run", node=()))
     assert document.build.cache_info().currsize <= limit
 
 
@@ -91,8 +93,12 @@ def test_the_pure_layers_load_no_backend_no_session_and_no_network() -> None:
         "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], check=True, timeout=60, capture_output=True, text=True,
+        [sys.executable, "-c", script],
+        check=True,
+        timeout=60,
+        capture_output=True,
+        text=True,
         env={"PYTHONPATH": ":".join(filter(None, sys.path))},
-    )  # fmt: skip
+    )
     # ``wbmodel/__init__`` itself imports the layers above; what is heavy stays out all the same.
     assert set(ast.literal_eval(done.stdout)) <= {"wbmodel.backend"}

@@ -46,6 +46,6 @@ def test_a_message_shows_the_row_its_value_and_the_rule() -> None:
         "Run.objects.filter(F.config['every'] exact 1) gave the wrong rows:",
         "  must not be there: e-digit, where it is '1'",
         "  must not be there: e-true, where it is True",
-        "the rule: config.every equals 1; absent and null are no values, types are never mixed",
+        "the rule: config.every equals 1; absent and null are not values, types are never mixed",
         "the rows were not checked again here, because the backend promises strict_values: keep that, or take it back",
     ]

@@ -239,6 +239,20 @@ def test_check_reads_no_configuration_and_writes_nothing(
     assert capfd.readouterr() == ("", "")
 
 
+def test_check_never_reports_what_it_could_not_ask() -> None:
+    with pytest.raises(ConfigurationError, match=r"colours is \['red'\]; it names sync or async"):
+        check("fixtures:", only="page/first", colours=["red"])
+    with pytest.raises(ConfigurationError, match="backend is 7; it is a URL"):
+        check(7, only="page/first")  # type: ignore[arg-type]
+
+    class Untidy(kit.FixturesSeed):
+        def clear(self, world: kit.World) -> None:
+            raise RuntimeError("it cannot be cleared")
+
+    with pytest.raises(RuntimeError, match="it cannot be cleared"):
+        check("fixtures:", only="page/first", seed=Untidy())
+
+
 def test_check_can_be_interrupted() -> None:
     class Interrupted(EngineBackend):
         def execute(self, request: Request, *, timeout: float | None = None) -> Response:

@@ -150,9 +150,16 @@ def test_values() -> None:
 def test_every_entity_is_shown() -> None:
     with served(STORE):
         for cls, lookups in (
-            (Project, {}), (Run, {}), (Sweep, {}), (Report, {}), (User, {}), (Entity, {}), (ArtifactType, {}),
-            (ArtifactCollection, {}), (Artifact, {"collection": "images"}),
-        ):  # fmt: skip
+            (Project, {}),
+            (Run, {}),
+            (Sweep, {}),
+            (Report, {}),
+            (User, {}),
+            (Entity, {}),
+            (ArtifactType, {}),
+            (ArtifactCollection, {}),
+            (Artifact, {"collection": "images"}),
+        ):
             rows = cls.objects.filter(**lookups)
             page = parsed(rows._repr_html_())
             assert len(page.rows) > 1, cls

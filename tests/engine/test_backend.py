@@ -216,7 +216,7 @@ class CsvSeed(Seed):
         world.users = [{**user, "name": user["username"], "email": None} for user in world.users]
 
 
-@pytest.mark.parametrize("colour", ["sync", "async"])
+@pytest.mark.parametrize("colour", ["sync", pytest.param("async", marks=pytest.mark.slow)])
 def test_the_csv_example_passes_the_kit(tmp_path: Path, colour: str) -> None:
     def opened(world: World) -> CsvBackend:
         return CsvBackend(f"csv:{tmp_path / world.project.split('/')[1]}")

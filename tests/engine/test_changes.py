@@ -100,13 +100,9 @@ STEPS: dict[str, Callable[[Any], Any]] = {
     "add collection": lambda s: s.add_collection(s.project("acme", "vision"), "c2", type="model"),
     "add file": lambda s: s.add_file(run_of(s, "r2"), "config.yaml", b"other"),
     "add user": lambda s: s.add_user("bob"),
-    "aliases": lambda s: s.set_aliases(
-        version(s), ["latest", "x"]
-    ),
-    "use": lambda s: s.use(
-        run_of(s, "r3"), version(s).artifact
-    ),
-}  # fmt: skip
+    "aliases": lambda s: s.set_aliases(version(s), ["latest", "x"]),
+    "use": lambda s: s.use(run_of(s, "r3"), version(s).artifact),
+}
 
 
 class Stopped(BaseException):
@@ -171,8 +167,9 @@ def test_mutations_of_a_document_stand_alone() -> None:
           a: upsertBucket(input: {id: $id, notes: "one"}) { bucket { notes } }
           b: upsertBucket(input: {id: $other, notes: "two", sweep: "nope"}) { bucket { notes } }
           c: updateRunState(input: {id: $id, state: "failed"}) { success } }""",
-        id=run_of(store).id, other=run_of(store, "r2").id,
-    )  # fmt: skip
+        id=run_of(store).id,
+        other=run_of(store, "r2").id,
+    )
     assert [error["path"] for error in data.errors] == [["b"]]
     assert (run_of(store).notes, run_of(store).state, run_of(store, "r2").notes) == ("one", "failed", None)
 

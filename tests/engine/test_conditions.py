@@ -67,17 +67,26 @@ def test_many_equalities_on_one_path_are_one_in() -> None:
         ({"config.k": "A"}, {"case_blind": True}, Compare(K, "eq", "A", frozenset({"fold"}))),
         ({"config.k": {"$gt": "A"}}, {"case_blind": True}, Compare(K, "gt", "A")),
         ({"config.k": {"$exists": True}}, {"case_blind": True, "nan": "text"}, Compare(K, "exists", True)),
-        ({"config.k": 1}, {"cross_types": True, "arrays": "elements"},
-         Compare(K, "eq", 1, frozenset({"cross_types", "elements"}))),
-        ({"config.k": {"$gte": None}}, {"null_comparisons": True},
-         Compare(K, "gte", None, frozenset({"nulls_compare"}))),
+        (
+            {"config.k": 1},
+            {"cross_types": True, "arrays": "elements"},
+            Compare(K, "eq", 1, frozenset({"cross_types", "elements"})),
+        ),
+        (
+            {"config.k": {"$gte": None}},
+            {"null_comparisons": True},
+            Compare(K, "gte", None, frozenset({"nulls_compare"})),
+        ),
         ({"config.k": "NaN"}, {"nan": "text"}, Compare(K, "eq", "NaN", frozenset({"nan_text"}))),
         ({"name": "NaN"}, {"nan": "text"}, Compare(NAME, "eq", "NaN")),
-        ({"config.k": {"$ne": 1}}, {"ne_keeps_null": False},
-         All((Not(Compare(K, "eq", 1)), Not(Compare(K, "eq", None))))),
+        (
+            {"config.k": {"$ne": 1}},
+            {"ne_keeps_null": False},
+            All((Not(Compare(K, "eq", 1)), Not(Compare(K, "eq", None)))),
+        ),
         ({r"config.a\.b": 1}, {"literal_keys": False}, Compare(Path("json", "config", ("a\\", "b")), "eq", 1)),
     ],
-)  # fmt: skip
+)
 def test_a_dialect_is_lowered_into_the_tree(document: Any, switches: dict[str, Any], tree: Condition) -> None:
     assert parsed(document, **switches) == tree
 

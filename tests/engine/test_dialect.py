@@ -97,18 +97,36 @@ def test_types_stand_in_the_order_that_the_dialect_says(store: MemoryStore) -> N
     assert listed(store, "+config.k", types=SWITCHED, nulls="first") == NULLS + switched
     # A list before an object, whatever their texts.
     assert listed(store, "+config.k", types=("number", "text", "bool", "object", "list")) == [
-        *plain[:-3], "object", "texts", "list", *NULLS,
-    ]  # fmt: skip
+        *plain[:-3],
+        "object",
+        "texts",
+        "list",
+        *NULLS,
+    ]
 
 
 def test_infinities_as_text_stand_among_texts(store: MemoryStore) -> None:
     texts = ["minus", "text1", "Adam", "inf", "nan", "adam"]
     assert listed(store, "+config.k", nan="text", types=SWITCHED) == [
-        "object", *texts, "texts", "list", "one", "two", "true", *NULLS[1:],
-    ]  # fmt: skip
+        "object",
+        *texts,
+        "texts",
+        "list",
+        "one",
+        "two",
+        "true",
+        *NULLS[1:],
+    ]
     assert listed(store, "-config.k", nan="text") == [
-        "object", "list", "texts", "true", *texts[::-1], "two", "one", *NULLS[1:],
-    ]  # fmt: skip
+        "object",
+        "list",
+        "texts",
+        "true",
+        *texts[::-1],
+        "two",
+        "one",
+        *NULLS[1:],
+    ]
 
 
 def test_dates_are_numbers(store: MemoryStore) -> None:

@@ -15,6 +15,7 @@ from graphql import GraphQLNonNull, GraphQLObjectType, get_named_type, parse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.depth import deep
 from tests.support.engine_world import Asker, make_world
 from wbmodel.engine import Dialect, Engine, MemoryStore
 from wbmodel.engine.context import Context
@@ -523,7 +524,7 @@ ROOTS = {
 }
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=deep(150), deadline=None, derandomize=True)
 @given(st.data())
 def test_projected_lists_equal_executed_ones(data: st.DataObject) -> None:
     from graphql import execute, validate

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.depth import deep
 from tests.support.engine_world import RUNS, make_world
 from wbmodel.engine import Dialect, Engine
 from wbmodel.engine.conditions import OPERATORS
@@ -80,7 +81,7 @@ def check(engine: Engine, variables: dict[str, Any]) -> None:
     json.dumps(response.data, allow_nan=False)
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=deep(400), deadline=None, derandomize=True)
 @given(FILTER, st.sampled_from(ENGINES))
 def test_filters(document: dict[str, Any], engine: Engine) -> None:
     check(engine, {"filters": json.dumps(document)})

@@ -88,8 +88,11 @@ def test_a_page_of_runs_asks_for_its_counts_once(monkeypatch: pytest.MonkeyPatch
           sweeps { edges { node { runCount } } } } }"""
     )["project"]
     assert {edge["node"]["name"]: edge["node"]["fileCount"] for edge in data["runs"]["edges"]} == {
-        "r1": 0, "r2": 2, "r3": 0, "r4": 0,
-    }  # fmt: skip
+        "r1": 0,
+        "r2": 2,
+        "r3": 0,
+        "r4": 0,
+    }
     assert data["sweeps"]["edges"][0]["node"]["runCount"] == 2
     assert asked == [("run.files", 4), ("sweep.runs", 1)]
 
@@ -110,8 +113,10 @@ def test_groups() -> None:
     every = Select("project.runs", project.id)
     states = store.groups(every, (Path("plain", "state"),))
     assert [(group.values, group.count) for group in states] == [
-        (("finished",), 2), (("running",), 1), (("crashed",), 1),
-    ]  # fmt: skip
+        (("finished",), 2),
+        (("running",), 1),
+        (("crashed",), 1),
+    ]
     tags = store.groups(every, (Path("list", "tags"),))
     assert {group.values: group.count for group in tags} == {("good",): 2, ("first",): 1}
     rates = store.groups(every, (Path("json", "config", ("lr",)), Path("plain", "stopped")))
@@ -215,8 +220,9 @@ def test_a_list_store_is_filled_and_read() -> None:
     run = store.add_run(project, "one", summary={"loss": math.nan})
     ask = Asker(store)
     assert ask('{ project(name: "logs") { runs { edges { node { name } } } } viewer { username } }') == {
-        "project": {"runs": {"edges": [{"node": {"name": "one"}}]}}, "viewer": {"username": "me"},
-    }  # fmt: skip
+        "project": {"runs": {"edges": [{"node": {"name": "one"}}]}},
+        "viewer": {"username": "me"},
+    }
     message = ask.error("mutation($id: ID!) { deleteRun(input: {id: $id}) { clientMutationId } }", id=run.id)
     assert "read-only" in message
     assert store.node(run.id) is run

@@ -243,8 +243,12 @@ def test_a_history_is_read_by_step_and_kept_by_line() -> None:
     assert steps_of(stream.rows()) == [3, -2, 1, 1, 4]
     assert steps_of(stream.rows(1, 3)) == [-2, 1]
     assert [(row["_step"], row.get("x")) for row in stream.between(None, None)] == [
-        (-2, None), (1, "a"), (1, "b"), (3, None), (4, 0),
-    ]  # fmt: skip
+        (-2, None),
+        (1, "a"),
+        (1, "b"),
+        (3, None),
+        (4, 0),
+    ]
     assert steps_of(stream.between(-2, 1)) == [-2]
     assert steps_of(stream.between(1, None)) == [1, 1, 3, 4]
     assert stream.between(5, 2) == []

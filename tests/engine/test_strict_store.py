@@ -19,6 +19,7 @@ PAGE = """{ project(entityName: "acme", name: "p") { runs(first: 1000) { edges {
   name config user { username } project { name } } } } } }"""
 
 
+@pytest.mark.slow  # the tests beside it hold what the store is strict about
 def test_the_kit_passes_over_it() -> None:
     report = check(lambda world: StrictBackend(store_of(world)), colours=["sync"])
     assert report.ok, str(report)

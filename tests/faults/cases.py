@@ -17,6 +17,7 @@ from wbmodel.testing import Fault
 
 __all__ = [
     "SHORT",
+    "STALL",
     "TWICE",
     "CASES",
     "Expect",
@@ -35,8 +36,11 @@ TWICE = {"max_attempts": 2}
 """For a fault that stays: an error at the second attempt, without waiting for the deadline."""
 
 SHORT = 2.0
-"""Seconds that a stalled or busy server is given: short beside its stall of 30, and long beside what the requests in
-front of it take on a machine that has other things to do."""
+"""Seconds that a stalled or busy server is given, on a quiet machine (:attr:`Scene.pace`): long beside what the
+requests in front of it take, and short beside its stall."""
+
+STALL = 120
+"""Seconds of a stall: more than the longest of deadlines, on the busiest of machines."""
 
 
 @attrs.frozen(kw_only=True)

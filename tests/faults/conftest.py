@@ -1,4 +1,4 @@
-"""Prints the fault matrix after the tests: rows are cases, columns are operations."""
+"""Servers and what stands in front of them; the table of the matrix."""
 
 from __future__ import annotations
 
@@ -7,13 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults.runner import KEY, PAGE, make_store
+from tests.support.matrix import TABLE
 from tests.support.servers import Ground, Tap, listening
 from wbmodel.engine.dialect import Dialect
 from wbmodel.engine.execute import Engine
 from wbmodel.engine.server import Server, serving
-
-TABLE: dict[str, dict[str, str]] = {}
-"""Case -> operation -> what came of it, as far as the cells of this run say."""
 
 
 @pytest.fixture(scope="session")
@@ -43,16 +41,3 @@ def tap(ground: Ground, server: Server) -> Iterator[tuple[Tap, str]]:
 def table() -> dict[str, dict[str, str]]:
     """What is printed in the end."""
     return TABLE
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not TABLE:
-        return
-    columns = list(dict.fromkeys(column for row in TABLE.values() for column in row))
-    lines = [["", *columns], *([name, *(row.get(column, "") for column in columns)] for name, row in TABLE.items())]
-    widths = [max(len(line[at]) for line in lines) for at in range(len(columns) + 1)]
-    terminalreporter.section("fault matrix")
-    for line in lines:
-        terminalreporter.write_line(
-            "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
-        )

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tests.faults.answer_cases import BUSY
-from tests.faults.cases import SHORT, TWICE, case, fails, ok, plays, unknown
+from tests.faults.cases import SHORT, STALL, TWICE, case, fails, ok, plays, unknown
 from tests.faults.runner import Scene
 from tests.support import certificates
 from tests.support.servers import Proxy, banner, closed_port, listening, recoding
@@ -67,12 +67,12 @@ case(
 )
 case(
     "stall",
-    plays(Fault.stalled(30), None, timeout=SHORT),
+    plays(Fault.stalled(STALL), None, timeout=SHORT),
     {"once": unknown("did not answer"), "all": fails(RequestTimeout, "did not answer", "timeout=")},
 )
 case(
     "stall, and it was done",
-    plays(Fault.stalled(30, execute=True), None, timeout=SHORT),
+    plays(Fault.stalled(STALL, execute=True), None, timeout=SHORT),
     {
         "write": fails(RequestTimeout, "did not answer", "timeout=", done=1),
         "once": unknown("did not answer", done=1),
@@ -81,7 +81,7 @@ case(
 )
 case(
     "stall in the body",
-    plays(Fault.stalled(30, "body"), None, timeout=SHORT),
+    plays(Fault.stalled(STALL, "body"), None, timeout=SHORT),
     {
         "write": fails(RequestTimeout, "did not answer", "timeout=", done=1),
         "once": unknown("did not answer", done=1),
@@ -90,19 +90,19 @@ case(
 )
 case(
     "stall beyond read_timeout, once",
-    plays(Fault.stalled(30), read_timeout=SHORT),
+    plays(Fault.stalled(STALL), read_timeout=SHORT),
     {"once": unknown("stopped sending"), "all": ok(2)},
 )
 case(
     "stall beyond read_timeout",
-    plays(Fault.stalled(30), None, read_timeout=SHORT, max_attempts=1),
+    plays(Fault.stalled(STALL), None, read_timeout=SHORT, max_attempts=1),
     {"once": unknown("stopped sending"), "all": fails(RequestTimeout, "stopped sending", "read_timeout=")},
 )
 case(
     "429, then a stall",
     lambda scene: (
         scene.play(Fault(status=429, body=BUSY, headers={"Retry-After": "0.1"})),
-        scene.play(Fault.stalled(30, execute=True), None),
+        scene.play(Fault.stalled(STALL, execute=True), None),
         scene.options.update(timeout=SHORT),
     )[-1],
     {

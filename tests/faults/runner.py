@@ -152,21 +152,37 @@ OPERATIONS: dict[str, Operation] = {
         Operation("count", "read", "RunsCount", "project.runCount", "project.runCount", _count, _acount),
         # A run is made by an id that is chosen here, and changed by its id.
         Operation(
-            "create run", "write", "UpsertBucket", "upsertBucket.bucket.name", "upsertBucket.bucket.notes", _create,
+            "create run",
+            "write",
+            "UpsertBucket",
+            "upsertBucket.bucket.name",
+            "upsertBucket.bucket.notes",
+            _create,
             _acreate,
         ),
         Operation(
-            "update", "write", "UpsertBucket", "upsertBucket.bucket", "upsertBucket.bucket", _update, _aupdate,
+            "update",
+            "write",
+            "UpsertBucket",
+            "upsertBucket.bucket",
+            "upsertBucket.bucket",
+            _update,
+            _aupdate,
             target=_run,
         ),
         Operation("delete", "once", "DeleteRun", "deleteRun", "deleteRun", _delete, _adelete, target=_run),
         # A sweep gets its id from the server: made twice, it is two.
         Operation(
-            "create sweep", "once", "UpsertSweep", "upsertSweep.sweep.name", "upsertSweep.sweep.description", _sweep,
+            "create sweep",
+            "once",
+            "UpsertSweep",
+            "upsertSweep.sweep.name",
+            "upsertSweep.sweep.description",
+            _sweep,
             _asweep,
         ),
     )
-}  # fmt: skip
+}
 
 
 # -- where it is asked -----------------------------------------------------------------------------
@@ -175,7 +191,7 @@ OPERATIONS: dict[str, Operation] = {
 class Scene:
     """The place of one cell: its store, the server over it, and what stands in between. A case sets it up."""
 
-    def __init__(self, ground: Ground, operation: Operation) -> None:
+    def __init__(self, ground: Ground, operation: Operation, pace: float = 1.0) -> None:
         self.ground, self.operation = ground, operation
         self.store = make_store()
         self.faults = Faults()
@@ -186,6 +202,8 @@ class Scene:
         self.others: list[Server] = []
         """Servers that must not be asked anything."""
         self.notes: dict[str, Any] = {}
+        self.pace = pace
+        """What the seconds of ``timeout`` and ``read_timeout`` are multiplied by, as the machine is busy."""
         self.server: Server | None = None
         self._stack = contextlib.ExitStack()
 
@@ -265,15 +283,17 @@ class Outcome:
         return name if tries == 1 else f"{name} ({tries} tries)"
 
 
-def run_cell(ground: Ground, cell: Cell, setup: Callable[[Scene], None]) -> Outcome:
+def run_cell(ground: Ground, cell: Cell, setup: Callable[[Scene], None], pace: float = 1.0) -> Outcome:
     """Make the place, let the operation run in it, look at what is left, and clean up."""
     operation = cell.operation
-    scene = Scene(ground, operation)
+    scene = Scene(ground, operation, pace)
     rows: list[Any] = []
     value: Any = None
     error: BaseException | None = None
     with contextlib.closing(scene):
         setup(scene)
+        for name in {"timeout", "read_timeout"} & scene.options.keys():
+            scene.options[name] = round(scene.options[name] * pace, 2)
         server = scene.start()
         url = scene.url or server.url
         with served(scene.store) as local:

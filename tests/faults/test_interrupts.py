@@ -16,7 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.faults.runner import IDS, KEY, PAGE, make_store
-from tests.support.processes import PLAIN, STRICT, Ended, ended, patience, start
+from tests.support.pace import patience, stretch
+from tests.support.processes import PLAIN, STRICT, Ended, ended, start
 from tests.support.servers import Ground, Silent, Tap, listening
 from wbmodel import Run, Session, connect
 from wbmodel.engine.dialect import Dialect
@@ -25,8 +26,6 @@ from wbmodel.engine.server import Server, serving
 from wbmodel.testing import Fault
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and forks as POSIX has them")
-SOON = 2.0
-"""Seconds for what happens at once, on a machine that has other things to do."""
 
 
 @pytest.fixture
@@ -39,7 +38,7 @@ def silent(ground: Ground) -> Iterator[tuple[Silent, str]]:
 
 @contextlib.contextmanager
 def _session(url: str) -> Iterator[Session]:
-    with connect(url, api_key=KEY, project="acme/vision", default=False, name="interrupts", timeout=30) as session:
+    with connect(url, api_key=KEY, project="acme/vision", default=False, name="interrupts", timeout=120) as session:
         yield session
 
 
@@ -56,12 +55,12 @@ ASKING = {
 @posix
 @pytest.mark.parametrize("what", ASKING)
 def test_ctrl_c_ends_a_call_at_once(what: str, silent: tuple[Silent, str]) -> None:
+    """At once: without waiting for an answer that never comes, or for the deadline; ``ended`` has less patience."""
     quiet, url = silent
     process = start(ASKING[what], url, PLAIN)
     patience(lambda: quiet.asked == 1 or process.poll() is not None)
     process.send_signal(signal.SIGINT)
     end = ended(process)
-    assert end.seconds < SOON
     assert end.status == -signal.SIGINT, end.err
     assert end.err.rstrip().endswith("KeyboardInterrupt")
     # From Python 3.11 on, asyncio.run makes one of its own of the other.
@@ -72,23 +71,24 @@ def test_ctrl_c_ends_a_call_at_once(what: str, silent: tuple[Silent, str]) -> No
 
 @posix
 def test_ctrl_c_ends_a_pause_and_what_comes_next_works(server: Server) -> None:
-    rule = server.faults.add(status=429, headers={"Retry-After": "2"}, times=1, operation="RunsCount")
+    rule = server.faults.add(status=429, headers={"Retry-After": "5"}, times=1, operation="RunsCount")
     code = """
 try:
     Run.objects.count()
 except KeyboardInterrupt:
+    stopped = time.monotonic()
     print("stopped", flush=True)
 print(session.stats.errors, Run.objects.count(), len(list(Run.objects.all())))
+print(time.monotonic() - stopped > 1)
 """
     process = start(code, server.url)
     patience(lambda: rule.played)
     time.sleep(0.1)
     process.send_signal(signal.SIGINT)
-    # The server's pause holds for what comes next.
+    # The server's pause holds for what comes next; and as some of it was left then, the call did not wait for its end.
     end = ended(process)
-    assert (end.status, end.out) == (0, "stopped\n0 24 24\n")
+    assert (end.status, end.out) == (0, "stopped\n0 24 24\nTrue\n")
     assert end.err == "", "the pause is told to a program that configures logging"
-    assert end.seconds < 2 + SOON
 
 
 # -- event loops that close, and tasks that are cancelled -------------------------------------------
@@ -214,15 +214,17 @@ async def test_a_cancelled_task_takes_its_request_along(how: str, silent: tuple[
         runs = Run.objects.using(session)
         began = time.monotonic()
         if how == "wait_for":
+            # Long enough for the request to be under way.
             with pytest.raises(asyncio.TimeoutError):
-                await asyncio.wait_for(runs.aget(id="r05"), 1)
+                await asyncio.wait_for(runs.aget(id="r05"), stretch())
         else:
             task = asyncio.create_task(runs.acount())
             await _until(lambda: quiet.asked)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-        assert time.monotonic() - began < 1 + SOON
+        # Not at the deadline of the session, which is 120 s.
+        assert time.monotonic() - began < 60
         await _until(lambda: quiet.closed)
         assert session.stats.errors == 0
         assert session.stats.requests == 1
@@ -369,15 +371,14 @@ except wbmodel.Project.DoesNotExist as error:
 @pytest.fixture(scope="module")
 def ends() -> dict[str, Ended]:
     """How the scripts ended that just end. Whatever asks for one run is not answered."""
-    return _at_once(ENDS, lambda what, server: server.faults.add(Fault.stalled(20), times=None, operation="Run"))
+    return _at_once(ENDS, lambda what, server: server.faults.add(Fault.stalled(300), times=None, operation="Run"))
 
 
 @pytest.mark.parametrize("what", ENDS)
 def test_a_process_ends_in_silence(what: str, ends: dict[str, Ended]) -> None:
     end = ends[what]
+    # That it ended says that it waited for nobody: requests stall for longer than ``ended`` waits.
     assert (end.status, end.err) == (0, "")
-    # Starting Python and its imports is most of it.
-    assert end.seconds < 8
 
 
 def test_sessions_that_nobody_holds_are_gone(tap: tuple[Tap, str]) -> None:

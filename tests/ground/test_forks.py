@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.pace import LONG, patience
 from tools.source_tree import sources
 from wbmodel import forks
 from wbmodel.testing import served
@@ -100,14 +101,14 @@ def test_the_same_over_http():
 
 
 def in_a_child(work: Callable[[], object]) -> int:
-    """The exit status of a child that does ``work``; -9 where it was still at it after five seconds."""
+    """The exit status of a child that does ``work``; -9 where it does not end."""
     child = os.fork()
     if not child:
         try:
             os._exit(0 if work() else 1)
         except BaseException:
             os._exit(2)
-    end = time.monotonic() + 5
+    end = time.monotonic() + LONG
     while time.monotonic() < end:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
@@ -219,10 +220,10 @@ def test_a_fork_waits_for_imports_of_ours_and_for_nobody_elses(tmp_path, monkeyp
 
     elsewhere = threading.Thread(target=__import__, args=("never_imported",), daemon=True)
     elsewhere.start()
-    time.sleep(0.1)
+    patience(lambda: hasattr(sys.modules.get("never_imported"), "OVER"))
     begin = time.monotonic()
     assert in_a_child(lambda: True) == 0
-    assert time.monotonic() - begin < 5
+    assert time.monotonic() - begin < forks._LONGEST
     sys.modules["never_imported"].OVER.set()
     elsewhere.join()
 

@@ -152,7 +152,7 @@ def test_files_of_a_run() -> None:
         assert run.files.filter(name__endswith=".yaml").get().size == len(b"lr: 1\n")
         assert ids_of(run.files.order_by("-size")) == ["media/v02.txt", "config.yaml"]
         assert File.objects.filter(run=run).count() == 2
-        with pytest.raises(FieldError, match="does not say artifact or run"):
+        with pytest.raises(FieldError, match="needs artifact or run"):
             list(File.objects.all())
 
 

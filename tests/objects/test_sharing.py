@@ -106,7 +106,7 @@ def test_a_generator_that_is_left_early_is_closed() -> None:
         (Response(data={"project": {**HOME, "runs": {"edges": [{}]}}}), ServerError, "lacks 'node'"),
         (Response(data={"project": {**HOME, "runs": 3}}), ServerError, "wrong shape"),
     ],
-)  # fmt: skip
+)
 def test_an_answer_that_is_none(
     monkeypatch: pytest.MonkeyPatch, answered: Any, error: type[Exception], words: str
 ) -> None:

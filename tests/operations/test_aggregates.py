@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.depth import deep
 from tests.support.plain_world import runs_of
 from tests.support.queries import HOME, on
 from wbmodel import (
@@ -67,20 +68,36 @@ def same(ours: Any, theirs: Any) -> bool:
 
 ASKED = {
     "n": Count(),
-    "there": Count("summary.x"), "total": Sum("summary.x"), "mean": Mean(F.summary["x"]), "sd": Std("summary.x"),
-    "low": Min("summary.x"), "high": Max("summary.x"), "middle": Median("summary.x"), "q": Quantile("summary.x", 0.3),
-    "first": First("summary.x"), "last": Last("summary__x"),
-}  # fmt: skip
+    "there": Count("summary.x"),
+    "total": Sum("summary.x"),
+    "mean": Mean(F.summary["x"]),
+    "sd": Std("summary.x"),
+    "low": Min("summary.x"),
+    "high": Max("summary.x"),
+    "middle": Median("summary.x"),
+    "q": Quantile("summary.x", 0.3),
+    "first": First("summary.x"),
+    "last": Last("summary__x"),
+}
 
 
 def with_pandas(groups: Any) -> Any:
     return groups.agg(
-        n="size", there="count", total="sum", mean="mean", sd="std", low="min", high="max", middle="median",
-        q=lambda item: item.quantile(0.3), first="first", last="last",
-    )  # fmt: skip
+        n="size",
+        there="count",
+        total="sum",
+        mean="mean",
+        sd="std",
+        low="min",
+        high="max",
+        middle="median",
+        q=lambda item: item.quantile(0.3),
+        first="first",
+        last="last",
+    )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=deep(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(KEYS, NUMBERS), max_size=25))
 def test_equal_to_pandas(pairs: list[tuple[Any, Any]]) -> None:
     series = pd.Series([None if value is _ABSENT else value for _, value in pairs], dtype="float64")
@@ -167,8 +184,14 @@ def test_keys_by_value() -> None:
         return repr(dict(sorted(key.items())) if isinstance(key, dict) else key)
 
     assert [(shown(row["config.k"]), row["n"]) for row in rows] == [
-        ("1", 2), ("'1'", 1), ("True", 1), ("[1, 2]", 2), ("{'a': 1, 'b': 2}", 2), ("nan", 2), ("None", 2),
-    ]  # fmt: skip
+        ("1", 2),
+        ("'1'", 1),
+        ("True", 1),
+        ("[1, 2]", 2),
+        ("{'a': 1, 'b': 2}", 2),
+        ("nan", 2),
+        ("None", 2),
+    ]
     assert [row["n"] for row in whole] == [row["n"] for row in rows]
 
 
@@ -266,7 +289,7 @@ def test_numbers_of_every_size() -> None:
         ("n/a", Min("summary.x"), r"r0001 has 'n/a' there, which has another type"),
         (True, Max("summary.x"), r"has True there, which has another type than the values before it, or no"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_number_is_named(odd: Any, ask: Any, says: str) -> None:
     with runs_of([run_of("a", 1), run_of("a", odd), run_of("a", 2.0)]) as runs:
         with pytest.raises(FieldError, match=says) as caught:

@@ -10,6 +10,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.depth import deep
 from tests.support.places import on, world
 from wbmodel import Add, F, Remove, Run, Unset
 from wbmodel.json_values import plain, same
@@ -25,7 +26,7 @@ values = st.recursive(
 keys = texts.filter(lambda key: key not in ("_wandb", "wandb_version"))
 dicts = st.dictionaries(keys, values, max_size=4)
 tags = st.lists(st.sampled_from(["a", "b", "c", "ключ", ""]), max_size=4)
-FEW = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(max_examples=deep(100), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def edits(held: dict[str, Any]) -> Any:

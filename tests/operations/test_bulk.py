@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import wbmodel
+from tests.support.pace import stretch
 from tests.support.places import HOME, kept, moody, on, variables, world
 from wbmodel import Add, F, Remove, Run, Set, Unset
 from wbmodel.errors import (
@@ -283,11 +284,13 @@ async def test_a_deadline_tells_what_was_not_tried() -> None:
     for colour in ("plain", "async"):
         with moody(world_from(world(40)).world, mood) as session:
             backend: Any = session.backend
-            rows = Run.objects.timeout(0.5)
+            # Twenty rounds of writes in time for five of them, and for the reading in front of them.
+            pace = stretch()
+            rows = Run.objects.timeout(0.5 * pace)
 
-            def slow(request: Request, backend: Any = backend) -> None:
+            def slow(request: Request, backend: Any = backend, pace: float = pace) -> None:
                 if request.operation_name == "UpsertBucket":
-                    backend.delay = 0.1
+                    backend.delay = 0.1 * pace
 
             backend.mood = slow
             if colour == "plain":

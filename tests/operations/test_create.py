@@ -20,9 +20,16 @@ def test_create_gives_what_the_server_has(place: str) -> None:
     with on(place):
         with count_requests() as sent:
             run = Run.objects.create(
-                name="new", config={"lr": 1, "n": {"big": 2**70}}, summary={"x": math.nan}, tags=["a", "b"],
-                notes="n", group="g", job_type="train", state="finished", sweep="sw",
-            )  # fmt: skip
+                name="new",
+                config={"lr": 1, "n": {"big": 2**70}},
+                summary={"x": math.nan},
+                tags=["a", "b"],
+                notes="n",
+                group="g",
+                job_type="train",
+                state="finished",
+                sweep="sw",
+            )
         (request,) = sent.requests
         assert variables(request)["config"] == {"lr": {"value": 1}, "n": {"value": {"big": 2**70}}}
         assert '"x":NaN' in request.variables["summaryMetrics"]

@@ -71,16 +71,20 @@ def test_what_failed_or_is_unknown_is_looked_at_again(tmp_path: Path) -> None:
         with pytest.raises(BulkError):
             rows.update(group="x", journal=file)
         assert {entry["row"][-2:]: entry["outcome"] for entry in lines(file)[1:]} == {
-            "r0": "failed", "r2": "unknown", "r4": "done",
-        }  # fmt: skip
+            "r0": "failed",
+            "r2": "unknown",
+            "r4": "done",
+        }
         told.clear()
         assert rows.count() == 1  # r0; r2 was carried out
         with count_requests() as sent:
             again = rows.update(group="x", journal=file)
         assert mutations(sent) == 1
         assert {row.path[-2:]: (row.outcome, row.earlier) for row in again} == {
-            "r0": ("done", False), "r2": ("unchanged", False), "r4": ("done", True),
-        }  # fmt: skip
+            "r0": ("done", False),
+            "r2": ("unchanged", False),
+            "r4": ("done", True),
+        }
         assert Run.objects.filter(group="x").count() == 3
         assert all(row.earlier for row in rows.update(group="x", journal=file))
 

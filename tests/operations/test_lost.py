@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 import pytest
 
+from tests.support.pace import patience, stretch
 from tests.support.places import HOME, kept, moody, on, variables, world
 from wbmodel import Project, Run, Sweep, connect
 from wbmodel.errors import (
@@ -93,14 +94,19 @@ def test_which_errors_leave_it_unknown(error: Exception, known: bool) -> None:
         assert run.dirty_fields == (() if known else ("group",))
 
 
+async def _under_way(backend: Any) -> None:
+    """Until a request has reached the backend, which is to be late with its answer."""
+    await asyncio.to_thread(patience, lambda: backend.running)
+
+
 async def test_a_cancelled_save_leaves_it_unknown() -> None:
     with moody(world_from(world()).world) as session:
         backend: Any = session.backend
         run = await Run.objects.aget(id="r1")
         run.tags = ["new"]
-        backend.delay = 5
+        backend.delay = 60
         task = asyncio.create_task(run.asave())
-        await asyncio.sleep(0.05)
+        await _under_way(backend)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -186,9 +192,9 @@ async def test_a_refresh_during_a_save_is_not_undone() -> None:
         run = await Run.objects.aget(id="r1")
         run.tags, run.notes, run.group = ["mine"], "mine", "mine"
         run.summary["mine"] = 1
-        backend.delay = 0.2
+        backend.delay = 0.5 * stretch()  # for a read, a save and a refresh meanwhile
         saving = asyncio.create_task(run.asave())
-        await asyncio.sleep(0.1)
+        await _under_way(backend)
         backend.delay = 0
         other = await Run.objects.aget(id="r1")
         other.tags, other.notes = ["theirs"], "theirs"
@@ -210,9 +216,9 @@ async def test_what_is_set_or_edited_during_a_save_is_still_to_be_saved() -> Non
         backend: Any = session.backend
         run = await Run.objects.aget(id="r1")
         run.notes, run.tags = "one", ["one"]
-        backend.delay = 0.1
+        backend.delay = 0.1 * stretch()
         saving = asyncio.create_task(run.asave())
-        await asyncio.sleep(0.05)
+        await _under_way(backend)
         run.notes = "two"
         run.tags.append("two")
         assert await saving == ("tags", "notes")
@@ -226,10 +232,10 @@ async def test_two_saves_of_one_field_at_once_are_not_taken_for_one() -> None:
     with moody(world_from(world()).world) as session:
         backend: Any = session.backend
         run = await Run.objects.aget(id="r1")
-        backend.delay = 0.1
+        backend.delay = 0.1 * stretch()
         run.notes, run.tags = "one", ["one"]
         first = asyncio.create_task(run.asave())
-        await asyncio.sleep(0.02)
+        await _under_way(backend)
         run.notes, run.tags = "two", ["two"]
         second = asyncio.create_task(run.asave())
         await asyncio.gather(first, second)

@@ -135,8 +135,10 @@ def test_what_is_no_tag(value: Any) -> None:
         run = kept()
         run.tags.append(value)
         assert run.dirty_fields == ("tags",)
-        odd = pytest.raises(FieldError, match=r"Run\.tags takes a list of text, but .* is not text")
-        with assert_num_requests(0), odd:
+        with (
+            assert_num_requests(0),
+            pytest.raises(FieldError, match=r"takes a list of text, but .* is not text"),
+        ):
             run.save()
 
 

@@ -102,15 +102,23 @@ def world(rows: Sequence[tuple[Any, Any, int, bool]]) -> World:
 
     runs = [
         {
-            "project": HOME if at_home else OTHER, "id": f"r{index:02d}", "name": "odd" if index % 2 else "even",
-            "state": "crashed" if index % 3 else "finished", "tags": [], "group": ["g", "h", None][index % 3],
+            "project": HOME if at_home else OTHER,
+            "id": f"r{index:02d}",
+            "name": "odd" if index % 2 else "even",
+            "state": "crashed" if index % 3 else "finished",
+            "tags": [],
+            "group": ["g", "h", None][index % 3],
             "config": {**under("k", first), "nested": under("j", second)},
             "summary": {**under("k", first), **under("j", second)},
-            "job_type": None, "notes": None, "user": "ada", "sweep": None,
-            "created_at": START + timedelta(days=day), "heartbeat_at": None,
+            "job_type": None,
+            "notes": None,
+            "user": "ada",
+            "sweep": None,
+            "created_at": START + timedelta(days=day),
+            "heartbeat_at": None,
         }
         for index, (first, second, day, at_home) in enumerate(rows)
-    ]  # fmt: skip
+    ]
     projects = {path: {"description": None, "created_at": START} for path in (HOME, OTHER)}
     return World(projects, runs, [], [], [])
 

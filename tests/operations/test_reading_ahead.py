@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.backends import FULL, served
 from tests.support.drifting import Server, drifting, filled
+from tests.support.pace import LONG, stretch
 from tests.support.worlds import make_world
 from wbmodel import Run
 from wbmodel.engine.dialect import Dialect
@@ -28,7 +29,7 @@ def _server(rows: int = 300, **options: Any) -> Server:
 
 
 def _until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 5
+    end = time.monotonic() + LONG
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.002)
@@ -124,6 +125,8 @@ def test_the_wait_and_the_work_overlap() -> None:
         for at, _ in enumerate(Run.objects.all().iterator()):
             if at % 50 == 0:
                 time.sleep(0.03)
+                wanted = min(at // 50 + 2, 10)
+                _until(lambda wanted=wanted: len(server.requests) >= wanted)  # type: ignore[misc]
                 asked.append(len(server.requests))
     assert asked == [2, 3, 4, 5, 6, 7, 8, 9, 10, 10]
 
@@ -243,10 +246,13 @@ async def test_an_error_of_the_next_page_comes_after_the_rows_of_this_one(colour
 
 def test_time_that_is_over_is_said_after_the_rows_that_came_in_time() -> None:
     server = _server(200)
-    with drifting(server, ahead=True, delay=0.1):
+    # The first page comes in time, and the second does not.
+    page = round(0.1 * stretch(), 2)
+    given = round(1.5 * page, 2)
+    with drifting(server, ahead=True, delay=page):
         found = 0
-        with pytest.raises(RequestTimeout, match=r"timeout of 0\.15 s"):
-            for _ in Run.objects.timeout(0.15).iterator():
+        with pytest.raises(RequestTimeout, match=rf"timeout of {given:g} s"):
+            for _ in Run.objects.timeout(given).iterator():
                 found += 1
         assert 0 < found < 200
 
@@ -254,9 +260,9 @@ def test_time_that_is_over_is_said_after_the_rows_that_came_in_time() -> None:
 def test_the_time_that_the_caller_takes_does_not_count() -> None:
     server = _server(100)
     with drifting(server, ahead=True, delay=0.01):
-        for at, _ in enumerate(Run.objects.timeout(0.5).iterator()):
+        for at, _ in enumerate(Run.objects.timeout(1).iterator()):
             if at == 10:
-                time.sleep(0.7)
+                time.sleep(1.1)
             last = at
         assert last == 99
 

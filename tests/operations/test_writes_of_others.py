@@ -53,8 +53,11 @@ def test_the_states_of_a_sweep(place: str) -> None:
         with count_requests() as sent:
             sweep.pause()
         assert [variables(item) for item in sent.requests][1] == {
-            "id": sweep.node_id, "entityName": "acme", "projectName": "vision", "state": "PAUSED",
-        }  # fmt: skip
+            "id": sweep.node_id,
+            "entityName": "acme",
+            "projectName": "vision",
+            "state": "PAUSED",
+        }
         with assert_num_requests(1):
             sweep.pause()  # it is already
         for verb, state in (("resume", "RUNNING"), ("stop", "FINISHED")):
@@ -97,8 +100,11 @@ def test_a_project(place: str) -> None:
         with count_requests() as sent:
             project.save()
         assert variables(sent.requests[0]) == {
-            "id": project.node_id, "entityName": "acme", "name": "made", "description": "better",
-        }  # fmt: skip
+            "id": project.node_id,
+            "entityName": "acme",
+            "name": "made",
+            "description": "better",
+        }
         assert Project.objects.get(path="acme/made").description == "better"
         with pytest.raises(FieldError, match="renameProject"):
             project.name = "x"
@@ -131,8 +137,12 @@ async def test_a_report(place: str) -> None:
         async with count_requests() as sent:
             assert await report.asave() == ("spec",)
         assert variables(sent.requests[0]) == {
-            "id": report.node_id, "entityName": "acme", "projectName": "vision", "name": report.id, "spec": report.spec,
-        }  # fmt: skip
+            "id": report.node_id,
+            "entityName": "acme",
+            "projectName": "vision",
+            "name": report.id,
+            "spec": report.spec,
+        }
         again = await Report.objects.aget(id=report.id)
         assert (again.spec, again.name) == (report.spec, "What we saw")
         report.name, report.description = "Renamed", "d"

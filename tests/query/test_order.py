@@ -18,9 +18,28 @@ from wbmodel.testing import oracle
 META = Run.__wbmodel_meta__
 
 ASCENDING: list[Any] = [
-    -math.inf, -1, 0, 0.5, 1, 10**30, math.inf, "", "A", "Z", "a", "b", "é", False, True, [1, 2], [1], [2],
-    [], {"a": 1}, {"b": 0},
-]  # fmt: skip
+    -math.inf,
+    -1,
+    0,
+    0.5,
+    1,
+    10**30,
+    math.inf,
+    "",
+    "A",
+    "Z",
+    "a",
+    "b",
+    "é",
+    False,
+    True,
+    [1, 2],
+    [1],
+    [2],
+    [],
+    {"a": 1},
+    {"b": 0},
+]
 """Numbers, then text by code point, then booleans, then lists, then objects, both by their JSON text."""
 LAST = [math.nan, None, ABSENT]
 

@@ -48,7 +48,7 @@ def test_joining_a_q_with_something_else() -> None:
 
 @pytest.mark.parametrize("join", [and_, or_])
 def test_ten_thousand_terms_are_one_level(join: Any) -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     condition = reduce(join, (Q(config__lr=index) for index in range(10_000)))
     assert condition.depth == 1
     assert len(condition.children) == 10_000
@@ -59,7 +59,7 @@ def test_ten_thousand_terms_are_one_level(join: Any) -> None:
     assert pickle.loads(pickle.dumps(condition)) == condition
     assert len(repr(condition)) < 1000
     # Joining one by one copies the children each time; ten thousand must still be a matter of a second or so.
-    assert time.perf_counter() - started < 10
+    assert time.thread_time() - started < 10
 
 
 def test_ten_thousand_f_terms() -> None:
@@ -110,11 +110,16 @@ def test_repr_says_the_condition() -> None:
     assert "F.summary['eval/acc']" in repr(F.summary["eval/acc"] > 0.9)
 
 
-@given(st.recursive(st.sampled_from([Q(state="a"), Q(config__lr__gt=1), F.summary["a.b"] < 1]), lambda inner: st.one_of(
-    st.tuples(inner, inner).map(lambda pair: pair[0] & pair[1]),
-    st.tuples(inner, inner).map(lambda pair: pair[0] | pair[1]),
-    inner.map(lambda item: ~item),
-)))  # fmt: skip
+@given(
+    st.recursive(
+        st.sampled_from([Q(state="a"), Q(config__lr__gt=1), F.summary["a.b"] < 1]),
+        lambda inner: st.one_of(
+            st.tuples(inner, inner).map(lambda pair: pair[0] & pair[1]),
+            st.tuples(inner, inner).map(lambda pair: pair[0] | pair[1]),
+            inner.map(lambda item: ~item),
+        ),
+    )
+)
 def test_pickles(condition: Q) -> None:
     for protocol in (2, pickle.HIGHEST_PROTOCOL):
         assert pickle.loads(pickle.dumps(condition, protocol)) == condition

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.engine_world import make_world
 from tests.support.http import KEY, VIEWER, basic, call, post
+from tests.support.pace import patience
 from wbmodel.engine import Engine
 from wbmodel.engine.server import serving
 from wbmodel.testing import Fault, Faults
@@ -118,7 +119,7 @@ def test_a_path_that_is_not_there_is_said(server):
     server.faults.add(Fault.null("project.nothing.at"))
     got = post(server, NAMES)
     assert got.status == 500
-    assert "nothing at 'nothing.at'" in got.message
+    assert "does not have the path 'nothing.at'" in got.message
     for data, path in (([], "*"), ([1], "3"), ([1], "x"), ({"a": 1}, "a.b"), (None, "a")):
         with pytest.raises(LookupError):
             put_null(data, path)
@@ -207,15 +208,15 @@ def test_stalls(server):
         server.faults.add(Fault.stalled(0.3, at))
         begin = time.monotonic()
         assert post(server).data["data"]["viewer"]["username"] == "ada"
-        assert 0.28 < time.monotonic() - begin < 3
+        assert time.monotonic() - begin > 0.28
 
 
 @pytest.mark.parametrize("execute", [False, True])
 def test_a_client_that_gives_up_during_a_stall(server, store, execute):
-    server.faults.add(Fault.stalled(0.5, execute=execute))
+    rule = server.faults.add(Fault.stalled(0.5, execute=execute))
     with pytest.raises(TimeoutError):
         post(server, CREATE, timeout=0.2)
-    time.sleep(0.6)
+    patience(lambda: rule.played and not server.stats.in_flight)
     assert made(store) is execute
 
 
@@ -224,7 +225,7 @@ def test_a_slow_body(server):
     server.faults.add(Fault.slow(size / 0.4))
     begin = time.monotonic()
     assert len(post(server, NAMES).raw) == size
-    assert 0.3 < time.monotonic() - begin < 3
+    assert time.monotonic() - begin > 0.3
 
 
 def test_latency_for_all_and_off_again(server):
@@ -235,16 +236,14 @@ def test_latency_for_all_and_off_again(server):
     server.faults.clear()
     begin = time.monotonic()
     post(server)
-    assert time.monotonic() - begin < 0.75
+    assert time.monotonic() - begin < 0.99  # a few milliseconds without it
     # It delays requests, and does not queue them.
-    server.faults.latency = 0.3
-    begin = time.monotonic()
+    server.faults.latency = 0.5
     threads = [threading.Thread(target=post, args=(server,)) for _ in range(10)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert time.monotonic() - begin < 1.5
     assert server.stats.peak >= 5
 
 
@@ -272,8 +271,11 @@ def test_faults_by_what_is_asked(server):
     assert post(server, "{ viewer { email } }").status == 429
     assert call(f"{server.url}/anything").status == 401
     assert [(seen.kind, seen.operation) for seen in server.seen][:4] == [
-        ("query", "One"), ("query", "Two"), ("query", "Three"), ("mutation", None),
-    ]  # fmt: skip
+        ("query", "One"),
+        ("query", "Two"),
+        ("query", "Three"),
+        ("mutation", None),
+    ]
 
 
 def test_faults_are_for_graphql_unless_a_path_is_given(server):

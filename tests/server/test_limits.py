@@ -48,10 +48,11 @@ def test_a_small_body_that_unpacks_to_a_large_one(small):
     body = gzip.compress(json.dumps({"query": VIEWER, "variables": {"x": "a" * 50_000_000}}).encode())
     small_limit_on_the_wire = gzip.compress(b" " * 10_000_000)
     assert len(small_limit_on_the_wire) < 20_000
-    begin = time.monotonic()
+    begin = time.process_time()
     for packed in (body, small_limit_on_the_wire):
         assert post(small, raw=packed, headers={"Content-Encoding": "gzip"}).status == 413
-    assert time.monotonic() - begin < 2
+    # Of the processor: the server is in this process, and others use the machine too.
+    assert time.process_time() - begin < 2
 
 
 def test_documents(small):
@@ -122,11 +123,11 @@ def test_fragments_that_double(small):
         for n in range(40)
     ]
     document = "{ entity { ...F0 } } " + " ".join(parts) + " fragment F40 on Entity { name }"
-    begin = time.monotonic()
+    begin = time.process_time()
     with serving(Engine(make_world()), api_key=KEY, limits=Limits(depth=1000)) as server:
         got = post(server, document)
     assert (got.status, "smaller pages or fewer fields" in got.message) == (400, True)
-    assert time.monotonic() - begin < 5
+    assert time.process_time() - begin < 5  # looked at one by one, they are 2 ** 40
 
 
 def test_nesting_that_no_parser_takes(small):
@@ -165,12 +166,12 @@ def test_cost_of_pages_that_the_document_leaves_to_the_server(small):
 
 def test_a_request_over_its_time():
     store, asked, let = slow_world()
-    with serving(Engine(store), api_key=KEY, limits=Limits(seconds=0.3, workers=1)) as server:
+    with serving(Engine(store), api_key=KEY, limits=Limits(seconds=1.0, workers=1)) as server:
         begin = time.monotonic()
         got = post(server, RUNS)
-        assert (got.status, "more than 0.3 s" in got.message) == (504, True)
-        assert time.monotonic() - begin < 2
-        assert asked.is_set()
+        assert (got.status, "more than 1 s" in got.message) == (504, True)
+        assert time.monotonic() - begin < 15  # the work takes 20 s
+        assert asked.wait(10)
         # The only thread is still at work, so this one never gets its turn.
         got = post(server, RUNS, {"first": 1})
         assert (got.status, got.headers["Retry-After"], "waited" in got.message) == (503, "1", True)
@@ -182,7 +183,7 @@ def test_a_request_over_its_time():
 
 def test_what_nobody_waits_for_is_not_done():
     store, asked, let = slow_world()
-    with serving(Engine(store), api_key=KEY, limits=Limits(seconds=0.3, workers=2)) as server:
+    with serving(Engine(store), api_key=KEY, limits=Limits(seconds=1.0, workers=2)) as server:
         first = threading.Thread(target=post, args=(server, RUNS))
         first.start()
         assert asked.wait(10)

@@ -18,6 +18,7 @@ import pytest
 
 from tests.support.engine_world import RUNS, make_world
 from tests.support.http import KEY, VIEWER, basic, call, post
+from tests.support.pace import patience
 from wbmodel.engine import Dialect, Engine, MemoryStore
 from wbmodel.engine.server import Limits, Server, serving
 from wbmodel.errors import ConfigurationError
@@ -388,9 +389,11 @@ def test_files_are_where_the_client_found_the_server(server):
     # It sends its key to the host of its base URL only.
     url = f"{server.url}/graphql".replace("127.0.0.1", "localhost")
     got = call(
-        url, "POST", json.dumps({"query": FILES}).encode(),
+        url,
+        "POST",
+        json.dumps({"query": FILES}).encode(),
         {"Content-Type": "application/json", "Authorization": basic(KEY)},
-    )  # fmt: skip
+    )
     found = got.data["data"]["project"]["run"]["files"]["edges"][0]["node"]["url"]
     assert found.startswith("http://localhost:")
     assert call(found).status == 200
@@ -444,23 +447,19 @@ def test_many_at_once_on_one_connector(server):
 
     assert asyncio.run(main()) == [number % 4 + 1 for number in range(60)]
     assert server.stats.peak > 1
-    end = time.monotonic() + 5
-    while server.stats.in_flight and time.monotonic() < end:  # the last answer is there before its request has ended
-        time.sleep(0.001)
-    assert server.stats.in_flight == 0
+    patience(lambda: not server.stats.in_flight)  # the last answer is there before its request has ended
     assert server.requests == 60
 
 
 def test_a_slow_request_does_not_hold_up_others():
     with serving(Engine(make_world()), api_key=KEY, faults=Faults()) as server:
-        server.faults.add(stall=2.0, when=lambda operation, document: operation == "Slow")
+        server.faults.add(stall=4.0, when=lambda operation, document: operation == "Slow")
         slow = threading.Thread(target=lambda: post(server, VIEWER.replace("Viewer", "Slow"), operation="Slow"))
         slow.start()
         while server.stats.in_flight < 1:
             time.sleep(0.001)
-        begin = time.monotonic()
         assert post(server).status == 200
-        assert time.monotonic() - begin < 1.0
+        assert slow.is_alive(), "it had to wait for the slow one"
         slow.join()
 
 
@@ -482,7 +481,7 @@ async def test_start_and_stop_on_a_loop_of_the_callers():
         # The connection is kept alive by the client, and does not keep the server from stopping.
         begin = time.monotonic()
         await server.stop()
-        assert time.monotonic() - begin < 1
+        assert time.monotonic() - begin < server.limits.grace
     await server.stop()
     assert threading.active_count() == before
     with pytest.raises(OSError):
@@ -533,7 +532,7 @@ def test_what_takes_too_long_is_left(caplog):
         asking.start()
         assert asked.wait(10)
         begin = time.monotonic()
-    assert time.monotonic() - begin < 3
+    assert time.monotonic() - begin < 15  # the request takes 20 s
     asking.join()
     assert len(caught) == 1
     assert "stopped with 1 requests in flight" in caplog.text
@@ -556,7 +555,7 @@ def test_stopping_ends_a_stall_at_once():
         while server.stats.faults < 1:
             time.sleep(0.001)
         begin = time.monotonic()
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 30  # the stall takes 60 s
     asking.join()
     assert len(caught) == 1
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.pace import LONG
 from wbmodel import Run, connect
 from wbmodel.backend import AsyncBackend, SyncBackend
 from wbmodel.request import Request, Response
@@ -32,7 +33,7 @@ def uncollected() -> Iterator[None]:
     gc.enable()
 
 
-def until(met: Callable[[], object], seconds: float = 5) -> bool:
+def until(met: Callable[[], object], seconds: float = LONG) -> bool:
     end = time.monotonic() + seconds
     while not met() and time.monotonic() < end:
         time.sleep(0.01)

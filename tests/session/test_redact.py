@@ -183,7 +183,7 @@ def test_what_is_nested_too_deeply_to_look_into_is_hidden():
     "text", ["a" * 1_000_000, "a." * 500_000, "a b: " * 200_000, "://" * 300_000, "basic " * 100_000]
 )
 def test_long_text_takes_no_long_time(text):
-    begin = time.perf_counter()
+    begin = time.thread_time()  # of the processor, as others use the machine too
     Redactor([KEY]).text(text)
     Redactor([KEY]).document(text)
-    assert time.perf_counter() - begin < 3
+    assert time.thread_time() - begin < 3

@@ -339,7 +339,7 @@ async def aasking(session, way):
 
 @WAYS
 def test_closing_from_another_thread_ends_what_is_under_way(way):
-    session = connect("slow:x", plugins=manager(), delay=5)
+    session = connect("slow:x", plugins=manager(), delay=60)
     caught = []
 
     def work():
@@ -353,10 +353,9 @@ def test_closing_from_another_thread_ends_what_is_under_way(way):
     while not session.stats.requests:
         time.sleep(0.005)
     time.sleep(0.05)
-    begin = time.perf_counter()
     session.close()
-    thread.join(5)
-    assert time.perf_counter() - begin < 3
+    thread.join(30)
+    assert not thread.is_alive(), "it waited for the answer, which takes 60 s"
     assert caught == ["slow was closed while a request was under way"]
     assert session.backend.cancelled if not session.closed else True
     assert session.stats._in_flight == 0

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.pace import LONG
 from wbmodel import trace
 from wbmodel.backend import AsyncBackend, Capabilities, SyncBackend
 from wbmodel.errors import IntegrityError, NotSupported, PluginError, RequestTimeout, ServerError
@@ -265,7 +266,7 @@ async def test_cancelling_closes_the_stream(session):
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        until = time.monotonic() + 5  # a thread that is in the middle of an item ends it
+        until = time.monotonic() + LONG  # a thread that is in the middle of an item ends it
         while session.backend.open_now and time.monotonic() < until:
             await asyncio.sleep(0.02)
             gc.collect()

@@ -71,7 +71,7 @@ def test_every_question_keeps_it(name: str) -> None:
         started = time.monotonic()
         with pytest.raises(RequestTimeout, match=r"timeout of 0\.03 s"):
             QUESTIONS[name](Run.objects.timeout(0.03))
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 20  # not when the answer comes, after 30 s
 
 
 TWINS = {
@@ -97,7 +97,7 @@ async def test_every_twin_keeps_it(name: str) -> None:
         started = time.monotonic()
         with pytest.raises(RequestTimeout, match=r"timeout of 0\.03 s"):
             await TWINS[name](Run.objects.timeout(0.03))
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 20  # not when the answer comes, after 30 s
 
 
 async def test_the_time_between_rows_is_the_callers() -> None:

@@ -98,7 +98,7 @@ def many(number: int = 45) -> Iterator[Session]:
             "summary": {"_step": index, "loss": index / 7, "acc": 0.5},
         }
         for index in range(number)
-    ]  # fmt: skip
+    ]
     with _on(_world(runs)) as session:
         yield session
 

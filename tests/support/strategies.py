@@ -14,6 +14,7 @@ from typing import Any
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from tests.support.depth import deep
 from tests.support.worlds import DAY, START
 from wbmodel.query.f import PathExpr
 from wbmodel.query.q import Q
@@ -27,7 +28,7 @@ MANY = int(os.environ.get("WBMODEL_EXAMPLES", "0"))
 def examples(few: int) -> settings:
     """The settings of a property test that tries ``few`` examples, unless more were asked for."""
     return settings(
-        max_examples=MANY or few,
+        max_examples=MANY or deep(few),
         deadline=None,
         derandomize=not MANY,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -61,15 +62,47 @@ JSON_PATHS: list[tuple[str, ...]] = [
     ("summary", "eval", "NaN"),
 ]
 TEXT_PATHS: list[tuple[str, ...]] = [
-    ("id",), ("name",), ("state",), ("group",), ("job_type",), ("notes",), ("user",), ("sweep",),
-]  # fmt: skip
+    ("id",),
+    ("name",),
+    ("state",),
+    ("group",),
+    ("job_type",),
+    ("notes",),
+    ("user",),
+    ("sweep",),
+]
 TIME_PATHS: list[tuple[str, ...]] = [("created_at",), ("heartbeat_at",)]
 
 NUMBERS = st.sampled_from([0, 1, 1.0, 2, 3, 0.2, 0.25, 0.01, 1.5, -1, math.inf, -math.inf, 7, 10**20])
 WORDS = st.sampled_from(
-    ["adam", "Adam", "sgd", "1", "", "a", "finished", "crashed", "alpha", "beta", "g1", "train", "a note\n", "a note",
-     "vit", "ViT", "NaN", "text", "v01", "ada", "sw1", "e", "да", "gamma-1", "x"]
-)  # fmt: skip
+    [
+        "adam",
+        "Adam",
+        "sgd",
+        "1",
+        "",
+        "a",
+        "finished",
+        "crashed",
+        "alpha",
+        "beta",
+        "g1",
+        "train",
+        "a note\n",
+        "a note",
+        "vit",
+        "ViT",
+        "NaN",
+        "text",
+        "v01",
+        "ada",
+        "sw1",
+        "e",
+        "да",
+        "gamma-1",
+        "x",
+    ]
+)
 JSON_VALUES = NUMBERS | WORDS | st.sampled_from([True, False, None, [1, 2, 3], [], [1, None], {"value": 1}])
 PATTERNS = st.sampled_from(["^a", "m$", "[aA]d", "a.*a", r"\d", "", "^$", r"g\d", "(?s)a.n", "B"])
 MOMENTS = st.sampled_from([START, START + DAY, START + 5 * DAY, START + timedelta(microseconds=1), START + 30 * DAY])
@@ -87,8 +120,13 @@ def _leaf(paths: list[tuple[str, ...]], lookups: dict[str, st.SearchStrategy[Any
 
 
 _TEXTUAL = {
-    "icontains": WORDS, "startswith": WORDS, "endswith": WORDS, "iexact": WORDS, "regex": PATTERNS, "iregex": PATTERNS,
-}  # fmt: skip
+    "icontains": WORDS,
+    "startswith": WORDS,
+    "endswith": WORDS,
+    "iexact": WORDS,
+    "regex": PATTERNS,
+    "iregex": PATTERNS,
+}
 _ANY = {"isnull": FLAGS, "exists": FLAGS}
 
 leaves: st.SearchStrategy[Any] = st.one_of(
@@ -170,12 +208,22 @@ conditions: st.SearchStrategy[Any] = st.recursive(
 )
 
 ORDER_KEYS: list[tuple[str, ...]] = [
-    ("summary", "loss"), ("summary", "eval/acc"), ("summary", "eval", "f1"), ("config", "lr"),
+    ("summary", "loss"),
+    ("summary", "eval/acc"),
+    ("summary", "eval", "f1"),
+    ("config", "lr"),
     ("config", "model", "depth"),
-    ("config", "model.depth"), ("config", "model", "name"), ("config", "nowhere"), ("name",), ("state",), ("group",),
+    ("config", "model.depth"),
+    ("config", "model", "name"),
+    ("config", "nowhere"),
+    ("name",),
+    ("state",),
+    ("group",),
     ("created_at",),
-    ("heartbeat_at",), ("id",), ("notes",),
-]  # fmt: skip
+    ("heartbeat_at",),
+    ("id",),
+    ("notes",),
+]
 """Keys under which the world holds values of one type only, and no infinities: their order is exact everywhere."""
 
 MIXED_KEYS: list[tuple[str, ...]] = [

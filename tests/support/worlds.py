@@ -81,12 +81,23 @@ def small_world() -> World:
     """One project with five plain runs, for tests that count."""
     runs = [
         {
-            "project": "acme/vision", "id": f"r{index}", "name": f"run {index}", "state": "finished", "tags": [],
-            "config": {"lr": 0.1 * index}, "summary": {"loss": index}, "group": None, "job_type": None, "notes": None,
-            "user": "ada", "sweep": None, "created_at": START + index * DAY, "heartbeat_at": None,
+            "project": "acme/vision",
+            "id": f"r{index}",
+            "name": f"run {index}",
+            "state": "finished",
+            "tags": [],
+            "config": {"lr": 0.1 * index},
+            "summary": {"loss": index},
+            "group": None,
+            "job_type": None,
+            "notes": None,
+            "user": "ada",
+            "sweep": None,
+            "created_at": START + index * DAY,
+            "heartbeat_at": None,
         }
         for index in range(5)
-    ]  # fmt: skip
+    ]
     return World({"acme/vision": {"description": None, "created_at": START}}, runs, [], [], [])
 
 
@@ -155,10 +166,17 @@ def _artifact(
     used_by: list[str],
 ) -> dict[str, Any]:
     return {
-        "project": project, "collection": collection, "type": kind, "version": version, "aliases": aliases,
-        "logged_by": logged_by, "used_by": used_by, "created_at": START + version * DAY,
-        "metadata": {"rows": 10 + version}, "files": {"data.csv": b"a,b\n", f"part-{version}.bin": b"\x00" * version},
-    }  # fmt: skip
+        "project": project,
+        "collection": collection,
+        "type": kind,
+        "version": version,
+        "aliases": aliases,
+        "logged_by": logged_by,
+        "used_by": used_by,
+        "created_at": START + version * DAY,
+        "metadata": {"rows": 10 + version},
+        "files": {"data.csv": b"a,b\n", f"part-{version}.bin": b"\x00" * version},
+    }
 
 
 def _reports() -> list[dict[str, Any]]:

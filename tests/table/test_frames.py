@@ -52,9 +52,13 @@ DECLARED = [
 
 def of_pandas(frame: Any) -> dict[str, str]:
     names = {
-        "Int64": "int", "Float64": "float", "boolean": "bool", "string": "text", "datetime64[us, UTC]": "time",
+        "Int64": "int",
+        "Float64": "float",
+        "boolean": "bool",
+        "string": "text",
+        "datetime64[us, UTC]": "time",
         "object": "object",
-    }  # fmt: skip
+    }
     return {name: names[str(dtype)] for name, dtype in frame.dtypes.items()}
 
 
@@ -137,9 +141,13 @@ def read_csv(rows: Any, types: dict[str, str], cells: list[dict[str, Any]], fold
     head, *lines = list(csv.reader(io.StringIO(text), strict=True))
     assert head == list(types)
     back = {
-        "int": int, "float": float, "bool": {"true": True, "false": False}.__getitem__, "text": str, "null": str,
+        "int": int,
+        "float": float,
+        "bool": {"true": True, "false": False}.__getitem__,
+        "text": str,
+        "null": str,
         "time": lambda cell: datetime.fromisoformat(cell.replace("Z", "+00:00")),
-    }  # fmt: skip
+    }
     for line, row in zip(lines, cells, strict=True):
         for cell, (name, kind) in zip(line, types.items(), strict=True):
             value = row[name]
@@ -184,8 +192,11 @@ def test_columns_of_entities(tmp_path: Path) -> None:
     assert list(types) == [*DECLARED, *sorted(keyed, key=lambda name: name.replace('"', ""))]
     assert {name: types[name] for name in keyed} == keyed
     assert {name: types[name] for name in DECLARED} == {
-        **dict.fromkeys(DECLARED, "text"), "tags": "list[text]", "created_at": "time", "heartbeat_at": "time",
-    }  # fmt: skip
+        **dict.fromkeys(DECLARED, "text"),
+        "tags": "list[text]",
+        "created_at": "time",
+        "heartbeat_at": "time",
+    }
     assert frame["config.big"].to_list() == [None, None, str(2**70)]
     assert frame["config.opt"].to_list() == [None, None, "{}"]
     assert frame["config.model"].to_list() == [None, None, "none"]

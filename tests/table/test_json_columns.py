@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.support.depth import deep
 from tests.support.plain_world import runs_of
 from wbmodel.json_values import ABSENT
 from wbmodel.meta import Kind
@@ -36,7 +37,7 @@ DOCUMENTS = st.dictionaries(
 )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=deep(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.tuples(DOCUMENTS, DOCUMENTS), max_size=6), st.integers(1, 3), st.booleans())
 def test_columns_and_entities_agree(pairs: list[tuple[Any, Any]], chunk: int, wrap: bool) -> None:
     before, texts.CHUNK = texts.CHUNK, chunk

@@ -108,7 +108,7 @@ class Report(Written):
     @property
     def url(self) -> str | None:
         """The address of its web page: the title for people, then the node id, as the official client writes it (its
-        source, seen). None where the session's backend is no server (files, a demo)."""
+        source, seen). None if the session's backend is not a server (files, a demo)."""
         title = re.sub(r"-+", "-", re.sub(r"\W", "-", self.name or "")).strip("-")
         return self._page(
             self.project.entity, self.project.name, "reports", f"{title}--{self.node_id.replace('=', '')}"

@@ -98,7 +98,7 @@ class Sweep(Written):
 
     @property
     def url(self) -> str | None:
-        """The address of its web page; None where the session's backend is no server (files, a demo)."""
+        """The address of its web page; None if the session's backend is not a server (files, a demo)."""
         return self._page(self.project.entity, self.project.name, "sweeps", self.id)
 
     @property
@@ -190,7 +190,7 @@ class Sweep(Written):
         return [literal] if literal.keys == nested.keys else [literal, nested]
 
     objects = Manager["QuerySet[Sweep]"]()
-    # Whoever sets the state sends the place beside the id (0.31.0, seen).
+    # The official client sends the project beside the id when it sets the state (0.31.0, seen).
     __wbmodel__ = in_project(
         "sweeps",
         node="sweep",

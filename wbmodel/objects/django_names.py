@@ -21,7 +21,7 @@ DJANGO: dict[str, str] = {
     "extra": "filter(), values() and F say what can be asked; session.execute() sends a GraphQL document of your own",
     "intersection": _SETS,
     "raw": "session.execute() sends a GraphQL document of your own and returns the plain answer",
-    "select_for_update": "a W&B server has no locks; save(check=True) refuses to overwrite somebody else's change",
+    "select_for_update": "a W&B server has no locks; save(check=True) refuses to overwrite another writer's change",
     "union": _SETS,
 }
 """Name -> what to do instead. The asynchronous twins (``abulk_create``) give the same answer."""

@@ -278,7 +278,7 @@ def test_retry_after_is_waited_for_once_for_all_and_logged_once(server, ask, cap
     with caplog.at_level(logging.WARNING, "wbmodel.live"):
         found = asyncio.run(several())
     assert [run.id for run in found] == [f"r{number}" for number in range(5)]
-    assert 0.4 <= time.monotonic() - began < 3
+    assert time.monotonic() - began >= 0.4
     assert [record.getMessage() for record in caplog.records] == [
         f"{server.url}: pausing for 0.4 s (answered HTTP 429 (Too Many Requests))"
     ]
@@ -290,8 +290,8 @@ def test_a_pause_beyond_the_deadline_is_an_error_at_once(server, ask):
     server.faults.add(status=429, headers={"Retry-After": "120"}, times=1)
     began = time.monotonic()
     with pytest.raises(RateLimited, match=r"answered HTTP 429 \(Too Many Requests\) \(Runs\).*timeout=") as caught:
-        names(ask(timeout=2))
-    assert time.monotonic() - began < 1
+        names(ask(timeout=30))
+    assert time.monotonic() - began < 15  # not at the deadline
     assert (caught.value.status, caught.value.operation, caught.value.attempts) == (429, "Runs", 1)
 
 
@@ -345,11 +345,12 @@ def test_mutations_of_one_batch_are_done_in_their_order(server, ask, store):
     backend = ask().backend
     assert len(backend.execute_many(requests)) == 4
     assert run.notes == "note 3"
-    server.faults.add(Fault(stall=1), kind="mutation")
+    server.faults.add(Fault(stall=60), kind="mutation")
     began = time.monotonic()
     with pytest.raises(ServerError):
-        backend.execute_many(requests, timeout=0.5)
-    assert time.monotonic() - began < 1
+        backend.execute_many(requests, timeout=2)
+    # One deadline for all of them: four deadlines are 8 s, and the stall is longer.
+    assert time.monotonic() - began < 6
 
 
 def test_a_mutation_that_was_refused_each_time_is_no_mystery(server, ask, store):

@@ -241,7 +241,7 @@ async def test_the_cause_of_a_bug_is_kept_and_no_other(ask):
 async def test_the_deadline_holds(ask, text, error):
     transport = Scripted(asyncio.Event().wait)
     with pytest.raises(error, match=rf"{PLACE} did not answer \(Mine") as caught:
-        await ask(transport, text, timeout=0.2)
+        await ask(transport, text, timeout=0.8)
     assert type(caught.value) is error
     assert transport.executed == 1
 
@@ -250,7 +250,7 @@ async def test_connecting_goes_on_when_one_has_no_time_left():
     """The next one waits for the same connection, instead of being told that it is connected already."""
     go_on = asyncio.Event()
     transport = Scripted(GOOD, connects=[lambda: wait_elsewhere(go_on)])
-    async with connect(PLACE, transport=transport, default=False, timeout=0.2) as session:
+    async with connect(PLACE, transport=transport, default=False, timeout=0.8) as session:
         with pytest.raises(RequestTimeout):
             await session.aexecute(QUERY)
         go_on.set()
@@ -265,7 +265,7 @@ async def wait_elsewhere(event):
 
 async def test_closing_while_it_connects():
     transport = Scripted(GOOD, connects=[asyncio.Event().wait])
-    async with connect(PLACE, transport=transport, default=False, timeout=0.2) as session:
+    async with connect(PLACE, transport=transport, default=False, timeout=0.8) as session:
         with pytest.raises(RequestTimeout):
             await session.aexecute(QUERY)
     assert (transport.connected, transport.executed, transport.closed) == (1, 0, 1)
@@ -327,8 +327,8 @@ async def test_a_server_that_is_busy_for_a_moment(ask, make, server):
 async def test_the_transports_own_patience(ask, server):
     server.faults.add(Fault.stalled(5), times=None)
     for transport in (
-        AIOHTTPTransport(f"{server.url}/graphql", timeout=0.2),
-        HTTPXAsyncTransport(f"{server.url}/graphql", timeout=0.2),
+        AIOHTTPTransport(f"{server.url}/graphql", timeout=0.8),
+        HTTPXAsyncTransport(f"{server.url}/graphql", timeout=0.8),
     ):
         with pytest.raises(RequestTimeout, match="did not answer"):
             await ask(transport, QUERY)

@@ -58,7 +58,8 @@ async def test_what_may_be_null_is_left_out_and_reads_as_null(store, introspecti
     for node in nodes:
         assert node["readOnly"] is node["alias"] is node["project"]["readOnly"] is None
         assert node["notes"] == "n"
-    assert sorted(str(item.message).split(":")[1].split()[-1] for item in said) == ["Project.readOnly", "Run.readOnly"]
+    lacking = sorted(str(item.message).partition(" the field ")[2].partition(";")[0] for item in said)
+    assert lacking == ["Project.readOnly", "Run.readOnly"]
     assert "readOnly" not in old.sent[-1].document.text
 
     # From now on nothing is refused, nothing is said, and nothing is asked twice.

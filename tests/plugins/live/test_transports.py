@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import os
 import threading
 from contextlib import asynccontextmanager, contextmanager
 
@@ -292,6 +293,34 @@ def test_two_sessions_cannot_share_one(make):
         with through(transport) as other, pytest.raises(ConfigurationError, match="or other session has connected"):
             other.execute("{ viewer { id } }")
         assert one.execute("{ viewer { id } }").data["viewer"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+@pytest.mark.parametrize("used", [False, True], ids=["not used before", "used before"])
+def test_after_a_fork(make, used):
+    """The child cannot take over a connection that the parent has; one that was not made yet is its own."""
+    with through(make()) as session:
+        runs = Run.objects.using(session)
+        if used:
+            assert runs.count() == 5
+        reading, writing = os.pipe()
+        child = os.fork()
+        if not child:
+            try:
+                told = str(runs.count())
+            except ConfigurationError as error:
+                told = str(error)
+            except BaseException as error:
+                told = repr(error)
+            os.write(writing, told.encode())
+            os._exit(0)
+        os.close(writing)
+        with os.fdopen(reading) as pipe:
+            told = pipe.read()
+        os.waitpid(child, 0)
+        assert ("in a forked process, connect() again with a new one" in told) if used else (told == "5"), told
+        assert runs.count() == 5, "the parent goes on"
 
 
 def test_it_is_closed_with_the_session(server):

@@ -15,7 +15,7 @@ from wbmodel.testing.conformance.expect import Expectation, find_expectation, un
 from wbmodel.testing.conformance.kit import Kit
 from wbmodel.testing.conformance.seeds import Seed
 
-__all__ = ["BackendTests"]
+__all__ = ["BackendTests", "wrong_class"]
 
 
 class BackendTests:

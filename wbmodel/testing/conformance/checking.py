@@ -16,6 +16,7 @@ import pytest
 
 from wbmodel.errors import ConfigurationError, suggestion
 from wbmodel.testing import plugin
+from wbmodel.testing.conformance.backend_tests import wrong_class
 from wbmodel.testing.conformance.bench import Subject
 from wbmodel.testing.conformance.cases import COLOURS, Case, cases_of
 from wbmodel.testing.conformance.expect import Expectation, unknown_patterns
@@ -117,40 +118,27 @@ def check(
         for name, test in vars(base).items():
             if (found := cases_of(test)) and not any(case.id in chosen for case in found):
                 space[name] = None
-    collected = _Collected(type("TestBackend", (Conformance,), space))
+    tests = type("TestBackend", (Conformance,), space)
+    if problem := wrong_class(tests):
+        raise ConfigurationError(problem)
+    collected = _Collected(tests)
     with _pytest_alone():
-        pytest.main(_ARGUMENTS, plugins=[plugin, collected])
+        status = pytest.main(_ARGUMENTS, plugins=[plugin, collected])
     if collected.error is not None:
         raise collected.error
+    if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        raise RuntimeError(f"pytest could not run the cases: it ended with {status!r}")
     return Report(tuple(collected.outcomes))
 
 
-# What would look at or change the process that check() is called in (its output, files, warnings, threads and imports),
-# and what these tests have no use for, as each plugin is asked several times in every test.
-_LEFT_OUT = [
-    "cacheprovider",
-    "capture",
-    "faulthandler",
-    "logging",
-    "terminal",
-    "threadexception",
-    "unraisableexception",
-    "warnings",
-    "debugging",
-    "doctest",
-    "junitxml",
-    "legacypath",
-    "monkeypatch",
-    "pastebin",
-    "recwarn",
-    "setuponly",
-    "setupplan",
-    "stepwise",
-    "subtests",
-    "unittest",
-]
+# What would look at or change the process that check() is called in, ...
+_MEDDLING = ("cacheprovider", "capture", "faulthandler", "logging", "terminal", "warnings")
+_HANDLING_THREADS = ("threadexception", "unraisableexception")
+# ... and what these tests do not use: every plugin is asked several times in every test.
+_UNUSED = ("debugging", "doctest", "junitxml", "legacypath", "monkeypatch", "pastebin", "recwarn")
+_UNUSED_TOO = ("setuponly", "setupplan", "stepwise", "subtests", "unittest")
 _ARGUMENTS = [
-    *(f"-pno:{name}" for name in _LEFT_OUT),
+    *(f"-pno:{name}" for name in (*_MEDDLING, *_HANDLING_THREADS, *_UNUSED, *_UNUSED_TOO)),
     "--assert=plain",
     "--noconftest",
     f"-c{os.devnull}",
@@ -192,7 +180,7 @@ class _Collected:
         report = yield
         error = None if call.excinfo is None else call.excinfo.value
         found = asked(item)
-        if found is None:
+        if found is None or call.when == "teardown":
             self.error = self.error or error
         elif call.when == "call" or not report.passed:
             case, colour, declared = found

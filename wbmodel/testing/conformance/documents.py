@@ -171,7 +171,7 @@ class DocumentTests(BackendTests):
         """The viewer is who the world says, and has a default entity."""
         found = kit.data("query V { viewer { id username entity teams { edges { node { name } } } } }")["viewer"]
         if found is None:
-            kit.fail("viewer is null: nobody asks, and the world has a viewer")
+            kit.fail("viewer is null, although the world has a viewer")
         kit.equal(found["username"], kit.world.viewer, "viewer.username")
         teams = [edge["node"]["name"] for edge in found["teams"]["edges"]]
         kit.equal(kit.world.entity in teams, True, f"whether {kit.world.entity} is among viewer.teams ({teams})")

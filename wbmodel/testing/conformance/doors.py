@@ -227,7 +227,7 @@ class DoorTests(BackendTests):
 
     @case("door/blobs/open", flags=["blobs"], parts=["files"])
     def test_door_blobs_open(self, kit: Kit) -> None:
-        """open() gives the bytes of every file, of none of them more than there are, of an empty one nothing."""
+        """open() gives the bytes of every file, never more than there are, and nothing for an empty one."""
         run = _run(kit, "e-one")
         for name, data in kit.world.run("e-one")["files"].items():
             found = b"".join(kit.items(Open(_ref(kit, run, name))))

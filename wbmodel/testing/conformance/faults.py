@@ -19,9 +19,7 @@ def _still_there(kit: Kit) -> None:
 
 def _names(kit: Kit, told: str, word: str, what: str) -> None:
     if word.lower() not in told.lower():
-        kit.fail(
-            f"{what} is refused with {shown(told)}, which does not name {word!r}; whoever reads it must find their slip"
-        )
+        kit.fail(f"{what} is refused with {shown(told)}, which does not name {word!r}; its reader has to find the slip")
 
 
 def _scope(kit: Kit) -> dict[str, Any]:
@@ -124,7 +122,7 @@ class FaultTests(BackendTests):
 
     @case("error/malformed-cursor")
     def test_error_malformed_cursor(self, kit: Kit) -> None:
-        """A cursor that no page gave is refused; the first page in its place would be read for ever."""
+        """A cursor that no page gave is refused; the first page in its place would never end."""
         for cursor in ("no cursor at all", "!!!", "eyJhIjogMX0="):
             kit.refused(RUNS, **_scope(kit), first=2, after=cursor)
         _still_there(kit)

@@ -76,7 +76,7 @@ class Kit:
         return self.world.rows(name)
 
     def there(self, *names: str) -> list[str]:
-        """Those of some entity classes of which the world has rows."""
+        """Those of these entity classes that the world has rows of."""
         return [name for name in names if self.world.parts.issuperset(parts_of(name))]
 
     def key(self, name: str) -> str:

@@ -198,7 +198,7 @@ def decided_by(name: str, case: Case, can: Capabilities) -> bool:
 def _advice(kit: Kit, subject: Subject, lookup: str, operand: Any, too_many: bool) -> str:
     entry = LOOKUPS[lookup]
     rule = (
-        f"the rule: {subject.label} {entry.phrase} {shown(operand)}; absent and null are no values, "
+        f"the rule: {subject.label} {entry.phrase} {shown(operand)}; absent and null are not values, "
         "types are never mixed"
     )
     can = kit.capabilities

@@ -124,7 +124,7 @@ class OrderTests(BackendTests):
     @cases(
         Case(
             f"order/default/{name}",
-            f"{name} in the order that nobody asked for.",
+            f"{name} in the default order.",
             values={"name": name},
             parts=parts_of(name),
         )
@@ -132,7 +132,7 @@ class OrderTests(BackendTests):
         if meta.options.order
     )
     def test_order_default(self, kit: Kit, name: str) -> None:
-        """The rows of a class in the order that nobody asked for."""
+        """The rows of a class in the default order."""
         keys: Keys = [((item.path.field.name,), item.descending) for item in default_order(entity_meta(name))]
         expected = [row[kit.key(name)] for row in oracle.ordered(kit.rows(name), keys, _ties(name))]
         kit.same_order(kit.names(name, kit.objects(name)), expected, f"{name}.objects, without order_by(),")

@@ -296,7 +296,7 @@ def _names(world: World, name: str, key: str) -> list[str]:
 
 
 def filterable(kit: Kit) -> list[str]:
-    """The GraphQL types in :data:`FILTERED` of which the world has rows."""
+    """The GraphQL types in :data:`FILTERED` that the world has rows of."""
     names = {meta.graphql: name for name, meta in OURS.items()}
     return [name for name in sorted(FILTERED) if kit.there(names[name])]
 

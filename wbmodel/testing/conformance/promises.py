@@ -133,7 +133,7 @@ def _filtered(kit: Kit) -> list[str]:
     for name in probes.filterable(kit):
         entity = names[name]
         if name in kit.capabilities.filtered or not any(route.filters for route in OURS[entity].options.routes):
-            continue  # querysets have no use for it
+            continue  # querysets do not use it
         if probes.filtered(kit, name):
             continue
         patterns = [f"order/{entity}.*", *(f"lookup/{lookup}/*/{entity}.*" for lookup in ("exact", "gt", "in"))]
@@ -218,4 +218,4 @@ UNTOLD = {
     "max_aliases": "a backend may choose smaller documents than it could answer",
     "in_process": "a quick answer may come over a short wire",
 }
-"""Flags of which it cannot be found out whether they could be promised, and why."""
+"""Why nothing can be found out about some flags."""

@@ -108,7 +108,7 @@ class MutationSeed(Seed):
         self._projects: list[str] = []
 
     def make(self) -> World:
-        """The world, in projects whose names nobody else uses."""
+        """The world, in projects with unused names."""
         return make_world(names=("wbmodel-kit-vision", "wbmodel-kit-nlp", "wbmodel-kit-scratch"))
 
     def load(self, world: World) -> None:

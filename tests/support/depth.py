@@ -1,0 +1,13 @@
+"""How many random examples a property test tries: as many as it says, and half of them in the quick run."""
+
+from __future__ import annotations
+
+__all__ = ["deep"]
+
+quick = False
+"""Whether this is a run without the slow tests; ``tests/conftest.py`` says so before anything is collected."""
+
+
+def deep(many: int) -> int:
+    """``many`` examples, or half of them in the quick run. For properties whose examples are dear."""
+    return max(many // 2, 1) if quick else many
