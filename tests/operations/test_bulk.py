@@ -99,15 +99,15 @@ def test_keys_that_are_no_names(place: str) -> None:
         ({"config": Unset()}, r"config=Set\(\{\}\) clears it"),
         ({"group": Unset()}, "group=None clears it"),
         ({"tags": Unset()}, r"tags=\[\] clears it"),
-        ({"group": Add("x")}, "takes no Add"),
-        ({"config__layers": Add("x")}, r"takes no Add\(\)"),
+        ({"group": Add("x")}, "does not take Add"),
+        ({"config__layers": Add("x")}, r"does not take Add\(\)"),
         ({"tags": "good"}, r"write \['good'\]"),
         ({"tags": Add}, r"write Add\(\.\.\.\)"),
         ({"summary__loss__lt": 3}, r"is a lookup.*F\.summary\['loss'\]\['lt'\]"),
         ({"config__lr": {1, 2}}, r"Run\.config\.lr is \{1, 2\}, a set"),
         ({"config__lr": F.config["x"]}, "takes a value, not F"),
         ({"group": F.name}, "each row has its own"),
-        ({"config___wandb": 1}, "W&B's own"),
+        ({"config___wandb": 1}, "reserved for W&B"),
         ({"config__a": 1, "config__a__b": 2}, "changed twice"),
         ({"notes": 3}, "text or None"),
         ({"config": Set([1])}, "takes a dict"),
@@ -201,7 +201,7 @@ def test_one_failure_leaves_the_others_alone() -> None:
     with moody(world_from(world()).world, mood):
         mood.node_id = kept("r2").node_id
         with pytest.raises(
-            BulkError, match=r"update of 5 Runs: 4 done, 1 failed\. The first: acme/vision/r2: failed"
+            BulkError, match=r"update of 5 Runs: 4 done, 1 failed\. First failure: acme/vision/r2: failed"
         ) as told:
             Run.objects.update(notes="n")
         result = told.value.result

@@ -103,7 +103,7 @@ def test_relations() -> None:
     assert resolve_path(META, "sweep.id").dotted == "sweep.id"
     assert resolve_path(META, "sweep_name").dotted == "sweep"
     assert resolve_keyword(META, "sweep__isnull")[1] == "isnull"
-    with pytest.raises(FieldError, match=r"Run\.user only username, name"):
+    with pytest.raises(FieldError, match=r"these fields of Run\.user: username, name"):
         resolve_path(META, "user.email")
     with pytest.raises(FieldError, match="User has no field 'usernme'.*'username'"):
         resolve_path(META, "user.usernme")
@@ -166,7 +166,7 @@ def test_bad_paths(spelling: str, says: str) -> None:
         ("summary__loss__eq", "did you mean 'exact'.*really called 'eq'"),
         ("summary__loss__contans", "did you mean 'contains'.*really called 'contans'"),
         ("created_at__year", "unknown lookup 'year'"),
-        ("user__email__exact", "only username, name"),
+        ("user__email__exact", "fields of Run.user: username, name"),
         ("run_set", "Run has no field 'run_set'"),
     ],
 )
