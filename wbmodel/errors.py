@@ -133,8 +133,7 @@ class ServerUnreachable(ServerError, ConnectionError):
 
 
 class NotWandbServer(ServerError):
-    """Something answers at this address, but it is not a W&B server: it sent a web page, say, or a redirect to another
-    host."""
+    """The address answers, but it is not a W&B server: it sent a web page, say, or a redirect to another host."""
 
 
 class OutcomeUnknown(ServerError):
@@ -235,8 +234,7 @@ class LibraryNotInstalled(WbmodelError, ImportError):
 
 
 class FixtureError(WbmodelError, ValueError):
-    """A fixtures file is invalid. ``problem`` says why; ``file``, ``line`` (from 1, or None) and ``field`` say
-    where."""
+    """A fixtures file is invalid: ``problem`` says why; ``file``, ``line`` (from 1, or None) and ``field`` where."""
 
     def __init__(
         self, message: str, *, file: str | None = None, line: int | None = None, field: str | None = None

@@ -89,8 +89,7 @@ class RegisterBackends(Protocol):
 
 @attrs.frozen(slots=True, kw_only=True)
 class CallInfo:
-    """Where a request goes: the name of the ``session``, the name of the ``backend`` and the ``origin`` (no
-    secrets)."""
+    """Where a request goes: the names of the ``session`` and the ``backend``, and the ``origin`` (no secrets)."""
 
     session: str
     backend: str

@@ -490,13 +490,10 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         return cast("E_co", await self._aask(operations.create.create, values))
 
     def get_or_create(self, defaults: Mapping[str, Any] | None = None, **lookups: Any) -> tuple[E_co, bool]:
-        """Return the only row that matches, or create one from the exact lookups and ``defaults``; and whether it is
-        new.
-
+        """Return the matching row, or create it from the exact lookups and ``defaults``; and whether it is new.
         Callables in ``defaults`` are called. Keys of ``config`` and ``summary`` from lookups and ``defaults`` are
-        merged; if they contradict each other, so that the new row would not match its own lookups,
-        :class:`~wbmodel.errors.FieldError` is raised. Two concurrent callers may both create a row, unless an ``id`` is
-        given."""
+        merged; :class:`~wbmodel.errors.FieldError` is raised if they contradict each other, so that the new row would
+        not match its own lookups. Two concurrent callers may both create a row, unless an ``id`` is given."""
         return cast("tuple[E_co, bool]", self._ask(operations.create.get_or_create, lookups, defaults or {}))
 
     async def aget_or_create(self, defaults: Mapping[str, Any] | None = None, **lookups: Any) -> tuple[E_co, bool]:
@@ -509,8 +506,7 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         create_defaults: Mapping[str, Any] | None = None,
         **lookups: Any,
     ) -> tuple[E_co, bool]:
-        """Apply ``defaults`` to the only row that matches and save it, or create one; and whether it is new.
-
+        """Apply ``defaults`` to the matching row and save it, or create a row; and whether it is new.
         ``defaults`` are changes as in :meth:`update`: ``{"notes": "n", "config__lr": 0.1, "tags": Add("x")}``, and
         ``Set`` for a whole config or summary. A new row is created as by :meth:`get_or_create`, with
         ``create_defaults`` if given."""

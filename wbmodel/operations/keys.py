@@ -62,8 +62,7 @@ def keys_in(rows: Sequence[Any], fields: Sequence[FieldMeta], *, fresh: bool) ->
 
 
 def keyed_fields(meta: EntityMeta, names: Sequence[str]) -> list[FieldMeta]:
-    """The keyed fields of these names, or every selected keyed field. Raises :class:`FieldError` for any other
-    field."""
+    """The keyed fields of these names, or all that are selected. Raises :class:`FieldError` for any other field."""
     if not names:
         return [field for field in meta.fields.values() if field.kind.is_keyed and field.selected]
     fields = [meta.need(name) for name in dict.fromkeys(names)]

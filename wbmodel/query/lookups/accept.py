@@ -81,7 +81,7 @@ def comparable(value: Any, kind: Kind, where: str) -> Any:
     if got == "number" and isinstance(value, float) and math.isnan(value):
         raise FieldError(f"{where}: NaN has no order; use isnan=True")
     if kind in (Kind.BOOL, Kind.TEXTS, Kind.REF):
-        raise FieldError(f"{where}: a {kind.value} field has no order; use exact, in or contains")
+        raise FieldError(f"{where}: a field of type {kind.value} has no order; use exact, in or contains")
     wanted = _ONLY[kind][0] if kind in _ONLY else None
     if got not in ("number", "text") or wanted not in (None, got):
         raise FieldError(f"{where}: takes {_A[wanted] if wanted else 'a number or text'}, not {show(value)}")

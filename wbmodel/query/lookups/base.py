@@ -62,8 +62,7 @@ class Lookup:
     """Whether it applies to a list of text."""
 
     def accept(self, value: Any, kind: Kind, where: str) -> Any:
-        """``value`` in normal form. Raises :class:`FieldError`, starting with ``where``, if the kind does not take
-        it."""
+        """``value`` in normal form. Raises :class:`FieldError`, starting with ``where``, for an invalid value."""
         raise NotImplementedError
 
     def matches(self, operand: Any, kind: Kind) -> Test:

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
 
 def _trusted(kind: Kind, can: Capabilities) -> bool:
-    """Whether the server's equality and order match ours: it distinguishes types and case, or the kind is
-    unambiguous."""
+    """Whether the server's equality and order match ours: it is strict about types and case, or the kind is."""
     return can.strict_values or kind in (Kind.TIME, Kind.BOOL) or kind in accept.NUMBERS
 
 
@@ -95,8 +94,7 @@ def _compared(test: Callable[[Any, Any], bool], operand: Any) -> Test:
 
 
 def _disputed(operand: Any, can: Capabilities) -> bool:
-    """Text order depends on collation, and JSON lacks infinities: both are pushed only to servers with strict
-    values."""
+    """Text order depends on collation, and JSON lacks infinities: pushed only to servers with strict values."""
     return (isinstance(operand, str) or _infinite(operand)) and not can.strict_values
 
 

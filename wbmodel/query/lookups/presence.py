@@ -27,7 +27,7 @@ class OfNumber(Flag):
 
     def accept(self, value: Any, kind: Kind, where: str) -> bool:
         if not (kind.is_keyed or kind in accept.NUMBERS):
-            raise FieldError(f"{where}: {kind.value} fields do not hold numbers")
+            raise FieldError(f"{where}: a field of type {kind.value} does not hold numbers")
         return super().accept(value, kind, where)
 
 
