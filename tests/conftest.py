@@ -6,6 +6,7 @@ import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.support import depth, matrix
@@ -23,6 +24,11 @@ SETTINGS = (
     "WANDB_ENTITY",
     "WANDB_PROJECT",
 )
+
+
+# A property test holds what is so of every example, and no time: a busy machine takes ten times as long for some.
+hypothesis.settings.register_profile("tests", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("tests")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
