@@ -68,7 +68,7 @@ def test_a_plan_for_another_backend_is_refused() -> None:
     step = compile_plan(Plan(meta=META), here)
     assert isinstance(step, Scan)
     open_stream(step, PageBudget(here), [])
-    with pytest.raises(ConfigurationError, match="made for https://one.example, and https://two.example is asked"):
+    with pytest.raises(ConfigurationError, match="compiled for https://one.example, not for https://two.example"):
         open_stream(step, PageBudget(there), [])
 
 

@@ -81,7 +81,11 @@ def test_other_entities() -> None:
 def test_fields_without_keys_are_refused() -> None:
     rows = Run.objects.all()
     for call, error, says in (
-        (lambda: rows.fields("state"), FieldError, "Run.state has no keys inside it; config, summary"),
+        (
+            lambda: rows.fields("state"),
+            FieldError,
+            "Run.state has no keys inside it; fields with keys: config, summary",
+        ),
         (lambda: rows.fields("summry"), FieldError, "did you mean 'summary'"),
         (lambda: rows.values("id").fields(), QueryError, "must come before values"),
         (lambda: suggest_keys(rows, "confg.lr"), FieldError, "did you mean 'config'"),

@@ -215,7 +215,7 @@ def test_bad_update_fields(names: Any, says: str) -> None:
         ("path", "a/b/c", AttributeError, "path"),
         ("grup", "x", AttributeError, "did you mean 'group'"),
         ("tags", "good", FieldError, r"write \['good'\]"),
-        ("tags", ["a", 1], FieldError, "1 is none"),
+        ("tags", ["a", 1], FieldError, "1 is not text"),
         ("tags", None, FieldError, "list of text"),
         ("name", 3, FieldError, "text or None"),
         ("config", [1], FieldError, "takes a dict"),
@@ -266,7 +266,7 @@ def test_an_appended_number_is_no_tag() -> None:
     with on("fixtures"):
         run = kept()
         run.tags.append(1)  # type: ignore[arg-type]
-        with pytest.raises(FieldError, match="1 is none"):
+        with pytest.raises(FieldError, match="1 is not text"):
             run.save()
         run.tags[-1] = "first"
         assert run.dirty_fields == ()  # twice the same tag is one tag

@@ -116,7 +116,7 @@ def test_a_handshake_that_is_refused(make, server):
 @pytest.mark.usefixtures("collected")
 def test_a_login_that_is_refused_in_the_handshake(make, server):
     server.status = 401
-    with through(make()) as session, pytest.raises(NotAuthenticated, match="does not accept the login"):
+    with through(make()) as session, pytest.raises(NotAuthenticated, match="rejected the login"):
         Run.objects.using(session).count()
 
 
