@@ -1,7 +1,7 @@
-"""Plain values into attrs classes, by cattrs, and what is wrong with them as paths and words.
+"""Structure plain values as attrs classes with cattrs, and describe every mistake with its path.
 
-The hooks here are stricter than cattrs' own, which convert: a number is not text, and text is not a list. This module
-imports cattrs, so import it inside the functions that need it.
+The hooks are stricter than cattrs' own, which convert values: a number is not text, and text is not a list. Import this
+module inside the functions that need it, because it imports cattrs.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Mismatch(ValueError):
 
 
 WRONG = (Mismatch, BaseValidationError)
-"""What a hook raises for a value that does not fit."""
+"""The exceptions that a hook raises for a value that does not fit."""
 
 
 @attrs.frozen
@@ -70,8 +70,8 @@ class AtLeast:
 
 @attrs.frozen
 class Form:
-    """A type that is read: the plain types of its values, what messages call it, and what makes its hook. The hook is
-    called with values of those types only."""
+    """A type that can be read: the plain types of its values, its name in messages, and the factory of its hook. The
+    hook is only called with values of those types."""
 
     kinds: tuple[type, ...]
     word: str
@@ -79,10 +79,10 @@ class Form:
 
 
 class StrictConverter(Converter):
-    """A cattrs converter, with detailed validation, that checks values and does not convert them.
+    """A cattrs converter with detailed validation that checks values instead of converting them.
 
-    ``by_hand`` says that people write the values: unknown keys are refused, and a number where text is needed is told
-    with advice. ``forms`` adds types: origins of generic ones, or bases of attrs classes.
+    ``by_hand`` means that people write the values: unknown keys are refused, and the message about a number in place of
+    text gives advice. ``forms`` adds types, by the origin of a generic type or the base of attrs classes.
     """
 
     def __init__(self, *, by_hand: bool, forms: Mapping[Any, Form] | None = None) -> None:
@@ -94,33 +94,28 @@ class StrictConverter(Converter):
             self.register_structure_hook(scalar, _checked(scalar, self))
         factories: list[tuple[Callable[[Any], bool], Any]] = [
             (lambda wanted: self.key_of(wanted) in self._forms, _checked),
-            (lambda wanted: _origin(wanted) is Annotated, _at_least),
-            (lambda wanted: _origin(wanted) in _UNIONS, _union),
+            (lambda wanted: get_origin(wanted) is Annotated, _at_least),
+            (lambda wanted: get_origin(wanted) in _UNIONS, _union),
         ]
         for takes, factory in factories:
             self.register_structure_hook_factory(takes, factory)
 
     def read(self, value: Any, wanted: Any) -> tuple[Any, list[tuple[FieldPath, str]]]:
-        """``value`` as ``wanted``, and path and message of everything that is wrong with it. Where anything is wrong,
-        the value is None."""
+        """``value`` as ``wanted``, with the path and message of every mistake. The value is None if there are any."""
         try:
             return self.get_structure_hook(wanted)(value, wanted), []
         except WRONG as error:
             return None, list(_problems(error, ()))
 
     def key_of(self, wanted: Any) -> Any:
-        """What ``wanted`` is known by among the forms."""
+        """The key of ``wanted`` among the forms."""
         if isinstance(wanted, type) and attrs.has(wanted):
             return next((base for base in self._bases if issubclass(wanted, base)), attrs.AttrsInstance)
-        return _origin(wanted) or wanted
+        return get_origin(wanted) or wanted
 
     def form(self, wanted: Any) -> Form:
-        """The form of a type. Raises ``KeyError`` for a type that is not read."""
+        """The form of a type. Raises ``KeyError`` for a type that has none."""
         return self._forms[self.key_of(wanted)]
-
-
-def _origin(wanted: Any) -> Any:
-    return get_origin(wanted)
 
 
 def _problems(error: Exception, path: FieldPath) -> Iterator[tuple[FieldPath, str]]:
@@ -153,7 +148,7 @@ def _key(cls: Any, name: str) -> str:
 
 
 def word_of(cls: type) -> str:
-    """What messages call a class: ``artifact_version`` of ``ArtifactVersion``."""
+    """The name of a class in messages: ``artifact_version`` for ``ArtifactVersion``."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower()
 
 
@@ -196,8 +191,8 @@ def _lenient() -> StrictConverter:
 
 
 def lenient(value: Any, wanted: type[T], thing: str, place: FieldPath = (), error: type[Exception] = FieldError) -> T:
-    """``value`` as the attrs class ``wanted``. Keys that the class does not have are left aside, and null counts as
-    absent. Raises ``error``, which names ``thing`` and for each mistake its path, beginning with ``place``."""
+    """``value`` as the attrs class ``wanted``. Unknown keys are ignored, and null counts as absent. Raises ``error``,
+    which names ``thing`` and the path of each mistake, beginning with ``place``."""
     found, wrong = _lenient().read(value, wanted)
     if wrong:
         told = "; ".join(f"{show_path((*place, *path))}: {message}" for path, message in wrong[:_SHOWN])
@@ -214,11 +209,11 @@ _SHOWN = 5
 
 
 def generated(cls: type, converter: Converter) -> Hook:
-    """cattrs' own hook for an attrs class; keys have the names of the arguments."""
+    """cattrs' own hook for an attrs class, with the names of its arguments as keys."""
 
     @functools.cache
     def made() -> Hook:
-        # cattrs compiles code for the class: milliseconds, and most values hold few of the things that there are.
+        # cattrs compiles code for the class, which takes milliseconds, and most values use few of the classes.
         return make_dict_structure_fn(cls, converter, _cattrs_use_linecache=False, _cattrs_use_alias=True)
 
     return lambda value, _: made()(value, cls)
@@ -230,7 +225,7 @@ def _class(cls: Any, converter: StrictConverter) -> Hook:
 
 
 def gather(parts: Iterable[tuple[Any, Any]], one: Callable[[Any, Any], Any], wanted: Any) -> list[Any]:
-    """``one(part, item)`` of all parts; their errors together, each with its part in a note as cattrs writes them."""
+    """``one(part, item)`` of all parts. Errors are raised together, each with its part in a note as cattrs does."""
     found, errors = [], []
     for part, item in parts:
         try:
@@ -310,19 +305,19 @@ _FOUND = {str: "text", bool: "true or false", int: "a number", float: "a number"
 
 
 def _kind(value: Any) -> type:
-    """The plain type of a value: a dict literal may hold instances of its subclasses."""
+    """The plain type of a value, as a dict literal may hold instances of subclasses."""
     kind = type(value)
     return kind if kind in _FOUND or value is None else next((k for k in _FOUND if isinstance(value, k)), kind)
 
 
 def _kinds(wanted: Any, converter: StrictConverter) -> tuple[type, ...]:
-    if _origin(wanted) is Annotated:
+    if get_origin(wanted) is Annotated:
         return _kinds(get_args(wanted)[0], converter)
     return (NoneType,) if wanted is NoneType else converter.form(wanted).kinds
 
 
 def _word(wanted: Any, converter: StrictConverter) -> str:
-    origin, args = _origin(wanted), get_args(wanted)
+    origin, args = get_origin(wanted), get_args(wanted)
     if origin in _UNIONS:
         return " or ".join(_word(member, converter) for member in args if member is not NoneType)
     if origin is Annotated:
@@ -366,7 +361,7 @@ def _at_least(wanted: Any, converter: Converter) -> Hook:
 
 
 def _union(wanted: Any, converter: StrictConverter) -> Hook:
-    """The member is chosen by the outermost type of the value; the members of a union differ in it."""
+    """Choose the member by the outermost type of the value, in which the members of a union differ."""
     hooks: dict[type, Hook] = {}
     for member in get_args(wanted):
         hook = _same(member, converter) if member is NoneType else converter.get_structure_hook(member)

@@ -72,6 +72,7 @@ _OPTIONAL = ("httpx", "httpx2", "websockets")  # recognised by name: they may no
 _ANOTHER_LOOP = re.compile(r"different (event )?loop|loop is closed|should be used inside a task")
 _SHUT = re.compile(r"^Session is closed$|client has been closed")
 _OVER_HTTP = ("gql.transport.aiohttp", "gql.transport.httpx")
+_OVER_WEBSOCKETS = "gql.transport.common.base"
 _log = get_logger("wbmodel.live")
 
 
@@ -90,10 +91,19 @@ class Foreign:
         return type(self.transport).__name__
 
     @property
-    def over_http(self) -> bool:
-        """Whether the transport connects for each request and checks before it sends that it is open. gql's websocket
-        transports keep one connection, and also raise ``TransportClosed`` in the middle of a response."""
-        return any(kind.__module__ in _OVER_HTTP for kind in type(self.transport).__mro__)
+    def refuses_when_closed(self) -> bool:
+        """Whether ``TransportClosed`` means that nothing was sent. gql's HTTP transports check before they send; its
+        websocket transports also raise it in the middle of a response."""
+        return self._derives_from(*_OVER_HTTP)
+
+    @property
+    def keeps_connection(self) -> bool:
+        """Whether all requests share one connection, so that none can be sent once it is lost. Of a transport that is
+        not derived from gql's own this is unknown, and requests in flight could need what would be closed."""
+        return self._derives_from(_OVER_WEBSOCKETS)
+
+    def _derives_from(self, *modules: str) -> bool:
+        return any(kind.__module__ in modules for kind in type(self.transport).__mro__)
 
     def document(self, request: Request) -> ForeignCall:
         """The call for a GraphQL request."""
@@ -140,13 +150,13 @@ class Foreign:
     async def close(self) -> None:
         """Close the transport if it was connected here."""
         task, self._connecting = self._connecting, None
-        if task is None:
-            return
-        if not task.done():
+        if task is not None and not task.done():
             task.cancel()
             await asyncio.wait([task])
-        if task.cancelled() or task.exception() is not None:
+        connected = task is not None and not task.cancelled() and task.exception() is None
+        if not connected and not self._broken:
             return
+        self._broken = False
         try:
             await self.transport.close()
         except Exception as error:  # the session closes whatever a third-party transport raises
@@ -210,7 +220,7 @@ class ForeignCall:
         broken = _of_network(error, self._sending)
         if broken is None:
             return self._of_bug(error, unsure)
-        if self._sending and not channel.over_http:
+        if self._sending and channel.keeps_connection:
             channel.lost(self._connection)
         return broken
 
@@ -277,7 +287,7 @@ def _of_use(error: Exception, channel: Foreign, unsure: Retry) -> FailedAttempt 
         return FailedAttempt(
             f"cannot be reached through this {channel.name}: it was closed, but not by wbmodel",
             ConfigurationError,
-            Retry.NEVER if shut or channel.over_http else unsure,
+            Retry.NEVER if shut or channel.refuses_when_closed else unsure,
             advice="let the session close it, and connect() again with a new transport",
         )
     if any(isinstance(link, RuntimeError | ValueError) and _ANOTHER_LOOP.search(str(link)) for link in chain):

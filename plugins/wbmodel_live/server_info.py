@@ -1,5 +1,4 @@
-"""What a server says of itself: the question, its answer as attrs classes that cattrs structures, and what is made of
-it."""
+"""What a server reports about itself: the request, its response as attrs classes for cattrs, and the result."""
 
 from __future__ import annotations
 
@@ -21,9 +20,9 @@ QUESTION = Request(
 
 @attrs.frozen(slots=True, kw_only=True)
 class ServerInfo:
-    """What a server says of itself. ``version`` is its own text or None, ``features`` the names of those that are
-    enabled, ``lacking`` the fields of ``schema/wandb.graphql`` that it does not have (as far as that is known),
-    ``viewer`` the user name of who asks or None."""
+    """What a server reports about itself. ``version`` is the server's own text or None, ``features`` are the names of
+    the enabled features, ``lacking`` are the fields of ``schema/wandb.graphql`` that the server is known to lack,
+    ``viewer`` is the session's user name or None."""
 
     version: str | None
     features: frozenset[str]
@@ -55,13 +54,13 @@ class _Viewer:
 
 @attrs.frozen
 class Answer:
-    """The answer to :data:`QUESTION`; everything in it may be null."""
+    """The response to :data:`QUESTION`, in which every value may be null."""
 
     viewer: _Viewer = attrs.field(factory=_Viewer)
     about: _About = attrs.field(factory=_About, alias="serverInfo")
 
     def info(self, lacking: frozenset[str]) -> ServerInfo:
-        """The same, with the fields that the server lacks."""
+        """The result, with the fields that the server lacks."""
         features = frozenset(feature.name for feature in self.about.features if feature is not None and feature.enabled)
         return ServerInfo(
             version=self.about.version.newest or None,
@@ -72,8 +71,10 @@ class Answer:
 
 
 def read_answer(data: Any, place: str) -> Answer:
-    """The data of an answer. Raises :class:`~wbmodel.errors.ServerError`, which names ``place`` and the path, where it
-    has another shape."""
+    """Read the data of a response. Raises :class:`~wbmodel.errors.ServerError`, which names ``place`` and the path, if
+    its shape is wrong."""
     from wbmodel.structuring import lenient
 
-    return lenient({} if data is None else data, Answer, f"what {place} says of itself cannot be read", (), ServerError)
+    return lenient(
+        {} if data is None else data, Answer, f"{place} answered ServerInfo with an unexpected shape", (), ServerError
+    )

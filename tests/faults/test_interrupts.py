@@ -93,6 +93,15 @@ print(time.monotonic() - stopped > 1)
 
 # -- event loops that close, and tasks that are cancelled -------------------------------------------
 
+LOOP_CLOSED = """
+loop = asyncio.new_event_loop()
+rows = Run.objects.aiterator()
+loop.run_until_complete(rows.__anext__())
+loop.close()
+del rows
+gc.collect()
+"""
+
 LOOPS = {
     "break": """
 async def main():
@@ -114,22 +123,8 @@ async def main():
     await rows.__anext__()
 asyncio.run(main())
 """,
-    "loop closed": """
-loop = asyncio.new_event_loop()
-rows = Run.objects.aiterator()
-loop.run_until_complete(rows.__anext__())
-loop.close()
-del rows
-gc.collect()
-""",
-    "loop closed, next page stalls": """
-loop = asyncio.new_event_loop()
-rows = Run.objects.aiterator()
-loop.run_until_complete(rows.__anext__())
-loop.close()
-del rows
-gc.collect()
-""",
+    "loop closed": LOOP_CLOSED,
+    "loop closed, next page stalls": LOOP_CLOSED,
     "loop closed, next page stalls and is waited for": """
 loop = asyncio.new_event_loop()
 rows = Run.objects.aiterator()

@@ -137,7 +137,7 @@ def test_what_is_no_tag(value: Any) -> None:
         assert run.dirty_fields == ("tags",)
         with (
             assert_num_requests(0),
-            pytest.raises(FieldError, match=r"takes a list of text, but .* is not text"),
+            pytest.raises(FieldError, match=r"Run\.tags takes a list of text, but .* is not text"),
         ):
             run.save()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -284,3 +285,14 @@ def test_no_warning_once_the_block_is_left_or_its_session_closed(two_servers):
     assert Run.objects.count() == 1
     over.set()
     thread.join()
+
+
+def test_no_warning_once_a_block_was_left_in_another_context(two_servers):
+    """As the fixtures of asynchronous tests do."""
+    _, staging = two_servers
+    block = staging.as_current()
+    contextvars.copy_context().run(block.__enter__)
+    with pytest.warns(SessionWarning, match="'staging' is open"):
+        assert Run.objects.count() == 1
+    block.__exit__(None, None, None)
+    assert Run.objects.count() == 1

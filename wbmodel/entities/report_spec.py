@@ -1,7 +1,7 @@
 """The parts of a report's spec that say which runs it shows, as attrs classes that cattrs structures.
 
-The shape is that of stored specs in the W&B client's repository. A spec has many more keys, which are left aside. Each
-function reads one level, so that a damaged section does not stand in the way of the others.
+The shape is that of stored specs in the W&B client's repository; the many other keys of a spec are ignored. Each
+function reads one level, so that a damaged section leaves the others readable.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from wbmodel.structuring import FieldPath, lenient, nested_deeper, show_path
 __all__ = ["Filter", "Key", "RunSet", "Selections", "Sort", "run_set", "sections_of"]
 
 _MAX_DEPTH = 100
-"""Lists and mappings below a filter; more is not what an editor writes."""
+"""How deep lists and mappings may be nested in a run set; no editor writes deeper ones."""
 
 
 @attrs.frozen
 class Key:
-    """What a condition or an order is about: a ``name`` in ``run``, ``config``, ``summary`` or ``tags``."""
+    """The subject of a condition or an order: a ``name`` in ``run``, ``config``, ``summary`` or ``tags``."""
 
     section: str | None = None
     name: str | None = None
@@ -89,8 +89,8 @@ class _Grid:
 
 
 def sections_of(spec: Any, report: str) -> list[tuple[FieldPath, dict[str, Any]]]:
-    """The parts of a spec that show runs, each with its path. ``report`` is what messages call the report. Raises
-    :class:`FieldError` for a spec that is damaged where these parts are."""
+    """The parts of a spec that show runs, each with its path. ``report`` names the report in messages. Raises
+    :class:`FieldError` if the spec is damaged around these parts."""
     return list(_sections(spec, report))
 
 
@@ -112,7 +112,8 @@ def _sections(spec: Any, report: str) -> Iterator[tuple[FieldPath, dict[str, Any
 def run_set(
     sections: Sequence[tuple[FieldPath, dict[str, Any]]], section: int | Mapping[str, Any], report: str
 ) -> RunSet:
-    """The open run set of a section, which is given by its number or itself. Raises :class:`FieldError`."""
+    """The open run set of a section, given by number or as the section itself. Raises :class:`FieldError` if there is
+    no such section, if it has no run set, or if it is damaged."""
     if isinstance(section, int):
         if not 0 <= section < len(sections):
             raise FieldError(f"{report} has {len(sections)} sections that show runs; there is no section {section}")

@@ -1,4 +1,4 @@
-"""What is read of a sweep's definition, as attrs classes that cattrs structures. ``Sweep.config`` stays the dict."""
+"""The parts of a sweep's definition that wbmodel reads, as attrs classes for cattrs. ``Sweep.config`` stays a dict."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Metric", "SweepConfig", "sweep_config"]
 
 @attrs.frozen
 class Metric:
-    """What the sweep optimises, and whether it wants much or little of it: ``maximize`` or ``minimize``."""
+    """The key that the sweep optimises, and the ``goal``: ``maximize`` or ``minimize``."""
 
     name: str | None = None
     goal: str | None = None
@@ -21,12 +21,12 @@ class Metric:
 
 @attrs.frozen
 class SweepConfig:
-    """The definition of a sweep. Its other keys (``method``, ``parameters``, ``program`` ...) are left aside."""
+    """The definition of a sweep. Its other keys (``method``, ``parameters``, ``program`` ...) are ignored."""
 
     metric: Metric = attrs.field(factory=Metric)
 
 
 def sweep_config(config: Any, sweep: str) -> SweepConfig:
-    """A definition that was decoded. Raises :class:`~wbmodel.errors.FieldError`, which names ``sweep`` and the path,
-    where it is damaged."""
+    """Read a decoded definition. Raises :class:`~wbmodel.errors.FieldError`, which names ``sweep`` and the path, if it
+    is damaged."""
     return lenient(config, SweepConfig, sweep, ("config",))

@@ -134,8 +134,10 @@ def current_session() -> Session:
     found = override()
     if found is not None:
         return found
-    with _lock:
-        found = _default if _default is not None else connect()
+    found = _default
+    if found is None:
+        with _lock:
+            found = _default if _default is not None else connect()
     if _overrides:
         _warn_of_overrides(found)
     return found
@@ -202,16 +204,16 @@ def enter(session: Session) -> None:
 
 
 def leave(session: Session) -> None:
-    """Undo the innermost :func:`enter` of ``session`` in this context. Does nothing if there is none: a block may be
-    entered in one context and left in another, as in an asynchronous fixture."""
+    """Undo the innermost :func:`enter` of ``session`` in this context, if there is one: a block may be entered in one
+    context and left in another, as in an asynchronous fixture."""
+    with _lock:
+        _overrides[session] -= 1
+        if _overrides[session] <= 0:
+            del _overrides[session]
     blocks = _open_blocks.get()
     for at in reversed(range(len(blocks))):
         if blocks[at] is session:
             _open_blocks.set((*blocks[:at], *blocks[at + 1 :]))
-            with _lock:
-                _overrides[session] -= 1
-                if _overrides[session] <= 0:
-                    del _overrides[session]
             return
 
 

@@ -1,4 +1,4 @@
-"""What a server says of itself, read by cattrs."""
+"""What a server reports about itself, read by cattrs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_another_shape_names_server_and_path() -> None:
     with pytest.raises(ServerError) as caught:
         info_of({"serverInfo": about})
     told = str(caught.value)
-    assert told.startswith("what https://wandb.example.org says of itself cannot be read: ")
+    assert told.startswith("https://wandb.example.org answered ServerInfo with an unexpected shape: ")
     assert "serverInfo.cliVersionInfo: a mapping is needed, and this is text '0.31'" in told
     assert "serverInfo.features[0].name: text is needed" in told
     assert "serverInfo.features[1]: a mapping is needed" in told

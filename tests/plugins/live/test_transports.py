@@ -21,7 +21,7 @@ from graphql import build_schema
 
 from tests.support.old_server import OldEngine
 from wbmodel import Run, connect
-from wbmodel.engine import Engine, MemoryStore
+from wbmodel.engine import Engine
 from wbmodel.engine.schema import schema_text
 from wbmodel.errors import ConfigurationError, NotAuthenticated, PermissionDenied, QueryWarning, ServerError
 from wbmodel.testing import served
@@ -35,16 +35,6 @@ MAKERS = {
     "aiohttp": lambda url: AIOHTTPTransport(url, headers={"Authorization": BASIC, "User-Agent": "own/1"}),
     "httpx": lambda url: HTTPXAsyncTransport(url, auth=("api", THEIRS)),
 }
-
-
-@pytest.fixture
-def store():
-    store = MemoryStore()
-    store.viewer = store.add_user("ada", name="Ada")
-    project = store.add_project("ada", "vision")
-    for number in range(5):
-        store.add_run(project, f"r{number}", config={"lr": number / 10}, summary={"loss": number})
-    return store
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from gql.transport.websockets import WebsocketsTransport
 
 from tests.support.graphql_websocket import websocket_server
 from wbmodel import Run, connect
-from wbmodel.engine import Engine, MemoryStore
+from wbmodel.engine import Engine
 from wbmodel.errors import NotAuthenticated, OutcomeUnknown, ServerUnreachable, WbmodelError
 
 LOGIN = {"Authorization": "Bearer theirs"}
@@ -21,16 +21,6 @@ MAKERS = {
     "aiohttp": lambda url: AIOHTTPWebsocketsTransport(url, headers=LOGIN, subprotocols=["graphql-transport-ws"]),
     "websockets": lambda url: WebsocketsTransport(url, headers=LOGIN, subprotocols=["graphql-transport-ws"]),
 }
-
-
-@pytest.fixture
-def store():
-    store = MemoryStore()
-    store.viewer = store.add_user("ada", name="Ada")
-    project = store.add_project("ada", "vision")
-    for number in range(5):
-        store.add_run(project, f"r{number}", config={"lr": number / 10}, summary={"loss": number})
-    return store
 
 
 @pytest.fixture
@@ -129,6 +119,23 @@ def test_a_connection_that_breaks_before_the_answer_of_a_query(make, server):
             runs.filter(state="finished").count()
         assert runs.filter(state="finished").count() == 5, "the next request connects anew"
     assert len(server.logins) == 2
+
+
+def test_a_lost_connection_is_closed_with_the_session(make, server):
+    closed = []
+    transport = make()
+    close = transport.close
+
+    async def noted():
+        closed.append(True)
+        await close()
+
+    transport.close = noted
+    with through(transport) as session:
+        server.break_after(1)
+        with pytest.raises(ServerUnreachable):
+            Run.objects.using(session).count()
+    assert closed
 
 
 def test_a_connection_that_breaks_before_the_answer_of_a_mutation(make, server, store):

@@ -1,4 +1,4 @@
-"""``BackendTests``: what every group of cases has in common. It says what is tested, and makes tests of cases."""
+"""``BackendTests``, the base class of every group of cases. It holds the settings and turns cases into tests."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ __all__ = ["BackendTests", "wrong_class"]
 
 
 class BackendTests:
-    """Tests of one backend. Its subclasses ask the cases, and an author's subclass of these says what is tested."""
+    """Tests of one backend. Subclasses hold the cases; an author's subclass names the backend."""
 
     backend: ClassVar[Any] = None
     """A URL for ``connect()``, or a function of a :class:`~wbmodel.testing.world.World` that gives a backend that holds
-    it (write it as a ``staticmethod``). The function is called once for each session."""
+    it (write it as a ``staticmethod``). The function is called once per session."""
 
     seed: ClassVar[type[Seed] | Seed | None] = None
-    """How the world gets into the backend. Without it: ``fixtures:`` and functions hold it from the start, and others
-    are filled by mutations."""
+    """Fills the backend with the world. By default ``fixtures:`` and functions hold it from the start, and mutations
+    fill other backends."""
 
     options: ClassVar[Mapping[str, Any]] = {}
     """Options for ``connect()``."""
@@ -36,10 +36,10 @@ class BackendTests:
     """Objects with hooks, for a backend that is not installed as a plugin."""
 
     expected: ClassVar[Mapping[str, Expectation]] = {}
-    """What the backend cannot do: ids of cases, or patterns with ``*``, with ``notimpl``, ``notyet`` or ``never``."""
+    """What the backend cannot do: ids of cases or patterns with ``*``, with ``notimpl``, ``notyet`` or ``never``."""
 
     colours: ClassVar[Sequence[str]] = COLOURS
-    """In which colours each case runs."""
+    """The colours in which each case runs."""
 
     full: ClassVar[bool] = False
     """Whether the larger matrix of cases runs; ``--wbmodel-full`` sets it too."""
@@ -61,7 +61,7 @@ class BackendTests:
 
     @classmethod
     def runs(cls, case: Case, full: bool) -> bool:
-        """Whether a case runs; ``full`` says that the larger matrix was asked for."""
+        """Whether a case runs; ``full`` means that the larger matrix was requested."""
         return full or case.core
 
     @classmethod
@@ -97,7 +97,7 @@ class BackendTests:
 
     @classmethod
     def setup_class(cls) -> None:
-        """Connect and load the world. What goes wrong is told once, by ``test_world``."""
+        """Connect and load the world. ``test_world`` reports failures, once."""
         seed = cls.seed() if isinstance(cls.seed, type) else cls.seed
         cls.bench = Bench(cls.backend, seed, cls.options, cls.plugins)
         with contextlib.suppress(Exception):
@@ -110,7 +110,7 @@ class BackendTests:
 
     @pytest.fixture
     def kit(self, request: pytest.FixtureRequest) -> Kit:
-        """What a case asks with, in its colour. Skips what the backend or its world lacks (``needs``)."""
+        """The kit in the colour of the case. Skips the test if the backend or the world lacks something (``needs``)."""
         if self.bench.error is not None:
             pytest.skip("the backend could not be filled with the world: see test_world")
         made = Kit(self.bench, getattr(request, "param", COLOURS[0]))
@@ -131,7 +131,7 @@ class BackendTests:
 
 
 def wrong_class(cls: type[BackendTests]) -> str | None:
-    """What is wrong with how a test class is set up; None when nothing is."""
+    """What is wrong with the settings of a test class, or None."""
     if cls.backend is None:
         return (
             f"{cls.__name__} does not say what to test: set `backend`, a URL or a function of a World, "

@@ -1,4 +1,4 @@
-"""The bench that cases are run on: the backend under test, the world in it, and sessions to it."""
+"""The bench that cases run on: the backend under test, its world, and sessions to it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Bench", "Subject"]
 
 Subject = str | Callable[["World"], "Backend"]
-"""What is tested: a URL for ``connect()``, or a function that makes a backend of the world."""
+"""A URL for ``connect()``, or a function that makes a backend from the world."""
 
 SCHEME = "conformance"
 _numbers = itertools.count(1)
@@ -39,7 +39,7 @@ class Bench:
 
     world: World
     session: Session
-    """The session that most cases ask."""
+    """The session that most cases use."""
 
     def __init__(
         self,
@@ -71,14 +71,14 @@ class Bench:
             raise
 
     def close(self) -> None:
-        """Clear the world, and close what was opened."""
+        """Clear the world and close the sessions."""
         try:
             self._open.close()
         finally:
             self.loop.stop()
 
     def add_run(self, project: str) -> str:
-        """Add a run to ``project`` by the seed, for cases that read while rows come. It is the world's from then on."""
+        """Add a run to ``project`` through the seed and to the world, for cases that read while rows arrive."""
         run_id = f"later-{next(_numbers)}"
         assert self.seed is not None
         try:
@@ -96,7 +96,7 @@ class Bench:
 
         made = [] if isinstance(self.subject, str) else [_FunctionPlugin(self.subject, self)]
         options = {**(self.seed.options(self.world) if self.seed is not None else {}), **self._given}
-        # Settings of the machine would answer for what a case leaves open.
+        # Otherwise settings of the machine would fill in what a case leaves out.
         kept = {name: os.environ.pop(name) for name in _ENVIRONMENT if name in os.environ}
         try:
             session = connect(
@@ -127,7 +127,7 @@ class Bench:
 
 
 class _FunctionPlugin:
-    """Registers a backend that a function makes of the world."""
+    """Registers a backend that a function makes from the world."""
 
     def __init__(self, make: Callable[[World], Backend], bench: Bench) -> None:
         self._make, self._bench = make, bench

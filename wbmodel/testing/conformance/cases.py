@@ -1,4 +1,4 @@
-"""What a case is, and how a test method says which cases it asks."""
+"""Cases, and the decorators that attach them to test methods."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Nonconforming(AssertionError):
 class Case:
     """One question to a backend: a parameter of a test method.
 
-    ``about`` says in a sentence what it asks, ``values`` are the method's arguments. ``parts`` are what the world must
-    hold (see :data:`wbmodel.testing.world.PARTS`), ``flags`` the capabilities without which there is nothing to ask.
+    ``about`` describes it in a sentence, ``values`` are the method's arguments. ``parts`` are parts that the world must
+    have (see :data:`wbmodel.testing.world.PARTS`), ``flags`` are capabilities that the backend must promise.
     ``core`` cases always run, the others with ``--wbmodel-full``.
     """
 
@@ -36,7 +36,7 @@ class Case:
 
 
 def cases(found: Iterable[Case]) -> Callable[[Test], Test]:
-    """The decorated test method asks these cases. Each has a value for every argument beside ``kit``."""
+    """Attach cases to the decorated test method. Each has a value for every argument except ``kit``."""
     made = tuple(found)
 
     def note(test: Test) -> Test:
@@ -47,7 +47,7 @@ def cases(found: Iterable[Case]) -> Callable[[Test], Test]:
 
 
 def case(case_id: str, *, parts: Collection[str] = (), flags: Collection[str] = ()) -> Callable[[Test], Test]:
-    """The decorated test method asks one case, and its docstring says what."""
+    """Attach one case to the decorated test method, whose docstring describes it."""
 
     def note(test: Test) -> Test:
         return cases([Case(case_id, " ".join((test.__doc__ or "").split()), parts=parts, flags=flags)])(test)
@@ -56,6 +56,6 @@ def case(case_id: str, *, parts: Collection[str] = (), flags: Collection[str] = 
 
 
 def cases_of(test: object) -> tuple[Case, ...]:
-    """The cases that a test method asks; none for a test that is not one of the kit's."""
+    """The cases of a test method; empty for a test that is not one of the kit's."""
     found: tuple[Case, ...] = getattr(test, "conformance_cases", ())
     return found

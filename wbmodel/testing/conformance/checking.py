@@ -1,4 +1,4 @@
-"""``check``, which runs cases outside of a test-suite: in a notebook, say, or in a test of something else."""
+"""``check``, which runs cases outside a test suite, for instance in a notebook."""
 
 from __future__ import annotations
 
@@ -94,11 +94,11 @@ def check(
     colours: Sequence[str] = COLOURS,
     full: bool = False,
 ) -> Report:
-    """Run the kit against a backend and give what was found: in a notebook, say.
+    """Run the kit against a backend and return a report.
 
     ``backend`` is a URL, or a function of a :class:`~wbmodel.testing.world.World` that gives a backend. ``only``
-    chooses cases by id or pattern. The other arguments are those of :class:`Conformance`. Raises what keeps the world
-    from being loaded, and ``ConfigurationError`` where ``only`` or ``expected`` names no case.
+    chooses cases by id or pattern. The other arguments are those of :class:`Conformance`. Raises the error
+    that keeps the world from being loaded, and ``ConfigurationError`` if ``only`` or ``expected`` matches no case.
 
     pytest runs the cases in this process, without settings, plugins and output of its own.
     """
@@ -149,7 +149,7 @@ _ARGUMENTS = [
 
 @contextlib.contextmanager
 def _pytest_alone() -> Iterator[None]:
-    """No option, plugin or test of a pytest that may be running around this one reaches it, or is changed by it."""
+    """Isolate the inner pytest from the options and plugins of an outer one, and the other way round."""
     kept = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith("PYTEST_")}
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     try:
@@ -160,7 +160,7 @@ def _pytest_alone() -> Iterator[None]:
 
 
 class _Collected:
-    """A pytest plugin that has one class of tests, and notes how its cases end."""
+    """A pytest plugin that supplies one test class and records the outcomes of its cases."""
 
     def __init__(self, tests: type[Conformance]) -> None:
         self._tests = tests

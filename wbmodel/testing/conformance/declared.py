@@ -1,4 +1,4 @@
-"""What wbmodel declares, for cases to be made of: its entity classes, and the fields that the world has values of."""
+"""What wbmodel declares, as material for cases: its entity classes, and the fields that the world has values of."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["OURS", "valued_fields"]
 OURS: dict[str, EntityMeta] = {
     name: meta for name, meta in all_entities().items() if meta.cls.__module__.startswith("wbmodel.")
 }
-"""The entity classes of wbmodel itself by name. A plugin's are its author's to test."""
+"""The entity classes of wbmodel itself by name. Authors of plugins test their own."""
 
 
 def valued_fields() -> Iterator[tuple[EntityMeta, FieldMeta]]:
-    """Every declared field that the world has values of and that a path does not have to go into."""
+    """Every declared field that the world has values of and that does not need a key."""
     sample = make_world()
     samples = {"Project": sample.projects, "User": sample.users, "File": sample.files(sample.run("e-one"))}
     for name, meta in OURS.items():

@@ -1,4 +1,4 @@
-"""What a backend cannot do, declared: ``notimpl`` (work to do), ``notyet`` (what it stands on cannot), ``never``."""
+"""Declarations of what a backend cannot do: ``notimpl``, ``notyet`` and ``never``."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ Raises = type[BaseException] | tuple[type[BaseException], ...] | None
 
 @attrs.frozen(slots=True)
 class Expectation:
-    """That a case fails, and why. ``raises`` narrows it to a failure by (or caused by) these exceptions."""
+    """Why a case is expected to fail. ``raises`` limits this to failures by (or caused by) these exceptions."""
 
     kind: Kind
     reason: str
     raises: Raises = None
 
     def covered(self, error: BaseException) -> BaseException | None:
-        """The failure that was declared: ``error`` or one that caused it. None when it failed in another way."""
+        """The declared failure: ``error`` or one of its causes. None if the case failed in another way."""
         at: BaseException | None = error
         while at is not None and self.raises is not None and not isinstance(at, self.raises):
             at = at.__cause__ or at.__context__
@@ -42,23 +42,23 @@ def _expect(kind: Kind, reason: str, raises: Raises) -> Expectation:
 
 
 def notimpl(reason: str, *, raises: Raises = None) -> Expectation:
-    """The backend could do this and does not yet: its own work to do."""
+    """The backend could do this and does not yet."""
     return _expect("notimpl", reason, raises)
 
 
 def notyet(reason: str, *, raises: Raises = None) -> Expectation:
-    """What the backend stands on (a server, a library, a file format) cannot do this yet."""
+    """What the backend builds on (a server, a library, a file format) cannot do this yet."""
     return _expect("notyet", reason, raises)
 
 
 def never(reason: str, *, raises: Raises = None) -> Expectation:
-    """This has no meaning for the backend, and never will."""
+    """This does not make sense for the backend, and never will."""
     return _expect("never", reason, raises)
 
 
 def find_expectation(expected: Mapping[str, Expectation], case: str, colour: str) -> Expectation | None:
-    """The declaration for a case in a colour: by its exact id first, then by pattern. ``*`` matches any text, slashes
-    too; ``case:sync`` and ``case:async`` name one colour."""
+    """The declaration for a case in a colour, first by its exact id, then by pattern. ``*`` matches any text,
+    including slashes; ``case:sync`` and ``case:async`` name one colour."""
     names = (f"{case}:{colour}", case)
     for name in names:
         if name in expected:
@@ -67,12 +67,12 @@ def find_expectation(expected: Mapping[str, Expectation], case: str, colour: str
 
 
 def _fits(name: str, pattern: str) -> bool:
-    # A bracket does not begin a set of characters here: ids are taken as they are written.
+    # A bracket does not begin a set of characters here, because ids are matched literally.
     return fnmatchcase(name, pattern.replace("[", "[[]"))
 
 
 def unknown_patterns(expected: Mapping[str, object], cases: Iterable[str]) -> list[str]:
-    """A complaint for every declaration that names no case, and for every value that does not declare anything."""
+    """A complaint for every declaration that matches no case, and for every value that is not a declaration."""
     known = list(cases)
     names = {name for case in known for name in (case, f"{case}:sync", f"{case}:async")}
     problems = []

@@ -1,4 +1,4 @@
-"""What a case asks with: querysets, raw documents and doors of the backend under test, in one colour or the other."""
+"""``Kit``, through which cases query the backend: querysets, raw documents and doors, sync or async."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def _nothing(_: Any) -> str:
 
 
 class Kit:
-    """A bench seen by one case in one ``colour``. What is asked through it goes by ``execute`` in the colour ``sync``
-    and by ``aexecute``, on an event loop of the kit's own, in the colour ``async``."""
+    """The bench as one case sees it, in one ``colour``: ``sync`` requests use ``execute``, and ``async`` ones use
+    ``aexecute`` on an event loop of the kit."""
 
     def __init__(self, bench: Bench, colour: str, session: Session | None = None) -> None:
         self.bench, self.colour = bench, colour
         self.session = session or bench.session
-        """The session to the backend; its project is the world's main one, unless another session was given."""
+        """The session to the backend. Its project is the world's main one, unless another session was passed."""
 
     # -- what there is -----------------------------------------------------------------------------
 
@@ -80,11 +80,11 @@ class Kit:
         return [name for name in names if self.world.parts.issuperset(parts_of(name))]
 
     def key(self, name: str) -> str:
-        """The attribute by which rows of an entity class are told apart."""
+        """The attribute that identifies the rows of an entity class."""
         return KEYS[name]
 
     def needs(self, *, parts: Iterable[str] = (), flags: Iterable[str] = ()) -> None:
-        """Skip the test where the world lacks a part, or the backend does not promise a capability."""
+        """Skip the test if the world lacks a part, or if the backend does not promise a capability."""
         if lacking := sorted(set(parts) - self.world.parts):
             pytest.skip(f"the world was loaded without {', '.join(lacking)}")
         if off := sorted(flag for flag in flags if not getattr(self.capabilities, flag)):
@@ -93,7 +93,7 @@ class Kit:
     # -- asking, in the kit's colour ---------------------------------------------------------------
 
     def wait(self, awaitable: Any) -> Any:
-        """What an awaitable gives, on the kit's event loop."""
+        """The result of an awaitable, on the kit's event loop."""
 
         async def run() -> Any:
             return await awaitable
@@ -101,8 +101,8 @@ class Kit:
         return self.bench.loop.run(run())
 
     def all(self, rows: QuerySet[Any, Any], *, quiet: bool = True) -> list[Any]:
-        """All rows of a queryset, asked anew. ``quiet``: without the warnings that backends which promise little are
-        met with; they are expected here."""
+        """All rows of a queryset, queried again. ``quiet`` suppresses the warnings about backends that promise little,
+        which are expected here."""
         fresh = rows.all()
         with warnings.catch_warnings():
             if quiet:
@@ -116,8 +116,8 @@ class Kit:
             return list(self.bench.loop.run(collect()))
 
     def names(self, name: str, rows: QuerySet[Any, Any], *, quiet: bool = True) -> list[Any]:
-        """The keys of the rows of an entity class, in order, without the rows that are not the world's: a server may
-        know other users, entities and projects."""
+        """The keys of the rows of an entity class, in order. Rows that are not from the world are left out, because a
+        server may have other users, entities and projects."""
         key = self.key(name)
         if name == "Artifact":  # the name of a version is made of two fields
             return [row.name for row in self.all(rows.only("version_index", "collection"), quiet=quiet)]
@@ -136,7 +136,7 @@ class Kit:
             return self.wait(getattr(owner, f"a{method}")(*args, **named))
 
     def answer(self, ask: Ask) -> Any:
-        """The answer to something that is asked of the backend, through the session."""
+        """The backend's answer to ``ask``, through the session."""
         return self.ask(self.session, "run", asked(ask))
 
     def items(self, ask: Read | Open | Fetch) -> list[Any]:
@@ -153,7 +153,7 @@ class Kit:
     # -- raw documents -----------------------------------------------------------------------------
 
     def response(self, text: str, variables: Mapping[str, Any] | None = None, operation: str | None = None) -> Response:
-        """The backend's own answer to a right document, errors in it and all. Goes past the session."""
+        """The backend's own answer to a valid document, including errors. Does not use the session."""
         try:
             return self._response(text, variables, operation)
         except WbmodelError as error:
@@ -167,7 +167,7 @@ class Kit:
         return found
 
     def data(self, text: str, /, **variables: Any) -> dict[str, Any]:
-        """The data of an answer that must hold no errors."""
+        """The data of an answer that must not contain errors."""
         response = self.response(text, variables)
         if response.errors:
             words = "; ".join(str(error.get("message", error)) for error in response.errors)
@@ -177,7 +177,7 @@ class Kit:
         return response.data
 
     def refused(self, text: str, /, **variables: Any) -> str:
-        """The words with which the backend refuses a document that it must refuse."""
+        """The message of the error for a document that the backend must refuse."""
         try:
             response = self._response(text, variables)
         except WbmodelError as error:
@@ -216,7 +216,7 @@ class Kit:
         raise Nonconforming("\n".join(lines))
 
     def equal(self, found: Any, expected: Any, what: str, hint: str = "") -> None:
-        """``found`` must be ``expected``; NaN equals NaN, and 1, 1.0 and True are told apart as JSON tells them."""
+        """Check that ``found`` equals ``expected``. NaN equals NaN, and numbers and booleans differ as in JSON."""
         if not alike(found, expected):
             tail = f"; {hint}" if hint else ""
             self.fail(f"{what} is {shown(found)}, and must be {shown(expected)}{tail}")
@@ -224,7 +224,7 @@ class Kit:
     def same_rows(
         self, found: Sequence[Any], expected: Iterable[Any], what: str, about: About = _nothing, hint: str = ""
     ) -> None:
-        """``found`` must hold the ``expected`` keys, each once, in any order. ``about`` says something of a key."""
+        """Check that ``found`` has the ``expected`` keys, each once, in any order. ``about`` describes a key."""
         wanted = list(expected)
         twice = sorted({str(key) for key in found if list(found).count(key) > 1})
         missing = [key for key in wanted if key not in found]
@@ -241,7 +241,7 @@ class Kit:
         raise Nonconforming("\n".join([*lines, *([hint] if hint else [])]))
 
     def same_order(self, found: Sequence[Any], expected: Sequence[Any], what: str, about: About = _nothing) -> None:
-        """``found`` must be ``expected``, in this order."""
+        """Check that ``found`` equals ``expected``, in this order."""
         if list(found) == list(expected):
             return
         if sorted(map(str, found)) != sorted(map(str, expected)):
@@ -256,7 +256,7 @@ class Kit:
 
 
 def alike(one: Any, other: Any) -> bool:
-    """Equality as JSON has it: NaN equals itself, numbers equal numbers, and true does not equal 1."""
+    """Whether two JSON values are equal: NaN equals itself, and true does not equal 1."""
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other
     if isinstance(one, (int, float)) and isinstance(other, (int, float)):
@@ -271,6 +271,6 @@ def alike(one: Any, other: Any) -> bool:
 
 
 def shown(value: Any, limit: int = 160) -> str:
-    """A value in a message, not too long."""
+    """A value for a message, shortened."""
     text = repr(value)
     return text if len(text) <= limit else text[: limit - 3] + "..."

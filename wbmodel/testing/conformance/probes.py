@@ -44,7 +44,7 @@ Path = tuple[str, ...]
 
 
 def _walk(kit: Kit, **variables: Any) -> list[str] | str:
-    """The ids of all pages, or what was said against the question."""
+    """The ids of all pages, or the error message."""
     try:
         return walk(kit, kit.capabilities.max_page_size, **variables)
     except (Nonconforming, WbmodelError) as error:
@@ -76,7 +76,7 @@ _SEEN = ("summary", "every")
 
 
 def strict_values(kit: Kit) -> list[str]:
-    """Case, types, NaN and lists are kept apart."""
+    """Case, types, NaN and lists are distinguished."""
     return _filters(
         kit,
         [
@@ -99,7 +99,7 @@ def strict_values(kit: Kit) -> list[str]:
 
 
 def literal_keys(kit: Kit) -> list[str]:
-    """A dot, and in orders a comma, can be written as a part of a key."""
+    """A dot, and in orders a comma, can be part of a key."""
     key = ("config", "model.depth")
     complaints = _filters(
         kit,
@@ -117,7 +117,7 @@ def literal_keys(kit: Kit) -> list[str]:
 
 
 def _valued(kit: Kit, order: str, path: Path, *, descending: bool) -> list[str]:
-    """That rows with a value under ``path`` stand in order, wherever the others stand."""
+    """Check that rows with a value under ``path`` are in order, wherever the others are."""
     found = _walk(kit, order=order)
     if isinstance(found, str):
         return [f"order {order!r}: {found}"]
@@ -231,7 +231,7 @@ def count(kit: Kit) -> list[str]:
 
 
 def stable_cursors(kit: Kit) -> list[str]:
-    """Pages go on behind a row while runs are added before and after it."""
+    """Pages continue after a row while runs are added before and after it."""
     complaints = []
     for order in ("-created_at", "+created_at", "-display_name", "+display_name"):
         told = grown(kit, order)
@@ -302,7 +302,7 @@ def filterable(kit: Kit) -> list[str]:
 
 
 def filtered(kit: Kit, name: str) -> list[str]:
-    """That the connection of an entity class takes a filter and an order; it is named by its GraphQL type."""
+    """Check that the connection of a GraphQL type takes a filter and an order."""
     document, field, where, values = FILTERED[name]
     known = values(kit.world)
     entity, project = kit.world.project.split("/")
@@ -329,7 +329,7 @@ def filtered(kit: Kit, name: str) -> list[str]:
         found = ask(None, sign + field)
         ours = [item for item in found or () if item in known]
         wanted = sorted(known, reverse=sign == "-")
-        # A page may be shorter than all rows, and of projects and users a server may hold more than the world does.
+        # A page may be shorter than the list, and a server may have more projects and users than the world.
         wanted = [item for item in wanted if item in ours] if name in ("Project", "User") else wanted[: len(ours)]
         if found is not None and (ours != wanted or not ours):
             complaints.append(f"{where}(order: {sign + field!r}) gives {ours[:4]}")
@@ -344,8 +344,7 @@ _DROP = "mutation Probe($input: DeleteModelInput!) { deleteModel(input: $input) 
 
 
 def write(kit: Kit) -> str | None:
-    """None when mutations work: a run is made, is then there as it was given, and is taken away again; else what went
-    wrong."""
+    """None if mutations work (a run is created, has the given values, and is deleted again); else what went wrong."""
     entity, project = kit.world.entity, f"wbmodel-probe-{next(_numbers)}"
     given = {"entityName": entity, "modelName": project, "name": "probe", "notes": "kept"}
     try:
@@ -363,7 +362,7 @@ def write(kit: Kit) -> str | None:
 
 
 TELLING = 0.005
-"""Seconds that a request must take for side by side to be told from one after the other."""
+"""Seconds that a request must take so that concurrent requests can be distinguished from sequential ones."""
 
 
 def quickness(kit: Kit, times: int = 8) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""What a backend could promise and does not: proofs by asking every question about it, as if it were promised.
+"""Abilities that a backend has and does not promise: proved by running every case about them as if promised.
 
 A promise that is not kept loses rows or changes without a word. So a proof asks more than a probe does: the cases about
 what the promise changes, over a session to the same backend that has the promise.
@@ -34,8 +34,8 @@ _SOME_LOOKUPS = ("exact", "gt", "in", "contains", "isnull")
 
 @attrs.frozen(slots=True, kw_only=True)
 class Proof:
-    """How it is found out that a capability could be promised: ``find`` gives what speaks for it, and nothing while
-    anything speaks against it. ``harmless``: a promise that is not kept would lose nothing."""
+    """How to find out whether a capability could be promised. ``find`` returns the evidence for it, and nothing if
+    there is any against it. ``harmless``: breaking the promise would lose nothing."""
 
     find: Callable[[Kit], list[str]]
     parts: Collection[str] = ()
@@ -44,11 +44,11 @@ class Proof:
 
 @contextlib.contextmanager
 def promising(kit: Kit, project: str | None, **promised: Any) -> Iterator[Kit]:
-    """The kit over another session, whose backend promises more than it does."""
+    """The kit over another session, whose backend is given more promises."""
     with kit.bench.open(project) as session:
         backend: Any = session.backend
         cls, can = type(backend), attrs.evolve(session.capabilities, **promised)
-        # A property comes before what the author wrote, be it in the class or in the object.
+        # A property takes precedence over the author's attribute, whether on the class or on the object.
         fixed = property(lambda self: can, lambda self, value: None)
         backend.__class__ = type(cls.__name__, (cls,), {"__slots__": (), "capabilities": fixed})
         try:
@@ -58,7 +58,7 @@ def promising(kit: Kit, project: str | None, **promised: Any) -> Iterator[Kit]:
 
 
 def _hold(kit: Kit, wanted: Callable[[Case], bool]) -> bool:
-    """Whether cases that are wanted pass, and at least one of them has something to ask."""
+    """Whether the wanted cases pass, and at least one of them was not skipped."""
     asked = False
     for group in GROUPS:
         for name, test in vars(group).items():
@@ -81,7 +81,7 @@ _EVERY_PROBE = "every probe of it was answered as if it were promised, and every
 
 
 def _proved(name: str, probe: probes.Probe, *patterns: str, told: str = _EVERY_PROBE, **more: Any) -> Proof:
-    """By a probe, and then by cases whose ids fit a pattern, or (without patterns) of the lookups that it decides."""
+    """By a probe and then by the cases that match a pattern, or (without patterns) by those of affected lookups."""
 
     def find(kit: Kit) -> list[str]:
         if probe(kit):
@@ -97,7 +97,7 @@ def _proved(name: str, probe: probes.Probe, *patterns: str, told: str = _EVERY_P
 
 
 def all_projects(kit: Kit) -> list[str]:
-    """What is missing in answers to queries that name no project, over a session without one."""
+    """What is missing from answers to queries without a project, over a session without one."""
     from wbmodel import Project, Run
 
     try:
@@ -151,7 +151,7 @@ def _concurrent(kit: Kit) -> list[str]:
 
 
 def _stays_while_others_go(kit: Kit) -> list[str]:
-    """What is wrong with pages that go on behind a row which is deleted meanwhile. It can only be told by mutations."""
+    """What is wrong with pages after the row behind a cursor is deleted. Needs mutations."""
     if not kit.capabilities.writable:
         return ["no run can be deleted while pages are read"]
     complaints = []
@@ -210,7 +210,7 @@ PROOFS: dict[str, Proof] = {
     "append": _proved("append", lambda kit: [], "door/append/*", parts=["projects"]),
     "blobs": _proved("blobs", lambda kit: [], "door/blobs/*", parts=["files"]),
 }
-"""How it is found out that a flag could be promised. The others are a choice, or cannot be told (:data:`UNTOLD`)."""
+"""How to find out whether a flag could be promised. Other flags are a choice, or unknowable (:data:`UNTOLD`)."""
 
 UNTOLD = {
     "page_size": "it is a choice and not an ability",
@@ -218,4 +218,4 @@ UNTOLD = {
     "max_aliases": "a backend may choose smaller documents than it could answer",
     "in_process": "a quick answer may come over a short wire",
 }
-"""Why nothing can be found out about some flags."""
+"""Why some flags cannot be tested without the promise."""

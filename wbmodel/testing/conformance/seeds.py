@@ -1,4 +1,4 @@
-"""How the seeded world gets into a backend: by the author's own :class:`Seed`, by mutations, or as a fixtures world."""
+"""Seeds, which fill a backend with the world: an author's own, by mutations, or as a fixtures world."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["FixturesSeed", "GivenSeed", "MutationSeed", "Seed", "config_text", "
 
 
 class Seed:
-    """How the world gets into a backend. Subclass it and write :meth:`load`; the rest has defaults.
+    """Fills a backend with the world. Subclass it and write :meth:`load`; the rest has defaults.
 
     One object serves one run of the kit: :meth:`make`, :meth:`options` before the session is made, then :meth:`load`,
     and :meth:`clear` at the end. ``session`` is the kit's session, there from :meth:`load` on.
@@ -24,12 +24,12 @@ class Seed:
     session: Session
 
     def make(self) -> World:
-        """The world to ask about. Override to call the team, users and projects by names that this backend may use:
+        """The world to query. Override it to use names for the team, users and projects that suit this backend:
         ``return make_world(entity="my-team", viewer="me", other=None)``."""
         return make_world()
 
     def options(self, world: World) -> dict[str, Any]:
-        """Options for ``connect()``, beside the URL and the project."""
+        """Options for ``connect()``, in addition to the URL and the project."""
         return {}
 
     def load(self, world: World) -> None:
@@ -39,21 +39,21 @@ class Seed:
         raise NotImplementedError(f"{type(self).__name__} must define load(world)")
 
     def add_run(self, project: str, run_id: str) -> None:
-        """Add one run to ``project`` while it is read, newer than all others; by mutation, unless overridden."""
+        """Add one run to ``project``, newer than all others, while it is read. The default is a mutation."""
         entity, name = project.split("/")
         self.session.execute(
             UPSERT_RUN, {"input": {"entityName": entity, "modelName": name, "name": run_id, "state": "finished"}}
         )
 
     def clear(self, world: World) -> None:
-        """Take the world out of the backend again. Called when the last case has run; does nothing by default."""
+        """Remove the world from the backend. Called after the last case; does nothing by default."""
 
 
 class GivenSeed(Seed):
-    """For a backend that is made by a function of the world: it holds the world from the start."""
+    """For a backend that a function makes from the world, and that holds the world from the start."""
 
     def load(self, world: World) -> None:
-        """Nothing is left to do."""
+        """Do nothing: the backend holds the world already."""
 
 
 class FixturesSeed(GivenSeed):
@@ -92,12 +92,12 @@ _DELETE_PROJECT = "mutation Seed($input: DeleteModelInput!) { deleteModel(input:
 
 
 def config_text(config: dict[str, Any]) -> str:
-    """A config as the wire has it: each value wrapped, and bare NaN for NaN."""
+    """A config as it is sent: each value wrapped, and bare NaN for NaN."""
     return dumps({key: {"value": value, "desc": None} for key, value in config.items()})
 
 
 class MutationSeed(Seed):
-    """For any writable backend: projects, sweeps, runs and reports are made by mutations.
+    """For any writable backend: creates projects, sweeps, runs and reports by mutations.
 
     There are no mutations for files, histories and artifacts, so cases about these are skipped; dates, sweep ids and
     the users of runs are the server's, and are taken over from its answers. A team called ``acme`` and a user ``ada``
@@ -112,7 +112,7 @@ class MutationSeed(Seed):
         return make_world(names=("wbmodel-kit-vision", "wbmodel-kit-nlp", "wbmodel-kit-scratch"))
 
     def load(self, world: World) -> None:
-        """Make everything, in the order in which things refer to each other."""
+        """Create everything, each thing after those it refers to."""
         world.drop("artifacts", "files", "histories")
         for project in world.projects:
             given = {"entityName": project["entity"], "name": project["name"], "description": project["description"]}
@@ -133,7 +133,7 @@ class MutationSeed(Seed):
             self._report(report)
 
     def clear(self, world: World) -> None:
-        """Delete the projects that were made."""
+        """Delete the projects that were created."""
         while self._projects:
             self._send(_DELETE_PROJECT, {"id": self._projects.pop()})
 
@@ -173,7 +173,7 @@ class MutationSeed(Seed):
 
 
 def load_seed(spec: str) -> Seed:
-    """The seed that ``"package.module:Name"`` names: a :class:`Seed` class, an object, or a function that gives one."""
+    """The seed named by ``"package.module:Name"``: a :class:`Seed` class, an object, or a function returning one."""
     import importlib
 
     module, colon, name = spec.partition(":")

@@ -20,7 +20,7 @@ from wbmodel.testing.conformance.rows import RowTests
 __all__ = ["Conformance", "all_cases"]
 
 
-# pytest runs what is inherited from the last base first: reading, then flags and doors, then changes.
+# pytest runs the tests of the last base first: reading, then flags and doors, then changes.
 class Conformance(
     ArtifactMutationTests,
     MutationTests,
@@ -36,7 +36,7 @@ class Conformance(
     LookupTests,
     RowTests,
 ):
-    """The kit as a test class: subclass it, name the class ``Test...`` and say what is tested.
+    """The kit as a test class: subclass it, name the class ``Test...`` and set the backend.
 
     ::
 
@@ -55,8 +55,8 @@ class Conformance(
 
 
 def all_cases(*, full: bool = True) -> list[Case]:
-    """Every case, in the order in which they run: reading first, then flags and doors, then changes.
+    """Every case, in the order in which they run: reading, then flags and doors, then changes.
 
-    ``full`` False leaves out the larger matrix.
+    ``full=False`` leaves out the larger matrix.
     """
     return [case for case in Conformance.every_case() if full or case.core]

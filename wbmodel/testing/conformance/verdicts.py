@@ -1,4 +1,4 @@
-"""A pytest plugin that says how a case ended. A class of cases registers it when it is collected."""
+"""A pytest plugin that words the outcomes of cases. A class of cases registers it during collection."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ _Asked = tuple[Case, str, Expectation | None]
 
 
 def asked(item: pytest.Item) -> _Asked | None:
-    """The case that a test asks, its colour, and what was declared about it; None for any other test."""
+    """The case of a test, its colour and its declaration; None for any other test."""
     mark = item.get_closest_marker("conformance")
     return None if mark is None else mark.args
 
 
 def failure(error: BaseException, declared: Expectation | None) -> str:
-    """What is said of a failure that was not declared, or not in this way."""
+    """The message for a failure that was not declared, or not in this way."""
     told = str(error) if isinstance(error, AssertionError) else f"{type(error).__name__}: {error}"
     return told if declared is None else f"this is declared {declared}; it fails in another way: {told}"
 
 
 def passes_now(declared: Expectation | None) -> str:
-    """What is said of a declared failure that does not come."""
+    """The message for a declared failure that did not happen."""
     return f"this is declared {declared}; it passes now, so take the declaration out"
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]:
-    """Tell a wrong answer in its own words, and a declared failure by the error that was declared."""
+    """Report a wrong answer by its message, and a declared failure by the declared error."""
     found = asked(pyfuncitem)
     if found is None:
         return (yield)
@@ -53,7 +53,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Say what to do about a declared failure that does not come."""
+    """Say what to do about a declared failure that did not happen."""
     report = yield
     found = asked(item)
     if found is not None and report.failed and str(report.longrepr).startswith("[XPASS(strict)]"):
