@@ -122,6 +122,7 @@ async def aids(rows):
     return sorted([run.id async for run in rows])
 
 
+@pytest.mark.filterwarnings("ignore::wbmodel.errors.SessionWarning")  # the default is meant, beside blocks of others
 async def test_interleaved_in_one_loop(hosts):
     before = dict(os.environ)
     north, south = (hosts[home].connect(default=home == "north") for home in ("north", "south"))
