@@ -12,7 +12,8 @@ from wbmodel import forks
 from wbmodel.backend import Capabilities
 from wbmodel.engine import Dialect, EngineBackend, MemoryStore
 from wbmodel.engine.execute import Engine
-from wbmodel.errors import ConfigurationError
+from wbmodel.errors import ConfigurationError, FixtureError
+from wbmodel_fixtures.replace import Stamp, stamp
 
 if TYPE_CHECKING:
     from wbmodel_fixtures.fill import FilledWorld
@@ -74,7 +75,7 @@ class FixturesBackend(EngineBackend):
         self._limits = (max_bytes, max_depth)
         self._lock = forks.rlock()
         self._world: FilledWorld | None = None
-        self._files: list[Path] = []
+        self._stamps: dict[Path, Stamp | None] = {}
 
     # -- the world ---------------------------------------------------------------------------------
 
@@ -91,7 +92,8 @@ class FixturesBackend(EngineBackend):
     def open_store(self) -> MemoryStore:
         """The world, read from where it came."""
         from wbmodel_fixtures.fill import fill
-        from wbmodel_fixtures.folder import read_parts
+        from wbmodel_fixtures.folder import find_world, read_parts
+        from wbmodel_fixtures.replace import reading
         from wbmodel_fixtures.sources import Limits, Source
 
         max_bytes, max_depth = self._limits
@@ -100,23 +102,29 @@ class FixturesBackend(EngineBackend):
             **({} if max_depth is None else {"max_depth": max_depth}),
         )
         if self._path is not None:
-            parts = read_parts(self._path, limits)
+            with reading(find_world(self._path)[1]):
+                parts = read_parts(self._path, limits)
+                world = fill(parts, limits)
         else:
-            parts = read_parts(Source.of(self._given, limits, self._root), limits)
-        world = fill(parts, limits)
-        files = [part.place.source.file for part in parts if part.place.source.file is not None]
-        self._world, self._files = world, files
+            world = fill(read_parts(Source.of(self._given, limits, self._root), limits), limits)
+            parts = []
+        sources = [part.place.source for part in parts]
+        self._world, self._stamps = world, {source.file: source.stamp for source in sources if source.file is not None}
         return world.store
 
-    def save(self, path: str | Path | None = None) -> None:
+    def save(self, path: str | Path | None = None, *, overwrite: bool = False) -> None:
         """Write the world: back to where it came from, or to a file (``.yaml``, ``.yml``, ``.json``) or a folder.
 
-        Each file is replaced in one step. Comments and anchors of hand-written YAML are not kept. Histories and files
-        that came from files beside the world and did not change stay there; saved elsewhere they are copied. Raises
-        :class:`~wbmodel.errors.FixtureError`, and :class:`~wbmodel.errors.ConfigurationError` where there is nowhere
-        to write to.
+        All files change together: whoever opens the world finds it as it was or as it is now, also after a crash, a
+        full disk or a power failure. Comments and anchors of hand-written YAML are not kept. Histories and files
+        that came from files beside the world and did not change stay there; saved elsewhere they are copied.
+
+        Where the files of the world have changed since they were read, nothing is written, unless ``overwrite`` says
+        so. Raises :class:`~wbmodel.errors.FixtureError`, and :class:`~wbmodel.errors.ConfigurationError` where there
+        is nowhere to write to.
         """
         from wbmodel_fixtures.folder import part_files
+        from wbmodel_fixtures.replace import writing
         from wbmodel_fixtures.save import save_file, save_folder
         from wbmodel_fixtures.sources import SUFFIXES
 
@@ -125,21 +133,39 @@ class FixturesBackend(EngineBackend):
             if path is not None:
                 target = Path(os.path.abspath(Path(path).expanduser()))
                 home = self._path is not None and os.path.realpath(target) == os.path.realpath(self._path)
+                target = self._path if home and self._path is not None else target
             elif self._path is None:
                 raise ConfigurationError("this world came as a dict and has no file: save(path) says where to")
             elif self._path == DEMO:
                 raise ConfigurationError("the demo world belongs to the package: save(path) writes a copy elsewhere")
             else:
                 target, home = self._path, True
-            if home and len(self._files) == 1:
-                # A folder whose world file contains everything stays that way.
-                save_file(world, self._files[0])
-            elif target.suffix.lower() in SUFFIXES and not target.is_dir():
-                save_file(world, target)
-            elif home:
-                self._files = save_folder(world, target, self._files[0].suffix.lower(), self._files)
-            else:
-                save_folder(world, target, old=[file for _, file, _, _ in part_files(target)])
+            folder = target.is_dir() or target.suffix.lower() not in SUFFIXES
+            with writing(target if folder else target.parent):
+                there = [file for _, file, _, _ in part_files(target)] if folder else [target]
+                if home and not overwrite:
+                    self._check_unchanged(there)
+                if home and len(self._stamps) == 1:
+                    # A folder whose world file contains everything stays that way.
+                    files = save_file(world, next(iter(self._stamps)))
+                elif folder:
+                    suffix = next(iter(self._stamps)).suffix.lower() if home else ".yaml"
+                    files = save_folder(world, target, suffix, there)
+                else:
+                    files = save_file(world, target)
+                if home:
+                    self._stamps = {file: stamp(file) for file in files}
+
+    def _check_unchanged(self, there: list[Path]) -> None:
+        changed = [file for file, written in self._stamps.items() if stamp(file) != written]
+        changed += [file for file in there if file not in self._stamps]
+        if changed:
+            raise FixtureError(
+                "the world was changed by another program or process after it was read here, so nothing was written; "
+                "load() reads it again and drops the changes made here, save(PATH) writes them elsewhere, "
+                "save(overwrite=True) writes over what is there",
+                file=str(changed[0]),
+            )
 
     def _ready(self) -> FilledWorld:
         if self._world is None:

@@ -20,6 +20,7 @@ from wbmodel.errors import FixtureError
 from wbmodel.structuring import show_path
 from wbmodel_fixtures.format import FORMAT_VERSION, PARTS
 from wbmodel_fixtures.json_text import read_json
+from wbmodel_fixtures.replace import Stamp, stamp
 from wbmodel_fixtures.sources import SUFFIXES, Limits, Place, Source, read_text
 from wbmodel_fixtures.structure import structure
 from wbmodel_fixtures.yaml12 import TextProblem
@@ -113,8 +114,10 @@ def _sorted(folder: Path) -> list[Path]:
 class _Lines(Source):
     """Runs as JSON lines: the first part of a path is the line's index among lines that are not blank."""
 
-    def __init__(self, label: str, value: list[Any], file: Path, root: Path, numbers: list[int]) -> None:
-        super().__init__(label, value, file, root)
+    def __init__(
+        self, label: str, value: list[Any], file: Path, root: Path, numbers: list[int], written: Stamp | None
+    ) -> None:
+        super().__init__(label, value, file, root, stamp=written)
         self._numbers = numbers
 
     def line(self, path: tuple[Any, ...]) -> int | None:
@@ -122,7 +125,7 @@ class _Lines(Source):
 
 
 def _read_lines(file: Path, root: Path, limits: Limits) -> Source:
-    label = Source.label_of(file, root)
+    label, written = Source.label_of(file, root), stamp(file)
     values, numbers = [], []
     for number, line in enumerate(read_text(file, label, limits).split("\n"), start=1):
         if not line.strip():
@@ -132,7 +135,7 @@ def _read_lines(file: Path, root: Path, limits: Limits) -> Source:
         except TextProblem as problem:
             raise FixtureError(problem.message, file=label, line=number) from None
         numbers.append(number)
-    return _Lines(label, values, file, root, numbers)
+    return _Lines(label, values, file, root, numbers, written)
 
 
 def _checked(part: Part) -> tuple[Any, list[tuple[Place, str]]]:

@@ -1,9 +1,10 @@
-"""Writing a world back: as one file, or as a folder in the layout that ``folder`` reads. A file is replaced whole."""
+"""Writing a world back: as one file, or as a folder in the layout that ``folder`` reads; whole, or not at all."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +17,7 @@ from wbmodel.errors import FixtureError
 from wbmodel_fixtures.content import FileBytes, FileLines
 from wbmodel_fixtures.dump import dump_file, dump_project, dump_run, dump_world
 from wbmodel_fixtures.fill import FilledWorld
+from wbmodel_fixtures.replace import replace_files
 from wbmodel_fixtures.rows import LazyRows
 from wbmodel_fixtures.sources import SUFFIXES
 
@@ -66,27 +68,8 @@ def to_json(value: Any) -> str:
     return text + "\n"
 
 
-def _write(file: Path, data: str | bytes) -> None:
-    """Replace ``file`` by ``data`` in one step: a reader sees either the old content or the new."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}.tmp")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as out:
-            out.write(data.encode() if isinstance(data, str) else data)
-            out.flush()
-            os.fsync(out.fileno())
-        if file.exists():
-            os.chmod(temporary, file.stat().st_mode & 0o7777)
-        os.replace(temporary, file)
-    except OSError as error:
-        raise FixtureError(f"the file cannot be written: {error.strerror or error}", file=str(file)) from None
-    finally:
-        if temporary.exists():
-            temporary.unlink()
-
-
-def _text(value: Any, suffix: str) -> str:
-    return to_json(value) if suffix == ".json" else to_yaml(value)
+def _text(value: Any, suffix: str) -> bytes:
+    return (to_json(value) if suffix == ".json" else to_yaml(value)).encode()
 
 
 def segment(name: str) -> str:
@@ -163,16 +146,16 @@ def save_file(world: FilledWorld, file: Path) -> list[Path]:
             value["entities"][entity.name].setdefault("projects", {})[project.name] = dump_project(
                 store, project, keeper
             )
-    _write(file, _text(value, file.suffix.lower()))
+    replace_files(file.parent, [(file, _text(value, file.suffix.lower()))])
     return [file]
 
 
-def save_folder(world: FilledWorld, root: Path, suffix: str = ".yaml", old: list[Path] | None = None) -> list[Path]:
+def save_folder(world: FilledWorld, root: Path, suffix: str = ".yaml", old: Collection[Path] = ()) -> list[Path]:
     """Write the world into a folder: ``world``, one file for each project, its runs, and what is large beside them.
-    Files of ``old`` that no longer belong to the world are removed at the end. Returns the files of the world."""
+    Files of ``old`` that no longer belong to the world are removed. Returns the files of the world."""
     store = world.store
     value = dump_world(store)
-    files: list[tuple[Path, str | bytes]] = []
+    files: list[tuple[Path, bytes]] = []
     parts: list[Path] = []
     for entity in store.entities():
         for project in store.projects(entity):
@@ -192,11 +175,6 @@ def save_folder(world: FilledWorld, root: Path, suffix: str = ".yaml", old: list
             files.append((parts[-1], _text(content, suffix)))
     parts.append(root / f"world{suffix}")
     files.append((parts[-1], _text(value, suffix)))
-    # Nothing was written so far: an error until here leaves the folder as it was.
-    for file, text in files:
-        _write(file, text)
     now = {os.path.realpath(part) for part in parts}
-    for file in old or ():
-        if os.path.realpath(file) not in now:
-            file.unlink(missing_ok=True)
+    replace_files(root, files, [file for file in old if os.path.realpath(file) not in now])
     return parts

@@ -16,6 +16,7 @@ from wbmodel.codec import format_datetime
 from wbmodel.errors import FixtureError
 from wbmodel.structuring import FieldPath, show_path
 from wbmodel_fixtures.json_text import find_lines, read_json
+from wbmodel_fixtures.replace import Stamp, stamp
 from wbmodel_fixtures.yaml12 import TextProblem, find_marks, read_yaml
 
 __all__ = ["SUFFIXES", "Limits", "Place", "Source", "inside", "read_bytes", "read_text"]
@@ -36,7 +37,8 @@ class Limits:
 class Source:
     """One parsed file or dict. ``label`` is what messages call it; ``root`` is the folder that no path may leave.
 
-    ``may_share`` says whether one list or dict may stand in several places, by YAML aliases.
+    ``may_share`` says whether one list or dict may stand in several places, by YAML aliases; ``stamp`` is the file's
+    when it was read.
     """
 
     label: str
@@ -44,6 +46,7 @@ class Source:
     file: Path | None = None
     root: Path | None = None
     may_share: bool = False
+    stamp: Stamp | None = None
     _find_lines: Callable[[Collection[FieldPath]], dict[FieldPath, int | None]] = attrs.field(
         default=dict.fromkeys, alias="find_lines"
     )
@@ -70,15 +73,15 @@ class Source:
     @classmethod
     def read(cls, file: Path, root: Path, limits: Limits) -> Source:
         """Read a ``.yaml``, ``.yml`` or ``.json`` file. Raises :class:`FixtureError` with its line."""
-        label = cls.label_of(file, root)
+        label, written = cls.label_of(file, root), stamp(file)
         text = read_text(file, label, limits)
         try:
             if file.suffix.lower() == ".json":
                 value = read_json(text, limits.max_depth)
-                return cls(label, value, file, root, find_lines=partial(find_lines, text))
+                return cls(label, value, file, root, stamp=written, find_lines=partial(find_lines, text))
             value, marks = read_yaml(text, limits.max_depth)
             lines = partial(find_marks, value, marks)
-            return cls(label, value, file, root, may_share=True, find_lines=lines)
+            return cls(label, value, file, root, may_share=True, stamp=written, find_lines=lines)
         except TextProblem as problem:
             raise FixtureError(problem.message, file=label, line=problem.line) from None
 
