@@ -33,7 +33,8 @@ _standard = json.JSONDecoder()
 
 
 def loads(text: str | bytes) -> Any:
-    """Decode JSON text; bare NaN and Infinity are accepted. Raises ``ValueError`` if it is not JSON."""
+    """Decode JSON text; bare NaN and Infinity are accepted. Raises ``ValueError`` if it is not JSON, or has a number
+    that would silently become infinity."""
     global _fast
     if _fast is None:
         import msgspec
@@ -43,9 +44,18 @@ def loads(text: str | bytes) -> Any:
         return _fast(text)
     except (ValueError, RecursionError):
         try:
-            return json.loads(text)
+            return json.loads(text, parse_float=finite)
         except RecursionError:
             raise ValueError("JSON is nested too deeply to be read") from None
+
+
+def finite(text: str) -> float:
+    """The float that a JSON number writes. Raises ``ValueError`` where that would be infinity."""
+    value = float(text)
+    if value in (math.inf, -math.inf):
+        shown = text if len(text) <= 40 else f"{text[:37]}..."
+        raise ValueError(f"the number {shown} does not fit a float")
+    return value
 
 
 def loads_values(text: str) -> dict[str, Any]:

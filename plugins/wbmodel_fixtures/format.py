@@ -57,6 +57,9 @@ class Declared:
     required_group: ClassVar[bool] = False
     """Whether one key of each group must be given."""
 
+    misplaced: ClassVar[dict[str, dict[str, str]]] = {}
+    """For keys with free content: names that may not stand there, each with the way out."""
+
     id_key: ClassVar[str] = "id"
     """The key that a :class:`Keyed` takes for the id."""
 
@@ -210,6 +213,7 @@ class Run(Declared):
     config_wandb: Any = key("W&B's own _wandb part of the config")
 
     one_of = (("events", "system_metrics"),)
+    misplaced = {"config": {"_wandb": "W&B's own part of the config belongs under config_wandb, beside config"}}
 
 
 SweepState: TypeAlias = Literal["PENDING", "RUNNING", "PAUSED", "FINISHED", "CANCELED", "CRASHED", "FAILED"]

@@ -4,10 +4,12 @@ say on which line a wrong value is."""
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from wbmodel.codec import finite
 from wbmodel.structuring import FieldPath, nested_deeper
 from wbmodel_fixtures.yaml12 import NotYaml, TextProblem, read_yaml
 
@@ -18,6 +20,10 @@ _MAX_LOCATED = 8 * 1024 * 1024
 
 _MORE_LINE_ENDS = ("\x85", "\u2028", "\u2029")
 """What ends a line for libyaml, and is a character like any other in JSON."""
+
+
+_MAY_OVERFLOW = re.compile(r"[eE]\+?\d{3}|\d{300}")
+"""What stands in every number beyond the range of a float."""
 
 
 class _Twice(Exception):
@@ -36,7 +42,9 @@ def read_json(text: str, max_depth: int) -> Any:
     """The value of ``text``; bare NaN and Infinity are numbers. Raises :class:`TextProblem`."""
     deep = f"values are nested more than {max_depth} deep"
     try:
-        value = json.loads(text, object_pairs_hook=_pairs)
+        # A function for floats makes reading slower, so only text that may need it gets one.
+        floats: Any = finite if _MAY_OVERFLOW.search(text) else None
+        value = json.loads(text, object_pairs_hook=_pairs, parse_float=floats)
         if not nested_deeper(value, max_depth):
             return value
         problem = deep
@@ -47,7 +55,7 @@ def read_json(text: str, max_depth: int) -> Any:
     except RecursionError:
         problem = deep
     except ValueError as error:
-        raise TextProblem(f"this JSON cannot be read: {error}", None) from None
+        problem = f"this JSON cannot be read: {error}"
     if _has_marks(text):
         try:
             read_yaml(text, max_depth)  # refuses the same, and knows the lines

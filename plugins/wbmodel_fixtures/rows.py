@@ -13,6 +13,7 @@ import attrs
 from wbmodel.codec import loads
 from wbmodel.errors import FixtureError
 from wbmodel_fixtures.sources import Limits, read_text
+from wbmodel_fixtures.yaml12 import fitting
 
 __all__ = ["LazyRows", "read_csv", "read_jsonl"]
 
@@ -43,13 +44,16 @@ def _number(cell: str) -> int | float | None:
     if _INT.fullmatch(cell):
         return int(cell) if len(cell) < 4000 else None
     if _FLOAT.fullmatch(cell):
-        return float(cell)
+        try:
+            return fitting(cell)
+        except ValueError:
+            return None
     return _NAMES.get(cell.lower())
 
 
 def read_csv(text: str, label: str) -> list[dict[str, Any]]:
     """Rows of CSV text with a header. A column whose cells are all numbers is read as numbers, any other as text; an
-    empty cell is an absent value."""
+    empty cell is an absent value. A cell that does not fit a float (``695e0514``) is text."""
     import csv
 
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)

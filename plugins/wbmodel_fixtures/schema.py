@@ -83,6 +83,8 @@ def _definition(cls: type[Declared]) -> dict[str, Any]:
             rules.append({"oneOf": [{"required": [key]} for key in keys]})
         else:
             rules += [{"not": {"required": [one, two]}} for at, one in enumerate(keys) for two in keys[at + 1 :]]
+    for key, names in cls.misplaced.items():
+        definition["properties"][key]["propertyNames"] = {"not": {"enum": list(names)}}
     if rules:
         definition["allOf"] = rules
     return definition
@@ -117,6 +119,8 @@ def reference() -> str:
         for keys in cls.one_of:
             names = ", ".join(f"`{key}`" for key in keys)
             lines += [f"{'Exactly' if cls.required_group else 'At most'} one of {names}.", ""]
+        for key, names in cls.misplaced.items():
+            lines += [f"Not in `{key}`: `{name}` ({way})." for name, way in names.items()] + [""]
     return "\n".join(lines)
 
 

@@ -66,7 +66,7 @@ def _class(cls: Any, converter: StrictConverter) -> Hook:
     required = {field.name for field in attrs.fields(cls) if field.default is attrs.NOTHING}
 
     def instance(value: dict[str, Any], _: Any) -> Any:
-        wrong = list(_exclusions(cls, value)) if cls.one_of else []
+        wrong = [*_exclusions(cls, value), *_misplaced(cls, value)]
         if required:
             value = {name: item for name, item in value.items() if item is not None or name not in required}
         try:
@@ -87,3 +87,10 @@ def _exclusions(cls: type[Declared], value: dict[str, Any]) -> Iterator[Mismatch
             yield Mismatch(f"{given[0]!r} and {given[1]!r} exclude each other", given[1])
         elif not given and cls.required_group:
             yield Mismatch(f"one of {', '.join(keys)} is needed here")
+
+
+def _misplaced(cls: type[Declared], value: dict[str, Any]) -> Iterator[Mismatch]:
+    for key, names in cls.misplaced.items():
+        inner = value.get(key)
+        if isinstance(inner, dict):
+            yield from (Mismatch(names[name], key, name) for name in names if name in inner)

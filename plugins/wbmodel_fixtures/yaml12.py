@@ -8,13 +8,14 @@ text, exactly as written.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from typing import Any
 
 import attrs
 
-__all__ = ["Marks", "NotYaml", "TextProblem", "core_type", "find_marks", "read_yaml"]
+__all__ = ["Marks", "NotYaml", "TextProblem", "core_type", "find_marks", "fitting", "read_yaml"]
 
 Marks = dict[int, dict[Any, int]]
 """``id`` of a container -> its keys or indexes -> the line (from 1) that each stands on."""
@@ -25,8 +26,9 @@ _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _SPECIAL = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
 _TAG = "tag:yaml.org,2002:"
-_MAX_VALUES = 20_000_000
-"""Values once aliases are expanded; more is a bomb or a mistake."""
+_MAX_EXPANDED = 2_000_000
+"""What all aliases together may stand for: values, and 32 characters of text count as one more. More is a bomb or a
+mistake: such a file is small, and what is read from it takes minutes and gigabytes."""
 
 
 class TextProblem(ValueError):
@@ -65,12 +67,21 @@ def _scalar(text: str, kind: str) -> Any:
     if kind == "int":
         # Base 0 would also take 0b and underscores, which the pattern excludes; 007 needs base 10.
         return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
-    return float(text.replace(".", "") if _SPECIAL.fullmatch(text) else text)
+    return float(text.replace(".", "")) if _SPECIAL.fullmatch(text) else fitting(text)
+
+
+def fitting(text: str) -> float:
+    """The float that ``text`` writes. Raises ``ValueError`` where it would become infinity or, not being 0, become 0:
+    such text is more often a commit's hash (``695e0514``) than a number."""
+    value = float(text)
+    if math.isinf(value) or (value == 0 and re.search("[1-9]", re.split("[eE]", text)[0])):
+        raise ValueError(f"{text} does not fit a float; quote it if it is text")
+    return value
 
 
 @attrs.define(slots=True, eq=False)
 class _Frame:
-    """A collection that is being read. ``size`` counts the values below it, with aliases expanded."""
+    """A collection that is being read. ``size`` is the weight of the values below it, with aliases expanded."""
 
     container: dict[str, Any] | list[Any]
     line: int
@@ -81,6 +92,10 @@ class _Frame:
     merge: list[Any] = attrs.field(factory=list)
     merging: bool = False
     size: int = 1
+
+
+def _weight(text: str) -> int:
+    return 1 + len(text) // 32
 
 
 def find_marks(value: Any, marks: Marks, paths: Iterable[tuple[Any, ...]]) -> dict[tuple[Any, ...], int | None]:
@@ -127,6 +142,7 @@ class _Builder:
         self._stack: list[_Frame] = []
         self._anchors: dict[str, tuple[Any, int]] = {}
         self._documents = 0
+        self._expanded = 0
 
     def take(self, kind: str, event: Any) -> None:
         if kind == "ScalarEvent":
@@ -161,15 +177,15 @@ class _Builder:
             else:
                 self._begin_pair(frame, text, line)
             if event.anchor:
-                self._anchors[event.anchor] = (text, 1)
+                self._anchors[event.anchor] = (text, _weight(text))
             return
         try:
             value = _scalar(text, kind)
         except ValueError as error:
             raise TextProblem(f"this number cannot be read: {error}", line) from None
         if event.anchor:
-            self._anchors[event.anchor] = (value, 1)
-        self._add(value, line, 1)
+            self._anchors[event.anchor] = (value, _weight(text))
+        self._add(value, line, _weight(text))
 
     def _begin_pair(self, frame: _Frame, key: str, line: int) -> None:
         if key in frame.lines:
@@ -211,6 +227,13 @@ class _Builder:
         if name not in self._anchors:
             raise TextProblem(f"alias *{name} refers to nothing before it", line)
         value, size = self._anchors[name]
+        self._expanded += size
+        if self._expanded > _MAX_EXPANDED:
+            raise TextProblem(
+                f"the aliases up to *{name} stand for more than {_MAX_EXPANDED:,} values; write the file without "
+                "aliases, or as JSON, if it is meant to be that large",
+                line,
+            )
         frame = self._stack[-1] if self._stack else None
         if frame is not None and isinstance(frame.container, dict) and frame.key is None and not frame.merging:
             if not isinstance(value, str):
@@ -225,8 +248,6 @@ class _Builder:
             return
         frame = self._stack[-1]
         frame.size += size
-        if frame.size > _MAX_VALUES:
-            raise TextProblem(f"there are more than {_MAX_VALUES:,} values once aliases are expanded", line)
         if isinstance(frame.container, list):
             frame.lines[len(frame.container)] = line
             frame.container.append(value)
