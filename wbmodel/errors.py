@@ -229,6 +229,24 @@ class PluginError(BackendError, RuntimeError):
     """A plugin could not be loaded or does not fit the hook specification."""
 
 
+def exit_of_plugin(error: BaseException, who: str, module: str) -> PluginError | None:
+    """The :class:`PluginError` in place of a ``SystemExit`` that the plugin in ``module`` raised, else None.
+
+    A ``SystemExit`` that comes from other code, such as a signal handler of the program, must end the program.
+    """
+    if not isinstance(error, SystemExit):
+        return None
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    raised_in = str(at.tb_frame.f_globals.get("__name__")) if at is not None else ""
+    if raised_in.partition(".")[0] not in (module.partition(".")[0], *PLUGIN_PACKAGES):
+        return None
+    told = PluginError(f"{who} called sys.exit({error.code!r}); a plugin must raise an error instead")
+    told.__cause__ = error
+    return told
+
+
 class LibraryNotInstalled(WbmodelError, ImportError):
     """An optional library is missing; the message has the install command."""
 

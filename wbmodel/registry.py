@@ -110,6 +110,11 @@ class PluginReport:
         """The plugin and its distribution, for messages."""
         return _owner(self.name, self.distribution)
 
+    def fails(self, told: BackendError, cause: BaseException | None = None) -> None:
+        """Note that the plugin is broken, and why."""
+        self.status, self.error = "broken", told
+        told.__cause__ = cause or told.__cause__
+
 
 class PluginManager(pluggy.PluginManager):
     """pluggy's manager, plus what the plugins registered and a ``report`` on each of them."""
@@ -139,11 +144,11 @@ class PluginManager(pluggy.PluginManager):
         try:
             self._fit(plugin, report)
         except BackendError as error:
-            report.status, report.error = "broken", error
-        except Exception as error:
-            report.status = "broken"
-            report.error = PluginError(f"{report.owner} failed while registering: {_words(error)}")
-            report.error.__cause__ = error
+            report.fails(error)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            report.fails(PluginError(f"{report.owner} failed while registering: {_words(error)}"), error)
         if report.error is not None:
             del self.backends[before:]
             if self.is_registered(plugin):
@@ -295,7 +300,9 @@ class PluginManager(pluggy.PluginManager):
     def _contained(self, plugin: object, hook: str, **arguments: Any) -> None:
         try:
             self._only(plugin, hook, **arguments)
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a plugin that calls sys.exit() does not end the program
             warnings.warn(f"plugin {self.get_name(plugin)!r} failed in {hook}: {_words(error)}", WbmodelWarning, 4)
 
     # -- the messages ------------------------------------------------------------------------------
@@ -373,7 +380,7 @@ def make_plugin_manager(
     if foreign is None:
         foreign = os.environ.get("WBMODEL_NO_PLUGINS", "").strip().lower() in ("", "0", "false", "no")
     if load_entry_points:
-        for point in sorted(metadata.entry_points(group=GROUP), key=_built_ins_first):
+        for point in sorted(_entry_points(manager), key=_built_ins_first):
             _load(manager, point, foreign)
     broken = [report for report in manager.report if report.status == "broken"]
     if broken:
@@ -403,11 +410,27 @@ def default_plugin_manager() -> PluginManager:
     return _default
 
 
+def _entry_points(manager: PluginManager) -> list[metadata.EntryPoint]:
+    """The entry points of the installed distributions. A distribution whose list cannot be read is reported."""
+    try:
+        return list(metadata.entry_points(group=GROUP))
+    except ValueError:  # one of them has text that is not UTF-8
+        found: list[metadata.EntryPoint] = []
+        for distribution in metadata.distributions():
+            try:
+                found += distribution.entry_points.select(group=GROUP)
+            except ValueError as error:
+                report = PluginReport(name="?", distribution=_stated(distribution, "name"))
+                report.fails(PluginError(f"the entry points of {report.distribution!r} cannot be read: {error}"), error)
+                manager.report.append(report)
+        return found
+
+
 def _load(manager: PluginManager, point: metadata.EntryPoint, foreign: bool) -> None:
     report = PluginReport(
         name=point.name,
-        distribution=point.dist.name if point.dist is not None else None,
-        version=point.dist.version if point.dist is not None else None,
+        distribution=_stated(point.dist, "name"),
+        version=_stated(point.dist, "version"),
         value=point.value,
     )
     if not foreign and report.distribution != OWN:
@@ -416,17 +439,25 @@ def _load(manager: PluginManager, point: metadata.EntryPoint, foreign: bool) -> 
         return
     try:
         plugin = point.load()
-    except Exception as error:
-        report.status = "broken"
-        report.error = PluginError(f"{report.owner} could not be loaded from {point.value}: {_words(error)}")
-        report.error.__cause__ = error
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # importing a module may raise anything, sys.exit() included
+        report.fails(PluginError(f"{report.owner} could not be loaded from {point.value}: {_words(error)}"), error)
         manager.report.append(report)
         return
     manager.add(plugin, report)
 
 
+def _stated(distribution: metadata.Distribution | None, name: Literal["name", "version"]) -> str | None:
+    try:
+        stated: str | None = getattr(distribution, name, None)
+    except (KeyError, ValueError):  # metadata that cannot be read
+        return None
+    return stated
+
+
 def _built_ins_first(point: metadata.EntryPoint) -> tuple[bool, str]:
-    return (point.dist is None or point.dist.name != OWN, point.name)
+    return (_stated(point.dist, "name") != OWN, point.name)
 
 
 def _owner(plugin: str, distribution: str | None) -> str:
@@ -434,7 +465,12 @@ def _owner(plugin: str, distribution: str | None) -> str:
 
 
 def _words(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+    if isinstance(error, SystemExit):
+        return f"it called sys.exit({error.code!r})"
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:  # the text of an exception is the plugin's code too
+        return type(error).__name__
 
 
 def _importable(name: str) -> bool:

@@ -24,11 +24,6 @@ from pathlib import Path
 
 from wbmodel.errors import FixtureError
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
 __all__ = ["COMMITTED", "Stamp", "finish", "reading", "replace_files", "stamp", "writing"]
 
 Stamp = tuple[int, int, int]
@@ -84,22 +79,22 @@ def writing(root: Path) -> Iterator[None]:
 
 @contextmanager
 def _locked(folder: Path, *, shared: bool = False) -> Iterator[None]:
-    handle = None
-    if fcntl is not None:
-        try:
-            handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:  # a folder that may not be listed; what is done in it says what is wrong
-            pass
     try:
-        if handle is not None:
-            _wait_for(handle, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, folder)
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:  # Windows, or a folder that may not be listed: what is done in it says what is wrong
+        yield
+        return
+    try:
+        _wait_for(handle, shared, folder)
         yield
     finally:
-        if handle is not None:
-            os.close(handle)  # ends the lock too
+        os.close(handle)  # ends the lock too
 
 
-def _wait_for(handle: int, kind: int, folder: Path) -> None:
+def _wait_for(handle: int, shared: bool, folder: Path) -> None:
+    import fcntl
+
+    kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
     end = time.monotonic() + _PATIENCE
     while True:
         try:

@@ -119,8 +119,8 @@ def reference() -> str:
         for keys in cls.one_of:
             names = ", ".join(f"`{key}`" for key in keys)
             lines += [f"{'Exactly' if cls.required_group else 'At most'} one of {names}.", ""]
-        for key, names in cls.misplaced.items():
-            lines += [f"Not in `{key}`: `{name}` ({way})." for name, way in names.items()] + [""]
+        for key, ways in cls.misplaced.items():
+            lines += [f"Not in `{key}`: `{name}` ({way})." for name, way in ways.items()] + [""]
     return "\n".join(lines)
 
 

@@ -89,7 +89,7 @@ def _capabilities(entry: Any, url: str | None) -> dict[str, Any] | None:
             backend = entry.factory(guess, **dict.fromkeys(entry.wants))
             found = attrs.asdict(backend.capabilities)
             backend.close()
-        except Exception:  # a third-party factory may reject a guessed URL with any exception
+        except (Exception, SystemExit):  # a third-party factory may reject a guessed URL with any exception
             continue
         return {name: sorted(value) if isinstance(value, frozenset) else value for name, value in found.items()}
     return None

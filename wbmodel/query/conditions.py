@@ -13,7 +13,7 @@ from typing import Any, Literal
 import attrs
 
 from wbmodel.codec import format_datetime
-from wbmodel.errors import FieldError
+from wbmodel.errors import FieldError, PluginError, WbmodelError
 from wbmodel.meta import EntityMeta, Kind, entity_meta, state
 from wbmodel.meta.scopes import ENTITY, PROJECT
 from wbmodel.query.f import PathExpr
@@ -146,7 +146,12 @@ def _leaf(meta: EntityMeta, term: Term, negated: bool, scopes: Scopes, top: bool
     if entry is None:
         raise FieldError(f"unknown lookup {lookup_name!r}; the lookups are {', '.join(LOOKUPS)}")
     if entry.rewrite is not None:
-        rewritten = entry.rewrite(PathExpr(path.field.name, path.keys), term.value)
+        try:
+            rewritten = entry.rewrite(PathExpr(path.field.name, path.keys), term.value)
+        except WbmodelError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise PluginError(f"the plugin lookup {lookup_name!r} failed: {type(error).__name__}: {error}") from error
         if not isinstance(rewritten, Q):
             raise FieldError(f"the plugin lookup {lookup_name!r} returned {rewritten!r} instead of a Q")
         return _resolve(meta, rewritten, negated, scopes, top=False)

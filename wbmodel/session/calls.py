@@ -17,7 +17,7 @@ from wbmodel.backend.base import SyncBackend
 from wbmodel.backend.doors import door_method
 from wbmodel.backend.owner_loop import WaitedTooLong, within
 from wbmodel.backend.verbs import END
-from wbmodel.errors import ConfigurationError, IntegrityError, PluginError
+from wbmodel.errors import ConfigurationError, IntegrityError, PluginError, exit_of_plugin
 from wbmodel.session.observers import Outcome
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ class _Told:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> bool:
-        error = error or self._wrong()
+        error = _contained(self.caller, error) if error is not None else self._wrong()
         self.end(error)
         if error is not None and not isinstance(error, Exception):
             return False
@@ -123,6 +123,14 @@ class _Told:
                     f"the backend {name!r} answered with {type(answer).__name__} instead of {wanted.__name__}"
                 )
         return None
+
+
+def _contained(caller: Caller, error: BaseException) -> BaseException:
+    if isinstance(error, SystemExit):
+        place = caller.place
+        who = f"the backend {place.call_info.backend!r}"
+        return exit_of_plugin(error, who, type(place.backend).__module__) or error
+    return error
 
 
 class Exchange:
@@ -358,6 +366,7 @@ class Pull:
     def _failed(self, error: BaseException) -> None:
         if isinstance(error, WaitedTooLong):
             error = self.caller.clock.overrun(self.ask)
+        error = _contained(self.caller, error)
         self._finish(error)
         if not isinstance(error, Exception):
             raise error

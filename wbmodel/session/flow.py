@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from wbmodel.backend.asks import Ask, Fetch, Open, Read, Request, door_of
 from wbmodel.backend.verbs import END, Batch, Emit, Join, Next, Send, Start, Verb
-from wbmodel.errors import PluginError
+from wbmodel.errors import PluginError, exit_of_plugin
 from wbmodel.session.calls import ANSWERS, Caller, Collecting, Exchange, Leaf, Place, Pull
 
 if TYPE_CHECKING:
@@ -239,6 +239,11 @@ class Asking(Leaf):
             return self.finish(stop.value, self._wrong(stop.value))
         except Exception as error:
             return self.finish(None, error)
+        except SystemExit as error:
+            told = exit_of_plugin(error, f"wrapper {wrapper.name!r}", wrapper.wrapper.__module__)
+            if told is None:
+                raise
+            return self.finish(None, told)
         if not isinstance(verb, Send | Batch):
             told = PluginError(
                 f"wrapper {wrapper.name!r} yielded {type(verb).__name__}; a wrapper must yield Send or Batch"

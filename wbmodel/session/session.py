@@ -15,7 +15,7 @@ from wbmodel.backend import Backend, Capabilities
 from wbmodel.backend.asks import Ask, Request, Response, raise_for_errors
 from wbmodel.backend.verbs import Send
 from wbmodel.compiler.target import Target
-from wbmodel.errors import BackendNotInstalled, ConfigurationError, suggestion
+from wbmodel.errors import BackendNotInstalled, ConfigurationError, exit_of_plugin, suggestion
 from wbmodel.hookspecs import CallInfo
 from wbmodel.session import current, driver, observers
 from wbmodel.session.clock import Clock
@@ -295,6 +295,12 @@ class Session:
                 f"the backend {entry.name!r} could not import {missing}; "
                 f'install it with: pip install "{entry.distribution or entry.plugin}{extra}"'
             ) from error
+        except SystemExit as error:
+            module = str(getattr(entry.factory, "__module__", ""))
+            told = exit_of_plugin(error, f"the backend {entry.name!r} of {entry.owner}", module)
+            if told is None:
+                raise
+            raise told from error
         check_api_version(getattr(backend, "api_version", None), entry.name, entry.owner)
         return backend
 
