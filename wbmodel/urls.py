@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
 from urllib.parse import urlsplit, urlunsplit
 
-__all__ = ["app_url", "is_loopback", "is_scheme", "mask_url", "split_credentials", "split_scheme", "without_account"]
+__all__ = [
+    "app_url",
+    "is_loopback",
+    "is_scheme",
+    "local_path",
+    "mask_url",
+    "split_credentials",
+    "split_scheme",
+    "without_account",
+]
 
 # At least two characters, as "C:" is a Windows drive. Not followed by digits alone, as that is host:port.
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+._-]+):(?!\d+(?:/|$))")
@@ -39,6 +49,16 @@ def split_credentials(url: str) -> tuple[str, str | None]:
         return url, None
     name, colon, password = user.partition(":")
     return urlunsplit(parts._replace(netloc=host)), (password if colon else name) or None
+
+
+def local_path(rest: str, *, windows: bool = os.name == "nt") -> str:
+    """The path that follows the scheme of a local backend's URL: ``C:\\worlds`` of ``fixtures:C:\\worlds``.
+
+    ``fixtures://worlds`` means the same as ``fixtures:worlds``. On Windows the slash before a drive is dropped
+    (``fixtures:///C:/worlds``), as file URLs have it.
+    """
+    path = rest.removeprefix("//")
+    return path[1:] if windows and re.match(r"[/\\][A-Za-z]:", path) else path
 
 
 def mask_url(url: str) -> str:

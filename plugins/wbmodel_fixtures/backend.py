@@ -13,6 +13,7 @@ from wbmodel.backend import Capabilities
 from wbmodel.engine import Dialect, EngineBackend, MemoryStore
 from wbmodel.engine.execute import Engine
 from wbmodel.errors import ConfigurationError, FixtureError
+from wbmodel.urls import local_path
 from wbmodel_fixtures.replace import Stamp, stamp
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class FixturesBackend(EngineBackend):
         max_depth: int | None = None,
     ) -> None:
         scheme, _, rest = url.partition(":")
-        rest = rest.removeprefix("//")
+        rest = local_path(rest)
         self._path: Path | None = None
         self._given = world
         self._root = None if root is None else Path(os.path.abspath(Path(root).expanduser()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -72,10 +73,33 @@ def _text(value: Any, suffix: str) -> bytes:
     return (to_json(value) if suffix == ".json" else to_yaml(value)).encode()
 
 
+_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
+"""What Windows takes for a device, with any ending."""
+
+
 def segment(name: str) -> str:
-    """``name`` as a file name: percent-encoded, and not hidden."""
+    """``name`` as a file name on every system: percent-encoded, not hidden, without the ends that Windows drops."""
     text = quote(name, safe=" !#$&'()+,-.;=@[]^_`{}~", errors="surrogatepass")
-    return "%2E" + text[1:] if text.startswith(".") else text
+    if text.startswith(".") or _RESERVED.fullmatch(text):
+        text = _encoded(text[0]) + text[1:]
+    return text[:-1] + _encoded(text[-1]) if text.endswith((".", " ")) else text
+
+
+def _encoded(text: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in text.encode("utf-8", "surrogatepass"))
+
+
+@attrs.define(slots=True, eq=False)
+class _Names:
+    """Gives every name in a folder a file name of its own, also where the system does not tell case apart."""
+
+    _taken: dict[tuple[str, str], str] = attrs.field(factory=dict)
+
+    def __call__(self, folder: Path, name: str) -> str:
+        text = segment(name)
+        if self._taken.setdefault((str(folder).casefold(), text.casefold()), name) != name:
+            return _encoded(name)
+        return text
 
 
 @attrs.define(slots=True, eq=False)
@@ -87,6 +111,7 @@ class _Keeper:
     root: Path
     base: Path
     data: Path | None = None
+    names: _Names = attrs.field(factory=_Names)
     written: list[tuple[Path, bytes]] = attrs.field(factory=list)
 
     def __call__(self, record: Record, name: str, content: Any) -> Any:
@@ -103,7 +128,8 @@ class _Keeper:
                 return {key: self._relative(given.file)}
         if self.data is None or name == "console":
             return content
-        file = self.data / name / f"{segment(str(getattr(record, 'name', '')))}.jsonl"
+        folder = self.data / name
+        file = folder / f"{self.names(folder, str(getattr(record, 'name', '')))}.jsonl"
         self.written.append((file, "".join(encode(row) + "\n" for row in content).encode("utf-8", "surrogatepass")))
         return {"jsonl": self._relative(file)}
 
@@ -115,7 +141,8 @@ class _Keeper:
             return inline
         data = file.read() or b""
         owner = str(getattr(record, "name", None) or getattr(record, "path", "").rsplit("/", 1)[-1])
-        target = self.data / "files" / segment(owner) / segment(file.name)
+        folder = self.data / "files" / self.names(self.data / "files", owner)
+        target = folder / self.names(folder, file.name)
         self.written.append((target, data))
         rest = {k: v for k, v in inline.items() if k not in ("text", "base64")} if isinstance(inline, dict) else {}
         return {"path": self._relative(target), **rest}
@@ -157,21 +184,23 @@ def save_folder(world: FilledWorld, root: Path, suffix: str = ".yaml", old: Coll
     value = dump_world(store)
     files: list[tuple[Path, bytes]] = []
     parts: list[Path] = []
+    names = _Names()
     for entity in store.entities():
         for project in store.projects(entity):
             # The name alone keeps the order; the project's content is in its own file.
             value["entities"][entity.name].setdefault("projects", {})[project.name] = None
-            below = root / "entities" / segment(entity.name)
-            data = below / segment(project.name)
-            keeper = _Keeper(world, root, below, data)
+            below = root / "entities" / names(root / "entities", entity.name)
+            own = names(below, project.name)
+            data = below / own
+            keeper = _Keeper(world, root, below, data, names)
             content = dump_project(store, project, keeper, runs=False)
-            run_keeper = _Keeper(world, root, data / "runs", data)
+            run_keeper = _Keeper(world, root, data / "runs", data, names)
             runs = [dump_run(store, run, run_keeper) for run in store.runs(project)]
             files += [*keeper.written, *run_keeper.written]
             if runs:
                 parts.append(data / "runs" / f"runs{suffix}")
                 files.append((parts[-1], _text(runs, suffix)))
-            parts.append(below / f"{segment(project.name)}{suffix}")
+            parts.append(below / f"{own}{suffix}")
             files.append((parts[-1], _text(content, suffix)))
     parts.append(root / f"world{suffix}")
     files.append((parts[-1], _text(value, suffix)))
