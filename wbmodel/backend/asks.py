@@ -65,16 +65,24 @@ class Document:
     """A GraphQL document held as text, as an AST, or as both. Each is made from the other on first use.
 
     In-process backends use :attr:`ast`; recordings and servers use :attr:`text`. Two documents are equal if their texts
-    are equal.
+    are equal. ``check`` raises ``ValueError`` if it is called with data that do not have the document's shape; a
+    document that the compiler wrote has one.
     """
 
-    __slots__ = ("__weakref__", "_ast", "_text")
+    __slots__ = ("__weakref__", "_ast", "_text", "check")
 
-    def __init__(self, text: str | None = None, *, ast: DocumentNode | None = None) -> None:
+    def __init__(
+        self,
+        text: str | None = None,
+        *,
+        ast: DocumentNode | None = None,
+        check: Callable[[Any], None] | None = None,
+    ) -> None:
         if (text is None) == (ast is None):
             raise TypeError("Document() takes either text or ast=, and not both")
         self._text = text
         self._ast = ast
+        self.check = check
 
     @property
     def text(self) -> str:
