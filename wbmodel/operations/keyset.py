@@ -75,11 +75,14 @@ class Keyset:
         return [node for node, _ in fresh], bool(fresh) and self._advance(fresh)
 
     def _dates(self, nodes: list[dict[str, Any]]) -> list[datetime] | None:
-        """The nodes' dates; None if they are not in order."""
+        """The nodes' dates; None if they are not in order, or one of them cannot be read."""
         texts = [node[self._date] for node in nodes]
         if None in texts:
             return None
-        dates = [parse_datetime(text) for text in texts]
+        try:
+            dates = [parse_datetime(text) for text in texts]
+        except ValueError:
+            return None
         return dates if dates == sorted(dates, reverse=self._descending) else None
 
     def _is_within(self, date: datetime) -> bool:

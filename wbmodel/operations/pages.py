@@ -17,6 +17,9 @@ from wbmodel.operations.paging import Drift, PageBudget
 
 __all__ = ["Pages", "load"]
 
+IDLE_PAGES = 3
+"""How many pages in a row may bring no new row before the server is taken to repeat itself without end."""
+
 
 class Pages:
     """The rows of one :class:`~wbmodel.compiler.physical.Scan`, page by page, in the server's order and checked.
@@ -35,6 +38,8 @@ class Pages:
         """The row from the far end of the order, which comes with page 1 if the scan asks for it."""
         self.pages = 0
         self.received = 0
+        self._known: set[int] = set()
+        self._idle = 0
         self._keep = None if scan.check is None else scan.check.predicate()
         self._nodes: tuple[list[dict[str, Any]], Any] = ([], None)
         self._handle: Any = None
@@ -112,14 +117,18 @@ class Pages:
         edges = connection["edges"]
         nodes = [edge["node"] for edge in edges if edge is not None and edge["node"] is not None]
         came = len(nodes)
-        if not route.paged:
-            self.done = True
-        else:
-            page = connection["pageInfo"]
-            self.done = not page["hasNextPage"]
-            nodes = self._go_on(nodes, page["endCursor"])
+        if came < len(edges):
+            self._tell_of_nulls(edges)
+        more = route.paged and connection["pageInfo"]["hasNextPage"]
+        if more or self.pages > 1:
+            self._look_for_new(nodes)
+        self.done = not more
+        if route.paged:
+            nodes = self._go_on(nodes, connection["pageInfo"]["endCursor"])
         if self.drift is not None:
-            told = self.drift.take(parent[route.count_field], edges, self.done)
+            # The count includes rows that this account may not see, and these cannot be told apart.
+            count = parent[route.count_field] if came == len(edges) else None
+            told = self.drift.take(count, len(self._known) or came, self.done)
             if told is not None:
                 self.budget.drifted(meta.plural, scan.order, told)
         if scan.far is not None and self.pages == 1:
@@ -128,6 +137,28 @@ class Pages:
         self.received += len(nodes)
         self._nodes = (nodes, context)
         return came
+
+    def _tell_of_nulls(self, edges: list[Any]) -> None:
+        route = self.scan.route
+        at = next(at for at, edge in enumerate(edges) if edge is None or edge["node"] is None)
+        place = ".".join([*(step.field for step in route.steps), f"{route.connection}.edges[{at}].node"])
+        self.budget.nulled(self.scan.node.meta.plural, place)
+
+    def _look_for_new(self, nodes: list[dict[str, Any]]) -> None:
+        """Record the rows of a page. Raises :class:`ServerError` if the pages no longer bring new ones."""
+        if self.cursor is None:
+            # A keyset ends one walk along the cursors and begins another, which may meet the same rows once more.
+            self._known, self._idle = set(), 0
+        before = len(self._known)
+        self._known.update([hash(node["id"]) for node in nodes])
+        self._idle = 0 if len(self._known) > before else self._idle + 1
+        if self._idle >= IDLE_PAGES:
+            plural = self.scan.node.meta.plural
+            raise ServerError(
+                f"{plural}: {self.target.place} announces a next page without end: {IDLE_PAGES} pages in a row had no "
+                f"new row after {before}",
+                operation=plural,
+            )
 
     def _go_on(self, nodes: list[dict[str, Any]], cursor: str | None) -> list[dict[str, Any]]:
         """Record where the next page starts. Returns the nodes without those that were already received."""
