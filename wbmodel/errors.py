@@ -276,7 +276,7 @@ class PageDrift(WbmodelWarning):
 
 
 class DamagedRow(WbmodelWarning):
-    """A row came as null, or a value of it that a filter or an order uses cannot be read and counts as absent."""
+    """A row came as null, or a value of it that a filter, an order or a listing uses cannot be read."""
 
 
 class SessionWarning(WbmodelWarning):

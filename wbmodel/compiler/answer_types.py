@@ -43,7 +43,7 @@ class AnswerType:
     fields: Fields
 
     def check(self, data: Any) -> None:
-        """Raise ``ValueError``, which names the place (``project.runs.edges[3].node.user``), if ``data`` does not fit."""
+        """Raise ``ValueError`` if ``data`` does not fit. It names the place: ``project.runs.edges[3].node.user``."""
         import msgspec
 
         try:

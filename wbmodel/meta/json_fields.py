@@ -120,11 +120,12 @@ class Config(Json):
     def decode(self, kept: Any) -> Any:
         if kept is None or kept == "":
             return {}
+        text = _stored(kept)
         try:
             # The usual case: every value is wrapped, and is unwrapped while decoding.
-            made = loads_values(kept)
+            made = loads_values(text)
         except ValueError:
-            return unwrap_config(_object(loads(_stored(kept))))
+            return unwrap_config(_object(loads(text)))
         for key in HOUSEKEEPING:
             made.pop(key, None)
         return made
@@ -221,7 +222,7 @@ def unwrap_config(raw: Any) -> dict[str, Any]:
 
 def _stored(kept: Any) -> str:
     if not isinstance(kept, str):
-        raise ValueError(f"a {type(kept).__name__} and not text")
+        raise ValueError(f"it is {_kind(kept)} and not text")
     return kept
 
 
@@ -230,8 +231,11 @@ def _object(value: Any) -> dict[str, Any] | None:
     an empty dict and saved."""
     if value is None or isinstance(value, dict):
         return value
-    kind = {list: "a list", str: "text", bool: "a boolean"}.get(type(value), "a number")
-    raise ValueError(f"it is {kind}")
+    raise ValueError(f"it is {_kind(value)}")
+
+
+def _kind(value: Any) -> str:
+    return {list: "a list", dict: "an object", str: "text", bool: "a boolean"}.get(type(value), "a number")
 
 
 def _is_wrapped(item: Any) -> bool:

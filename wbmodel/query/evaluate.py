@@ -48,7 +48,7 @@ def getter(path: Path) -> Callable[[Any], Any]:
 
 
 def tolerant(path: Path) -> Callable[[Any], Any]:
-    """Like :func:`getter`, for filters and orders: a value that cannot be read counts as absent, with a warning, so
+    """Like :func:`getter`, for filters, orders and lists of keys: a value that cannot be read counts as absent, with a warning, so
     that it costs its own row only."""
     get, missing = getter(path), ABSENT if path.keys else None
 
@@ -56,7 +56,7 @@ def tolerant(path: Path) -> Callable[[Any], Any]:
         try:
             return get(row)
         except UnreadableValue as error:
-            warn(f"{error}; filters and orders take it as absent", DamagedRow)
+            warn(f"{error}; here it counts as absent", DamagedRow)
             return missing
 
     return look
