@@ -158,7 +158,7 @@ class CallNote:
     ``attempts`` is how often the request was sent, ``pauses`` how often the server asked the client to wait.
     ``received`` and ``sent`` are bytes on the wire, ``size`` is the size of the decoded answer in bytes. ``in_flight``
     is the largest number of requests in flight at once so far. ``status`` is the HTTP status, ``seconds`` is the time
-    until the answer was complete.
+    until the answer was complete. ``told`` are sentences for the caller, which the session issues as warnings.
     """
 
     attempts: int = 1
@@ -169,6 +169,7 @@ class CallNote:
     in_flight: int | None = None
     status: int | None = None
     seconds: float | None = None
+    told: tuple[str, ...] = ()
 
 
 @attrs.frozen(slots=True)
