@@ -48,8 +48,10 @@ def getter(path: Path) -> Callable[[Any], Any]:
 
 
 def tolerant(path: Path) -> Callable[[Any], Any]:
-    """Like :func:`getter`, for filters, orders and lists of keys: a value that cannot be read counts as absent, with a warning, so
-    that it costs its own row only."""
+    """Like :func:`getter`, for filters, orders and lists of keys.
+
+    A value that cannot be read counts as absent, with a warning, so that it costs its own row only.
+    """
     get, missing = getter(path), ABSENT if path.keys else None
 
     def look(row: Any) -> Any:
