@@ -233,8 +233,9 @@ def load(pages: Sequence[Pages]) -> Operation[None]:
     try:
         arrived = yield from _arrived(chunks, [item for item in waiting if item.is_ahead])
     except ServerError as error:
-        # A list, as each connection has to give up its own.
-        if type(error) is not ServerError or not any([item.retreat(error) for item in waiting]):
+        is_refusal = type(error) is ServerError and (error.errors or error.status in (400, 422, 500, 501))
+        # Each connection has to give up its own.
+        if not is_refusal or not sum(item.retreat(error) for item in waiting):
             raise
         return (yield from load(pages))
     for chunk, request, response, data in arrived:
