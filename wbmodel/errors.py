@@ -20,6 +20,7 @@ __all__ = [
     "BulkError",
     "ConfigurationError",
     "ConflictError",
+    "DamagedRow",
     "DoesNotExist",
     "FieldError",
     "FieldNotLoaded",
@@ -104,7 +105,7 @@ class ServerError(WbmodelError, RuntimeError):
     """A backend answered with an error, or not at all.
 
     ``status`` is the HTTP status or None, ``operation`` the name of the GraphQL operation, ``attempts`` the number of
-    attempts, ``server_message`` the server's own words and ``errors`` the GraphQL errors. the GraphQL errors.
+    attempts, ``server_message`` the server's own words and ``errors`` the GraphQL errors.
     """
 
     def __init__(
@@ -290,6 +291,10 @@ class OrderWarning(QueryWarning):
 
 class PageDrift(WbmodelWarning):
     """The number of matching rows changed while pages were read; rows may be missing."""
+
+
+class DamagedRow(WbmodelWarning):
+    """A row came as null, or a value of it that a filter, an order or a listing uses cannot be read."""
 
 
 class SessionWarning(WbmodelWarning):

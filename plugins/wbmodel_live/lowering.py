@@ -22,14 +22,16 @@ from graphql import (
     GraphQLObjectType,
     GraphQLSchema,
     OperationDefinitionNode,
+    Visitor,
     build_schema,
     get_named_type,
+    visit,
 )
 from graphql.language import FieldNode, FragmentSpreadNode, InlineFragmentNode, NameNode, SelectionSetNode
 
 from wbmodel.engine.schema import schema_text
-from wbmodel.errors import NotSupportedByServer, QueryWarning, WbmodelError, warn
-from wbmodel.request import Document, Request, Response
+from wbmodel.errors import NotSupportedByServer, WbmodelError
+from wbmodel.request import CallNote, Document, Request, Response
 from wbmodel.weighted_cache import WeightedCache
 from wbmodel_live.server_info import QUESTION, ServerInfo, read_answer
 
@@ -66,18 +68,22 @@ class Lowering:
         self._probed = False
         self._lock = asyncio.Lock()
         self._said: set[Field] = set()
+        self._untold: list[str] = []
         self._made: WeightedCache[tuple[Document, _Holes]] = WeightedCache(_KEPT_TEXTS)
         self._info: ServerInfo | None = None
 
     async def answer(self, request: Request, send: Callable[[Request], Awaitable[Response]]) -> Response:
         """Send ``request`` with ``send``, lowered for the fields that the server is known to lack."""
         while True:
-            lowered, holes = self._lowered(request)
+            lowered, holes, told = self._lowered(request)
             known = len(self._lacking)  # other requests may learn more while this one is in flight
             response = await send(lowered)
             if not response.errors or not await self._learn(response.errors, known):
                 if holes and response.data is not None:
                     _fill(response.data, holes)
+                if told:
+                    # Here, the frames of the caller are on another thread's stack.
+                    response = attrs.evolve(response, note=attrs.evolve(response.note or CallNote(), told=told))
                 return response
 
     # -- learning ----------------------------------------------------------------------------------
@@ -131,10 +137,14 @@ class Lowering:
             response = await self._ask(Request(f"query ServerFields {{ {parts} }}", {}, "ServerFields"))
         except WbmodelError:
             return
-        for name, shown in (response.data or {}).items():
+        answered = response.data if isinstance(response.data, dict) else {}
+        for name in kinds:
+            shown = answered.get(name)
             fields = shown.get("fields") if isinstance(shown, dict) else None
             if isinstance(fields, list) and fields:
-                theirs = {field["name"] for field in fields}
+                theirs = {field.get("name") for field in fields if isinstance(field, dict)}
+                if not theirs or not all(isinstance(field, str) for field in theirs):
+                    continue
                 ours = _schema().type_map[name].fields  # type: ignore[attr-defined]
                 self._lacking |= {(name, field) for field in ours if field not in theirs}
 
@@ -149,16 +159,21 @@ class Lowering:
 
     # -- lowering ----------------------------------------------------------------------------------
 
-    def _lowered(self, request: Request) -> tuple[Request, _Holes]:
+    def _lowered(self, request: Request) -> tuple[Request, _Holes, tuple[str, ...]]:
+        """The lowered request, its holes, and sentences about fields that were left out for the first time."""
         if not self._lacking:
-            return request, {}
+            return request, {}, ()
         key = (request.document.text, len(self._lacking))
         made = self._made.get(key)
         if made is None:
             made = self._lower(request.document)
             self._made.put(key, made, len(key[0]))
         document, holes = made
-        return (attrs.evolve(request, document=document) if holes else request), holes
+        told, self._untold = tuple(self._untold), []
+        if not holes:
+            return request, holes, told
+        variables = {name: request.variables[name] for name in declared(document) if name in request.variables}
+        return attrs.evolve(request, document=document, variables=variables), holes, told
 
     def _lower(self, document: Document) -> tuple[Document, _Holes]:
         work = _Work(document.ast, self._lacking)
@@ -169,11 +184,63 @@ class Lowering:
                 raise NotSupportedByServer(f"{kind}.{name} ({self.place})", _NEEDS)
             if field not in self._said:
                 self._said.add(field)
-                warn(
-                    f"{self.place} does not have the field {kind}.{name}; it is left out of requests and reads as None",
-                    QueryWarning,
+                self._untold.append(
+                    f"{self.place} does not have the field {kind}.{name}; it is left out of requests and reads as None"
                 )
         return (Document(ast=ast) if holes else document), holes
+
+
+def declared(document: Document) -> frozenset[str]:
+    """The names of the variables that a document declares."""
+    return frozenset(
+        item.variable.name.value
+        for node in document.ast.definitions
+        if isinstance(node, OperationDefinitionNode)
+        for item in node.variable_definitions or ()
+    )
+
+
+def _tidied(definitions: Sequence[Any]) -> list[Any]:
+    """``definitions`` without the fragments that no operation spreads any more, and without the variables that none of
+    them uses: a document that declares either is invalid."""
+    fragments = {node.name.value: node for node in definitions if isinstance(node, FragmentDefinitionNode)}
+    spread: set[str] = set()
+    made: list[Any] = []
+    for node in definitions:
+        if not isinstance(node, OperationDefinitionNode):
+            continue
+        found = _Uses()
+        pending: list[Any] = [node.selection_set, *(node.directives or ())]
+        while pending:
+            visit(pending.pop(), found)
+            pending += [fragments[name].selection_set for name in found.new_fragments() if name in fragments]
+        spread |= found.fragments
+        kept = tuple(item for item in node.variable_definitions or () if item.variable.name.value in found.variables)
+        made.append(_with(node, node.selection_set, variable_definitions=kept))
+    return [*made, *(fragments[name] for name in fragments if name in spread)]
+
+
+class _Uses(Visitor):
+    """The variables and fragments that are used somewhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.variables: set[str] = set()
+        self.fragments: set[str] = set()
+        self._new: list[str] = []
+
+    def new_fragments(self) -> list[str]:
+        """The fragments that were met since the last call."""
+        new, self._new = self._new, []
+        return new
+
+    def enter_variable(self, node: Any, *_: Any) -> None:
+        self.variables.add(node.name.value)
+
+    def enter_fragment_spread(self, node: Any, *_: Any) -> None:
+        if node.name.value not in self.fragments:
+            self.fragments.add(node.name.value)
+            self._new.append(node.name.value)
 
 
 class _Work:
@@ -202,7 +269,7 @@ class _Work:
                 definitions.append(_with(node, kept))
             else:
                 definitions.append(node)
-        return DocumentNode(definitions=tuple(definitions)), holes
+        return DocumentNode(definitions=tuple(_tidied(definitions))), holes
 
     def _selections(self, selections: SelectionSetNode, kind: str) -> tuple[SelectionSetNode, _Holes]:
         kept: list[Any] = []
@@ -230,7 +297,8 @@ class _Work:
         declared = getattr(self.schema.type_map.get(kind), "fields", {}).get(name)
         if (kind, name) in self.lacking:
             self.dropped.add((kind, name))
-            if declared is not None and isinstance(declared.type, GraphQLNonNull):
+            # Null in place of a connection would say that the place does not exist.
+            if declared is not None and (isinstance(declared.type, GraphQLNonNull) or _is_connection(declared.type)):
                 self.required.add((kind, name))
             holes[key] = None
             return
@@ -252,9 +320,13 @@ class _Work:
         return self.fragment_holes[name]
 
 
-def _with(node: Any, selections: SelectionSetNode) -> Any:
-    names = [name for name in node.keys if name != "selection_set"]
-    return type(node)(**{name: getattr(node, name) for name in names}, selection_set=selections)
+def _with(node: Any, selections: SelectionSetNode, **changes: Any) -> Any:
+    parts = {name: getattr(node, name) for name in node.keys}
+    return type(node)(**{**parts, "selection_set": selections, **changes})
+
+
+def _is_connection(kind: Any) -> bool:
+    return "pageInfo" in (fields := getattr(get_named_type(kind), "fields", {})) or "edges" in fields
 
 
 def _merge(holes: _Holes, more: _Holes) -> None:

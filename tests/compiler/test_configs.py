@@ -24,7 +24,11 @@ KEYS = st.text(max_size=6) | st.sampled_from(["_wandb", "wandb_version", "value"
 @given(st.dictionaries(KEYS, WRAPPED, max_size=5) | st.dictionaries(KEYS, WRAPPED | VALUES, max_size=5) | VALUES)
 def test_both_ways_agree(config):
     text = json.dumps(config)
-    assert read(text) == unwrap_config(loads(text))
+    if config is None or isinstance(config, dict):
+        assert read(text) == unwrap_config(loads(text))
+    else:
+        with pytest.raises(ValueError, match="it is a "):
+            read(text)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +43,6 @@ def test_both_ways_agree(config):
         ('{"a": {"value": "\\ud800"}}', {"a": "\ud800"}),
         ('{"a": {"desc": null}, "b": 1}', {"a": {"desc": None}, "b": 1}),
         ('{"_wandb": {"value": {"t": 1}}, "wandb_version": 1, "a": {"value": 1}}', {"a": 1}),
-        ("[1]", {}),
         ("null", {}),
         ("", {}),
         (None, {}),

@@ -203,7 +203,6 @@ def test_texts_are_decoded_at_first_access_and_once() -> None:
         ("", {}),
         (None, {}),
         ("null", {}),
-        ("[]", {}),
     ],
 )
 def test_config_is_unwrapped(wire: str | None, config: dict[str, Any]) -> None:

@@ -156,10 +156,10 @@ case(
     of_each(lambda operation: Fault.null(operation.hole)),
     {
         "count": None,  # a count may be null; then the rows are counted
-        "read": answers(ServerError, "does not match the request"),
+        "read": answers(ServerError, "data of another shape than requested"),
         "update": answers(OutcomeUnknown, "may not have been changed", "refresh()", done=1),
         "delete": answers(ServerError, "without confirming it", done=1),
-        "all": answers(ServerError, "wrong shape", done=1),
+        "all": answers(ServerError, "data of another shape", done=1),
     },
 )
 case(

@@ -102,9 +102,17 @@ def test_a_generator_that_is_left_early_is_closed() -> None:
     [
         ({"data": {}}, PluginError, "answered with dict instead of Response"),
         (None, PluginError, "answered with NoneType"),
-        (Response(data={}), ServerError, "lacks 'project' and does not match the request"),
-        (Response(data={"project": {**HOME, "runs": {"edges": [{}]}}}), ServerError, "lacks 'node'"),
-        (Response(data={"project": {**HOME, "runs": 3}}), ServerError, "wrong shape"),
+        (Response(data={}), ServerError, "shape than requested: data lacks 'project'"),
+        (
+            Response(data={"project": {**HOME, "runs": {"edges": [{}]}}}),
+            ServerError,
+            r"project.runs.edges\[0\] lacks 'node'",
+        ),
+        (
+            Response(data={"project": {**HOME, "runs": 3}}),
+            ServerError,
+            "project.runs is an integer and not an object or null",
+        ),
     ],
 )
 def test_an_answer_that_is_none(

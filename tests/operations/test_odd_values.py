@@ -108,7 +108,7 @@ def test_yaml_that_is_none() -> None:
     with on("fixtures"):
         sweep = Sweep.objects.get(id="sw")
         sweep._config_text = "{"
-        with pytest.raises(UnreadableValue, match=r"config of <Sweep .*sw.*is not valid YAML"):
+        with pytest.raises(UnreadableValue, match=r"config of <Sweep .*sw.*is not a YAML mapping"):
             _ = sweep.config
 
 

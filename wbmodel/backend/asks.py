@@ -65,16 +65,24 @@ class Document:
     """A GraphQL document held as text, as an AST, or as both. Each is made from the other on first use.
 
     In-process backends use :attr:`ast`; recordings and servers use :attr:`text`. Two documents are equal if their texts
-    are equal.
+    are equal. ``check`` raises ``ValueError`` if it is called with data that do not have the document's shape; a
+    document that the compiler wrote has one.
     """
 
-    __slots__ = ("__weakref__", "_ast", "_text")
+    __slots__ = ("__weakref__", "_ast", "_text", "check")
 
-    def __init__(self, text: str | None = None, *, ast: DocumentNode | None = None) -> None:
+    def __init__(
+        self,
+        text: str | None = None,
+        *,
+        ast: DocumentNode | None = None,
+        check: Callable[[Any], None] | None = None,
+    ) -> None:
         if (text is None) == (ast is None):
             raise TypeError("Document() takes either text or ast=, and not both")
         self._text = text
         self._ast = ast
+        self.check = check
 
     @property
     def text(self) -> str:
@@ -150,7 +158,7 @@ class CallNote:
     ``attempts`` is how often the request was sent, ``pauses`` how often the server asked the client to wait.
     ``received`` and ``sent`` are bytes on the wire, ``size`` is the size of the decoded answer in bytes. ``in_flight``
     is the largest number of requests in flight at once so far. ``status`` is the HTTP status, ``seconds`` is the time
-    until the answer was complete.
+    until the answer was complete. ``told`` are sentences for the caller, which the session issues as warnings.
     """
 
     attempts: int = 1
@@ -161,6 +169,7 @@ class CallNote:
     in_flight: int | None = None
     status: int | None = None
     seconds: float | None = None
+    told: tuple[str, ...] = ()
 
 
 @attrs.frozen(slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from wbmodel.codec import read_quoted
-from wbmodel.errors import FieldError, nearest
+from wbmodel.errors import DamagedRow, FieldError, UnreadableValue, nearest, warn
 from wbmodel.json_values import ABSENT
 from wbmodel.meta import EntityMeta, Kind
 from wbmodel.query.evaluate import dig
@@ -84,6 +84,28 @@ def parse_columns(meta: EntityMeta, texts: Sequence[str]) -> list[Column]:
 
 
 def _column(meta: EntityMeta, name: str) -> Column:
+    column = _found(meta, name)
+    return attrs.evolve(column, get=_tolerant(column.get, name))
+
+
+def _tolerant(get: Callable[[Any], Any], name: str) -> Callable[[Any], Any]:
+    """``get``, where a value that cannot be read leaves its cell empty, with one warning, and the other rows as they
+    are."""
+    told: set[str] = set()
+
+    def cell(row: Any) -> Any:
+        try:
+            return get(row)
+        except (UnreadableValue, FieldError) as error:
+            if str(error) not in told:
+                told.add(str(error))
+                warn(f"{name} of {label(row)} is left empty: {error}", DamagedRow)
+            return None
+
+    return cell
+
+
+def _found(meta: EntityMeta, name: str) -> Column:
     found = meta.find(name)
     if name in _PROPERTIES and (found is None or found.kind is Kind.REF) and hasattr(meta.cls, name):
         # A to-one relation is shown as its path, which says more than its name; other properties as they are.
@@ -168,7 +190,8 @@ def expand(columns: Sequence[Column], rows: Sequence[Any]) -> list[Column]:
         stem = column.name[:-1]
         for key in sorted(found):
             keys = (*column.keys, key)
-            made.append(Column(stem + quote_key(key), _keyed(column.field, keys), column.field, keys, column.needs))
+            get = _tolerant(_keyed(column.field, keys), column.name)
+            made.append(Column(stem + quote_key(key), get, column.field, keys, column.needs))
     return made
 
 

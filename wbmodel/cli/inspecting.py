@@ -75,8 +75,10 @@ def run_graphql(arguments: argparse.Namespace) -> int:
     shown: dict[str, Any] = {"data": answer.data}
     if answer.errors:
         shown["errors"] = list(answer.errors)
-    if answer.extensions:
-        shown["extensions"] = dict(answer.extensions)
+    # Under "wbmodel", wbmodel's own server counts its work; no other server sends that.
+    extensions = {name: value for name, value in answer.extensions.items() if name != "wbmodel"}
+    if extensions:
+        shown["extensions"] = extensions
     emit(to_json(shown, indent=None if arguments.format == "jsonl" else 2))
     return 1 if answer.errors else 0
 

@@ -13,6 +13,7 @@ import attrs
 
 from wbmodel.backend.asks import Document
 from wbmodel.codec import dumps
+from wbmodel.compiler.answer_types import AnswerType
 from wbmodel.compiler.selection import Tree
 from wbmodel.meta import Arg, Route
 
@@ -32,7 +33,7 @@ class Shape:
     ``mode`` is ``"list"`` (a page of nodes), ``"count"`` (the number of rows) or ``"point"`` (one node by key).
     ``slots`` is the number of parents in one document. ``counted``: a page includes the number of all rows, from the
     route's field beside the connection. ``far`` is selected from the row at the other end of the order, which the page
-    then includes.
+    then includes. ``answer`` is the type of the answer.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Shape:
     slots: int = 1
     counted: bool = False
     far: Selection = ()
+    answer: AnswerType | None = None
 
 
 def freeze(tree: Tree) -> Selection:
@@ -54,15 +56,20 @@ def freeze(tree: Tree) -> Selection:
 
 
 def write(
-    operation: str, variables: Iterable[tuple[str, str]], selection: Selection, *fragments: tuple[str, Selection]
+    operation: str,
+    variables: Iterable[tuple[str, str]],
+    selection: Selection,
+    *fragments: tuple[str, Selection],
+    answer: AnswerType | None = None,
 ) -> Document:
-    """The document of one operation (``"query Runs"``), its typed variables and its fragments.
+    """The document of one operation (``"query Runs"``), its typed variables, its fragments and the type of its answer.
 
     A fragment is headed ``"fragment RunNode on Run"``.
     """
     declared = ", ".join(f"${name}: {kind}" for name, kind in variables)
     definitions = [(f"{operation}({declared})" if declared else operation, selection), *fragments]
-    return Document("\n\n".join(_written(head, inside) for head, inside in definitions))
+    text = "\n\n".join(_written(head, inside) for head, inside in definitions)
+    return Document(text, check=None if answer is None else answer.check)
 
 
 def _written(head: str, inside: Selection, indent: str = "") -> str:
@@ -81,7 +88,7 @@ def build(shape: Shape) -> Document:
     selection = tuple(_slot(shape, suffix, variables) for suffix in suffixes)
     shared = shape.slots > 1 and shape.mode != "count"
     fragments = [(f"fragment {shape.graphql}Node on {shape.graphql}", shape.node)] if shared else []
-    return write(f"query {shape.name}", variables.items(), selection, *fragments)
+    return write(f"query {shape.name}", variables.items(), selection, *fragments, answer=shape.answer)
 
 
 def _slot(shape: Shape, suffix: str, variables: dict[str, str]) -> tuple[str, Selection]:

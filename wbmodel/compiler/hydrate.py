@@ -1,19 +1,19 @@
 """Turn wire objects into entities, with one generated function per entity and selection.
 
-The function only assigns. JSON texts and lists of text are stored undecoded and decoded by their codec at first access,
-so that changes can be found by comparing with the original.
+The function only assigns: the shape of an answer is checked before (:mod:`wbmodel.compiler.answer_types`). JSON texts
+and lists of text are stored undecoded and decoded by their codec at first access, so that changes can be found by
+comparing with the original. A value that cannot be read costs only itself: reading it raises ``UnreadableValue``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache, partial
-from typing import Any, NoReturn
+from functools import lru_cache
+from typing import Any
 
-from wbmodel.codec import parse_datetime
 from wbmodel.compiler.selection import related_fields
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, entity_meta
-from wbmodel.meta.state import put
+from wbmodel.meta.state import put, put_damaged
 
 __all__ = ["Hydrator", "hydrator"]
 
@@ -45,9 +45,8 @@ def _generate(
         "new": object.__new__,
         "cls": cls,
         "filling": blank_of(cls),
-        "parse": parse_datetime,
         "one_of": _one_of,
-        "null": partial(_refuse_null, meta),
+        "damaged": put_damaged,
     }
     lines = [
         "def hydrate(nodes, owner, context):",
@@ -64,9 +63,6 @@ def _generate(
             lines.append(f"        o.{name} = context")
             continue
         value = f"n[{field.wire!r}]"
-        if not field.nullable and field.kind is not Kind.REF:
-            lines += [f"        v = {value}", "        if v is None:", f"            null({name!r}, n)"]
-            value = "v"
         if field.kind is Kind.REF:
             lines += _reference(meta, field, names, related, value)
         elif field.kind is Kind.TEXTS:
@@ -77,14 +73,17 @@ def _generate(
             )
         elif field.is_lazy:
             lines.append(f"        o.{meta.slots[name]} = {value}")
-        elif field.kind.is_decoded:
+        elif field.kind.is_decoded or field.kind is Kind.TIME:
             names[f"decode_{name}"] = field.kind.codec.decode
-            lines.append(f"        o.{name} = decode_{name}({value})")
-        elif field.kind is Kind.TIME:
-            if field.nullable:
-                lines += [f"        v = {value}", f"        o.{name} = None if v is None else parse(v)"]
-            else:
-                lines.append(f"        o.{name} = parse(v)")
+            lines += [
+                f"        v = {value}",
+                "        try:",
+                f"            o.{name} = decode_{name}(v)",
+                "        except Exception as error:",
+                f"            damaged(o, {name!r}, v, error)",
+            ]
+        elif field.kind is Kind.INT and not field.sub:
+            lines += [f"        v = {value}", f"        o.{name} = int(v) if v.__class__ is str else v"]
         elif field.sub:
             lines.append(f"        v = {value}")
             for part in field.sub:
@@ -116,12 +115,6 @@ def blank_of(cls: Any) -> Any:
         "__delattr__": object.__delattr__,
     }
     return type(cls)(f"_{cls.__name__}", (cls,), body)
-
-
-def _refuse_null(meta: EntityMeta, name: str, node: dict[str, Any]) -> NoReturn:
-    key = meta.fields[meta.key]
-    which = node.get(key.wire) if name != key.name else None
-    raise TypeError(f"null for {meta.name}.{name}{f' of {which!r}' if which else ''}, which cannot be null")
 
 
 def _reference(

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from wbmodel.backend.asks import Request
+from wbmodel.compiler.answer_types import AnswerType, created_type
 from wbmodel.compiler.document import freeze, write
 from wbmodel.compiler.selection import Tree, node_selection
 from wbmodel.meta import EntityMeta, FieldMeta, Writes
@@ -35,7 +36,8 @@ def upsert(
     tree: Tree = {writes.answer: node_selection(meta, fields) if fields else {"id": {}}}
     if fields and writes.warnings is not None:
         tree[writes.warnings] = {}
-    return _request(writes.upsert, given, {**types, **writes.types}, writes.fixed, tree)
+    answer = created_type(meta, fields) if fields else None
+    return _request(writes.upsert, given, {**types, **writes.types}, writes.fixed, tree, answer)
 
 
 def deletion(meta: EntityMeta, node_id: str, flags: Mapping[str, bool]) -> Request:
@@ -64,13 +66,18 @@ def _writes(meta: EntityMeta) -> Writes:
 
 
 def _request(
-    name: str, inputs: Mapping[str, Any], types: Mapping[str, str], fixed: Mapping[str, str], tree: Tree
+    name: str,
+    inputs: Mapping[str, Any],
+    types: Mapping[str, str],
+    fixed: Mapping[str, str],
+    tree: Tree,
+    answer: AnswerType | None = None,
 ) -> Request:
     operation = name[0].upper() + name[1:]
     declared = tuple((item, types.get(item, "String")) for item in inputs)
     given = [*(f"{item}: {literal}" for item, literal in fixed.items()), *(f"{item}: ${item}" for item in inputs)]
     selection = ((f"{name}(input: {{ {', '.join(given)} }})", freeze(tree)),)
-    return Request(_document(f"mutation {operation}", declared, selection), dict(inputs), operation)
+    return Request(_document(f"mutation {operation}", declared, selection, answer=answer), dict(inputs), operation)
 
 
 _document = lru_cache(maxsize=256)(write)  # the rows of one update() share their document

@@ -9,6 +9,7 @@ from typing import Any
 from wbmodel.backend.asks import Request
 from wbmodel.backend.capabilities import Capabilities
 from wbmodel.codec import dumps
+from wbmodel.compiler.answer_types import answer_type
 from wbmodel.compiler.document import Selection, Shape, build, freeze
 from wbmodel.compiler.physical import Get, NodeSpec, Parent, Scan
 from wbmodel.compiler.selection import node_selection
@@ -76,7 +77,7 @@ def page_request(
         filters=filtering,
         order=scan.order is not None,
         counted=scan.counted,
-        far=_selected(scan.far_node, None) if far else (),
+        far=scan.far_node if far else None,
     )
     variables: dict[str, Any] = {}
     for index, item in enumerate(scans):
@@ -137,7 +138,7 @@ def shape_of(
     filters: bool = False,
     order: bool = False,
     counted: bool = False,
-    far: Selection = (),
+    far: NodeSpec | None = None,
 ) -> Shape:
     """The shape of the document for ``slots`` parents of a route."""
     meta = node.meta
@@ -153,7 +154,8 @@ def shape_of(
         order=order,
         slots=slots,
         counted=counted,
-        far=far,
+        far=() if far is None else _selected(far, None),
+        answer=answer_type(node, route, mode, slots, counted, far),
     )
 
 

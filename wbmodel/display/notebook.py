@@ -16,7 +16,7 @@ from typing import Any
 
 import attrs
 
-from wbmodel.display.cells import is_numeric
+from wbmodel.display.cells import is_numeric, readable
 from wbmodel.meta import EntityMeta, Kind, state
 from wbmodel.operations.preview import Preview
 from wbmodel.query.plan import Plan
@@ -124,7 +124,9 @@ def _queryset_table(listing: Listing, shown: Preview) -> str:
     shape = listing.plan.shape
     if listing.plan.is_shaped:
         return table_html([column.name for column in shape.columns], zip(*shape.spread(shown.rows), strict=True), note)
-    return table_html(*_entity_columns(listing.plan, shown.rows), note)
+    damaged: dict[str, None] = {}
+    head, body = _entity_columns(listing.plan, shown.rows, damaged)
+    return table_html(head, body, "; ".join([note, *damaged]))
 
 
 # -- tables ----------------------------------------------------------------------------------------
@@ -165,7 +167,7 @@ def _safe(make: Any) -> str | None:
 # -- columns ---------------------------------------------------------------------------------------
 
 
-def _entity_columns(plan: Plan, shown: Sequence[Any]) -> tuple[list[str], list[list[Any]]]:
+def _entity_columns(plan: Plan, shown: Sequence[Any], damaged: dict[str, None]) -> tuple[list[str], list[list[Any]]]:
     """The columns: the object's own fields, then keys of ``config`` and ``summary``.
 
     The keys are those that the query names, then those whose values differ between the rows shown, in their order.
@@ -175,12 +177,12 @@ def _entity_columns(plan: Plan, shown: Sequence[Any]) -> tuple[list[str], list[l
     if "project" in meta.fields and len({state.home(row) for row in shown}) > 1:
         fields.insert(0, "project")
     head: list[str] = list(fields)
-    body: list[list[Any]] = [[_value(row, name) for name in fields] for row in shown]
+    body: list[list[Any]] = [[_value(row, name, damaged) for name in fields] for row in shown]
     named = _named(plan)
     for field in meta.fields.values():
         if field.kind not in _KEYED or not shown or not state.is_loaded(shown[0], field.name):
             continue
-        flat = [_flat(getattr(row, field.name)) for row in shown]
+        flat = [_flat(readable(row, field.name, damaged, {})) for row in shown]
         for key in _telling(flat, named.get(field.name, ())):
             head.append(f"{field.name}.{key}")
             for line, values in zip(body, flat, strict=True):
@@ -195,8 +197,8 @@ def _own_fields(meta: EntityMeta, first: Sequence[Any]) -> list[str]:
     return [name for name in wanted if not first or state.is_loaded(first[0], name)]
 
 
-def _value(row: Any, name: str) -> Any:
-    value = getattr(row, name, None)
+def _value(row: Any, name: str, damaged: dict[str, None]) -> Any:
+    value = readable(row, name, damaged)
     return value.path if name == "project" and value is not None else value
 
 
@@ -260,10 +262,11 @@ def entity_html(row: Any) -> str | None:
 def _entity_table(row: Any) -> str:
     meta: EntityMeta = type(row).__wbmodel_meta__
     lines: list[tuple[str, Any]] = []
+    damaged: dict[str, None] = {}
     for field in meta.fields.values():
         if field.name == "node_id" or not state.is_loaded(row, field.name):
             continue
-        value = getattr(row, field.name) if field.kind in (*_PLAIN, Kind.TEXTS) else None
+        value = readable(row, field.name, damaged) if field.kind in (*_PLAIN, Kind.TEXTS) else None
         if field.kind is Kind.REF:
             target = getattr(row, field.name)
             value = None if target is None else state.label(target)
@@ -274,11 +277,13 @@ def _entity_table(row: Any) -> str:
     for field in meta.fields.values():
         if field.kind not in _KEYED or not state.is_loaded(row, field.name):
             continue
-        flat = {key: value for key, value in _flat(getattr(row, field.name)).items() if not key.startswith("_")}
+        inside = _flat(readable(row, field.name, damaged, {}))
+        flat = {key: value for key, value in inside.items() if not key.startswith("_")}
         own += [(f"{field.name}.{key}", value) for key, value in list(flat.items())[:5]]
         if len(flat) > 5:
             more.append(f"{len(flat) - 5} more in {field.name}")
     note = f"{type(row).__name__} {state.label(row)}" + (f": {', '.join(more)}" if more else "")
+    note = "; ".join([note, *damaged])
     return table_html(("field", "value"), own, note) + _link(row)
 
 

@@ -120,6 +120,9 @@ class Model(State):
                     except AttributeError:
                         keep(self, value)
                 return value
+            bad = state.damage(self, name)
+            if bad is not None:
+                raise unreadable(self, name, *bad)
             field = meta.find(name)
             if name == "objects":
                 # Python calls this after the manager refused the instance, and drops the manager's error.
@@ -249,17 +252,19 @@ _ELSEWHERE = {
 _CLEARED = {Kind.TEXT: "None", Kind.TEXTS: "[]"}
 
 
-def unreadable(row: Model, name: str, text: Any, cause: Exception) -> UnreadableValue:
-    """The error for a field whose value is not valid JSON, not valid YAML, or not text."""
+def unreadable(row: Model, name: str, stored: Any, cause: object) -> UnreadableValue:
+    """The error for a field whose stored value cannot be decoded."""
     field = type(row).__wbmodel_meta__.fields[name]
-    kind = "YAML" if field.kind is Kind.YAML else "JSON"
-    shown = repr(text)
-    ways = [f"query with defer({name!r}) to skip it"]
+    shown = repr(stored)
+    key = type(row).__wbmodel_meta__.key
+    ways = [f"query with defer({name!r}) to skip the field"]
+    if state.is_loaded(row, key) and name != key:
+        ways.append(f"with exclude({key}={getattr(row, key)!r}) to skip the row")
     if field.editable:
         ways.append(f"set {name} to a new dict and save() to replace it")
     return UnreadableValue(
         f"{name} of {row!r} cannot be read: the server has {shown[:60]}{'...' if len(shown) > 60 else ''} there, which "
-        f"is not valid {kind} ({cause}); {', or '.join(ways)}",
+        f"is not {field.kind.codec.word} ({cause}); {', or '.join(ways)}",
         server_message=str(cause),
     )
 

@@ -9,7 +9,7 @@ from wbmodel.entities.base import entity
 from wbmodel.entities.written import Written
 from wbmodel.meta import Arg, Expansion, Kind, Options, Route, Step, Writes, field
 from wbmodel.meta.scopes import ENTITY, PROJECT
-from wbmodel.meta.wiring import PROJECT_STEP, TOTAL, listing
+from wbmodel.meta.wiring import PROJECT_STEP, listing
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.relations import ToMany
 
@@ -106,7 +106,7 @@ class Project(Written):
         key="name",
         scopes={ENTITY: ENTITY, "path": PROJECT},
         checks={ENTITY: "entity", "path": "path"},
-        routes=(listing("models", args=(Arg("entityName", ENTITY, "String"),), count=TOTAL),),
+        routes=(listing("models", args=(Arg("entityName", ENTITY, "String"),)),),
         points=(
             Route(needs=("path",), steps=(PROJECT_STEP,)),
             Route(key="name", steps=(Step("project", (Arg("name", "key", "String"), PROJECT_STEP.args[1])),)),

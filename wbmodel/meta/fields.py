@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from wbmodel.meta.json_fields import Codec, Config, Json, Summary, Text, Texts, Yaml
+from wbmodel.meta.json_fields import Codec, Config, Json, Summary, Text, Texts, Time, Yaml
 
 __all__ = ["FieldMeta", "Kind", "field", "relation"]
 
@@ -25,8 +25,8 @@ class Kind(enum.Enum):
     TEXTS = "texts"  # list of text
     CONFIG = "config"  # dict; JSON text on the wire, each value wrapped in {"value": ...}
     SUMMARY = "summary"  # dict; JSON text on the wire, where "NaN", "Infinity" and "-Infinity" stand for floats
-    JSON = "json"  # any value; JSON text on the wire
-    VALUE = "value"  # any value, in place on the wire (scalar JSON)
+    JSON = "json"  # dict; JSON text on the wire
+    VALUE = "value"  # dict, in place on the wire (scalar JSON)
     YAML = "yaml"  # dict; YAML text on the wire
     REF = "ref"  # another entity
 
@@ -50,6 +50,7 @@ _KEYED = frozenset({Kind.CONFIG, Kind.SUMMARY, Kind.JSON, Kind.VALUE, Kind.YAML}
 _DECODED = frozenset({Kind.CONFIG, Kind.SUMMARY, Kind.JSON, Kind.YAML, Kind.TEXTS})
 _CODECS: dict[Kind, Codec] = {
     Kind.TEXT: Text(),
+    Kind.TIME: Time(),
     Kind.TEXTS: Texts(),
     Kind.CONFIG: Config(),
     Kind.SUMMARY: Summary(),

@@ -9,11 +9,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Any
 
-from wbmodel.codec import dumps, floats_from_tokens, loads, loads_numbers, loads_values
+from wbmodel.codec import dumps, floats_from_tokens, loads, loads_numbers, loads_values, parse_datetime
 from wbmodel.errors import FieldError
 from wbmodel.json_values import plain, same
 
-__all__ = ["HOUSEKEEPING", "Codec", "Config", "Json", "Summary", "Text", "Texts", "Yaml", "unwrap_config"]
+__all__ = ["HOUSEKEEPING", "Codec", "Config", "Json", "Summary", "Text", "Texts", "Time", "Yaml", "unwrap_config"]
 
 HOUSEKEEPING = ("_wandb", "wandb_version")
 """Config keys that W&B itself writes (0.31.0 client, seen)."""
@@ -27,6 +27,8 @@ class Codec(ABC):
     """
 
     input = "JSONString"
+    word = "a JSON object"
+    """What is stored, in messages."""
 
     def decode(self, kept: Any) -> Any:
         """Decode to the value. Raises ``ValueError`` or ``TypeError`` if that fails."""
@@ -39,6 +41,21 @@ class Codec(ABC):
     @abstractmethod
     def changed(self, kept: Any, value: Any, where: str) -> bool:
         """Whether a value differs from the one that was read."""
+
+
+class Time(Codec):
+    """An aware datetime, as RFC 3339 text. Never written."""
+
+    word = "a time"
+
+    def decode(self, kept: Any) -> Any:
+        return None if kept is None else parse_datetime(kept)
+
+    def encode(self, value: Any, kept: Any, where: str) -> Any:
+        raise FieldError(f"{where} cannot be written")
+
+    def changed(self, kept: Any, value: Any, where: str) -> bool:
+        return bool(kept != value)
 
 
 class Text(Codec):
@@ -72,10 +89,10 @@ class Texts(Codec):
 
 
 class Json(Codec):
-    """Any value, as JSON text."""
+    """A dict, as JSON text."""
 
     def decode(self, kept: Any) -> Any:
-        return None if kept is None else loads(kept)
+        return None if kept is None else _object(loads(_stored(kept)))
 
     def encode(self, value: Any, kept: Any, where: str) -> Any:
         return _text(plain(value, where), where)
@@ -101,13 +118,14 @@ class Config(Json):
     """A dict as JSON text, in which each value is wrapped: ``{"lr": {"value": 0.1, "desc": null}}``."""
 
     def decode(self, kept: Any) -> Any:
-        if not kept:
+        if kept is None or kept == "":
             return {}
+        text = _stored(kept)
         try:
             # The usual case: every value is wrapped, and is unwrapped while decoding.
-            made = loads_values(kept)
+            made = loads_values(text)
         except ValueError:
-            return unwrap_config(loads(kept))
+            return unwrap_config(_object(loads(text)))
         for key in HOUSEKEEPING:
             made.pop(key, None)
         return made
@@ -135,8 +153,7 @@ class Summary(Json):
     """A dict as JSON text, in which the strings ``"NaN"``, ``"Infinity"`` and ``"-Infinity"`` stand for floats."""
 
     def decode(self, kept: Any) -> Any:
-        value = self._read(kept)
-        return value if isinstance(value, dict) else {}
+        return {} if kept is None or kept == "" else _object(loads_numbers(_stored(kept))) or {}
 
     def encode(self, value: Any, kept: Any, where: str) -> Any:
         """Encode, keeping the spelling of unchanged values: ``"NaN"`` stays a string; new NaN and Infinity are bare."""
@@ -156,16 +173,17 @@ class Summary(Json):
 
 
 class Yaml(Json):
-    """Any value, as YAML text."""
+    """A dict, as YAML text."""
 
     input = "String"
+    word = "a YAML mapping"
 
     def decode(self, kept: Any) -> Any:
         import yaml
 
         try:
-            return None if kept is None else yaml.safe_load(kept)
-        except yaml.YAMLError as error:
+            return None if kept is None else _object(yaml.safe_load(_stored(kept)))
+        except (yaml.YAMLError, RecursionError) as error:
             raise ValueError(" ".join(str(error).split())) from error
 
     _read = decode
@@ -200,6 +218,24 @@ def unwrap_config(raw: Any) -> dict[str, Any]:
     if not isinstance(raw, dict):
         return {}
     return {key: item["value"] if _is_wrapped(item) else item for key, item in raw.items() if key not in HOUSEKEEPING}
+
+
+def _stored(kept: Any) -> str:
+    if not isinstance(kept, str):
+        raise ValueError(f"it is {_kind(kept)} and not text")
+    return kept
+
+
+def _object(value: Any) -> dict[str, Any] | None:
+    """``value`` if it is a dict or null. Raises ``ValueError`` for anything else, which would be lost if it was read as
+    an empty dict and saved."""
+    if value is None or isinstance(value, dict):
+        return value
+    raise ValueError(f"it is {_kind(value)}")
+
+
+def _kind(value: Any) -> str:
+    return {list: "a list", dict: "an object", str: "text", bool: "a boolean"}.get(type(value), "a number")
 
 
 def _is_wrapped(item: Any) -> bool:

@@ -15,6 +15,7 @@ import attrs
 
 __all__ = [
     "State",
+    "damage",
     "drop",
     "edits",
     "forget",
@@ -26,6 +27,7 @@ __all__ = [
     "notes",
     "prefetched",
     "put",
+    "put_damaged",
     "put_prefetched",
 ]
 
@@ -38,6 +40,8 @@ class State:
     _prefetched: dict[str, list[Any]] = attrs.field(init=False)
     # The original values of scalar fields that were set: nothing is stored for the others.
     _edits: dict[str, Any] = attrs.field(init=False)
+    # What the server has in fields that could not be read, with the reason.
+    _damaged: dict[str, tuple[Any, str]] = attrs.field(init=False)
 
     def _home(self) -> str | None:
         try:
@@ -133,7 +137,7 @@ def is_loaded(row: Any, name: str) -> bool:
         except AttributeError:
             continue
         return True
-    return False
+    return damage(row, name) is not None
 
 
 # -- other state -----------------------------------------------------------------------------------
@@ -187,7 +191,26 @@ def put_prefetched(row: Any, name: str, rows: list[Any]) -> None:
         put(row, "_prefetched", {name: rows})
 
 
+def damage(row: Any, name: str) -> tuple[Any, str] | None:
+    """What the server has in a field that could not be read, and the reason; None for any other field."""
+    try:
+        found: dict[str, tuple[Any, str]] = get(row, "_damaged")
+    except AttributeError:
+        return None
+    return found.get(name)
+
+
+def put_damaged(row: Any, name: str, value: Any, reason: object) -> None:
+    """Record that a field could not be read."""
+    try:
+        known: dict[str, tuple[Any, str]] = get(row, "_damaged")
+    except AttributeError:
+        known = {}
+    put(row, "_damaged", {**known, name: (value, str(reason))})
+
+
 def forget(row: Any) -> None:
-    """Forget local edits and prefetched rows."""
+    """Forget local edits, prefetched rows and damage."""
     drop(row, "_prefetched")
     drop(row, "_edits")
+    drop(row, "_damaged")

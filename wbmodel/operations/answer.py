@@ -43,26 +43,32 @@ def send_all(requests: Sequence[Request]) -> Operation[Sequence[Response]]:
 
 
 def answer(target: Target, request: Request, response: Response) -> dict[str, Any]:
-    """The data of a response. Raises :class:`ServerError` if it has errors or no data."""
+    """The data of a response, in the shape that its document has.
+
+    Raises :class:`ServerError` if it has errors or no data, or names the place where it has another shape.
+    """
     raise_for_errors(request, response, target.place)
     if response.data is None:
         raise ServerError(
             f"{target.place} answered {request.operation_name} without data", operation=request.operation_name
         )
+    if request.document.check is not None:
+        with whole_answer(target, request):
+            request.document.check(response.data)
     return response.data
 
 
 @contextlib.contextmanager
 def whole_answer(target: Target, request: Request) -> Iterator[None]:
-    """Raise :class:`ServerError` if reading a response fails because a field is missing or malformed."""
+    """Raise :class:`ServerError` if the data of a response do not fit its document."""
     try:
         yield
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, WbmodelError):
             raise
-        what = f"lacks {error}" if isinstance(error, KeyError) else f"has the wrong shape ({error})"
+        what = f"the response lacks {error}" if isinstance(error, KeyError) else error
         raise ServerError(
-            f"{target.place} answered {request.operation_name}, but the response {what} and does not match the request",
+            f"{target.place} answered {request.operation_name} with data of another shape than requested: {what}",
             operation=request.operation_name,
         ) from error
 

@@ -6,6 +6,7 @@ the paths need (see :mod:`wbmodel.table.json_columns`).
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,9 @@ from wbmodel.table.column import BOOL, FLOAT, INT, NULL, TEXT, TIME, Column, Dty
 from wbmodel.table.json_columns import Layout, columns_of_texts, is_plain, some_of_texts
 
 __all__ = ["LAYOUTS", "Keys", "Spread", "cells", "declared", "documents", "spread"]
+
+_DAMAGE = (ValueError, TypeError, RecursionError)
+"""What a codec raises for a damaged text. The row itself is then read, whose error names it."""
 
 Keys = tuple[str, ...]
 Spread = dict[Keys, Column]
@@ -65,7 +69,11 @@ def cells(rows: Sequence[Any], paths: Sequence[Path], *, fresh: bool) -> list[li
             made.update((at, _look(rows, path)) for at, path in wanted)
             continue
         heads = list(dict.fromkeys(path.keys[0] for _, path in wanted))
-        found = some_of_texts(LAYOUTS[field.kind], heads, texts)
+        try:
+            found = some_of_texts(LAYOUTS[field.kind], heads, texts)
+        except _DAMAGE:
+            made.update((at, _look(rows, path)) for at, path in wanted)
+            continue
         for at, path in wanted:
             column = found[heads.index(path.keys[0])]
             if len(path.keys) > 1:
@@ -83,7 +91,10 @@ def documents(rows: Sequence[Any], field: FieldMeta, *, fresh: bool) -> list[Any
     texts = _texts(rows, field) if fresh else None
     if texts is None:
         return [getattr(row, field.name) for row in rows]
-    return list(map(field.kind.codec.decode, texts))
+    try:
+        return list(map(field.kind.codec.decode, texts))
+    except _DAMAGE:
+        return [getattr(row, field.name) for row in rows]
 
 
 def _texts(rows: Sequence[Any], field: FieldMeta) -> list[str | None] | None:
@@ -108,9 +119,11 @@ def spread(rows: Sequence[Any], field: FieldMeta, *, fresh: bool) -> Spread:
     """
     texts = _texts(rows, field) if fresh and field.kind in LAYOUTS else None
     found: Spread = {}
+    top: dict[str, Column] | None = None
     if texts is not None:
-        top = columns_of_texts(LAYOUTS[field.kind], texts)
-    else:
+        with contextlib.suppress(*_DAMAGE):
+            top = columns_of_texts(LAYOUTS[field.kind], texts)
+    if top is None:
         read = documents(rows, field, fresh=fresh)
         top = _by_key(read)
         rest = [None if isinstance(value, dict) else value for value in read]

@@ -101,18 +101,20 @@ def _make(new: _New, cls: type[Any], target: Target) -> Operation[Any]:
             "exists before trying again",
             operation=request.operation_name,
         )
+    try:
+        assert request.document.check is not None
+        request.document.check(response.data)
+    except ValueError as error:
+        raise ServerError(
+            f"{target.place} created the {meta.name}, but answered {request.operation_name} with data of another shape "
+            f"than requested: {error}",
+            operation=request.operation_name,
+        ) from error
     for words in answer.get(writes.warnings) or ():
         warnings.warn(
             f"{target.place}, on the definition of the {meta.name.lower()}: {words}", WbmodelWarning, stacklevel=2
         )
-    try:
-        return hydrator(meta, names, (), None, cls)([node], target.owner, None)[0]
-    except (KeyError, TypeError) as error:
-        raise ServerError(
-            f"{target.place} created the {meta.name}, but its response to {request.operation_name} has the wrong shape "
-            f"({error!r})",
-            operation=request.operation_name,
-        ) from error
+    return hydrator(meta, names, (), None, cls)([node], target.owner, None)[0]
 
 
 def _exists(new: _New, target: Target) -> Operation[bool]:

@@ -8,12 +8,13 @@ from typing import Any
 import attrs
 
 from wbmodel.compiler.target import Target
-from wbmodel.errors import FieldError, nearest
+from wbmodel.errors import FieldError, UnreadableValue, nearest
 from wbmodel.json_values import operand_type
 from wbmodel.meta import EntityMeta, FieldMeta
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.cells import documents
 from wbmodel.operations.run import collect
+from wbmodel.query.evaluate import tolerant
 from wbmodel.query.paths import Path
 from wbmodel.query.plan import Plan
 
@@ -57,7 +58,11 @@ def keys_in(rows: Sequence[Any], fields: Sequence[FieldMeta], *, fresh: bool) ->
     """The keys under these fields in loaded rows. ``fresh``: no other code holds the rows."""
     infos: list[FieldInfo] = []
     for field in fields:
-        infos += _walk(field, documents(rows, field, fresh=fresh))
+        try:
+            values = documents(rows, field, fresh=fresh)
+        except UnreadableValue:
+            values = list(map(tolerant(Path(field)), rows))
+        infos += _walk(field, values)
     return infos
 
 

@@ -8,6 +8,7 @@ page contains only new rows.
 
 from __future__ import annotations
 
+import weakref
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +16,7 @@ from wbmodel.codec import format_datetime, parse_datetime
 from wbmodel.compiler.filters import conjoined
 from wbmodel.compiler.physical import KeysetBy
 
-__all__ = ["NAMED", "Keyset", "resolution"]
+__all__ = ["NAMED", "Keyset", "is_refused", "refused", "resolution"]
 
 NAMED = 2000
 """The most rows of one date that a filter excludes by name, about 30 kB of filter.
@@ -24,6 +25,18 @@ If more rows share a date, their pages follow the server's cursor.
 """
 
 _SECOND = 1_000_000
+_refusing: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def refused(owner: Any) -> None:
+    """Record that the server of a session refuses the filters of keysets."""
+    if owner is not None:
+        _refusing.add(owner)
+
+
+def is_refused(owner: Any) -> bool:
+    """Whether the server of a session is known to refuse the filters of keysets, so that pages follow its cursors."""
+    return owner is not None and owner in _refusing
 
 
 def resolution(text: str) -> timedelta:
@@ -75,11 +88,14 @@ class Keyset:
         return [node for node, _ in fresh], bool(fresh) and self._advance(fresh)
 
     def _dates(self, nodes: list[dict[str, Any]]) -> list[datetime] | None:
-        """The nodes' dates; None if they are not in order."""
+        """The nodes' dates; None if they are not in order, or one of them cannot be read."""
         texts = [node[self._date] for node in nodes]
         if None in texts:
             return None
-        dates = [parse_datetime(text) for text in texts]
+        try:
+            dates = [parse_datetime(text) for text in texts]
+        except ValueError:
+            return None
         return dates if dates == sorted(dates, reverse=self._descending) else None
 
     def _is_within(self, date: datetime) -> bool:

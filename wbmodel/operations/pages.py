@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import attrs
+
 from wbmodel.backend.asks import Request, Response
 from wbmodel.backend.verbs import Join, Start
 from wbmodel.compiler.filters import conjoined
@@ -12,10 +14,13 @@ from wbmodel.compiler.physical import Scan
 from wbmodel.compiler.requests import page_request, page_size
 from wbmodel.errors import ServerError
 from wbmodel.operations.answer import Operation, answer, send_all, walk, whole_answer
-from wbmodel.operations.keyset import Keyset
+from wbmodel.operations.keyset import Keyset, is_refused, refused
 from wbmodel.operations.paging import Drift, PageBudget
 
 __all__ = ["Pages", "load"]
+
+IDLE_PAGES = 3
+"""How many pages in a row may bring no new row before the server is taken to repeat itself without end."""
 
 
 class Pages:
@@ -26,7 +31,7 @@ class Pages:
 
     def __init__(self, scan: Scan, budget: PageBudget) -> None:
         self.scan, self.budget, self.target = scan, budget, budget.target
-        self.keyset = None if scan.keyset is None else Keyset(scan.keyset)
+        self.keyset = None if scan.keyset is None or is_refused(self.target.owner) else Keyset(scan.keyset)
         self.drift = Drift() if scan.counted else None
         self.cursor: str | None = None
         self.done = False
@@ -35,6 +40,10 @@ class Pages:
         """The row from the far end of the order, which comes with page 1 if the scan asks for it."""
         self.pages = 0
         self.received = 0
+        self._back: str | None = None
+        """The cursor of the last page that was asked for without the keyset's condition."""
+        self._known: set[int] = set()
+        self._idle = 0
         self._keep = None if scan.check is None else scan.check.predicate()
         self._nodes: tuple[list[dict[str, Any]], Any] = ([], None)
         self._handle: Any = None
@@ -112,14 +121,18 @@ class Pages:
         edges = connection["edges"]
         nodes = [edge["node"] for edge in edges if edge is not None and edge["node"] is not None]
         came = len(nodes)
-        if not route.paged:
-            self.done = True
-        else:
-            page = connection["pageInfo"]
-            self.done = not page["hasNextPage"]
-            nodes = self._go_on(nodes, page["endCursor"])
+        if came < len(edges):
+            self._tell_of_nulls(edges)
+        more = route.paged and connection["pageInfo"]["hasNextPage"]
+        if more or self.pages > 1:
+            self._look_for_new(nodes)
+        self.done = not more
+        if route.paged:
+            nodes = self._go_on(nodes, connection["pageInfo"]["endCursor"])
         if self.drift is not None:
-            told = self.drift.take(parent[route.count_field], edges, self.done)
+            # The count includes rows that this account may not see, and these cannot be told apart.
+            count = parent[route.count_field] if came == len(edges) else None
+            told = self.drift.take(count, len(self._known) or came, self.done)
             if told is not None:
                 self.budget.drifted(meta.plural, scan.order, told)
         if scan.far is not None and self.pages == 1:
@@ -129,8 +142,46 @@ class Pages:
         self._nodes = (nodes, context)
         return came
 
+    def _tell_of_nulls(self, edges: list[Any]) -> None:
+        route = self.scan.route
+        at = next(at for at, edge in enumerate(edges) if edge is None or edge["node"] is None)
+        place = ".".join([*(step.field for step in route.steps), f"{route.connection}.edges[{at}].node"])
+        self.budget.nulled(self.scan.node.meta.plural, place)
+
+    def _look_for_new(self, nodes: list[dict[str, Any]]) -> None:
+        """Record the rows of a page. Raises :class:`ServerError` if the pages no longer bring new ones."""
+        if self.cursor is None:
+            # A keyset ends one walk along the cursors and begins another, which may meet the same rows once more.
+            self._known, self._idle = set(), 0
+        before = len(self._known)
+        self._known.update([hash(node["id"]) for node in nodes])
+        self._idle = 0 if len(self._known) > before else self._idle + 1
+        if self._idle >= IDLE_PAGES:
+            plural = self.scan.node.meta.plural
+            raise ServerError(
+                f"{plural}: {self.target.place} announces a next page without end: {IDLE_PAGES} pages in a row had no "
+                f"new row after {before}",
+                operation=plural,
+            )
+
+    def retreat(self, error: ServerError) -> bool:
+        """Give up what wbmodel itself added to the request that was refused. Returns whether it may be sent again.
+
+        That is the keyset's condition on the first page that has one, for which there is a cursor instead, and the
+        count beside a page.
+        """
+        if self.keyset is not None and self.keyset.condition is not None and self._back is not None:
+            refused(self.target.owner)
+            self.keyset, self.cursor = None, self._back
+            return True
+        if self.drift is not None and self.scan.route.count_field in str(error):
+            self.drift, self.scan = None, attrs.evolve(self.scan, counted=False)
+            return True
+        return False
+
     def _go_on(self, nodes: list[dict[str, Any]], cursor: str | None) -> list[dict[str, Any]]:
         """Record where the next page starts. Returns the nodes without those that were already received."""
+        self._back = cursor if self.keyset is None or self.keyset.condition is None else None
         if self.keyset is not None:
             nodes, by_date = self.keyset.take(nodes)
             if by_date:
@@ -179,27 +230,41 @@ def load(pages: Sequence[Pages]) -> Operation[None]:
     for group in kinds.values():
         most = max(1, group[0].target.capabilities.max_aliases)
         chunks += [group[at : at + most] for at in range(0, len(group), most)]
-    requests = [_request(chunk) for chunk in chunks]
-    responses = yield from send_all(requests)
-    arrived = list(zip(chunks, requests, responses, strict=True))
-    for item in waiting:
-        if item.is_ahead:
-            request, response = yield from item.collect()
-            arrived.append(([item], request, response))
-    for chunk, request, response in arrived:
-        _receive(chunk, request, response)
+    try:
+        arrived = yield from _arrived(chunks, [item for item in waiting if item.is_ahead])
+    except ServerError as error:
+        is_refusal = type(error) is ServerError and (error.errors or error.status in (400, 422, 500, 501))
+        # Each connection has to give up its own.
+        if not is_refusal or not sum(item.retreat(error) for item in waiting):
+            raise
+        return (yield from load(pages))
+    for chunk, request, response, data in arrived:
+        _receive(chunk, request, response, data)
     for item in waiting:
         if item.wants_more:
             yield from item.look_ahead()
-    for chunk, request, _ in arrived:
+    for chunk, request, *_ in arrived:
         with whole_answer(chunk[0].target, request):
             for item in chunk:
                 item.make()
 
 
-def _receive(chunk: Sequence[Pages], request: Request, response: Response) -> None:
+Arrived = tuple[Sequence[Pages], Request, Response, dict[str, Any]]
+
+
+def _arrived(chunks: Sequence[Sequence[Pages]], ahead: Sequence[Pages]) -> Operation[list[Arrived]]:
+    """The answers to the requests of ``chunks``, and those that were sent ahead. Nothing is received yet."""
+    requests = [_request(chunk) for chunk in chunks]
+    responses = yield from send_all(requests)
+    found: list[tuple[Sequence[Pages], Request, Response]] = list(zip(chunks, requests, responses, strict=True))
+    for item in ahead:
+        request, response = yield from item.collect()
+        found.append(([item], request, response))
+    return [(*each, answer(each[0][0].target, each[1], each[2])) for each in found]
+
+
+def _receive(chunk: Sequence[Pages], request: Request, response: Response, data: dict[str, Any]) -> None:
     head = chunk[0]
-    data = answer(head.target, request, response)
     rows = 0
     with whole_answer(head.target, request):
         for index, item in enumerate(chunk):

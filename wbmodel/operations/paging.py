@@ -8,7 +8,7 @@ from typing import Any
 from wbmodel.backend.asks import Response
 from wbmodel.compiler.requests import PAGE_BYTES
 from wbmodel.compiler.target import Target
-from wbmodel.errors import PageDrift, warn
+from wbmodel.errors import DamagedRow, PageDrift, warn
 
 __all__ = ["Drift", "PageBudget", "Seen"]
 
@@ -25,7 +25,7 @@ class PageBudget:
         self.pages = 0
         self._rows = 0
         self._bytes = 0
-        self._warned = False
+        self._warned: set[type[Warning]] = set()
 
     def weigh(self, response: Response, rows: int) -> None:
         """Record the size of a response, and the number of rows in it over all connections."""
@@ -48,15 +48,25 @@ class PageBudget:
 
     def drifted(self, plural: str, order: str | None, what: str) -> None:
         """Warn, once, that rows moved between pages."""
-        if self._warned:
-            return
-        self._warned = True
-        warn(
+        self._warn(
             f"{plural} of {self.target.place} changed while their pages were read in the order {order}: {what}. Rows "
             "may be missing. order_by('-created_at') reads every row that is not deleted meanwhile; .snapshot() "
             "excludes rows created meanwhile",
             PageDrift,
         )
+
+    def nulled(self, plural: str, place: str) -> None:
+        """Warn, once, that rows came as null."""
+        self._warn(
+            f"{self.target.place} answered {plural} with null for a row ({place}), which is left out: it was just "
+            "deleted, or this account may not see it; count() may include it",
+            DamagedRow,
+        )
+
+    def _warn(self, message: str, category: type[Warning]) -> None:
+        if category not in self._warned:
+            self._warned.add(category)
+            warn(message, category)
 
 
 class Seen:
@@ -90,22 +100,20 @@ class Drift:
     """
 
     def __init__(self) -> None:
-        self._hashes: set[int] = set()
         self._count: int | None = None
         self._pages = 0
         self._blind = False
 
-    def take(self, count: int | None, edges: list[Any], done: bool) -> str | None:
-        """Record a page: its count, its edges and whether it is the last. Returns a description of any drift."""
+    def take(self, count: int | None, received: int, done: bool) -> str | None:
+        """Record a page: its count (None if it cannot be compared), the number of distinct rows received so far, and
+        whether it is the last. Returns a description of any drift."""
         before, self._count = self._count, count
         self._pages += 1
-        self._hashes.update(hash(edge["node"]["id"]) for edge in edges if edge is not None and edge["node"] is not None)
-        # The count includes rows that this account may not see, and these cannot be told apart.
-        self._blind = self._blind or count is None or any(edge is None or edge["node"] is None for edge in edges)
+        self._blind = self._blind or count is None
         if self._blind or self._pages == 1:
             return None
         if count != before:
             return f"{before} rows matched on one page, but {count} on the next"
-        if done and count != len(self._hashes):
-            return f"{count} rows match, but {len(self._hashes)} distinct ones were received"
+        if done and count != received:
+            return f"{count} rows match, but {received} distinct ones were received"
         return None

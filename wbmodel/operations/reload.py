@@ -72,12 +72,18 @@ def _take_over(row: Any, found: Any) -> None:
             state.put(row, slot, state.get(found, slot))
             state.drop(row, name)
             continue
-        old = getattr(row, name, None)
+        if state.damage(found, name) is not None:
+            state.drop(row, name)
+            continue
+        old = state.get(row, name) if state.is_loaded(row, name) and state.damage(row, name) is None else None
         new = getattr(found, name)
         if meta.fields[name].by_key and old is not None and new is not None and _same_key(old, new):
             continue  # keep the prefetched object
         state.put(row, name, new)
     state.forget(row)
+    for name in meta.fields:
+        if (bad := state.damage(found, name)) is not None:
+            state.put_damaged(row, name, *bad)
 
 
 def _same_key(one: Any, other: Any) -> bool:

@@ -43,13 +43,9 @@ def open_stream(step: Step, budget: PageBudget, first: list[Pages]) -> RowStream
         first.append(Pages(step, budget))
         return first[-1]
     if isinstance(step, Ties):
-        open_stream(step.source, budget, first)
-        pages = first[-1]
-        return TieOrdered(step, pages) if step.far is None else MixedOrdered(step, pages, Pages(step.far, budget))
+        return AsideLast(_ties(step, budget, first))
     if isinstance(step, ValuesFirst):
-        present = open_stream(step.present, budget, first)
-        assert isinstance(present, TieOrdered)
-        return PresentFirst(step, present, budget)
+        return PresentFirst(step, _ties(step.present, budget, first), budget)
     if isinstance(step, SortHere):
         return Sorted(open_stream(step.source, budget, first), sort_key(step.keys))
     if isinstance(step, Merge):
@@ -58,6 +54,26 @@ def open_stream(step: Step, budget: PageBudget, first: list[Pages]) -> RowStream
     if isinstance(step, Get):
         return Nodes(step, budget.target)
     raise TypeError(f"{type(step).__name__} has to be expanded before it can be read; see settle()")
+
+
+def _ties(step: Ties, budget: PageBudget, first: list[Pages]) -> TieOrdered:
+    open_stream(step.source, budget, first)
+    pages = first[-1]
+    return TieOrdered(step, pages) if step.far is None else MixedOrdered(step, pages, Pages(step.far, budget))
+
+
+class AsideLast:
+    """The rows that have a value, then those whose value is missing although it should not be."""
+
+    def __init__(self, present: TieOrdered) -> None:
+        self.present = present
+
+    def pull(self) -> Operation[list[Any] | None]:
+        """The next rows."""
+        rows = yield from self.present.pull()
+        if rows is None and self.present.aside:
+            rows, self.present.aside = sorted(self.present.aside, key=self.present.inner), []
+        return rows
 
 
 class PresentFirst:

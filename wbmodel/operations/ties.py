@@ -10,7 +10,7 @@ from wbmodel.errors import OrderWarning, warn
 from wbmodel.meta import Kind
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.pages import Pages
-from wbmodel.query.evaluate import getter
+from wbmodel.query.evaluate import tolerant
 from wbmodel.query.order import has_value, sort_key
 
 __all__ = ["MixedOrdered", "TieOrdered"]
@@ -27,7 +27,7 @@ class TieOrdered:
 
     def __init__(self, step: Ties, pages: Pages) -> None:
         self.key, self.pages = step.key, pages
-        self.value = getter(step.key.path)
+        self.value = tolerant(step.key.path)
         self.rank = sort_key((step.key,))
         self.inner = sort_key(step.rest)
         self.group: list[Any] = []

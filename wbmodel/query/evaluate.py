@@ -6,11 +6,12 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
+from wbmodel.errors import DamagedRow, UnreadableValue, warn
 from wbmodel.json_values import ABSENT
 from wbmodel.query.conditions import Leaf, Node
 from wbmodel.query.paths import Path
 
-__all__ = ["dig", "getter", "predicate"]
+__all__ = ["dig", "getter", "predicate", "tolerant"]
 
 
 def dig(value: Any, keys: tuple[str, ...]) -> Any:
@@ -46,6 +47,23 @@ def getter(path: Path) -> Callable[[Any], Any]:
     return lambda row: dig(getattr(row, name), keys)
 
 
+def tolerant(path: Path) -> Callable[[Any], Any]:
+    """Like :func:`getter`, for filters, orders and lists of keys.
+
+    A value that cannot be read counts as absent, with a warning, so that it costs its own row only.
+    """
+    get, missing = getter(path), ABSENT if path.keys else None
+
+    def look(row: Any) -> Any:
+        try:
+            return get(row)
+        except UnreadableValue as error:
+            warn(f"{error}; here it counts as absent", DamagedRow)
+            return missing
+
+    return look
+
+
 def predicate(node: Node | None) -> Callable[[Any], bool] | None:
     """A function that tells whether an entity matches; None if every entity does."""
     return None if node is None else _predicate(node)
@@ -61,7 +79,7 @@ def _predicate(node: Node) -> Callable[[Any], bool]:
 
 
 def _leaf(leaf: Leaf) -> Callable[[Any], bool]:
-    get, test = getter(leaf.path), leaf.lookup.matches(leaf.operand, leaf.path.kind)
+    get, test = tolerant(leaf.path), leaf.lookup.matches(leaf.operand, leaf.path.kind)
     if leaf.negated:
         return lambda row: not test(get(row))
     return lambda row: test(get(row))

@@ -16,7 +16,7 @@ from wbmodel.codec import dumps
 from wbmodel.errors import FieldError
 from wbmodel.json_values import ABSENT, operand_type
 from wbmodel.meta import EntityMeta, Kind
-from wbmodel.query.evaluate import getter
+from wbmodel.query.evaluate import tolerant
 from wbmodel.query.f import PathExpr
 from wbmodel.query.paths import Path, resolve_parts, resolve_path
 from wbmodel.query.spelling import split_dotted
@@ -103,7 +103,7 @@ def rank(value: Any, descending: bool) -> tuple[Any, ...]:
 
 def sort_key(keys: tuple[OrderKey, ...]) -> Callable[[Any], tuple[Any, ...]]:
     """A sort key function for entities by these order keys (without the tie-break)."""
-    parts = [(getter(key.path), key.descending) for key in keys]
+    parts = [(tolerant(key.path), key.descending) for key in keys]
     return lambda row: tuple(rank(get(row), descending) for get, descending in parts)
 
 

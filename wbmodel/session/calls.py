@@ -17,7 +17,7 @@ from wbmodel.backend.base import SyncBackend
 from wbmodel.backend.doors import door_method
 from wbmodel.backend.owner_loop import WaitedTooLong, within
 from wbmodel.backend.verbs import END
-from wbmodel.errors import ConfigurationError, IntegrityError, PluginError, exit_of_plugin
+from wbmodel.errors import ConfigurationError, IntegrityError, PluginError, QueryWarning, exit_of_plugin, warn
 from wbmodel.session.observers import Outcome
 
 if TYPE_CHECKING:
@@ -109,6 +109,12 @@ class _Told:
             return False
         for index, leaf in enumerate(self.leaves):
             leaf.finish(self.answers[index] if error is None else None, error)
+            if isinstance(leaf.answer, Response) and leaf.answer.note is not None:
+                for sentence in leaf.answer.note.told:
+                    try:
+                        warn(sentence, QueryWarning)
+                    except QueryWarning as raised:  # warnings are errors in this process
+                        leaf.finish(None, raised)
         return True
 
     def _wrong(self) -> Exception | None:

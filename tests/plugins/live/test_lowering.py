@@ -40,7 +40,10 @@ class Old:
         return self.engine.execute(request)
 
     async def answer(self, text, variables=None):
-        return await self.lowering.answer(Request(text, variables or {}), self.send)
+        response = await self.lowering.answer(Request(text, variables or {}), self.send)
+        for sentence in () if response.note is None else response.note.told:
+            warnings.warn(sentence, QueryWarning, stacklevel=2)
+        return response
 
 
 RUNS = """query Runs { project(name: "vision") { runs(first: 2) { edges { node { ...R alias: readOnly } } } } }
@@ -154,6 +157,6 @@ async def test_a_refusal_that_comes_late_is_no_surprise(store):
         return send
 
     request = Request('{ project(name: "vision") { run(name: "r0") { readOnly name } } }')
-    with pytest.warns(QueryWarning):
-        answers = await asyncio.gather(*(old.lowering.answer(request, after(number / 50)) for number in range(4)))
+    answers = await asyncio.gather(*(old.lowering.answer(request, after(number / 50)) for number in range(4)))
+    assert sum(len(answer.note.told) for answer in answers if answer.note is not None) == 1
     assert [answer.data for answer in answers] == [{"project": {"run": {"readOnly": None, "name": "r0"}}}] * 4

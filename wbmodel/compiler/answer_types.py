@@ -1,0 +1,215 @@
+"""The shape that the data of a document must have, checked once for each answer.
+
+The check is msgspec's: it walks an answer at the speed of C, and names the place of the first value that does not fit.
+Its types are made at the first answer.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property, lru_cache
+from typing import Annotated, Any
+
+import attrs
+
+from wbmodel.compiler.physical import NodeSpec
+from wbmodel.compiler.selection import related_fields
+from wbmodel.meta import EntityMeta, FieldMeta, Kind, Route, entity_meta
+
+__all__ = ["AnswerType", "answer_type", "created_type"]
+
+Fields = dict[str, Any]
+"""Response key -> the type of its value: a Python type, an :class:`_Object` or a :class:`_List`."""
+
+
+@attrs.frozen(eq=False)
+class _Object:
+    fields: Fields
+    nullable: bool = True
+    partly: bool = False
+    """Whether keys may be missing: one member of a union is selected, and the object may be another."""
+
+
+@attrs.frozen(eq=False)
+class _List:
+    of: Any
+    nullable: bool = False
+
+
+@attrs.define(eq=False, slots=False)
+class AnswerType:
+    """The type of one document's data."""
+
+    fields: Fields
+
+    def check(self, data: Any) -> None:
+        """Raise ``ValueError`` if ``data`` does not fit. It names the place: ``project.runs.edges[3].node.user``."""
+        import msgspec
+
+        try:
+            msgspec.convert(data, self._type)
+        except (msgspec.ValidationError, RecursionError) as error:
+            raise ValueError(_in_words(str(error))) from None
+
+    @cached_property
+    def _type(self) -> Any:
+        return _made(_Object(self.fields, nullable=False))
+
+
+def _made(wanted: Any) -> Any:
+    import msgspec
+
+    made = wanted
+    if isinstance(wanted, _Object):
+        names = {f"f{at}": name for at, name in enumerate(wanted.fields)}
+        missing = (msgspec.UNSET,) if wanted.partly else ()
+        fields: list[Any] = [(alias, _made(wanted.fields[name]), *missing) for alias, name in names.items()]
+        made = msgspec.defstruct("Answer", fields, rename=names, gc=False)
+    elif isinstance(wanted, _List):
+        made = list[_made(wanted.of)]  # type: ignore[misc]
+    else:
+        return made
+    return made | None if wanted.nullable else made
+
+
+_SAID = re.compile(r"(?P<what>.*?)(?: - at `(?:key in )?\$\.?(?P<place>.*)`)?", re.DOTALL)
+_EXPECTED = re.compile(r"Expected `(.+)`, got `(.+)`")
+_LACKS = re.compile(r"Object missing required field `(.+)`")
+_WORDS = {
+    "array": "a list",
+    "object": "an object",
+    "str": "text",
+    "int": "an integer",
+    "float": "a number",
+    "bool": "a boolean",
+}
+
+
+def _in_words(said: str) -> str:
+    """What msgspec says, with the place in front."""
+    found = _SAID.fullmatch(said)
+    what, place = (found["what"], found["place"] or "data") if found is not None else (said, "data")
+    if (lacks := _LACKS.fullmatch(what)) is not None:
+        return f"{place} lacks {lacks[1]!r}"
+    if (expected := _EXPECTED.fullmatch(what)) is not None:
+        wanted = [_WORDS.get(part.strip(), part.strip()) for part in expected[1].split("|")]
+        return f"{place} is {_WORDS.get(expected[2], expected[2])} and not {' or '.join(wanted)}"
+    return f"{place} does not fit ({what[:1].lower()}{what[1:]})"
+
+
+# -- the types of documents ------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=512)
+def answer_type(
+    node: NodeSpec, route: Route, mode: str, slots: int, counted: bool = False, far: NodeSpec | None = None
+) -> AnswerType:
+    """The type of the data of a page, a count or a single node; see :class:`~wbmodel.compiler.document.Shape`."""
+    inside = _inside(node, route, mode, counted, far)
+    for step in reversed(route.steps):
+        if route.is_context(step) and mode != "count":
+            inside = _joined(_node(*node.context(step.relation or "")), inside)
+        inside = {step.field: _Object(inside)}
+    if slots > 1:
+        (one,) = inside.values()
+        inside = {f"s{slot}": one for slot in range(slots)}
+    return AnswerType(inside)
+
+
+@lru_cache(maxsize=64)
+def created_type(meta: EntityMeta, fields: tuple[str, ...]) -> AnswerType:
+    """The type of the answer to the mutation that creates a node and selects ``fields`` of it."""
+    writes = meta.options.writes
+    assert writes is not None
+    payload: Fields = {writes.answer: _Object(_node(meta, fields))}
+    if writes.warnings is not None:
+        payload[writes.warnings] = list[str] | None
+    return AnswerType({writes.upsert: _Object(payload)})
+
+
+def _inside(node: NodeSpec, route: Route, mode: str, counted: bool, far: NodeSpec | None) -> Fields:
+    """What is inside the last step."""
+    if mode == "point":
+        return _of(node, route)
+    import msgspec
+
+    found: Fields = {}
+    connection: Fields = {}
+    counting = mode == "count"
+    if counting or counted:
+        beside = (route.count or "").startswith("parent:")
+        (found if beside else connection)[route.count_field] = Annotated[int, msgspec.Meta(ge=0)] | None
+        if counting and beside:
+            return found
+    if not counting:
+        connection["edges"] = _edges(_of(node, route))
+        if route.paged:
+            connection["pageInfo"] = _Object({"endCursor": str | None, "hasNextPage": bool}, nullable=False)
+        if far is not None:
+            found["far"] = _Object({"edges": _edges(_of(far, route))}, nullable=False)
+    found[route.connection or ""] = _Object(connection)
+    return found
+
+
+def _edges(node: Fields) -> _List:
+    return _List(_Object({"node": _Object(node)}))
+
+
+def _of(node: NodeSpec, route: Route) -> Fields:
+    return _node(node.meta, node.fields, node.related, route.context)
+
+
+def _node(
+    meta: EntityMeta, fields: tuple[str, ...], related: tuple[str, ...] = (), context: str | None = None
+) -> Fields:
+    """The type of a node, as :func:`~wbmodel.compiler.selection.node_selection` selects it."""
+    found: Fields = {}
+    for name in fields:
+        if name != context:
+            field = meta.fields[name]
+            found = _joined(found, {field.wire: _value(field, related)})
+    return found
+
+
+def _value(field: FieldMeta, related: tuple[str, ...]) -> Any:
+    if field.kind is Kind.REF and not field.by_key:
+        assert field.target is not None
+        target = entity_meta(field.target)
+        inner = _node(target, *related_fields(field.name, related, target, field.identity))
+        if field.on is not None:
+            return _Object({"__typename": str, **inner}, partly=True)
+        return _Object(inner)
+    if field.kind is Kind.TEXTS:
+        item: Any = str
+        for part in reversed(field.sub):
+            item = _Object({part: item}, nullable=False)
+        return _List(item, nullable=True)
+    value = _scalar(field.kind)
+    if field.nullable and value is not Any:
+        value = value | None
+    for part in reversed(field.sub):
+        value = _Object({part: value}, nullable=field.nullable)
+    return value
+
+
+def _scalar(kind: Kind) -> Any:
+    import msgspec
+
+    if kind in (Kind.FLOAT, Kind.BOOL):
+        return float if kind is Kind.FLOAT else bool
+    if kind is Kind.INT:
+        # The scalar Int64 may come as text.
+        return int | Annotated[str, msgspec.Meta(pattern=r"^-?[0-9]+$")]
+    # A text that cannot be decoded costs its row only; see hydration.
+    return Any if kind.is_decoded else dict[str, Any] if kind is Kind.VALUE else str
+
+
+def _joined(one: Fields, other: Fields) -> Fields:
+    """Both, merged where they select inside the same field."""
+    found = dict(one)
+    for name, value in other.items():
+        known = found.get(name)
+        if isinstance(known, _Object) and isinstance(value, _Object):
+            value = attrs.evolve(known, fields=_joined(known.fields, value.fields))
+        found[name] = value
+    return found
