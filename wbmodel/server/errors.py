@@ -14,6 +14,8 @@ from collections.abc import Mapping
 __all__ = ["JSON_TYPE", "Refusal", "error_body"]
 
 JSON_TYPE = "application/json"
+LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
+"""The code of errors that name a limit; the engine uses it too."""
 
 
 class Refusal(Exception):
@@ -69,11 +71,11 @@ def bad_request(message: str) -> Refusal:
     return Refusal(400, message, "BAD_REQUEST")
 
 
-def over_limit(status: int, message: str) -> Refusal:
+def over_limit(status: int, message: str, headers: Mapping[str, str] | None = None) -> Refusal:
     """The request exceeds a limit."""
-    return Refusal(status, message, "LIMIT_EXCEEDED")
+    return Refusal(status, message, LIMIT_EXCEEDED, headers)
 
 
-def overloaded(message: str) -> Refusal:
+def overloaded(message: str, headers: Mapping[str, str] | None = None) -> Refusal:
     """The server is overloaded or about to stop; the same request may succeed later."""
-    return Refusal(503, message, "UNAVAILABLE", {"Retry-After": "1"})
+    return Refusal(503, message, "UNAVAILABLE", {"Retry-After": "1", **(headers or {})})

@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 import attrs
 
@@ -27,7 +26,7 @@ from wbmodel.server.measure import measured
 from wbmodel.urls import is_loopback
 from wbmodel.weighted_cache import WeightedCache
 
-__all__ = ["Call", "Executed", "Routes"]
+__all__ = ["Call", "Executed", "Routes", "host_name"]
 
 _KEPT_TEXTS = 4 * 1024 * 1024
 """Size of the cache of parsed documents, in characters."""
@@ -35,7 +34,15 @@ _KEPT_CHARACTERS = 64 * 1024
 
 _QUOTED = re.compile(r"'([A-Za-z_][A-Za-z0-9_.]*)'")
 
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(:[0-9]{1,5})?", re.ASCII)
+
 Kind = Literal["query", "mutation"]
+
+
+def host_name(host: str) -> str | None:
+    """The host name or address in a ``Host`` header; None if it is not valid."""
+    found = _HOST.fullmatch(host)
+    return None if found is None else found[1].strip("[]").lower()
 
 
 @attrs.define(slots=True, eq=False, kw_only=True)
@@ -126,8 +133,7 @@ class Routes:
             return None
 
     def admit(self, call: Call) -> None:
-        """Check the host, the method and the key. Raises :class:`Refusal`."""
-        self.check_host(call)
+        """Check the method and the key. Raises :class:`Refusal`."""
         if call.method != "POST":
             raise errors.wrong_method(call.method, "POST")
         if self._digest is not None:
@@ -138,12 +144,15 @@ class Routes:
                 raise errors.wrong_key()
 
     def check_host(self, call: Call) -> None:
-        """Refuse other host names on an open loopback server. Otherwise a web page whose name resolves to this address
-        (DNS rebinding) could read it. Raises :class:`Refusal`."""
+        """Refuse an invalid host, and another host name on an open loopback server. Otherwise a web page whose name
+        resolves to this address (DNS rebinding) could read it. Raises :class:`Refusal`."""
+        host = call.headers.get("Host")
+        name = None if host is None else host_name(host)
+        if host and name is None:
+            raise errors.bad_request(f"the Host header {host[:100]!r} is not a host and a port")
         if self._digest is not None or not self._loopback_only:
             return
-        host = call.headers.get("Host")
-        if host is not None and not is_loopback(urlsplit(f"//{host}").hostname or ""):
+        if host is not None and not is_loopback(name or ""):
             raise Refusal(
                 403,
                 f"this server has no API key, so it only answers as localhost, not as {host[:100]!r}",
@@ -225,7 +234,6 @@ class Routes:
 
     def file(self, call: Call) -> Answer:
         """Answer any request other than GraphQL. Runs in a thread; raises :class:`Refusal`."""
-        self.check_host(call)
         head, _, rest = call.path.removeprefix("/").partition("/")
         if head == "files" and call.method == "POST" and rest.endswith("/file_stream"):
             # Not a 4xx: any 4xx here makes the official client drop the run's data for good (seen).
