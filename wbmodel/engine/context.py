@@ -82,8 +82,6 @@ class Context:
     """The view of the store that this request reads, and that a mutation document changes."""
     reader: Reader
     url_for: Callable[[FileRecord], str] = blob_url
-    given_up: Callable[[], bool] | None = None
-    """Whether the client of this request has stopped waiting."""
     change: Writer | None = None
     """:attr:`store`, if it can be changed."""
     counts: Counts = attrs.field(init=False, default=attrs.Factory(lambda self: Counts(self.store), takes_self=True))

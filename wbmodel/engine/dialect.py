@@ -78,6 +78,16 @@ class Dialect:
     max_depth: int = 100
     """Maximum nesting of a filter."""
 
+    max_terms: int = 10_000
+    """Maximum number of comparisons in a filter. Equalities of one key in one ``$or`` count as one."""
+
+    max_orders: int = 100
+    """Maximum number of keys in an order."""
+
+    regex: Literal["python", "re2"] = "python"
+    """What matches ``$regex``: Python's ``re``, or RE2, as at W&B. A server always uses RE2, because its patterns come
+    from anybody."""
+
     missing_user: Literal["null", "nobody"] = "null"
     """``nobody``: a run without a user shows a user of that name, because wandb 0.31.0 cannot read a run whose ``user``
     is null (seen); on real servers every run has a user. Filters and orders do not see this user."""

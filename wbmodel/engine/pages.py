@@ -17,7 +17,7 @@ import attrs
 from wbmodel.codec import dumps, loads
 from wbmodel.engine.conditions import All, Condition, all_of, load_filter, parse_filter
 from wbmodel.engine.dialect import Dialect
-from wbmodel.engine.fields import LanguageError, path_of
+from wbmodel.engine.fields import LanguageError, TooMuch, path_of
 from wbmodel.engine.orders import fits
 from wbmodel.engine.paths import split_order
 from wbmodel.engine.select import RELATIONS, Collation, Page, Place, Select, Term
@@ -28,7 +28,7 @@ __all__ = ["DEFAULT_FIRST", "LINES", "Connection", "Edge", "Line", "LinePage", "
 DEFAULT_FIRST = 50
 """Default number of rows in a page."""
 
-_KEPT_FILTERS = 1024 * 1024
+_KEPT_FILTERS = 256 * 1024
 """Size of the cache of parsed filters, in characters: a listing's filter is parsed once, not for every page."""
 
 
@@ -179,6 +179,8 @@ class Reader:
         if not text:
             return ()
         keys = split_order(text)
+        if len(keys) > self.dialect.max_orders:
+            raise TooMuch(f"order has more than {self.dialect.max_orders} keys")
         keys = keys if self.dialect.multi_order else keys[:1]
         self._honours(kind, "order")
         terms = tuple(Term(path_of(kind, path, self.dialect, "order"), descending) for path, descending in keys)

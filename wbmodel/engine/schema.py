@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wbmodel.engine.records import CollectionRecord, RunRecord
+from wbmodel.engine.stopping import check
 
 if TYPE_CHECKING:
     from graphql import GraphQLSchema
@@ -67,11 +68,8 @@ def executable_schema() -> GraphQLSchema:
 
 def _with_args(function: Callable[[Any, Any, dict[str, Any]], Any]) -> Callable[..., Any]:
     def resolve(source: Any, info: Info, **args: Any) -> Any:
-        context = info.context
-        # Fields with arguments do the work, and all mutations have arguments.
-        if context.given_up is not None and context.given_up():
-            raise TimeoutError("this request has timed out")
-        return function(source, context, args)
+        check()  # fields with arguments do the work, and all mutations have arguments
+        return function(source, info.context, args)
 
     return resolve
 

@@ -17,6 +17,7 @@ from wbmodel.engine.evaluate import predicate
 from wbmodel.engine.fields import MISSING, Path, getter
 from wbmodel.engine.orders import Order, compile_order, ranker
 from wbmodel.engine.select import JSON_TYPES, Collation, Group, KeyFacts, Page, Place, Select, Term
+from wbmodel.engine.stopping import until_given_up
 
 __all__ = ["ListSelection"]
 
@@ -55,7 +56,7 @@ class ListSelection:
             if found is None:
                 found = self._rows(ask.relation, parent)
                 if matches is not None:
-                    found = self._keep(("unsorted", *key), [row for row in found if matches(row)])
+                    found = self._keep(("unsorted", *key), [row for row in until_given_up(found) if matches(row)])
             counts[parent] = len(found)
         return counts
 
@@ -65,7 +66,7 @@ class ListSelection:
         getters = [(getter(ask.kind, path, ask.collation.nan_text), path.kind == "list") for path in by]
         rank, shown = ranker(ask.collation.types), dict[Any, Any]()
         counts: Counter[tuple[Any, ...]] = Counter()
-        for row in self._found(ask, self._order(ask.terms, ask.kind, ask.collation)):
+        for row in until_given_up(self._found(ask, self._order(ask.terms, ask.kind, ask.collation))):
             keys: list[tuple[Any, ...]] = [()]
             for get, is_list in getters:
                 value = get(row)
@@ -83,7 +84,7 @@ class ListSelection:
         with a backslash."""
         get = getter(ask.kind, part)
         counts: dict[str, Counter[str]] = {}
-        for row in self._found(ask, self._order(ask.terms, ask.kind, ask.collation)):
+        for row in until_given_up(self._found(ask, self._order(ask.terms, ask.kind, ask.collation))):
             for key, value in _leaves(get(row)):
                 counts.setdefault(key, Counter())[JSON_TYPES.get(type(value), "nil")] += 1
         return {key: KeyFacts(sum(types.values()), dict(types)) for key, types in counts.items()}
@@ -111,7 +112,7 @@ class ListSelection:
         settled = self._kept_rows((ask.relation, ask.parent, All(), (), ask.collation))
         found: Sequence[Any] = self._rows(ask.relation, ask.parent) if settled is None else settled
         if matches is not None:
-            found = [row for row in found if matches(row)]
+            found = [row for row in until_given_up(found) if matches(row)]
         if settled is None:
             found = order.settle(found)
         return self._keep(key, order.sort(found) if order.keys else list(found))

@@ -11,11 +11,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from wbmodel.engine.execute import LIMIT_EXCEEDED
+
 __all__ = ["JSON_TYPE", "Refusal", "error_body"]
 
 JSON_TYPE = "application/json"
-LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
-"""The code of errors that name a limit; the engine uses it too."""
 
 
 class Refusal(Exception):

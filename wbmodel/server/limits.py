@@ -40,8 +40,20 @@ class Limits:
     document: int = MIB
     """Characters of a GraphQL document. Above it: 413."""
 
+    tokens: int = 30_000
+    """Tokens of a GraphQL document: names, numbers, texts, braces, comments. Above it: 400."""
+
     selections: int = 20_000
     """Fields and fragments written in a document. Above it: 400."""
+
+    definitions: int = 200
+    """Operations and fragments of a document. Above it: 400."""
+
+    variables: int = 1000
+    """Variables that an operation declares. Above it: 400."""
+
+    values: int = 100_000
+    """Values inside the variables of a request: numbers, texts, lists, objects. Above it: 400."""
 
     depth: int = 32
     """Nesting depth of fields, including fragments. Above it: 400. wandb 0.31.0 needs 12."""

@@ -16,7 +16,7 @@ import attrs
 
 from wbmodel.backend.asks import Document, Request
 from wbmodel.codec import loads
-from wbmodel.engine.execute import Engine
+from wbmodel.engine.execute import LIMIT_EXCEEDED, Engine
 from wbmodel.server import errors
 from wbmodel.server.answers import Answer, encode_strict
 from wbmodel.server.errors import Refusal
@@ -28,9 +28,10 @@ from wbmodel.weighted_cache import WeightedCache
 
 __all__ = ["Call", "Executed", "Routes", "host_name"]
 
-_KEPT_TEXTS = 4 * 1024 * 1024
-"""Size of the cache of parsed documents, in characters."""
+_KEPT_TEXTS = 256 * 1024
+"""Size of the cache of parsed documents, in characters; an AST takes up to 150 times the memory of its text."""
 _KEPT_CHARACTERS = 64 * 1024
+"""Maximum length of a document or a body that is cached."""
 
 _QUOTED = re.compile(r"'([A-Za-z_][A-Za-z0-9_.]*)'")
 
@@ -89,7 +90,7 @@ class Routes:
 
     def __init__(self, engine: Engine, api_key: Any, limits: Limits, loopback_only: bool) -> None:
         self.links = Links()
-        self.engine = engine.with_urls(self.links.url_for)
+        self.engine = engine.for_server(self.links.url_for)
         self.limits = limits
         self._loopback_only = loopback_only
         key = api_key.reveal() if hasattr(api_key, "reveal") else api_key
@@ -121,6 +122,8 @@ class Routes:
             raise errors.bad_request("operationName must be a string")
         if len(document) > self.limits.document:
             raise errors.over_limit(413, f"the document has more than {self.limits.document} characters")
+        if len(call.body) > self.limits.values and _count(variables) > self.limits.values:
+            raise errors.over_limit(400, f"the variables hold more than {self.limits.values} values")
         call.document, call.variables, call.operation = document, variables or {}, operation or None
 
     def kind(self, call: Call) -> Kind | None:
@@ -203,8 +206,8 @@ class Routes:
         self.links.base.set(call.base)
         # Computed before the work: if the world changes meanwhile, this version's key is never looked up again.
         key = self.key(call)
-        document = self._document(call.document)
         try:
+            document = self._document(call.document)
             ast = document.ast
             kind = _kind(document, call.operation)
             measured(ast, call.variables, self.engine.dialect.max_page, self.limits)
@@ -217,6 +220,9 @@ class Routes:
         if response.data is None and found and not any(error.get("path") for error in found):
             # Nothing was executed: the document does not fit the schema, or the variables do not fit the document.
             return Executed(Answer(400, encode_strict({"errors": [_worded(error) for error in found]})), kind, None)
+        self._keep(document)
+        if kind == "query" and any(error.get("extensions") == {"code": LIMIT_EXCEEDED} for error in found):
+            return Executed(Answer(400, encode_strict({"errors": found})), kind, None)
         answer = Answer(200, encode_strict({"data": response.data, **({"errors": found} if found else {})}))
         if call.takes_gzip and len(answer.body) > self.limits.compress:
             answer.pack()
@@ -224,11 +230,12 @@ class Routes:
 
     def _document(self, text: str) -> Document:
         kept = self._documents.get(text)
-        if kept is None:
-            kept = Document(text)
-            if len(text) <= _KEPT_CHARACTERS:
-                self._documents.put(text, kept, len(text))
-        return kept
+        return Document.parsed(text, self.limits.tokens) if kept is None else kept
+
+    def _keep(self, document: Document) -> None:
+        """Cache a document that was executed; those that are refused are not worth their memory."""
+        if len(document.text) <= _KEPT_CHARACTERS:
+            self._documents.put(document.text, document, len(document.text))
 
     # -- everything else ---------------------------------------------------------------------------
 
@@ -254,6 +261,19 @@ class Routes:
         if head == "artifactsV2":
             return self.links.artifact_by_digest(self.engine, rest, self.authorized(call))
         return self.links.artifact_file(self.engine, rest)
+
+
+def _count(value: Any) -> int:
+    """The number of values in a JSON value."""
+    number, waiting = 0, [value]
+    while waiting:
+        item = waiting.pop()
+        number += 1
+        if isinstance(item, dict):
+            waiting += item.values()
+        elif isinstance(item, list):
+            waiting += item
+    return number
 
 
 def _kind(document: Document, operation: str | None) -> Kind:
