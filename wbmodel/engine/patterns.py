@@ -21,6 +21,9 @@ MAX_PATTERN = 10_000
 """Maximum length of a pattern for RE2, in characters."""
 _MEMORY = 1024 * 1024
 """Maximum size of a compiled pattern, in bytes. RE2 keeps up to 128 of them."""
+_STEPS = 50_000_000
+"""Maximum size of a compiled pattern times the length of a text: some patterns take that many steps, and a match cannot
+be stopped. It takes up to two seconds."""
 
 
 def check_pattern(pattern: str, key: str, fold: bool, re2: bool) -> None:
@@ -44,7 +47,7 @@ def re2_search(pattern: str, fold: bool) -> Match:
     if len(pattern) > MAX_PATTERN:
         raise TooMuch(f"$regex has a pattern of {len(pattern)} characters; the limit here is {MAX_PATTERN}")
     try:
-        import re2
+        import re2  # type: ignore[import-untyped]
     except ImportError:
         raise LanguageError(
             "this server cannot match $regex, because RE2 is not installed where it runs; "
@@ -55,12 +58,20 @@ def re2_search(pattern: str, fold: bool) -> Match:
     options.log_errors = False
     options.case_sensitive = not fold
     try:
-        search: Any = re2.compile(pattern, options).search
+        compiled: Any = re2.compile(pattern, options)
     except re2.error as error:
         told = error.args[0] if error.args else ""
         raise ValueError(told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)) from None
-    # Bytes, because texts from JSON may hold lone surrogates, which UTF-8 lacks: no pattern matches those.
-    return lambda text: search(text.encode("utf-8", "surrogatepass")) is not None
+    search, longest = compiled.search, _STEPS // max(compiled.programsize, 1)
+
+    def matches(text: str) -> bool:
+        # Bytes, because texts from JSON may hold lone surrogates, which UTF-8 lacks: no pattern matches those.
+        data = text.encode("utf-8", "surrogatepass")
+        if len(data) > longest:
+            raise TooMuch(f"$regex {pattern[:80]!r} is too complex for a text of {len(data)} bytes; use a simpler one")
+        return search(data) is not None
+
+    return matches
 
 
 def like(pattern: str) -> Match:
