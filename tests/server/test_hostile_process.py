@@ -37,7 +37,7 @@ for n in range(2000):
     store.add_run(project, f"r{n}", display_name="a" * 300)
 
 async def main():
-    server = Server(Engine(store), api_key=sys.argv[1], limits=Limits(seconds=float(sys.argv[3])))
+    server = Server(Engine(store), api_key=sys.argv[1], limits=Limits(seconds=float(sys.argv[3]), grace=1))
     await server.start()
     ending = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ending.set)
@@ -138,7 +138,10 @@ def test_60_unfinished_bodies_of_30_mb_without_a_key():
             send_quietly(line, head(30 * MIB + 1) + b"x" * 30 * MIB)
         used, _ = measured(server, "60 unfinished bodies of 30 MB without a key", before)
         assert used < 50
-        assert all(answer(line).startswith(b"HTTP/1.1 401") or True for line in lines)
+        # The answer may be lost, because the client does not stop sending; the connection has ended.
+        assert all(answer(line)[:12] in (b"", b"HTTP/1.1 401") for line in lines)
+        for line in lines:
+            line.close()
         assert post(server, timeout=5).status == 200
 
 

@@ -120,7 +120,7 @@ class Context:
         """A page as a document sees it."""
         page = self.store.select(ask)
         self.counts.note(page.rows)
-        return Connection(page, stamp_of(ask))
+        return Connection(page, stamp_of(ask), ask.after is not None)
 
     def names(self, relation: str, parent: Record | None = None) -> list[str]:
         """Names of the first rows, for suggestions in messages."""

@@ -92,6 +92,11 @@ class Dialect:
     """``nobody``: a run without a user shows a user of that name, because wandb 0.31.0 cannot read a run whose ``user``
     is null (seen); on real servers every run has a user. Filters and orders do not see this user."""
 
+    live: bool = False
+    """The shape of W&B's own server where it differs from that of ``schema/wandb.graphql``: connections of runs have
+    ``totalCount``, pages have ``startCursor`` and ``hasPreviousPage``, more is non-null (``live.py`` lists it), and a
+    server answers a failed resolver with status 500."""
+
     features: frozenset[str] = frozenset()
     """Names that ``serverInfo.features`` lists as enabled."""
 

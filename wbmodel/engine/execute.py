@@ -107,7 +107,7 @@ class Engine:
         from wbmodel.engine.schema import executable_schema
 
         try:
-            ast, problems = _checked(request.document)
+            ast, problems = _checked(request.document, self.dialect.live)
         except GraphQLError as error:
             return Response(errors=[error.formatted])
         if problems:
@@ -116,7 +116,7 @@ class Engine:
             with watching(given_up), self._opened(request) as context:
                 check()  # opening may have waited for another request
                 result = execute(
-                    executable_schema(),
+                    executable_schema(self.dialect.live),
                     ast,
                     context_value=context,
                     variable_values=dict(request.variables),
@@ -261,25 +261,25 @@ def _formatted(error: GraphQLError) -> dict[str, Any]:
 # -- validation, once per document -----------------------------------------------------------------
 
 _Checked = tuple["DocumentNode", "list[GraphQLError]"]
-_by_document: dict[int, tuple[weakref.ref[Document], _Checked]] = {}
+_by_document: dict[tuple[int, bool], tuple[weakref.ref[Document], _Checked]] = {}
 _by_text: WeightedCache[_Checked] = WeightedCache(_KEPT_TEXTS)
 
 
-def _checked(document: Document) -> _Checked:
+def _checked(document: Document, live: bool) -> _Checked:
     """The AST and its validation errors, cached for the life of the document and, if it is valid, for recent texts.
 
     Without a lock: threads that validate the same document at once do so twice.
     """
-    known = _by_document.get(id(document))
+    key = (id(document), live)
+    known = _by_document.get(key)
     if known is not None and known[0]() is document:
         return known[1]
     text = _text(document)
-    checked = _by_text.get(text)
+    checked = _by_text.get((live, text))
     if checked is None:
-        checked = _validate(document)
+        checked = _validate(document, live)
         if not checked[1]:
-            _by_text.put(text, checked, len(text))
-    key = id(document)
+            _by_text.put((live, text), checked, len(text))
     _by_document[key] = (weakref.ref(document, lambda _: _by_document.pop(key, None)), checked)
     return checked
 
@@ -293,7 +293,7 @@ def _text(document: Document) -> str:
         raise GraphQLError("the document nests too deeply") from None
 
 
-def _validate(document: Document) -> _Checked:
+def _validate(document: Document, live: bool) -> _Checked:
     from graphql import GraphQLError, specified_rules, validate
     from graphql.validation import NoUnusedFragmentsRule, NoUnusedVariablesRule, VariablesInAllowedPositionRule
 
@@ -304,6 +304,6 @@ def _validate(document: Document) -> _Checked:
     rules = [rule for rule in specified_rules if rule not in relaxed]
     try:
         ast = document.ast
-        return ast, validate(executable_schema(), ast, rules)
+        return ast, validate(executable_schema(live), ast, rules)
     except RecursionError:
         raise GraphQLError("the document nests too deeply") from None

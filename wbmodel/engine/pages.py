@@ -59,6 +59,8 @@ class Connection:
     page: Page
     stamp: int
     """The order stamp in cursors: a cursor is valid only with the order that it was created for."""
+    has_previous_page: bool = False
+    """Whether the page continues another one."""
 
     @property
     def rows(self) -> Sequence[Any]:
@@ -71,7 +73,7 @@ class Connection:
         return [Edge(self, at, row) for at, row in enumerate(self.page.rows)]
 
     @property
-    def has_next(self) -> bool:
+    def has_next_page(self) -> bool:
         """Whether rows follow."""
         return self.page.has_next
 
@@ -84,6 +86,11 @@ class Connection:
         """The opaque cursor of a row, by its index on the page."""
         text = dumps([self.stamp, *self.page.places[at]])
         return base64.urlsafe_b64encode(text.encode("utf-8", "surrogatepass")).decode()
+
+    @property
+    def start_cursor(self) -> str | None:
+        """The cursor of the first row; None on an empty page."""
+        return self.cursor(0) if self.rows else None
 
     @property
     def end_cursor(self) -> str | None:

@@ -323,7 +323,7 @@ def _log_lines(run: RunRecord, context: Context, args: dict[str, Any]) -> Connec
         stop = start + first
     numbered = enumerate(run.console.rows(start, stop), start)
     lines = [Line(number, line) for number, line in numbered if line is not None]
-    return Connection(LinePage(lines, stop < length, length), LINES)
+    return Connection(LinePage(lines, stop < length, length), LINES, start > 0)
 
 
 @_resolver("Run.wandbConfig")

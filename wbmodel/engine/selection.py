@@ -60,7 +60,9 @@ class ListSelection:
             if found is None:
                 found = self._rows(ask.relation, parent)
                 if matches is not None:
-                    found = self._keep(("unsorted", *key), ask.where, [row for row in until_given_up(found) if matches(row)])
+                    found = self._keep(
+                        ("unsorted", *key), ask.where, [row for row in until_given_up(found) if matches(row)]
+                    )
             counts[parent] = len(found)
         return counts
 

@@ -69,9 +69,8 @@ async def _read(request: web.BaseRequest, limits: Limits, share: Share) -> bytes
         raise Refusal(
             415, f"a body in {packing[:40]!r} cannot be read; use gzip", "UNSUPPORTED_MEDIA_TYPE", {**_CLOSE, **_TAKEN}
         )
-    too_long = errors.over_limit(413, f"the body has more than {limits.body} bytes", _CLOSE)
     if (request.content_length or 0) > limits.body:
-        raise too_long
+        raise _too_long(limits)
     unpacker = None if packing in ("", "identity") else _Unpacker()
     parts: list[bytes] = []
     try:
@@ -80,16 +79,22 @@ async def _read(request: web.BaseRequest, limits: Limits, share: Share) -> bytes
                 share.take(len(piece))
                 parts.append(piece)
                 if share.size > limits.body:
-                    raise too_long
+                    raise _too_long(limits)
                 if unpacker is not None:
                     await asyncio.sleep(0)
+        if unpacker is not None and not unpacker.complete:
+            raise Refusal(400, f"the body cannot be read: its {packing} ends early", "BAD_REQUEST", _CLOSE)
+        return b"".join(parts)
     except web.RequestPayloadError as error:
         raise Refusal(400, f"the body cannot be read: {error}", "BAD_REQUEST", _CLOSE) from None
     except zlib.error:
         raise Refusal(400, f"the body cannot be read: it is not valid {packing}", "BAD_REQUEST", _CLOSE) from None
-    if unpacker is not None and not unpacker.complete:
-        raise Refusal(400, f"the body cannot be read: its {packing} ends early", "BAD_REQUEST", _CLOSE)
-    return b"".join(parts)
+    finally:
+        parts.clear()  # the traceback of a refusal would hold them
+
+
+def _too_long(limits: Limits) -> Refusal:
+    return errors.over_limit(413, f"the body has more than {limits.body} bytes", _CLOSE)
 
 
 _TAKEN = {"Accept-Encoding": "gzip, deflate"}

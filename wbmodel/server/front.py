@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     import ssl
 
 __all__ = ["Front"]
+
+_WAITING = 100
+"""Connections that the system holds until they are accepted."""
 
 
 class Front(web.Server):
@@ -45,6 +49,11 @@ class Front(web.Server):
         """Listen on an address. Raises ``OSError``."""
         timeout = None if ssl_context is None else self._limits.stall
         # Not web.TCPSite, which has no timeout for handshakes.
-        return await asyncio.get_running_loop().create_server(
+        listener = await asyncio.get_running_loop().create_server(
             self, host, port, ssl=ssl_context, backlog=self._backlog, ssl_handshake_timeout=timeout
         )
+        # To asyncio, the backlog is also how many connections to accept at once. The system may hold more.
+        for found in listener.sockets if self._backlog < _WAITING else ():
+            with socket.fromfd(found.fileno(), found.family, found.type) as same:
+                same.listen(_WAITING)
+        return listener

@@ -223,10 +223,11 @@ class Routes:
         self._keep(document)
         if kind == "query" and any(error.get("extensions") == {"code": LIMIT_EXCEEDED} for error in found):
             return Executed(Answer(400, encode_strict({"errors": found})), kind, None)
-        answer = Answer(200, encode_strict({"data": response.data, **({"errors": found} if found else {})}))
+        status = 500 if found and self.engine.dialect.live else 200
+        answer = Answer(status, encode_strict({"data": response.data, **({"errors": found} if found else {})}))
         if call.takes_gzip and len(answer.body) > self.limits.compress:
             answer.pack()
-        return Executed(answer, kind, key if kind == "query" and not given_up() else None)
+        return Executed(answer, kind, key if kind == "query" and status == 200 and not given_up() else None)
 
     def _document(self, text: str) -> Document:
         kept = self._documents.get(text)

@@ -260,7 +260,7 @@ class Server:
                 connection.to("working")
                 await self._near(len(call.body), lambda: self._routes.understand(call))
         except Refusal as error:
-            refusal = error
+            refusal = error.with_traceback(None)  # or this frame and its body would wait for the garbage collector
         connection.to("working")
         kind = await self._near(len(call.document), lambda: self._routes.kind(call)) if faults.active else None
         self._note(call, kind)
