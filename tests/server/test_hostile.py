@@ -6,6 +6,7 @@ process of its own.
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
 import logging
@@ -176,6 +177,19 @@ def test_garbled_gzip_is_one_clear_400(server, caplog, spoil):
     assert len(caplog.text.splitlines()) <= 1
     assert post(server, raw=packed + gzip.compress(b" "), headers={"Content-Encoding": "gzip"}).status == 200
     assert post(server, raw=packed, headers={"Content-Encoding": "br"}).status == 415
+
+
+def test_clients_that_disconnect_write_nothing_into_the_log(server, caplog):
+    with caplog.at_level(logging.DEBUG):
+        for sent in (b"", b"POST /gr", head(100), head(100, f"Authorization: {basic(KEY)}") + b"{"):
+            for _ in range(5):
+                with connect(server) as line:
+                    line.sendall(sent)
+                    time.sleep(0.01)
+        patience(lambda: server.stats.in_flight == 0)
+        gc.collect()
+        assert post(server).status == 200
+    assert caplog.text == ""
 
 
 def test_a_body_that_stalls():

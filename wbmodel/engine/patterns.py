@@ -21,6 +21,8 @@ MAX_PATTERN = 10_000
 """Maximum length of a pattern for RE2, in characters."""
 _MEMORY = 1024 * 1024
 """Maximum size of a compiled pattern, in bytes. RE2 keeps up to 128 of them."""
+_SIZE = 5000
+"""Maximum size of a compiled pattern, in instructions: about the characters that it can match, repeats written out."""
 _STEPS = 50_000_000
 """Maximum size of a compiled pattern times the length of a text: some patterns take that many steps, and a match cannot
 be stopped. It takes up to two seconds."""
@@ -62,6 +64,8 @@ def re2_search(pattern: str, fold: bool) -> Match:
     except re2.error as error:
         told = error.args[0] if error.args else ""
         raise ValueError(told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)) from None
+    if compiled.programsize > _SIZE:
+        raise TooMuch(f"$regex {pattern[:80]!r} is too complex; use a simpler one, or $in for many texts")
     search, longest = compiled.search, _STEPS // max(compiled.programsize, 1)
 
     def matches(text: str) -> bool:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 
 from wbmodel.server import errors
 from wbmodel.server.errors import Refusal
@@ -57,13 +57,6 @@ class Share:
 
 async def read_body(request: web.BaseRequest, limits: Limits, share: Share) -> bytes:
     """The unpacked body. Raises :class:`Refusal` if it exceeds a limit, stalls, or cannot be unpacked."""
-    try:
-        return await asyncio.wait_for(_read(request, limits, share), limits.seconds)
-    except asyncio.TimeoutError:
-        raise Refusal(408, "the body did not arrive in time", "TIMEOUT", _CLOSE) from None
-
-
-async def _read(request: web.BaseRequest, limits: Limits, share: Share) -> bytes:
     packing = request.headers.get("Content-Encoding", "").strip().lower()
     if packing not in ("", "identity", "gzip", "x-gzip", "deflate"):
         raise Refusal(
@@ -74,7 +67,7 @@ async def _read(request: web.BaseRequest, limits: Limits, share: Share) -> bytes
     unpacker = None if packing in ("", "identity") else _Unpacker()
     parts: list[bytes] = []
     try:
-        while chunk := await asyncio.wait_for(request.content.readany(), limits.stall):
+        async for chunk in _chunks(request.content, limits):
             for piece in (chunk,) if unpacker is None else unpacker.pieces(chunk):
                 share.take(len(piece))
                 parts.append(piece)
@@ -85,12 +78,29 @@ async def _read(request: web.BaseRequest, limits: Limits, share: Share) -> bytes
         if unpacker is not None and not unpacker.complete:
             raise Refusal(400, f"the body cannot be read: its {packing} ends early", "BAD_REQUEST", _CLOSE)
         return b"".join(parts)
+    except asyncio.TimeoutError:
+        raise Refusal(408, "the body did not arrive in time", "TIMEOUT", _CLOSE) from None
     except web.RequestPayloadError as error:
         raise Refusal(400, f"the body cannot be read: {error}", "BAD_REQUEST", _CLOSE) from None
     except zlib.error:
         raise Refusal(400, f"the body cannot be read: it is not valid {packing}", "BAD_REQUEST", _CLOSE) from None
     finally:
         parts.clear()  # the traceback of a refusal would hold them
+
+
+async def _chunks(content: StreamReader, limits: Limits) -> AsyncIterator[bytes]:
+    loop = asyncio.get_running_loop()
+    end = loop.time() + limits.seconds
+    while True:
+        # Not wait_for: its task would leave a traceback in the log for each client that disconnects.
+        late = loop.call_at(min(loop.time() + limits.stall, end), content.set_exception, asyncio.TimeoutError())
+        try:
+            chunk = await content.readany()
+        finally:
+            late.cancel()
+        if not chunk:
+            return
+        yield chunk
 
 
 def _too_long(limits: Limits) -> Refusal:
