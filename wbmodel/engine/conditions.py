@@ -229,6 +229,12 @@ class _Parser:
             raise LanguageError(f"{key} requires a list of filters, not {_shown(operand)}")
         return operand
 
+    def _add(self, terms: int) -> None:
+        self.terms += terms
+        most = self.dialect.max_terms
+        if self.terms > most:
+            raise TooMuch(f"filter has more than {most} comparisons; use $in for many values of one key")
+
     def _any(self, documents: list[Any], depth: int) -> Condition:
         # Many equalities on one key become one set lookup, or one term of an SQL statement, which limits its terms.
         by_key: dict[str, list[Any]] = {}
@@ -241,6 +247,8 @@ class _Parser:
             else:
                 rest.append(document)
         joined = [{key: operands[0] if len(operands) == 1 else {"$in": operands}} for key, operands in by_key.items()]
+        self._add(len(joined) + len(rest))  # before the work, and then as each of them is parsed
+        self.terms -= len(joined) + len(rest)
         return some_of([self.document(document, depth + 1) for document in [*joined, *rest]])
 
     # -- one key -----------------------------------------------------------------------------------
@@ -273,11 +281,7 @@ class _Parser:
         return all_of(parts)
 
     def apply(self, key: str, path: Path, operator: str, operand: Any) -> Condition:
-        self.terms += 1
-        if self.terms > self.dialect.max_terms:
-            raise TooMuch(
-                f"filter has more than {self.dialect.max_terms} comparisons; use $in for many values of one key"
-            )
+        self._add(1)
         positive = _NEGATIVE.get(operator, operator)
         op = OPERATORS[positive]
         loose = self.loose & _LOOSENED.get(op, frozenset()) if self.loose else self.loose
