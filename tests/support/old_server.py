@@ -30,7 +30,7 @@ class OldEngine(Engine):
         self.documents: list[str] = []
         self.refused = 0
 
-    def with_urls(self, url_for: Callable[[FileRecord], str]) -> Engine:
+    def for_server(self, url_for: Callable[[FileRecord], str]) -> Engine:
         return self  # what is asked of it has no files
 
     def execute(self, request: Request, *, given_up: Callable[[], bool] | None = None) -> Response:

@@ -84,6 +84,15 @@ class Document:
         self._ast = ast
         self.check = check
 
+    @classmethod
+    def parsed(cls, text: str, max_tokens: int) -> Document:
+        """The document, parsed. Raises ``GraphQLSyntaxError`` for text that is not GraphQL, or has too many tokens."""
+        from graphql import parse
+
+        document = cls(text)
+        document._ast = parse(text, no_location=True, max_tokens=max_tokens)
+        return document
+
     @property
     def text(self) -> str:
         """The printed document, stable for equal plans."""

@@ -9,7 +9,8 @@ semantics are wbmodel's own:
   compared as instants with RFC 3339 operands.
 - Lists in config and summary are one value; ``tags`` (and ``aliases``) match if an element does. ``$contains`` is a
   substring test on text and membership in any list; ``$all`` and ``$size`` test lists.
-- ``$regex`` is ``re.search``. ``{"$and": []}`` matches everything and ``{"$or": []}`` nothing, as report specs require.
+- ``$regex`` is ``re.search`` (in a server, RE2). ``{"$and": []}`` matches everything and ``{"$or": []}`` nothing, as
+  report specs require.
 
 The differences of a :class:`~wbmodel.engine.dialect.Dialect` are lowered into the tree: as ``loose`` flags of a
 comparison and, if ``$ne`` drops nulls, as an extra comparison. So a store does not need to know the dialect.
@@ -20,7 +21,6 @@ loops, without recursion; ``Dialect.max_depth`` limits nesting.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
@@ -29,7 +29,8 @@ import attrs
 
 from wbmodel.codec import dumps, loads, parse_datetime
 from wbmodel.engine.dialect import Dialect
-from wbmodel.engine.fields import LanguageError, Path, path_of
+from wbmodel.engine.fields import LanguageError, Path, TooMuch, path_of
+from wbmodel.engine.patterns import check_pattern
 from wbmodel.errors import suggestion
 
 __all__ = [
@@ -53,9 +54,10 @@ __all__ = [
 Op = Literal["eq", "in", "lt", "lte", "gt", "gte", "exists", "regex", "contains", "all", "size", "like"]
 """The operator of a comparison. ``like`` is SQL's, with ``%`` and ``_``; it comes from arguments, not from filters."""
 
-Loose = Literal["fold", "cross_types", "elements", "nulls_compare", "nan_text"]
+Loose = Literal["fold", "cross_types", "elements", "nulls_compare", "nan_text", "re2"]
 """Ways in which a dialect relaxes a comparison: ignore case; treat numeric text as numbers and booleans as 0 and 1;
-also test the elements of lists; allow null and booleans in ``lt lte gt gte``; treat NaN and infinities as text."""
+also test the elements of lists; allow null and booleans in ``lt lte gt gte``; treat NaN and infinities as text;
+match patterns with RE2."""
 
 
 @attrs.frozen(slots=True)
@@ -137,7 +139,7 @@ _LOOSENED: Mapping[Op, frozenset[Loose]] = {
     **dict.fromkeys(
         ("lt", "lte", "gt", "gte"), frozenset[Loose]({"cross_types", "elements", "nulls_compare", "nan_text"})
     ),
-    "regex": frozenset({"fold", "elements", "nan_text"}),
+    "regex": frozenset({"fold", "elements", "nan_text", "re2"}),
     "contains": frozenset({"fold", "cross_types", "nan_text"}),
     "all": frozenset({"fold", "cross_types", "nan_text"}),
 }
@@ -193,6 +195,7 @@ class _Parser:
         self.dialect = dialect
         self.paths: dict[str, Path] = {}
         self.loose = _loosened(dialect)
+        self.terms = 0
 
     # -- documents ---------------------------------------------------------------------------------
 
@@ -226,6 +229,12 @@ class _Parser:
             raise LanguageError(f"{key} requires a list of filters, not {_shown(operand)}")
         return operand
 
+    def _add(self, terms: int) -> None:
+        self.terms += terms
+        most = self.dialect.max_terms
+        if self.terms > most:
+            raise TooMuch(f"filter has more than {most} comparisons; use $in for many values of one key")
+
     def _any(self, documents: list[Any], depth: int) -> Condition:
         # Many equalities on one key become one set lookup, or one term of an SQL statement, which limits its terms.
         by_key: dict[str, list[Any]] = {}
@@ -238,6 +247,8 @@ class _Parser:
             else:
                 rest.append(document)
         joined = [{key: operands[0] if len(operands) == 1 else {"$in": operands}} for key, operands in by_key.items()]
+        self._add(len(joined) + len(rest))  # before the work, and then as each of them is parsed
+        self.terms -= len(joined) + len(rest)
         return some_of([self.document(document, depth + 1) for document in [*joined, *rest]])
 
     # -- one key -----------------------------------------------------------------------------------
@@ -270,6 +281,7 @@ class _Parser:
         return all_of(parts)
 
     def apply(self, key: str, path: Path, operator: str, operand: Any) -> Condition:
+        self._add(1)
         positive = _NEGATIVE.get(operator, operator)
         op = OPERATORS[positive]
         loose = self.loose & _LOOSENED.get(op, frozenset()) if self.loose else self.loose
@@ -331,6 +343,7 @@ def _loosened(dialect: Dialect) -> frozenset[Loose]:
         "elements": dialect.arrays == "elements",
         "nulls_compare": dialect.null_comparisons,
         "nan_text": dialect.nan == "text",
+        "re2": dialect.regex == "re2",
     }
     return frozenset(name for name, on in switches.items() if on)
 
@@ -363,10 +376,7 @@ def _moment(operand: Any, key: str, operator: str) -> datetime:
 def _pattern(operand: Any, key: str, dialect: Dialect) -> str:
     if not isinstance(operand, str):
         raise LanguageError(f"$regex on {key!r} requires a pattern as text, not {_shown(operand)}")
-    try:
-        re.compile(operand, re.IGNORECASE if dialect.case_blind else 0)
-    except (re.error, RecursionError, OverflowError) as error:
-        raise LanguageError(f"$regex on {key!r}: {operand[:80]!r} is not a valid pattern: {error}") from None
+    check_pattern(operand, key, dialect.case_blind, dialect.regex == "re2")
     return operand
 
 

@@ -82,8 +82,6 @@ class Context:
     """The view of the store that this request reads, and that a mutation document changes."""
     reader: Reader
     url_for: Callable[[FileRecord], str] = blob_url
-    given_up: Callable[[], bool] | None = None
-    """Whether the client of this request has stopped waiting."""
     change: Writer | None = None
     """:attr:`store`, if it can be changed."""
     counts: Counts = attrs.field(init=False, default=attrs.Factory(lambda self: Counts(self.store), takes_self=True))
@@ -122,7 +120,7 @@ class Context:
         """A page as a document sees it."""
         page = self.store.select(ask)
         self.counts.note(page.rows)
-        return Connection(page, stamp_of(ask))
+        return Connection(page, stamp_of(ask), ask.after is not None)
 
     def names(self, relation: str, parent: Record | None = None) -> list[str]:
         """Names of the first rows, for suggestions in messages."""

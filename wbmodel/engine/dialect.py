@@ -78,9 +78,24 @@ class Dialect:
     max_depth: int = 100
     """Maximum nesting of a filter."""
 
+    max_terms: int = 10_000
+    """Maximum number of comparisons in a filter. Equalities of one key in one ``$or`` count as one."""
+
+    max_orders: int = 100
+    """Maximum number of keys in an order."""
+
+    regex: Literal["python", "re2"] = "python"
+    """What matches ``$regex``: Python's ``re``, or RE2, as at W&B. A server always uses RE2, because its patterns come
+    from anybody."""
+
     missing_user: Literal["null", "nobody"] = "null"
     """``nobody``: a run without a user shows a user of that name, because wandb 0.31.0 cannot read a run whose ``user``
     is null (seen); on real servers every run has a user. Filters and orders do not see this user."""
+
+    live: bool = False
+    """The shape of W&B's own server where it differs from that of ``schema/wandb.graphql``: connections of runs have
+    ``totalCount``, pages have ``startCursor`` and ``hasPreviousPage``, more is non-null (``live.py`` lists it), and a
+    server answers a failed resolver with status 500."""
 
     features: frozenset[str] = frozenset()
     """Names that ``serverInfo.features`` lists as enabled."""

@@ -15,6 +15,8 @@ from typing import Any
 from wbmodel.codec import format_datetime
 from wbmodel.engine.conditions import All, Compare, Condition, Json, Loose, Not, Op, Some
 from wbmodel.engine.fields import MISSING, LanguageError, PathKind, getter
+from wbmodel.engine.patterns import like, re2_search, re_search
+from wbmodel.engine.stopping import check
 
 __all__ = ["Predicate", "predicate"]
 
@@ -40,7 +42,23 @@ def _made(condition: Condition, kind: str) -> Predicate:
     if isinstance(condition, Not):
         return _negated(condition.part, kind)
     tests = [_made(part, kind) for part in condition.parts]
-    return _some(tests) if isinstance(condition, Some) else _every(tests)
+    join = _some if isinstance(condition, Some) else _every
+    if len(tests) > _CHUNK:
+        # One row may take long to test.
+        tests = [_checked(join(tests[at : at + _CHUNK])) for at in range(0, len(tests), _CHUNK)]
+    return join(tests)
+
+
+_CHUNK = 256
+"""Tests of one row between two checks whether anybody still waits for the answer."""
+
+
+def _checked(test: Predicate) -> Predicate:
+    def checked(record: Any) -> bool:
+        check()
+        return test(record)
+
+    return checked
 
 
 # -- joining predicates ----------------------------------------------------------------------------
@@ -205,7 +223,7 @@ def _number(value: Any) -> float | int | None:
         return int(value)
     if isinstance(value, (int, float)):
         return value
-    if isinstance(value, str) and re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", value, re.ASCII):
+    if isinstance(value, str) and re.fullmatch(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", value, re.ASCII):
         return float(value)
     return None
 
@@ -225,16 +243,15 @@ def _exists(operand: Any, loose: frozenset[Loose], kind: PathKind) -> Test:
 
 
 def _regex(operand: Any, loose: frozenset[Loose], kind: PathKind) -> Test:
-    search = re.compile(operand, re.IGNORECASE if "fold" in loose else 0).search
+    matches = (re2_search if "re2" in loose else re_search)(operand, "fold" in loose)
     if kind == "time":
-        return lambda value: value is not None and search(format_datetime(value)) is not None
-    return lambda value: type(value) is str and search(value) is not None
+        return lambda value: value is not None and matches(format_datetime(value))
+    return lambda value: type(value) is str and matches(value)
 
 
 def _like(operand: Any, loose: frozenset[Loose], kind: PathKind) -> Test:
-    parts = {"%": ".*", "_": "."}
-    matches = re.compile("".join(parts.get(char) or re.escape(char) for char in operand), re.DOTALL).fullmatch
-    return lambda value: type(value) is str and matches(value) is not None
+    matches = like(operand)
+    return lambda value: type(value) is str and matches(value)
 
 
 def _contains(operand: Any, loose: frozenset[Loose], kind: PathKind) -> Test:

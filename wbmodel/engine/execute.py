@@ -8,7 +8,8 @@ from contextlib import AbstractContextManager, contextmanager
 from copy import copy
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from wbmodel import forks
+import attrs
+
 from wbmodel.backend.asks import (
     BlobRef,
     ColumnBatch,
@@ -24,10 +25,11 @@ from wbmodel.backend.capabilities import Capabilities
 from wbmodel.engine.conditions import Compare
 from wbmodel.engine.context import MANIFEST, Context, blob_url, manifest_file
 from wbmodel.engine.dialect import TYPES, Dialect
-from wbmodel.engine.fields import Path
+from wbmodel.engine.fields import Path, TooMuch
 from wbmodel.engine.pages import Reader
 from wbmodel.engine.records import ArtifactRecord, ConsoleLine, FileRecord, RunRecord
 from wbmodel.engine.select import Select
+from wbmodel.engine.stopping import GivenUp, check, watching
 from wbmodel.engine.store import Store, Writer, is_writable
 from wbmodel.engine.streams import Stream
 from wbmodel.errors import DoesNotExist, NotSupported
@@ -36,10 +38,13 @@ from wbmodel.weighted_cache import WeightedCache
 if TYPE_CHECKING:
     from graphql import DocumentNode, GraphQLError
 
-__all__ = ["Engine"]
+__all__ = ["LIMIT_EXCEEDED", "Engine"]
 
-_KEPT_TEXTS = 4 * 1024 * 1024
-"""Size of the cache of validated documents, in characters: an AST takes some 50 times the memory of its text."""
+LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
+"""The code of errors that name a limit."""
+
+_KEPT_TEXTS = 256 * 1024
+"""Size of the cache of validated documents, in characters: an AST takes up to 150 times the memory of its text."""
 
 
 class Engine:
@@ -69,7 +74,7 @@ class Engine:
         return Capabilities(
             strict_values=plain and not dialect.cross_types and not dialect.null_comparisons and dialect.nan == "token",
             literal_keys=dialect.literal_keys,
-            regex=plain,
+            regex=plain and dialect.regex == "python",
             exists=True,
             multi_order=dialect.multi_order and dialect.ties == "newest",
             # With this promise, a client leaves the whole order to the backend, including the order of types.
@@ -87,14 +92,14 @@ class Engine:
             blobs=True,
         )
 
-    def with_urls(self, url_for: Callable[[FileRecord], str]) -> Engine:
-        """An engine over the same store and dialect with other file URLs, as a server needs."""
-        return Engine(self.store, self.dialect, url_for=url_for)
+    def for_server(self, url_for: Callable[[FileRecord], str]) -> Engine:
+        """An engine over the same store for a server: with other file URLs, and RE2 for patterns from anybody."""
+        return Engine(self.store, attrs.evolve(self.dialect, regex="re2"), url_for=url_for)
 
     def execute(self, request: Request, *, given_up: Callable[[], bool] | None = None) -> Response:
         """Answer one request. Errors in the request are returned in ``Response.errors``, not raised.
 
-        Once ``given_up()`` returns true, fields with arguments become errors instead of doing work.
+        Once ``given_up()`` returns true, the work stops: the answer is an error, and a mutation is undone.
         """
         from graphql import GraphQLError, execute
 
@@ -102,22 +107,26 @@ class Engine:
         from wbmodel.engine.schema import executable_schema
 
         try:
-            ast, problems = _checked(request.document)
+            ast, problems = _checked(request.document, self.dialect.live)
         except GraphQLError as error:
             return Response(errors=[error.formatted])
         if problems:
             return Response(errors=[error.formatted for error in problems])
-        with self._opened(request, given_up) as context:
-            result = execute(
-                executable_schema(),
-                ast,
-                context_value=context,
-                variable_values=dict(request.variables),
-                # 0.31.0 sends "" with every document from Python (seen).
-                operation_name=request.operation_name or None,
-                is_awaitable=_is_awaitable,
-                executor_class=ProjectingExecutor,
-            )
+        try:
+            with watching(given_up), self._opened(request) as context:
+                check()  # opening may have waited for another request
+                result = execute(
+                    executable_schema(self.dialect.live),
+                    ast,
+                    context_value=context,
+                    variable_values=dict(request.variables),
+                    # 0.31.0 sends "" with every document from Python (seen).
+                    operation_name=request.operation_name or None,
+                    is_awaitable=_is_awaitable,
+                    executor_class=ProjectingExecutor,
+                )
+        except GivenUp:
+            return Response(errors=[{"message": "this request was given up"}])
         data: Any = getattr(result, "data", None)
         return Response(data=data, errors=[_formatted(error) for error in getattr(result, "errors", None) or ()])
 
@@ -211,14 +220,14 @@ class Engine:
         return self.store.change()
 
     @contextmanager
-    def _opened(self, request: Request, given_up: Callable[[], bool] | None) -> Iterator[Context]:
+    def _opened(self, request: Request) -> Iterator[Context]:
         """The context of one request: over a change for a mutation if the store supports it, else over a view."""
         if is_writable(self.store) and request.document.mutates(request.operation_name):
             with self.store.change() as writer:
-                yield Context(writer, self._reader, self._url_for, given_up, writer)
+                yield Context(writer, self._reader, self._url_for, writer)
         else:
             with self.store.view() as view:
-                yield Context(view, self._reader, self._url_for, given_up)
+                yield Context(view, self._reader, self._url_for)
 
 
 def _of_run(batch: ColumnBatch, run: str) -> ColumnBatch:
@@ -242,6 +251,8 @@ def _is_awaitable(value: Any) -> TypeGuard[Awaitable[Any]]:
 def _formatted(error: GraphQLError) -> dict[str, Any]:
     formatted: dict[str, Any] = dict(error.formatted)
     original = error.original_error
+    if isinstance(original, TooMuch):
+        formatted["extensions"] = {"code": LIMIT_EXCEEDED}
     if original is not None and not str(original):
         formatted["message"] = f"{type(original).__name__} in {'.'.join(map(str, error.path or ()))}"
     return formatted
@@ -250,24 +261,26 @@ def _formatted(error: GraphQLError) -> dict[str, Any]:
 # -- validation, once per document -----------------------------------------------------------------
 
 _Checked = tuple["DocumentNode", "list[GraphQLError]"]
-_by_document: dict[int, tuple[weakref.ref[Document], _Checked]] = {}
+_by_document: dict[tuple[int, bool], tuple[weakref.ref[Document], _Checked]] = {}
 _by_text: WeightedCache[_Checked] = WeightedCache(_KEPT_TEXTS)
-_check_lock = forks.lock()
 
 
-def _checked(document: Document) -> _Checked:
-    """The AST and its validation errors, cached for the life of the document and for recent texts."""
-    known = _by_document.get(id(document))
+def _checked(document: Document, live: bool) -> _Checked:
+    """The AST and its validation errors, cached for the life of the document and, if it is valid, for recent texts.
+
+    Without a lock: threads that validate the same document at once do so twice.
+    """
+    key = (id(document), live)
+    known = _by_document.get(key)
     if known is not None and known[0]() is document:
         return known[1]
     text = _text(document)
-    with _check_lock:
-        checked = _by_text.get(text)
-        if checked is None:
-            checked = _validate(document)
-            _by_text.put(text, checked, len(text))
-        key = id(document)
-        _by_document[key] = (weakref.ref(document, lambda _: _by_document.pop(key, None)), checked)
+    checked = _by_text.get((live, text))
+    if checked is None:
+        checked = _validate(document, live)
+        if not checked[1]:
+            _by_text.put((live, text), checked, len(text))
+    _by_document[key] = (weakref.ref(document, lambda _: _by_document.pop(key, None)), checked)
     return checked
 
 
@@ -280,7 +293,7 @@ def _text(document: Document) -> str:
         raise GraphQLError("the document nests too deeply") from None
 
 
-def _validate(document: Document) -> _Checked:
+def _validate(document: Document, live: bool) -> _Checked:
     from graphql import GraphQLError, specified_rules, validate
     from graphql.validation import NoUnusedFragmentsRule, NoUnusedVariablesRule, VariablesInAllowedPositionRule
 
@@ -291,6 +304,6 @@ def _validate(document: Document) -> _Checked:
     rules = [rule for rule in specified_rules if rule not in relaxed]
     try:
         ast = document.ast
-        return ast, validate(executable_schema(), ast, rules)
+        return ast, validate(executable_schema(live), ast, rules)
     except RecursionError:
         raise GraphQLError("the document nests too deeply") from None

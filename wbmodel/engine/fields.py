@@ -19,11 +19,25 @@ from wbmodel.engine.dialect import Dialect
 from wbmodel.engine.paths import split_path
 from wbmodel.errors import suggestion
 
-__all__ = ["MISSING", "Getter", "LanguageError", "Path", "PathKind", "getter", "known_fields", "path_of"]
+__all__ = [
+    "MISSING",
+    "Getter",
+    "LanguageError",
+    "Path",
+    "PathKind",
+    "TooMuch",
+    "getter",
+    "known_fields",
+    "path_of",
+]
 
 
 class LanguageError(Exception):
     """A filter or an order is invalid. The message names the part; the engine returns it as a GraphQL error."""
+
+
+class TooMuch(LanguageError):
+    """A filter or an order exceeds a limit, which the message names. A server refuses the whole request."""
 
 
 class _Missing:

@@ -115,7 +115,7 @@ _PAGE: dict[str, Getter] = {"edges": attrgetter("edges"), "pageInfo": _self}
 _COUNTED: dict[str, Getter] = {**_PAGE, "totalCount": attrgetter("total")}
 
 FROM_RECORD: dict[str, dict[str, Getter]] = {
-    "PageInfo": {"endCursor": attrgetter("end_cursor"), "hasNextPage": attrgetter("has_next")},
+    "PageInfo": _same("startCursor", "endCursor", "hasPreviousPage", "hasNextPage"),
     "User": {
         **_same("id", "username", "name", "email", "admin", "entity", "photoUrl"),
         "flags": lambda user: encode(user.flags),
@@ -195,7 +195,7 @@ FROM_RECORD: dict[str, dict[str, Getter]] = {
         "logLineCount": lambda run: run.console.length(),
     },
     "RunEdge": _EDGE,
-    "RunConnection": _PAGE,
+    "RunConnection": _COUNTED,
     "ParquetHistory": {"parquetUrls": _constant(()), "liveData": _constant(())},
     "LogLineConnection": _PAGE,
     "LogLineEdge": _EDGE,

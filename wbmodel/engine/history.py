@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from wbmodel.codec import loads, strict
+from wbmodel.engine.stopping import until_given_up
 from wbmodel.engine.streams import Row, Stream, flat_row, sample
 
 __all__ = ["history_keys", "sampled_rows"]
@@ -37,7 +38,7 @@ def sampled_rows(history: Stream, spec_text: Any) -> list[Row]:
         raise ValueError("minStep, maxStep and samples of a spec must be numbers")
     low, high, samples = bounds
     rows = history.between(low, None if high is None else high + 1)
-    flat: list[Row] = [flat_row(row) for row in rows]
+    flat: list[Row] = [flat_row(row) for row in until_given_up(rows)]
     if keys:
         flat = [{key: row[key] for key in keys} for row in flat if all(key in row for key in keys)]
     return [strict(row) for row in sample(flat, None if samples is None else int(samples))]

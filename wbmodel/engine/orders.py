@@ -21,6 +21,7 @@ from wbmodel.codec import dumps
 from wbmodel.engine.dialect import TYPES, ValueType
 from wbmodel.engine.fields import MISSING, Getter, Path, getter
 from wbmodel.engine.select import Collation, Place, Rank, Term
+from wbmodel.engine.stopping import until_given_up
 
 __all__ = ["Order", "compile_order", "fits", "ranker"]
 
@@ -91,7 +92,7 @@ class Order:
         for get, descending in reversed(self.keys):
             there: list[tuple[Rank, Any]] = []
             nulls: list[Any] = []
-            for row in result:
+            for row in until_given_up(result):
                 placed = rank(get(row))
                 if placed is None:
                     nulls.append(row)

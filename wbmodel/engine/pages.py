@@ -17,7 +17,7 @@ import attrs
 from wbmodel.codec import dumps, loads
 from wbmodel.engine.conditions import All, Condition, all_of, load_filter, parse_filter
 from wbmodel.engine.dialect import Dialect
-from wbmodel.engine.fields import LanguageError, path_of
+from wbmodel.engine.fields import LanguageError, TooMuch, path_of
 from wbmodel.engine.orders import fits
 from wbmodel.engine.paths import split_order
 from wbmodel.engine.select import RELATIONS, Collation, Page, Place, Select, Term
@@ -28,7 +28,7 @@ __all__ = ["DEFAULT_FIRST", "LINES", "Connection", "Edge", "Line", "LinePage", "
 DEFAULT_FIRST = 50
 """Default number of rows in a page."""
 
-_KEPT_FILTERS = 1024 * 1024
+_KEPT_FILTERS = 256 * 1024
 """Size of the cache of parsed filters, in characters: a listing's filter is parsed once, not for every page."""
 
 
@@ -59,6 +59,8 @@ class Connection:
     page: Page
     stamp: int
     """The order stamp in cursors: a cursor is valid only with the order that it was created for."""
+    has_previous_page: bool = False
+    """Whether the page continues another one."""
 
     @property
     def rows(self) -> Sequence[Any]:
@@ -71,7 +73,7 @@ class Connection:
         return [Edge(self, at, row) for at, row in enumerate(self.page.rows)]
 
     @property
-    def has_next(self) -> bool:
+    def has_next_page(self) -> bool:
         """Whether rows follow."""
         return self.page.has_next
 
@@ -84,6 +86,11 @@ class Connection:
         """The opaque cursor of a row, by its index on the page."""
         text = dumps([self.stamp, *self.page.places[at]])
         return base64.urlsafe_b64encode(text.encode("utf-8", "surrogatepass")).decode()
+
+    @property
+    def start_cursor(self) -> str | None:
+        """The cursor of the first row; None on an empty page."""
+        return self.cursor(0) if self.rows else None
 
     @property
     def end_cursor(self) -> str | None:
@@ -179,6 +186,8 @@ class Reader:
         if not text:
             return ()
         keys = split_order(text)
+        if len(keys) > self.dialect.max_orders:
+            raise TooMuch(f"order has more than {self.dialect.max_orders} keys")
         keys = keys if self.dialect.multi_order else keys[:1]
         self._honours(kind, "order")
         terms = tuple(Term(path_of(kind, path, self.dialect, "order"), descending) for path, descending in keys)

@@ -23,6 +23,7 @@ from graphql.execution.executor import Executor
 
 from wbmodel.engine.getters import FROM_RECORD, FROM_STORE
 from wbmodel.engine.scalars import OUTPUT
+from wbmodel.engine.stopping import check, until_given_up
 
 __all__ = ["ProjectingExecutor"]
 
@@ -46,12 +47,13 @@ class ProjectingExecutor(Executor[Any]):
         position_context: Any,
     ) -> Any:
         """Complete the list, with the shortcut if the selection allows it."""
+        check()
         item = return_type.of_type
         if type(result) in (list, tuple) and result and _named(item).__class__ is GraphQLObjectType:
             project = self._projection(item, field_details_list)
             if project is not None:
                 try:
-                    return [project(row) for row in result]
+                    return [project(row) for row in until_given_up(result)]
                 except Exception:
                     pass
         return super().complete_list_value(return_type, field_details_list, info, path, result, position_context)

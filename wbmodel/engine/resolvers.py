@@ -25,6 +25,7 @@ from wbmodel.engine.records import (
     ViewRecord,
 )
 from wbmodel.engine.select import Select, Term
+from wbmodel.engine.stopping import until_given_up
 from wbmodel.engine.streams import sample
 from wbmodel.engine.text import encode
 from wbmodel.errors import suggestion
@@ -291,20 +292,20 @@ def _file_url(file: FileRecord, context: Context, args: dict[str, Any]) -> str:
 @_resolver("Run.history")
 def _history(run: RunRecord, context: Context, args: dict[str, Any]) -> list[str]:
     rows = run.history.between(args.get("minStep"), args.get("maxStep"))
-    return [encode(row) for row in sample(rows, args.get("samples"))]
+    return [encode(row) for row in until_given_up(sample(rows, args.get("samples")))]
 
 
 @_resolver("Run.sampledHistory")
 def _sampled_history(run: RunRecord, context: Context, args: dict[str, Any]) -> list[Any]:
     try:
-        return [sampled_rows(run.history, spec) for spec in args.get("specs") or ()]
+        return [sampled_rows(run.history, spec) for spec in until_given_up(args.get("specs") or ())]
     except ValueError as error:
         raise LanguageError(f"sampledHistory: {error}") from None
 
 
 @_resolver("Run.events")
 def _events(run: RunRecord, context: Context, args: dict[str, Any]) -> list[str]:
-    return [encode(row) for row in sample(run.events.tail(run.events.count()), args.get("samples"))]
+    return [encode(row) for row in until_given_up(sample(run.events.tail(run.events.count()), args.get("samples")))]
 
 
 @_resolver("Run.parquetHistory")
@@ -322,7 +323,7 @@ def _log_lines(run: RunRecord, context: Context, args: dict[str, Any]) -> Connec
         stop = start + first
     numbered = enumerate(run.console.rows(start, stop), start)
     lines = [Line(number, line) for number, line in numbered if line is not None]
-    return Connection(LinePage(lines, stop < length, length), LINES)
+    return Connection(LinePage(lines, stop < length, length), LINES, start > 0)
 
 
 @_resolver("Run.wandbConfig")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wbmodel.engine.records import CollectionRecord, RunRecord
+from wbmodel.engine.stopping import check
 
 if TYPE_CHECKING:
     from graphql import GraphQLSchema
@@ -27,20 +28,24 @@ def schema_text() -> str:
     raise FileNotFoundError("wandb.graphql is missing from this installation of wbmodel; reinstall it")
 
 
-@lru_cache(maxsize=1)
-def executable_schema() -> GraphQLSchema:
-    """The schema with scalars, type resolvers, and one resolver per field. Raises ``LookupError`` if one is missing."""
+@lru_cache(maxsize=2)
+def executable_schema(live: bool = False) -> GraphQLSchema:
+    """The schema with scalars, type resolvers, and one resolver per field; ``live`` is that of the dialect. Raises
+    ``LookupError`` if a resolver is missing."""
     from graphql import GraphQLInterfaceType, GraphQLObjectType, GraphQLUnionType, build_schema
 
     from wbmodel.engine import mutations_artifacts
     from wbmodel.engine.getters import FROM_RECORD, FROM_STORE
+    from wbmodel.engine.live import ADDED, require
     from wbmodel.engine.mutations import MUTATIONS
     from wbmodel.engine.resolvers import RESOLVERS
     from wbmodel.engine.scalars import attach_scalars
 
     assert mutations_artifacts is not None  # imported because it registers in MUTATIONS
     # tests/schema validates the file; doing so here would take a third of the time to build the schema.
-    schema = build_schema(schema_text(), assume_valid_sdl=True)
+    schema = build_schema(schema_text() + (ADDED if live else ""), assume_valid_sdl=True)
+    if live:
+        require(schema)
     attach_scalars(schema)
     with_args = {**RESOLVERS, **MUTATIONS}
     for name, kind in schema.type_map.items():
@@ -67,11 +72,8 @@ def executable_schema() -> GraphQLSchema:
 
 def _with_args(function: Callable[[Any, Any, dict[str, Any]], Any]) -> Callable[..., Any]:
     def resolve(source: Any, info: Info, **args: Any) -> Any:
-        context = info.context
-        # Fields with arguments do the work, and all mutations have arguments.
-        if context.given_up is not None and context.given_up():
-            raise TimeoutError("this request has timed out")
-        return function(source, context, args)
+        check()  # fields with arguments do the work, and all mutations have arguments
+        return function(source, info.context, args)
 
     return resolve
 

@@ -6,21 +6,26 @@ once.
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
 import attrs
 
-from wbmodel.engine.conditions import All
+from wbmodel.engine.conditions import All, Compare, Condition, Not
 from wbmodel.engine.evaluate import predicate
 from wbmodel.engine.fields import MISSING, Path, getter
 from wbmodel.engine.orders import Order, compile_order, ranker
 from wbmodel.engine.select import JSON_TYPES, Collation, Group, KeyFacts, Page, Place, Select, Term
+from wbmodel.engine.stopping import until_given_up
+from wbmodel.weighted_cache import WeightedCache
 
 __all__ = ["ListSelection"]
 
 _KEPT = 64
+"""Maximum number of cached lists."""
+_KEPT_ROWS = 4_000_000
+"""Maximum size of the cached lists, in rows and parts of their conditions."""
 
 Rows = Callable[[str, str | None], Sequence[Any]]
 """``rows(relation, parent)``: a whole list, in any order."""
@@ -34,7 +39,7 @@ class ListSelection:
         self._rows = rows
         self._token = token
         self._of: Hashable = None
-        self._kept: OrderedDict[Any, list[Any]] = OrderedDict()
+        self._kept: WeightedCache[list[Any]] = WeightedCache(_KEPT_ROWS)
         self._orders: dict[Any, Order] = {}
 
     def select(self, ask: Select, /) -> Page:
@@ -55,7 +60,9 @@ class ListSelection:
             if found is None:
                 found = self._rows(ask.relation, parent)
                 if matches is not None:
-                    found = self._keep(("unsorted", *key), [row for row in found if matches(row)])
+                    found = self._keep(
+                        ("unsorted", *key), ask.where, [row for row in until_given_up(found) if matches(row)]
+                    )
             counts[parent] = len(found)
         return counts
 
@@ -65,7 +72,7 @@ class ListSelection:
         getters = [(getter(ask.kind, path, ask.collation.nan_text), path.kind == "list") for path in by]
         rank, shown = ranker(ask.collation.types), dict[Any, Any]()
         counts: Counter[tuple[Any, ...]] = Counter()
-        for row in self._found(ask, self._order(ask.terms, ask.kind, ask.collation)):
+        for row in until_given_up(self._found(ask, self._order(ask.terms, ask.kind, ask.collation))):
             keys: list[tuple[Any, ...]] = [()]
             for get, is_list in getters:
                 value = get(row)
@@ -83,7 +90,7 @@ class ListSelection:
         with a backslash."""
         get = getter(ask.kind, part)
         counts: dict[str, Counter[str]] = {}
-        for row in self._found(ask, self._order(ask.terms, ask.kind, ask.collation)):
+        for row in until_given_up(self._found(ask, self._order(ask.terms, ask.kind, ask.collation))):
             for key, value in _leaves(get(row)):
                 counts.setdefault(key, Counter())[JSON_TYPES.get(type(value), "nil")] += 1
         return {key: KeyFacts(sum(types.values()), dict(types)) for key, types in counts.items()}
@@ -107,30 +114,33 @@ class ListSelection:
             return kept
         matches = predicate(ask.where, ask.kind)
         if matches is None and not order.keys:
-            return self._keep(key, order.settle(self._rows(ask.relation, ask.parent)))
+            return self._keep(key, ask.where, order.settle(self._rows(ask.relation, ask.parent)))
         settled = self._kept_rows((ask.relation, ask.parent, All(), (), ask.collation))
         found: Sequence[Any] = self._rows(ask.relation, ask.parent) if settled is None else settled
         if matches is not None:
-            found = [row for row in found if matches(row)]
+            found = [row for row in until_given_up(found) if matches(row)]
         if settled is None:
             found = order.settle(found)
-        return self._keep(key, order.sort(found) if order.keys else list(found))
+        return self._keep(key, ask.where, order.sort(found) if order.keys else list(found))
 
     def _kept_rows(self, key: Any) -> list[Any] | None:
         token = self._token()
         if token != self._of:
-            self._kept.clear()
+            self._kept = WeightedCache(_KEPT_ROWS)
             self._of = token
-        found = self._kept.get(key)
-        if found is not None:
-            self._kept.move_to_end(key)
-        return found
+        return self._kept.get(key)
 
-    def _keep(self, key: Any, rows: list[Any]) -> list[Any]:
-        self._kept[key] = rows
-        if len(self._kept) > _KEPT:
-            self._kept.popitem(last=False)
+    def _keep(self, key: Any, where: Condition, rows: list[Any]) -> list[Any]:
+        self._kept.put(key, rows, _KEPT_ROWS // _KEPT + len(rows) + _size(where))
         return rows
+
+
+def _size(where: Condition) -> int:
+    """The size of a condition: a little for each comparison, and the length of what it compares with."""
+    if isinstance(where, Compare):
+        operand = where.operand
+        return 10 + (len(operand) if isinstance(operand, (str, tuple)) else 0)
+    return sum(map(_size, (where.part,) if isinstance(where, Not) else where.parts))
 
 
 @attrs.frozen(slots=True, eq=False)

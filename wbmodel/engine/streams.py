@@ -17,6 +17,7 @@ import attrs
 
 from wbmodel.backend.asks import ColumnBatch, ReadSpec
 from wbmodel.engine.select import JSON_TYPES, KeyFacts
+from wbmodel.engine.stopping import until_given_up
 
 __all__ = [
     "BATCH_ROWS",
@@ -299,7 +300,7 @@ def _key_facts(rows: Sequence[Row]) -> Mapping[str, KeyFacts]:
     types: dict[str, Counter[str]] = {}
     last: Row = {}
     falling: set[str] = set()
-    for row in rows:
+    for row in until_given_up(rows):
         for key, value in flat_row(row).items():
             kind = JSON_TYPES.get(type(value), "nil")
             types.setdefault(key, Counter())[kind] += 1

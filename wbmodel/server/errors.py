@@ -11,6 +11,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from wbmodel.engine.execute import LIMIT_EXCEEDED
+
 __all__ = ["JSON_TYPE", "Refusal", "error_body"]
 
 JSON_TYPE = "application/json"
@@ -69,11 +71,11 @@ def bad_request(message: str) -> Refusal:
     return Refusal(400, message, "BAD_REQUEST")
 
 
-def over_limit(status: int, message: str) -> Refusal:
+def over_limit(status: int, message: str, headers: Mapping[str, str] | None = None) -> Refusal:
     """The request exceeds a limit."""
-    return Refusal(status, message, "LIMIT_EXCEEDED")
+    return Refusal(status, message, LIMIT_EXCEEDED, headers)
 
 
-def overloaded(message: str) -> Refusal:
+def overloaded(message: str, headers: Mapping[str, str] | None = None) -> Refusal:
     """The server is overloaded or about to stop; the same request may succeed later."""
-    return Refusal(503, message, "UNAVAILABLE", {"Retry-After": "1"})
+    return Refusal(503, message, "UNAVAILABLE", {"Retry-After": "1", **(headers or {})})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 __all__ = ["measured"]
 
 _REPEATS = 100
-"""How often one name may be selected in one place. (Validation compares every pair of them.)"""
+"""How often one name may be selected in one place."""
+_PAIRS = 100_000
+"""How many pairs of fields a document may select under one name in one place, where fragments are expanded and equal
+names are merged. Validation compares every pair."""
 
 
 def measured(ast: DocumentNode, variables: Mapping[str, Any], max_page: int, limits: Limits) -> None:
@@ -27,6 +30,7 @@ def measured(ast: DocumentNode, variables: Mapping[str, Any], max_page: int, lim
     from graphql import FragmentDefinitionNode, OperationDefinitionNode
 
     _count(ast, limits)
+    _define(ast, limits)
     measure = _Measure({f.name.value: f for f in ast.definitions if isinstance(f, FragmentDefinitionNode)}, max_page)
     for operation in ast.definitions:
         if not isinstance(operation, OperationDefinitionNode):
@@ -41,6 +45,7 @@ def measured(ast: DocumentNode, variables: Mapping[str, Any], max_page: int, lim
                 f"the document may return {cost} fields (fields times rows of pages); the limit of this server is "
                 f"{limits.cost}: request smaller pages or fewer fields",
             )
+    _merge(ast, measure.fragments, limits)
 
 
 def _defaults(operation: Any) -> dict[str, Any]:
@@ -56,26 +61,54 @@ def _whole(digits: str) -> float:
     return int(digits) if len(digits) < 20 else float("inf")
 
 
+def _define(ast: DocumentNode, limits: Limits) -> None:
+    if len(ast.definitions) > limits.definitions:
+        raise over_limit(400, f"the document has more than {limits.definitions} operations and fragments")
+    for definition in ast.definitions:
+        if len(getattr(definition, "variable_definitions", None) or ()) > limits.variables:
+            raise over_limit(400, f"the document declares more than {limits.variables} variables")
+
+
 def _count(ast: DocumentNode, limits: Limits) -> None:
     number = 0
-    sets = (getattr(item, "selection_set", None) for item in ast.definitions)
-    waiting: list[Any] = [item for item in sets if item is not None]
+    waiting = _sets(ast.definitions)
     while waiting:
-        names: dict[str, int] = {}
-        for selection in waiting.pop().selections:
-            number += 1
-            if number > limits.selections:
-                raise over_limit(400, f"the document selects more than {limits.selections} fields and fragments")
-            name = getattr(selection, "alias", None) or getattr(selection, "name", None)
-            if name is not None:
-                names[name.value] = seen = names.get(name.value, 0) + 1
-                if seen > _REPEATS:
-                    raise over_limit(
-                        400, f"the document selects {name.value!r} more than {_REPEATS} times in one place"
-                    )
-            inner = getattr(selection, "selection_set", None)
-            if inner is not None:
-                waiting.append(inner)
+        selections = waiting.pop().selections
+        number += len(selections)
+        if number > limits.selections:
+            raise over_limit(400, f"the document selects more than {limits.selections} fields and fragments")
+        waiting += _sets(selections)
+
+
+def _sets(nodes: Iterable[Any]) -> list[Any]:
+    found = [getattr(node, "selection_set", None) for node in nodes]
+    return [item for item in found if item is not None]
+
+
+def _merge(ast: DocumentNode, fragments: Mapping[str, Any], limits: Limits) -> None:
+    """Refuse a document whose validation would compare too many pairs of fields."""
+    steps = pairs = 0
+    places: list[list[Any]] = [[selections] for selections in _sets(ast.definitions)]
+    while places:
+        sets, by_name, spread = places.pop(), dict[str, list[Any]](), set[str]()
+        while sets:
+            for selection in sets.pop().selections:
+                steps += 1
+                name = getattr(selection, "alias", None) or getattr(selection, "name", None)
+                if name is None:
+                    sets.append(selection.selection_set)
+                    continue
+                is_spread = selection.kind == "fragment_spread"
+                same = by_name.setdefault(f"...{name.value}" if is_spread else name.value, [])
+                pairs += len(same)
+                same.append(selection)
+                if len(same) > _REPEATS or pairs > _PAIRS or steps > 10 * limits.selections:
+                    often = f"{name.value!r} more than {_REPEATS} times" if len(same) > _REPEATS else "too many fields"
+                    raise over_limit(400, f"the document selects {often} in one place, where fragments are expanded")
+                if is_spread and name.value in fragments and name.value not in spread:
+                    spread.add(name.value)
+                    sets.append(fragments[name.value].selection_set)
+        places += [inner for same in by_name.values() if (inner := _sets(same))]
 
 
 class _Measure:

@@ -11,13 +11,12 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 import attrs
 
 from wbmodel.backend.asks import Document, Request
 from wbmodel.codec import loads
-from wbmodel.engine.execute import Engine
+from wbmodel.engine.execute import LIMIT_EXCEEDED, Engine
 from wbmodel.server import errors
 from wbmodel.server.answers import Answer, encode_strict
 from wbmodel.server.errors import Refusal
@@ -27,15 +26,24 @@ from wbmodel.server.measure import measured
 from wbmodel.urls import is_loopback
 from wbmodel.weighted_cache import WeightedCache
 
-__all__ = ["Call", "Executed", "Routes"]
+__all__ = ["Call", "Executed", "Routes", "host_name"]
 
-_KEPT_TEXTS = 4 * 1024 * 1024
-"""Size of the cache of parsed documents, in characters."""
+_KEPT_TEXTS = 256 * 1024
+"""Size of the cache of parsed documents, in characters; an AST takes up to 150 times the memory of its text."""
 _KEPT_CHARACTERS = 64 * 1024
+"""Maximum length of a document or a body that is cached."""
 
 _QUOTED = re.compile(r"'([A-Za-z_][A-Za-z0-9_.]*)'")
 
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(:[0-9]{1,5})?", re.ASCII)
+
 Kind = Literal["query", "mutation"]
+
+
+def host_name(host: str) -> str | None:
+    """The host name or address in a ``Host`` header; None if it is not valid."""
+    found = _HOST.fullmatch(host)
+    return None if found is None else found[1].strip("[]").lower()
 
 
 @attrs.define(slots=True, eq=False, kw_only=True)
@@ -82,7 +90,7 @@ class Routes:
 
     def __init__(self, engine: Engine, api_key: Any, limits: Limits, loopback_only: bool) -> None:
         self.links = Links()
-        self.engine = engine.with_urls(self.links.url_for)
+        self.engine = engine.for_server(self.links.url_for)
         self.limits = limits
         self._loopback_only = loopback_only
         key = api_key.reveal() if hasattr(api_key, "reveal") else api_key
@@ -114,6 +122,8 @@ class Routes:
             raise errors.bad_request("operationName must be a string")
         if len(document) > self.limits.document:
             raise errors.over_limit(413, f"the document has more than {self.limits.document} characters")
+        if len(call.body) > self.limits.values and _count(variables) > self.limits.values:
+            raise errors.over_limit(400, f"the variables hold more than {self.limits.values} values")
         call.document, call.variables, call.operation = document, variables or {}, operation or None
 
     def kind(self, call: Call) -> Kind | None:
@@ -126,8 +136,7 @@ class Routes:
             return None
 
     def admit(self, call: Call) -> None:
-        """Check the host, the method and the key. Raises :class:`Refusal`."""
-        self.check_host(call)
+        """Check the method and the key. Raises :class:`Refusal`."""
         if call.method != "POST":
             raise errors.wrong_method(call.method, "POST")
         if self._digest is not None:
@@ -138,12 +147,15 @@ class Routes:
                 raise errors.wrong_key()
 
     def check_host(self, call: Call) -> None:
-        """Refuse other host names on an open loopback server. Otherwise a web page whose name resolves to this address
-        (DNS rebinding) could read it. Raises :class:`Refusal`."""
+        """Refuse an invalid host, and another host name on an open loopback server. Otherwise a web page whose name
+        resolves to this address (DNS rebinding) could read it. Raises :class:`Refusal`."""
+        host = call.headers.get("Host")
+        name = None if host is None else host_name(host)
+        if host and name is None:
+            raise errors.bad_request(f"the Host header {host[:100]!r} is not a host and a port")
         if self._digest is not None or not self._loopback_only:
             return
-        host = call.headers.get("Host")
-        if host is not None and not is_loopback(urlsplit(f"//{host}").hostname or ""):
+        if host is not None and not is_loopback(name or ""):
             raise Refusal(
                 403,
                 f"this server has no API key, so it only answers as localhost, not as {host[:100]!r}",
@@ -194,8 +206,8 @@ class Routes:
         self.links.base.set(call.base)
         # Computed before the work: if the world changes meanwhile, this version's key is never looked up again.
         key = self.key(call)
-        document = self._document(call.document)
         try:
+            document = self._document(call.document)
             ast = document.ast
             kind = _kind(document, call.operation)
             measured(ast, call.variables, self.engine.dialect.max_page, self.limits)
@@ -208,24 +220,28 @@ class Routes:
         if response.data is None and found and not any(error.get("path") for error in found):
             # Nothing was executed: the document does not fit the schema, or the variables do not fit the document.
             return Executed(Answer(400, encode_strict({"errors": [_worded(error) for error in found]})), kind, None)
-        answer = Answer(200, encode_strict({"data": response.data, **({"errors": found} if found else {})}))
+        self._keep(document)
+        if kind == "query" and any(error.get("extensions") == {"code": LIMIT_EXCEEDED} for error in found):
+            return Executed(Answer(400, encode_strict({"errors": found})), kind, None)
+        status = 500 if found and self.engine.dialect.live else 200
+        answer = Answer(status, encode_strict({"data": response.data, **({"errors": found} if found else {})}))
         if call.takes_gzip and len(answer.body) > self.limits.compress:
             answer.pack()
-        return Executed(answer, kind, key if kind == "query" and not given_up() else None)
+        return Executed(answer, kind, key if kind == "query" and status == 200 and not given_up() else None)
 
     def _document(self, text: str) -> Document:
         kept = self._documents.get(text)
-        if kept is None:
-            kept = Document(text)
-            if len(text) <= _KEPT_CHARACTERS:
-                self._documents.put(text, kept, len(text))
-        return kept
+        return Document.parsed(text, self.limits.tokens) if kept is None else kept
+
+    def _keep(self, document: Document) -> None:
+        """Cache a document that was executed; those that are refused are not worth their memory."""
+        if len(document.text) <= _KEPT_CHARACTERS:
+            self._documents.put(document.text, document, len(document.text))
 
     # -- everything else ---------------------------------------------------------------------------
 
     def file(self, call: Call) -> Answer:
         """Answer any request other than GraphQL. Runs in a thread; raises :class:`Refusal`."""
-        self.check_host(call)
         head, _, rest = call.path.removeprefix("/").partition("/")
         if head == "files" and call.method == "POST" and rest.endswith("/file_stream"):
             # Not a 4xx: any 4xx here makes the official client drop the run's data for good (seen).
@@ -246,6 +262,19 @@ class Routes:
         if head == "artifactsV2":
             return self.links.artifact_by_digest(self.engine, rest, self.authorized(call))
         return self.links.artifact_file(self.engine, rest)
+
+
+def _count(value: Any) -> int:
+    """The number of values in a JSON value."""
+    number, waiting = 0, [value]
+    while waiting:
+        item = waiting.pop()
+        number += 1
+        if isinstance(item, dict):
+            waiting += item.values()
+        elif isinstance(item, list):
+            waiting += item
+    return number
 
 
 def _kind(document: Document, operation: str | None) -> Kind:

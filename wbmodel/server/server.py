@@ -27,11 +27,14 @@ from wbmodel.engine.execute import Engine
 from wbmodel.errors import ConfigurationError
 from wbmodel.server import errors
 from wbmodel.server.answers import Answer
+from wbmodel.server.bodies import Budget, Share, read_body
+from wbmodel.server.connections import Connection, log
 from wbmodel.server.errors import Refusal
+from wbmodel.server.front import Front
 from wbmodel.server.injection import Exchange, FaultInjector, NoFaults
 from wbmodel.server.limits import Limits
-from wbmodel.server.routes import Call, Routes
-from wbmodel.server.wire import Front, log, read_body, response_of
+from wbmodel.server.routes import Call, Routes, host_name
+from wbmodel.server.wire import response_of
 from wbmodel.urls import is_loopback
 from wbmodel.weighted_cache import WeightedCache
 
@@ -123,6 +126,9 @@ class Server:
         self._cache: WeightedCache[Answer] = WeightedCache(self.limits.cache)
         self._address: tuple[str, int] | None = None
         self._runner: web.ServerRunner | None = None
+        self._listener: asyncio.Server | None = None
+        self._bodies = Budget(self.limits.bodies)
+        self._working = 0
         self._abandoned = threading.Event()
 
     def __repr__(self) -> str:
@@ -151,20 +157,21 @@ class Server:
         self._idle = asyncio.Event()
         self._idle.set()
         self._abandoned.clear()
-        runner = web.ServerRunner(Front(self._handle, self.limits), shutdown_timeout=0.5)
+        front = Front(self._handle, self.limits)
+        runner = web.ServerRunner(front, shutdown_timeout=0.5)
         await runner.setup()
         # "localhost" may resolve to two addresses, which would mean two ports.
         host = "127.0.0.1" if self.host.lower() == "localhost" else self.host
         try:
-            await web.TCPSite(runner, host, self._wanted_port, ssl_context=self._ssl).start()
+            listener = await front.listen(host, self._wanted_port, self._ssl)
         except OSError as error:
             await runner.cleanup()
             raise ConfigurationError(
                 f"cannot listen on {self.host}:{self._wanted_port}: {error.strerror or error}; port 0 picks a free port"
             ) from error
         self._threads = ThreadPoolExecutor(self.limits.workers, thread_name_prefix="wbmodel server")
-        self._runner = runner
-        self._address = (self.host, runner.addresses[0][1])
+        self._runner, self._listener = runner, listener
+        self._address = (self.host, listener.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
         """Stop accepting requests, finish those in flight (for at most ``limits.grace`` seconds), and close every
@@ -173,8 +180,8 @@ class Server:
         if runner is None:
             return
         self._closing.set()
-        for site in list(runner.sites):
-            await site.stop()
+        if self._listener is not None:
+            self._listener.close()
         try:
             await asyncio.wait_for(self._idle.wait(), self.limits.grace)
         except asyncio.TimeoutError:
@@ -205,52 +212,73 @@ class Server:
     # -- one request -------------------------------------------------------------------------------
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        connection: Any = request.protocol
+        assert isinstance(connection, Connection)
         stats = self.stats
         stats.requests += 1
         stats.in_flight += 1
         stats.peak = max(stats.peak, stats.in_flight)
         self._idle.clear()
+        share = Share(self._bodies)
         try:
-            response = await self._respond(request)
+            response = await self._respond(request, connection, share)
             if isinstance(response, web.Response) and isinstance(response.body, bytes) and request.method != "HEAD":
                 stats.sent += len(response.body)
             stats.statuses[response.status] += 1
             # Sent here and not by aiohttp afterwards, so that it counts as in flight until its last byte has been sent.
-            await response.prepare(request)
-            await response.write_eof()
-            return response
+            late = asyncio.get_running_loop().call_later(self.limits.seconds, connection.abort)
+            try:
+                await response.prepare(request)
+                await response.write_eof()
+            finally:
+                late.cancel()
         finally:
+            share.release()
             stats.in_flight -= 1
             if not stats.in_flight:
                 self._idle.set()
+        if not request.content.is_eof():
+            await connection.drop()
+        elif connection.state != "closing":
+            connection.to("idle")
+        return response
 
-    async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _respond(self, request: web.BaseRequest, connection: Connection, share: Share) -> web.StreamResponse:
+        connection.to("body")
         faults = self._faults
         if faults.latency > 0:
             await self._pause(faults.latency)
         call = self._call(request)
         refusal: Refusal | None = None
         try:
-            call.body = await asyncio.wait_for(read_body(request, self.limits.body), self.limits.seconds)
-        except Refusal as error:
-            refusal = error
-        except asyncio.TimeoutError:
-            refusal = Refusal(408, "the body did not arrive in time", "TIMEOUT", {"Connection": "close"})
-        self.stats.received += len(call.body)
-        if refusal is None and call.is_graphql and call.method == "POST":
-            # Parsed before authorization, because faults are picked by the content of the request.
-            try:
+            if not faults.active:
+                self._admit(call)
+            # Only GraphQL has bodies to read. Faults are picked by the content of a request, before its key is checked.
+            if call.is_graphql and call.method == "POST":
+                call.body = await read_body(request, self.limits, share)
+                self.stats.received += len(call.body)
+                connection.to("working")
                 await self._near(len(call.body), lambda: self._routes.understand(call))
-            except Refusal as error:
-                refusal = error
+        except Refusal as error:
+            refusal = error.with_traceback(None)  # or this frame and its body would wait for the garbage collector
+        connection.to("working")
         kind = await self._near(len(call.document), lambda: self._routes.kind(call)) if faults.active else None
         self._note(call, kind)
         fault = faults.pick(call.method, call.path, call.operation, call.document, kind)
         if fault is None:
             answer = await self._answer(call, refusal)
+            if not request.content.is_eof() or (request.body_exists and not call.body):
+                answer = attrs.evolve(answer, headers={**answer.headers, "Connection": "close"})
             return response_of(answer, self._packed(call, answer))
         self.stats.faults += 1
         return await fault.play(Exchange(request, lambda: self._answer(call, refusal), self._pause))
+
+    def _admit(self, call: Call) -> None:
+        if self._closing.is_set():
+            raise errors.overloaded("this server is about to stop")
+        self._routes.check_host(call)
+        if call.is_graphql:
+            self._routes.admit(call)
 
     def _call(self, request: web.BaseRequest) -> Call:
         target = request.raw_path
@@ -260,8 +288,7 @@ class Server:
         call = Call(method=request.method, path=path, query=query, headers=request.headers)
         # File URLs use the host by which the client found this server: it sends its key only there (0.31.0, seen).
         host = request.headers.get("Host", "")
-        plain = host and host.isascii() and not set(host) & set("/\\@?#<>\"' \t%")
-        call.base = f"{'https' if self._ssl else 'http'}://{host}" if plain else self.url
+        call.base = f"{'https' if self._ssl else 'http'}://{host}" if host_name(host) else self.url
         return call
 
     def _note(self, call: Call, kind: str | None) -> None:
@@ -283,10 +310,7 @@ class Server:
 
     async def _answer(self, call: Call, refusal: Refusal | None) -> Answer:
         try:
-            if self._closing.is_set():
-                raise errors.overloaded("this server is about to stop")
-            if call.is_graphql:
-                self._routes.admit(call)
+            self._admit(call)
             if refusal is not None:
                 raise refusal
             return await (self._graphql(call) if call.is_graphql else self._in_time(lambda _: self._routes.file(call)))
@@ -331,24 +355,27 @@ class Server:
     async def _in_time(self, work: Callable[[Callable[[], bool]], T]) -> T:
         """Run work in a thread within ``limits.seconds``. Raises :class:`Refusal` on timeout, or if too many
         requests are waiting."""
-        if self.stats.in_flight > self.limits.waiting:
+        if self._working >= self.limits.waiting:
             raise errors.overloaded(f"more than {self.limits.waiting} requests are in flight here; try again")
         started = False
         over = False
 
+        def given_up() -> bool:
+            return over or self._abandoned.is_set()
+
         def run() -> T:
             nonlocal started
             started = True
-            return work(lambda: over or self._abandoned.is_set())
+            if given_up():
+                raise errors.overloaded("nobody waits for this answer")
+            return work(given_up)
 
         future = asyncio.get_running_loop().run_in_executor(self._threads, run)
+        self._working += 1
         try:
             return await asyncio.wait_for(asyncio.shield(future), self.limits.seconds)
         except asyncio.TimeoutError:
-            over = True
-            future.add_done_callback(lambda done: done.cancelled() or done.exception())
             if not started:
-                future.cancel()
                 raise errors.overloaded(f"this request waited {self.limits.seconds:g} s for its turn") from None
             raise Refusal(
                 504,
@@ -356,6 +383,13 @@ class Server:
                 "mutation may have been carried out",
                 "TIMEOUT",
             ) from None
+        finally:
+            # After a timeout, or a cancellation because the client has disconnected, the work stops.
+            over = True
+            self._working -= 1
+            if not started:
+                future.cancel()
+            future.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
 @contextmanager

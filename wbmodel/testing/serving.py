@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from wbmodel.engine.dialect import Dialect
 from wbmodel.engine.execute import Engine
 from wbmodel.errors import ConfigurationError
 from wbmodel.server.server import Server, running
@@ -27,13 +28,15 @@ class FaultyServer(Server):
 def served(world: str | Mapping[str, Any] | Engine = "demo:", **options: Any) -> Iterator[FaultyServer]:
     """Serve ``world`` for the length of the block.
 
-    ``world`` is a fixtures URL (``"fixtures:PATH"``, ``"demo:"``), a dict in the fixtures format, or an engine.
+    ``world`` is a fixtures URL (``"fixtures:PATH"``, ``"demo:"``), a dict in the fixtures format, or an engine. As with
+    ``wbmodel serve``, a run without a user shows the user ``nobody``; an engine does what its dialect says.
 
     ``options`` are those of :class:`~wbmodel.server.Server`: ``api_key``, ``limits``, ``faults``, ``port``. The server
     has a ``url``, and ``faults``, which make it misbehave. The official client can use it too (``WANDB_BASE_URL``).
     Raises :class:`~wbmodel.errors.ConfigurationError` for a URL of another backend.
     """
-    engine = world if isinstance(world, Engine) else Engine(_store(world))
+    # wandb 0.31.0 cannot read a run without a user.
+    engine = world if isinstance(world, Engine) else Engine(_store(world), Dialect(missing_user="nobody"))
     with running(FaultyServer(engine, **options)) as server:
         yield server
 
