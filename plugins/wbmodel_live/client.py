@@ -16,8 +16,9 @@ import aiohttp
 from wbmodel.errors import ConfigurationError
 from wbmodel.request import Request, Response
 from wbmodel.urls import is_loopback
+from wbmodel_live.bodies import ACCEPTED, TooLarge, UnknownCoding
 from wbmodel_live.calls import Answer
-from wbmodel_live.failures import FailedAttempt, bare, of_exception, of_reply
+from wbmodel_live.failures import FailedAttempt, bare, of_body, of_exception, of_reply
 from wbmodel_live.idempotency import intent_of
 from wbmodel_live.proxies import proxy_for
 from wbmodel_live.transport import BadReply, Transport, WireRequest, reply_of
@@ -36,7 +37,9 @@ class Client:
         self.url = url
         self.credentials = credentials
         self.proxy = proxy_for(url, options)
-        self.transport = Transport(f"{url}/graphql", ssl=_trust(options), ssl_close_timeout=1)
+        self.transport = Transport(
+            f"{url}/graphql", max_response=options.max_response, ssl=_trust(options), ssl_close_timeout=1
+        )
         self._options = options
         self._opening = asyncio.Lock()
         clock = aiohttp.ClientTimeout(total=None, connect=options.connect_timeout, sock_read=options.read_timeout)
@@ -78,9 +81,9 @@ class Client:
                 read_bufsize=2**20,
             )
         session.headers.setdefault("User-Agent", f"wbmodel/{version('wbmodel')}")
-        if is_loopback(urlsplit(self.url).hostname or ""):
-            # Between two processes on one machine, compression costs more than it saves.
-            session.headers["Accept-Encoding"] = "identity"
+        # Between two processes on one machine, compression costs more than it saves.
+        near = is_loopback(urlsplit(self.url).hostname or "")
+        session.headers["Accept-Encoding"] = "identity" if near else ACCEPTED
         for name, value in self._options.headers.items():
             session.headers[name] = value
         return session
@@ -124,6 +127,8 @@ class DocumentCall:
                 key_hint=client.credentials.hint,
                 proxy=client.proxy,
             )
+        if isinstance(error, TooLarge | UnknownCoding):
+            return of_body(error)
         failure = of_exception(error, client.proxy)
         # aiohttp's response errors hold the request headers and the proxy URL, both with credentials.
         if failure is not None and not isinstance(error, aiohttp.ClientResponseError):

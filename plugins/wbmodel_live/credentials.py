@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from wbmodel.codec import loads
 from wbmodel.errors import ConfigurationError, NotAuthenticated
+from wbmodel_live.bodies import ERROR_LIMIT, read_body
 
 if TYPE_CHECKING:
     import aiohttp
@@ -201,17 +202,19 @@ class IdentityToken(Credentials):
             f"{self._base}/oidc/token",
             data=form,
             allow_redirects=False,
+            auto_decompress=False,
             **extra,
         ) as answer:
-            body = await answer.read()
+            found = await read_body(answer, ERROR_LIMIT)
+            body = found.content
             if answer.status == 429 or answer.status >= 500:
                 from wbmodel_live.transport import BadReply, Reply
 
-                reply = Reply(answer.status, answer.reason or "", answer.headers, body, len(body), 0)
+                reply = Reply(answer.status, answer.reason or "", answer.headers, body, found.received, 0)
                 raise BadReply(reply, broken=False)
         try:
-            found = loads(body) if answer.status == 200 else {}
-            token, lasts = str(found["access_token"]), float(found["expires_in"])
+            granted = loads(body) if answer.status == 200 else {}
+            token, lasts = str(granted["access_token"]), float(granted["expires_in"])
         except (ValueError, KeyError, TypeError):
             said = self.hide(body.decode("utf-8", "replace"))[:300]
             raise NotAuthenticated(

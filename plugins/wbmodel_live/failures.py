@@ -41,13 +41,15 @@ from wbmodel.errors import (
     ServerUnreachable,
     WbmodelError,
 )
+from wbmodel.safe_text import printable
 from wbmodel.urls import mask_url
+from wbmodel_live.bodies import ACCEPTED, TooLarge, UnknownCoding
 from wbmodel_live.idempotency import Intent
 
 if TYPE_CHECKING:
     from wbmodel_live.transport import Reply
 
-__all__ = ["FEW", "Retry", "FailedAttempt", "bare", "of_exception", "of_reply", "retry_after"]
+__all__ = ["FEW", "Retry", "FailedAttempt", "bare", "of_body", "of_exception", "of_reply", "retry_after"]
 
 FEW = 3
 """Attempts to reach a host that cannot be reached: a misspelt name should not take a minute to report."""
@@ -176,6 +178,24 @@ def of_reply(reply: Reply, url: str, *, broken: bool, key_hint: str, proxy: str 
             said=None if page else said,
         )
     return FailedAttempt(name, ServerError, status=status, said=said)
+
+
+def of_body(error: TooLarge | UnknownCoding) -> FailedAttempt:
+    """Classify a body that was not read to its end. Whether a mutation was carried out is unknown then."""
+    if isinstance(error, TooLarge):
+        return FailedAttempt(
+            f"answered with {error.what}",
+            ServerError,
+            Retry.UNSURE,
+            advice="allow more (max_response=, in bytes), or ask for less at once: fewer fields (only()) or fewer rows "
+            "(a slice)",
+        )
+    return FailedAttempt(
+        f"answered in the content coding {printable(str(error))!r}, which it was not asked for",
+        ServerError,
+        Retry.UNSURE,
+        advice=f"check the server and any proxy in between; wbmodel reads {ACCEPTED}",
+    )
 
 
 def _said(reply: Reply) -> str | None:
