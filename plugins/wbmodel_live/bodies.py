@@ -8,6 +8,7 @@ to the other requests.
 from __future__ import annotations
 
 import asyncio
+import functools
 import sys
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -221,9 +222,9 @@ async def read_body(answer: aiohttp.ClientResponse, limit: int) -> Body:
             if not stages:
                 parts.append(chunk)
                 continue
-            pieces = _unpacked(stages, chunk)
+            step: Callable[[], bytes | None] = functools.partial(next, _unpacked(stages, chunk), None)
             while True:
-                piece = next(pieces, None) if unpacked < _ON_THE_LOOP else await aside(next, pieces, None)
+                piece = step() if unpacked < _ON_THE_LOOP else await aside(step)
                 if piece is None:
                     break
                 unpacked += len(piece)

@@ -18,6 +18,7 @@ from graphql import ExecutionResult
 from wbmodel.codec import loads
 from wbmodel.request import Request, Response
 from wbmodel_live.bodies import aside, check_weight, read_body
+from wbmodel_live.words import message_of
 
 __all__ = ["BadReply", "Reply", "Transport", "WireRequest", "reply_of"]
 
@@ -50,12 +51,13 @@ class Reply:
 
 class BadReply(TransportError):
     """A response without a GraphQL result, or with an error status. ``broken`` is whether it looks like a GraphQL
-    result that was truncated or garbled."""
+    result that was truncated or garbled, ``refused`` whether it has GraphQL errors."""
 
-    def __init__(self, reply: Reply, broken: bool) -> None:
+    def __init__(self, reply: Reply, broken: bool, refused: bool = False) -> None:
         super().__init__(f"HTTP {reply.status}, not a GraphQL result")
         self.reply = reply
         self.broken = broken
+        self.refused = refused
 
 
 class WireRequest(GraphQLRequest):
@@ -131,6 +133,16 @@ def reply_of(result: ExecutionResult) -> tuple[Reply, Response]:
     return reply, Response(data=result.data, errors=errors, extensions=extensions)
 
 
+def _errors(found: Any) -> Any:
+    """The errors as GraphQL writes them. Servers and what stands before them also send texts, or one object."""
+    if not found:
+        return None
+    return [
+        error if isinstance(error, dict) and isinstance(error.get("message"), str) else {"message": message_of(error)}
+        for error in (found if isinstance(found, list) else [found])
+    ]
+
+
 def _result(reply: Reply, limit: int) -> ExecutionResult:
     check_weight(reply.body, limit)
     try:
@@ -141,10 +153,11 @@ def _result(reply: Reply, limit: int) -> ExecutionResult:
         raise BadReply(reply, broken=cut) from None
     if not isinstance(decoded, dict) or not (decoded.keys() & {"data", "errors"}):
         raise BadReply(reply, broken=False)
-    errors = decoded.get("errors")
-    extensions = decoded.get("extensions")
+    data, extensions = decoded.get("data"), decoded.get("extensions")
+    if not isinstance(data, dict | None):
+        raise BadReply(reply, broken=False)
     return ExecutionResult(
-        data=decoded.get("data"),
-        errors=errors if isinstance(errors, list) else None,  # plain objects, as from gql's own transport
+        data=data,
+        errors=_errors(decoded.get("errors")),  # plain objects, as from gql's own transport
         extensions={**(extensions if isinstance(extensions, dict) else {}), _REPLY: reply},
     )
