@@ -105,7 +105,7 @@ def app_url(url: str) -> str | None:
 _WEB = re.compile(r"\s*https?:/*", re.IGNORECASE)
 _HOST_END = re.compile(r"([^/?#]*)([/?#]?)(.*)", re.DOTALL)
 _CLEAN_HOST = re.compile(r"(?:localhost|[\w-]+(?:\.[\w-]+)+|\[[0-9A-Fa-f:.]+\])(?::\d+)?(?:[/?#]|$)")
-_LOGIN = re.compile(r"[^/\\\s:@]{8,}@")
+_LOGIN = re.compile(r"(?<=api:)[^@\s]+@|[^/\\\s:@]{8,}@")
 _KEY_LIKE = re.compile(r"(?<![\w.-])[\w-]{32,}(?![\w.-])")
 _SECRET_PARAMETER = re.compile(
     r"((?:[?&])(?:[^=&#]*(?:key|token|secret|password|auth|sig)[^=&#]*)=)[^&#]*", re.IGNORECASE

@@ -112,7 +112,15 @@ def connect(
         timeout=timeout,
     )
     manager = plugins if plugins is not None else default_plugin_manager()
-    session = Session(settings, manager.resolve(settings.url.value), manager, name=name, options=given)
+    try:
+        entry = manager.resolve(settings.url.value)
+    except WbmodelError as error:
+        failed = error
+    else:
+        failed = None
+    if failed is not None:
+        raise failed.with_traceback(None)  # without the frames in which the address is plain text
+    session = Session(settings, entry, manager, name=name, options=given)
     if plugins is not None:
         # All sessions share one namespace of lookups: a condition is written before its session is known.
         from wbmodel.query.lookups import add_source

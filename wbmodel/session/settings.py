@@ -185,7 +185,14 @@ def resolve_settings(
         found_url = Setting(Secret(DEFAULT_SERVER), "default")
     if inner_key is not None and (key_setting is None or key_setting.source != "argument"):
         key_setting = Setting(inner_key, f"URL ({found_url.source})")
-    key_setting, token_file = _one_kind(key_setting, token_file, split_scheme(found_url.value.reveal())[0])
+    scheme = split_scheme(found_url.value.reveal())[0]
+    if scheme in ("http", "https") and mask_url(found_url.value.reveal()) != found_url.value.reveal():
+        # Refused here, and not by the backend, in whose frames the address is plain text.
+        raise ConfigurationError(
+            f"{mask_url(found_url.value.reveal())!r} is not the address of a server: it cannot contain '#' or what may "
+            "be a key; use https://HOST or http://HOST, and pass the API key as api_key="
+        )
+    key_setting, token_file = _one_kind(key_setting, token_file, scheme)
     if timeout is not None and not timeout > 0:
         raise ConfigurationError(f"timeout must be a number of seconds above 0, not {timeout!r}")
     entity_setting, project_setting = _place(entity, project, env)
@@ -307,7 +314,10 @@ def _place(
 
 def _from_netrc(url: str, path: str | None) -> Setting[Secret | None]:
     scheme, _ = split_scheme(url)
-    host = urlsplit(url).hostname if scheme in ("http", "https") else None
+    try:
+        host = urlsplit(url).hostname if scheme in ("http", "https") else None
+    except ValueError:  # the backend says what is wrong with it
+        host = None
     if not host:
         return Setting(None, "default")
     import netrc
