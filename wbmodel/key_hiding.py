@@ -1,4 +1,5 @@
-"""Hides known keys in text that others wrote: a server may quote what it was sent, in any encoding and in pieces.
+"""Holds keys so that nothing shows them, and hides them in text that others wrote: a server may quote what it was
+sent, in any encoding and in pieces.
 
 Two steps make one comparison out of many. Escapes are undone (percent, JSON, Python, HTML, also several over each
 other), then everything but ASCII letters and digits is left out, and case with it: that is where the alphabets of
@@ -12,8 +13,9 @@ import base64
 import html
 import re
 from collections.abc import Iterable
+from typing import NoReturn
 
-__all__ = ["MASK", "PIECE", "KeyHider", "account_mark"]
+__all__ = ["MASK", "PIECE", "KeyHider", "Secret", "account_mark"]
 
 MASK = "***"
 """The replacement for hidden text."""
@@ -40,6 +42,48 @@ _BASES = {
 }
 _DROPPED = re.compile(r"[^0-9a-z]+")
 _KEPT = re.compile(r"[0-9a-z]")
+
+
+class Secret:
+    """Text that ``repr``, ``str``, ``format`` and ``vars`` do not show and that cannot be pickled.
+
+    :meth:`reveal` returns the text, for the one place that sends it.
+    """
+
+    __slots__ = ("__text",)
+
+    def __init__(self, text: str) -> None:
+        self.__text = text
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return self.__text
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    def __str__(self) -> str:
+        return "***"
+
+    def __bool__(self) -> bool:
+        return bool(self.__text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self.__text == other.__text
+
+    def __hash__(self) -> int:
+        return hash((Secret, self.__text))
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Secret:
+        return self
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(
+            "a Secret cannot be pickled; the other process must read its own API key from its environment or netrc"
+        )
 
 
 class KeyHider:

@@ -18,9 +18,8 @@ from typing_extensions import Self
 
 from wbmodel.codec import loads
 from wbmodel.errors import ConfigurationError, NotAuthenticated
-from wbmodel.key_hiding import KeyHider, account_mark
+from wbmodel.key_hiding import KeyHider, Secret, account_mark
 from wbmodel.safe_text import brief
-from wbmodel.session import Secret
 from wbmodel_live.bodies import ERROR_LIMIT, read_body
 from wbmodel_live.words import words_of
 

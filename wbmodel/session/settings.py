@@ -1,4 +1,4 @@
-"""Resolves a session's settings, each with its source, and defines the type that keeps an API key hidden.
+"""Resolves a session's settings, each with its source.
 
 The order of precedence is: arguments, then ``WBMODEL_URL``, ``WANDB_BASE_URL``, ``WANDB_API_KEY``,
 ``WANDB_IDENTITY_TOKEN_FILE``, ``WANDB_ENTITY`` and ``WANDB_PROJECT``, then netrc, then defaults. An empty variable
@@ -14,12 +14,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
 
 from wbmodel.errors import ConfigurationError
+from wbmodel.key_hiding import Secret
 from wbmodel.urls import mask_url, split_credentials, split_scheme
 
 __all__ = ["DEFAULT_SERVER", "Secret", "Setting", "Settings", "resolve_settings"]
@@ -56,48 +57,6 @@ class Environment:
     def get(self, name: str) -> str | None:
         """The value of a variable, or None."""
         return self.__mapping.get(name)
-
-
-class Secret:
-    """Text that ``repr``, ``str``, ``format`` and ``vars`` do not show and that cannot be pickled.
-
-    :meth:`reveal` returns the text, for the one place that sends it.
-    """
-
-    __slots__ = ("__text",)
-
-    def __init__(self, text: str) -> None:
-        self.__text = text
-
-    def reveal(self) -> str:
-        """The text itself."""
-        return self.__text
-
-    def __repr__(self) -> str:
-        return "Secret('***')"
-
-    def __str__(self) -> str:
-        return "***"
-
-    def __bool__(self) -> bool:
-        return bool(self.__text)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and self.__text == other.__text
-
-    def __hash__(self) -> int:
-        return hash((Secret, self.__text))
-
-    def __copy__(self) -> Secret:
-        return self
-
-    def __deepcopy__(self, memo: object) -> Secret:
-        return self
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError(
-            "a Secret cannot be pickled; the other process must read its own API key from its environment or netrc"
-        )
 
 
 @attrs.frozen(slots=True)
