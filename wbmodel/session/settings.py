@@ -149,7 +149,8 @@ def resolve_settings(
         # Refused here, and not by the backend, in whose frames the address is plain text.
         raise ConfigurationError(
             f"{mask_url(found_url.value.reveal())!r} is not the address of a server: it has no '?' or '#', a port "
-            "is a number, and a key does not belong there; use https://HOST or http://HOST, and pass the API key as api_key="
+            "is a number, and a key does not belong there; use https://HOST or http://HOST, and pass the "
+            "API key as api_key="
         )
     key_setting, token_file = _one_kind(key_setting, token_file, scheme)
     if timeout is not None and not timeout > 0:
