@@ -19,7 +19,7 @@ from wbmodel.session.settings import Given, Secret, resolve_settings
 from wbmodel.urls import mask_url
 
 if TYPE_CHECKING:
-    from wbmodel.registry import PluginManager
+    from wbmodel.registry import BackendEntry, PluginManager
     from wbmodel.session.session import Session
 
 __all__ = [
@@ -112,13 +112,14 @@ def connect(
         timeout=timeout,
     )
     manager = plugins if plugins is not None else default_plugin_manager()
+    entry: BackendEntry | None = None
+    failed: WbmodelError | None = None
     try:
         entry = manager.resolve(settings.url.value)
     except WbmodelError as error:
         failed = error
-    else:
-        failed = None
-    if failed is not None:
+    if entry is None:
+        assert failed is not None
         raise failed.with_traceback(None)  # without the frames in which the address is plain text
     session = Session(settings, entry, manager, name=name, options=given)
     if plugins is not None:
