@@ -39,6 +39,7 @@ _GROUND = (
     "loggers",
     "urls",
     "json_values",
+    "key_hiding",
     "safe_text",
     "structuring",
     "weighted_cache",
@@ -49,7 +50,7 @@ ROWS = (
     Row(
         "ground",
         _GROUND,
-        "all exceptions, JSON and dates as text, equality of JSON values, text that is safe to show, plain values as "
+        "all exceptions, JSON and dates as text, equality of JSON values, text that is safe to show and without keys, plain values as "
         "attrs classes, fork-safe locks",
     ),
     Row("tables", ("table/",), "a table of columns, type inference, and the frames and files made from it"),

@@ -12,6 +12,8 @@ import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from wbmodel.safe_text import escape_lines
+
 __all__ = [
     "BackendClaimedTwice",
     "BackendError",
@@ -57,7 +59,11 @@ __all__ = [
 
 
 class WbmodelError(Exception):
-    """The root of every error that wbmodel raises on purpose."""
+    """The root of every error that wbmodel raises on purpose. Its text holds no control characters: names and words in
+    it come from servers and files, and a terminal obeys what it is shown."""
+
+    def __str__(self) -> str:
+        return escape_lines(super().__str__())
 
 
 # -- wrong queries ---------------------------------------------------------------------------------
@@ -278,7 +284,10 @@ class FixtureError(WbmodelError, ValueError):
 
 
 class WbmodelWarning(UserWarning):
-    """The root of every warning that wbmodel issues."""
+    """The root of every warning that wbmodel issues. Its text holds no control characters."""
+
+    def __str__(self) -> str:
+        return escape_lines(super().__str__())
 
 
 class QueryWarning(WbmodelWarning):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["counted", "escape", "escape_json", "pointer", "printable", "readable", "width"]
+__all__ = ["brief", "counted", "escape", "escape_json", "escape_lines", "pointer", "printable", "readable", "width"]
 
 # DEL and C1 controls, line and paragraph separators, bidirectional marks, invisible joiners that make two names look
 # alike, and lone surrogates, which no encoding can write.
 _HIDDEN = "\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
 _UNSAFE = re.compile(f"[\x00-\x1f{_HIDDEN}]")
+_UNSAFE_IN_LINES = re.compile(f"[\x00-\x08\x0b-\x1f{_HIDDEN}]")
 _UNSAFE_IN_JSON = re.compile(f"[{_HIDDEN}]")
 _WINDOW = 72
 """How many characters of a long filter are shown around an error."""
@@ -25,6 +26,19 @@ def escape(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return _UNSAFE.sub(lambda found: _spelled(found[0]), text)
+
+
+def escape_lines(text: str) -> str:
+    """Like :func:`escape`, for text of several lines: line breaks and tabs are kept."""
+    if text.isascii() and text.isprintable():
+        return text
+    return _UNSAFE_IN_LINES.sub(lambda found: _spelled(found[0]), text)
+
+
+def brief(text: str, most: int = 300) -> str:
+    """The beginning of what somebody else wrote, on one line: at most ``most`` characters, none of them invisible."""
+    line = escape(" ".join(text[: 4 * most].split()))
+    return line if len(line) <= most and len(text) <= 4 * most else line[: most - 3] + "..."
 
 
 def printable(text: str) -> str:

@@ -62,9 +62,25 @@ def local_path(rest: str, *, windows: bool = os.name == "nt") -> str:
 
 
 def mask_url(url: str) -> str:
-    """``url`` safe to show: without credentials and without values of query parameters that look secret."""
+    """``url`` safe to show, malformed or not: without credentials, without values of query parameters that look secret,
+    and for ``http`` and ``https`` without anything that an address does not have and a misplaced key may be."""
     bare, _ = split_credentials(url)
-    return _SECRET_PARAMETER.sub(r"\1***", bare)
+    bare = _SECRET_PARAMETER.sub(r"\1***", bare)
+    web = _WEB.match(bare)
+    if web is None:
+        return _LOGIN.sub("***@", bare)
+    rest = bare[web.end() :]
+    at = ""
+    if not _CLEAN_HOST.match(rest):  # a password may contain slashes, which end the host
+        _, at, rest = rest.rpartition("@")
+    rest = re.sub(r"#.*", "#***", rest, flags=re.DOTALL)
+    host, mark, tail = _HOST_END.match(rest).groups()  # type: ignore[union-attr]
+    if not host.endswith("]"):
+        name, colon, port = host.rpartition(":")
+        if colon and not (port.isascii() and port.isdigit()):
+            host = f"{name}:{'***' if port else ''}"
+    host, tail = (_KEY_LIKE.sub("***", part) for part in (host, tail))
+    return f"{web[0]}{'***@' if at else ''}{host}{mark}{tail}"
 
 
 def without_account(origin: str) -> str:
@@ -106,6 +122,11 @@ def app_url(url: str) -> str | None:
     return urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
 
 
+_WEB = re.compile(r"\s*https?:/*", re.IGNORECASE)
+_HOST_END = re.compile(r"([^/?#]*)([/?#]?)(.*)", re.DOTALL)
+_CLEAN_HOST = re.compile(r"(?:localhost|[\w-]+(?:\.[\w-]+)+|\[[0-9A-Fa-f:.]+\])(?::\d+)?(?:[/?#]|$)")
+_LOGIN = re.compile(r"(?<=api:)[^@\s]+@|[^/\\\s:@]{8,}@")
+_KEY_LIKE = re.compile(r"(?<![\w.-])[\w-]{32,}(?![\w.-])")
 _SECRET_PARAMETER = re.compile(
     r"((?:[?&])(?:[^=&#]*(?:key|token|secret|password|auth|sig)[^=&#]*)=)[^&#]*", re.IGNORECASE
 )

@@ -33,8 +33,8 @@ def _address(bare: str, url: str) -> SplitResult:
             if parts.port != 0:
                 return parts
             wrong = " (port 0)"
-    except ValueError as error:
-        wrong = f" ({error})"
+    except ValueError:
+        pass  # its words quote what may be a key
     raise ConfigurationError(
         f"{mask_url(url)!r} is not the address of a server{wrong}; use https://HOST or http://HOST"
     )

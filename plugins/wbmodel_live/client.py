@@ -16,14 +16,15 @@ import aiohttp
 from wbmodel.errors import ConfigurationError
 from wbmodel.request import Request, Response
 from wbmodel.urls import is_loopback
+from wbmodel_live.bodies import ACCEPTED, TooLarge, UnknownCoding
 from wbmodel_live.calls import Answer
-from wbmodel_live.failures import FailedAttempt, bare, of_exception, of_reply
+from wbmodel_live.failures import FailedAttempt, bare, of_body, of_exception, of_reply
 from wbmodel_live.idempotency import intent_of
 from wbmodel_live.proxies import proxy_for
 from wbmodel_live.transport import BadReply, Transport, WireRequest, reply_of
 
 if TYPE_CHECKING:
-    from wbmodel_live.credentials import Credentials
+    from wbmodel_live.credentials import Credentials, Login
     from wbmodel_live.options import Options
 
 __all__ = ["Client", "DocumentCall"]
@@ -36,7 +37,9 @@ class Client:
         self.url = url
         self.credentials = credentials
         self.proxy = proxy_for(url, options)
-        self.transport = Transport(f"{url}/graphql", ssl=_trust(options), ssl_close_timeout=1)
+        self.transport = Transport(
+            f"{url}/graphql", max_response=options.max_response, ssl=_trust(options), ssl_close_timeout=1
+        )
         self._options = options
         self._opening = asyncio.Lock()
         clock = aiohttp.ClientTimeout(total=None, connect=options.connect_timeout, sock_read=options.read_timeout)
@@ -47,16 +50,16 @@ class Client:
         """The call for a GraphQL request."""
         return DocumentCall(request, self)
 
-    async def login(self) -> str | None:
-        """The value of the Authorization header, or None for no header. Opens the aiohttp session, and requests an
-        access token if one is needed."""
+    async def login(self) -> Login | None:
+        """What to log in with, or None for nothing. Opens the aiohttp session, and requests an access token if one is
+        needed."""
         session = self.transport.session
         if session is None:
             async with self._opening:
                 if self.transport.session is None:
                     self.transport.session = await self._open()
                 session = self.transport.session
-        return await self.credentials.header(session, ssl=self.transport.ssl, **self.extra)
+        return await self.credentials.login(session, ssl=self.transport.ssl, **self.extra)
 
     async def close(self) -> None:
         """Close the sockets."""
@@ -78,9 +81,9 @@ class Client:
                 read_bufsize=2**20,
             )
         session.headers.setdefault("User-Agent", f"wbmodel/{version('wbmodel')}")
-        if is_loopback(urlsplit(self.url).hostname or ""):
-            # Between two processes on one machine, compression costs more than it saves.
-            session.headers["Accept-Encoding"] = "identity"
+        # Between two processes on one machine, compression costs more than it saves.
+        near = is_loopback(urlsplit(self.url).hostname or "")
+        session.headers["Accept-Encoding"] = "identity" if near else ACCEPTED
         for name, value in self._options.headers.items():
             session.headers[name] = value
         return session
@@ -111,7 +114,7 @@ class DocumentCall:
         reply, response = reply_of(result)
         if reply.status < 400 or (reply.status in (400, 404, 409, 422) and response.errors):
             return Answer(response, reply)
-        raise BadReply(reply, broken=False)
+        raise BadReply(reply, broken=False, refused=bool(response.errors))
 
     def failure(self, error: Exception) -> FailedAttempt | None:
         """Classify a bad reply, or an exception raised by aiohttp."""
@@ -121,8 +124,18 @@ class DocumentCall:
                 error.reply,
                 client.transport.url,
                 broken=error.broken,
+                refused=error.refused,
                 key_hint=client.credentials.hint,
                 proxy=client.proxy,
+            )
+        if isinstance(error, TooLarge | UnknownCoding):
+            return of_body(error)
+        if isinstance(error, ValueError) and "AUTHORIZATION header" in str(error):
+            return FailedAttempt(
+                "was not sent the request: client_session() made a session with a login of its own, from auth= or, "
+                "with trust_env=True, from netrc",
+                ConfigurationError,
+                advice="leave both out: the key goes in as api_key=, and wbmodel reads HTTPS_PROXY and NO_PROXY itself",
             )
         failure = of_exception(error, client.proxy)
         # aiohttp's response errors hold the request headers and the proxy URL, both with credentials.

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
@@ -17,7 +18,6 @@ from graphql import GraphQLError
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_exponential, wait_random
 from tenacity.stop import stop_base
 
-from wbmodel.codec import dumps, loads
 from wbmodel.errors import (
     ConfigurationError,
     OutcomeUnknown,
@@ -27,6 +27,7 @@ from wbmodel.errors import (
     WbmodelError,
 )
 from wbmodel.request import Request, Response
+from wbmodel.safe_text import brief
 from wbmodel_live.calls import Call, Channel, Progress
 from wbmodel_live.client import Client
 from wbmodel_live.credentials import Credentials
@@ -45,6 +46,8 @@ __all__ = ["Connection", "mutates"]
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.25, 30.0
 _LONGEST_PAUSE = 3600.0
+_MOST, _LONGEST, _DEEPEST = 100, 5_000, 8
+"""How much of a server's errors is kept: items of a list, characters of a text, levels."""
 
 T = TypeVar("T")
 
@@ -190,11 +193,7 @@ class Connection:
 
     def _hidden(self, errors: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
         """GraphQL errors without the API key: a server may quote what it was sent."""
-        if not errors:
-            return errors
-        text = dumps(errors)
-        hidden = self._credentials.hide(text)
-        return errors if hidden == text else cast("Sequence[Mapping[str, Any]]", loads(hidden))
+        return [cast("Mapping[str, Any]", _hidden(error, self._credentials.hide)) for error in errors[:_MOST]]
 
     def _heard(self, progress: Progress[Any], reply: Reply) -> None:
         progress.received += reply.received
@@ -229,8 +228,9 @@ class Connection:
         elif failure.error is RequestTimeout:
             parts.append(f", within {progress.seconds:.1f} s")
         parts.append(")")
-        if failure.said:
-            parts.append(f"; it says: {failure.said}")
+        said = brief(hide(failure.said)) if failure.said else None
+        if said:
+            parts.append(f"; it says: {said}")
         error = failure.error
         if intent.mutates and progress.unsure:
             error = OutcomeUnknown
@@ -251,7 +251,7 @@ class Connection:
             status=failure.status,
             operation=intent.name,
             attempts=progress.attempts,
-            server_message=None if failure.said is None else hide(failure.said),
+            server_message=said,
         )
 
 
@@ -261,6 +261,19 @@ def mutates(request: Request) -> bool:
         return intent_of(request).mutates
     except GraphQLError:
         return False
+
+
+def _hidden(value: Any, hide: Callable[[str], str], depth: int = 0) -> Any:
+    """A copy of a JSON value without keys in it, of bounded size."""
+    if isinstance(value, str):
+        return hide(value if len(value) <= _LONGEST else f"{value[:_LONGEST]}...")
+    if depth > _DEEPEST:
+        return None
+    if isinstance(value, Mapping):
+        return {hide(name): _hidden(item, hide, depth + 1) for name, item in itertools.islice(value.items(), _MOST)}
+    if isinstance(value, list | tuple):
+        return [_hidden(item, hide, depth + 1) for item in value[:_MOST]]
+    return value
 
 
 class _Stop(stop_base):

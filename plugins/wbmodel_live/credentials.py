@@ -7,36 +7,56 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import hashlib
+import re
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, Protocol
+from typing import NoReturn, Protocol
+
+import aiohttp
+from typing_extensions import Self
 
 from wbmodel.codec import loads
 from wbmodel.errors import ConfigurationError, NotAuthenticated
-
-if TYPE_CHECKING:
-    import aiohttp
+from wbmodel.key_hiding import KeyHider, Secret, account_mark
+from wbmodel.safe_text import brief
+from wbmodel_live.bodies import ERROR_LIMIT, read_body
+from wbmodel_live.words import words_of
 
 __all__ = ["OWN_LOGIN", "ApiKey", "OwnLogin", "Credentials", "IdentityToken", "Anonymous", "SecretText"]
 
 _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _EARLY = 300.0
-
-
-class Hidden(str):
-    """A header value whose repr is masked, for tools that show local variables in tracebacks."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'***'"
+_PLAIN_KEY = re.compile(r"[!-~]+")
 
 
 class SecretText(Protocol):
     """The session's type for secrets."""
 
     def reveal(self) -> str: ...
+
+
+class Login(str):
+    """The value of the Authorization header, which is made when it is written: ``str(login)``.
+
+    A header is a local variable of a dozen frames, and tools show those in tracebacks, whole or in slices. As text this
+    is only the word ``hidden``; aiohttp writes a header whose class is derived from ``str`` as ``str(header)``.
+    """
+
+    __slots__ = ("value",)
+
+    value: Callable[[], str]
+
+    def __new__(cls, value: Callable[[], str]) -> Self:
+        made = super().__new__(cls, "hidden")
+        made.value = value
+        return made
+
+    def __str__(self) -> str:
+        return self.value()
+
+    def __repr__(self) -> str:
+        return "<Login>"
 
 
 class Credentials:
@@ -52,9 +72,8 @@ class Credentials:
         """Advice for a refused login: what was sent, and where the key was or can be taken from."""
         raise NotImplementedError
 
-    async def header(self, http: aiohttp.ClientSession, **extra: object) -> str | None:
-        """The value of the Authorization header, or None for no header. ``extra`` goes to aiohttp if a request is
-        needed to get it."""
+    async def login(self, http: aiohttp.ClientSession, **extra: object) -> Login | None:
+        """What to log in with, or None for nothing. ``extra`` goes to aiohttp if a request is needed to get it."""
         raise NotImplementedError
 
     def hide(self, text: str) -> str:
@@ -84,7 +103,7 @@ class Anonymous(Credentials):
             f"{self._host} to your netrc file"
         )
 
-    async def header(self, http: aiohttp.ClientSession, **extra: object) -> str | None:
+    async def login(self, http: aiohttp.ClientSession, **extra: object) -> Login | None:
         return None
 
 
@@ -96,37 +115,36 @@ class OwnLogin(Credentials):
     """The login of a user's transport. The session's key is known here only so that it can be masked."""
 
     def __init__(self, key: SecretText | None) -> None:
-        self._text = "" if key is None else key.reveal().strip()
+        self._hider = KeyHider([] if key is None else [key.reveal().strip()])
 
     @property
     def hint(self) -> str:
         return OWN_LOGIN
 
-    async def header(self, http: aiohttp.ClientSession, **extra: object) -> str | None:
+    async def login(self, http: aiohttp.ClientSession, **extra: object) -> Login | None:
         return None
 
     def hide(self, text: str) -> str:
-        return _without_key(text, self._text) if self._text else text
+        return self._hider(text)
 
 
 class ApiKey(Credentials):
     """An API key: Basic authentication as user ``api``, as both clients send it (0.10.28, 0.31.0, seen)."""
 
     def __init__(self, key: SecretText, host: str) -> None:
-        text = key.reveal().strip()
-        if not text or any(ord(char) < 33 or ord(char) > 126 for char in text):
+        if not _PLAIN_KEY.fullmatch(key.reveal().strip()):
             raise ConfigurationError(
                 f"the API key for {host} is empty or contains blanks, control characters or non-ASCII characters; "
                 "copy it again from the server's settings page"
             )
         self._host = host
-        self._text = text
-        self._value = Hidden("Basic " + _basic(text))
+        self._hider = KeyHider([key.reveal().strip()])
+        self._login = Login(lambda: "Basic " + base64.b64encode(f"api:{key.reveal().strip()}".encode()).decode())
+        self._account = account_mark("account", key.reveal().strip())
 
     @property
     def account(self) -> str:
-        # Eight of 64 hexadecimal digits: enough to tell accounts apart, not enough to recover a key.
-        return hashlib.sha256(f"wbmodel account {self._text}".encode()).hexdigest()[:8]
+        return self._account
 
     @property
     def hint(self) -> str:
@@ -135,19 +153,11 @@ class ApiKey(Credentials):
             "an argument, the URL, WANDB_API_KEY or netrc"
         )
 
-    async def header(self, http: aiohttp.ClientSession, **extra: object) -> str | None:
-        return self._value
+    async def login(self, http: aiohttp.ClientSession, **extra: object) -> Login | None:
+        return self._login
 
     def hide(self, text: str) -> str:
-        return _without_key(text, self._text)
-
-
-def _basic(key: str) -> str:
-    return base64.b64encode(f"api:{key}".encode()).decode()
-
-
-def _without_key(text: str, key: str) -> str:
-    return text.replace(key, "***").replace(_basic(key), "***")
+        return self._hider(text)
 
 
 class IdentityToken(Credentials):
@@ -159,34 +169,35 @@ class IdentityToken(Credentials):
 
     def __init__(self, path: str, base: str, host: str) -> None:
         self._path, self._base, self._host = path, base, host
-        self._token = ""
+        self._token = Secret("")
         self._until = 0.0
         self._lock: asyncio.Lock | None = None
-        self._assertion = ""
+        self._hider = KeyHider(())
 
     @property
     def account(self) -> str:
-        return hashlib.sha256(f"wbmodel identity {self._path}".encode()).hexdigest()[:8]
+        return account_mark("identity", self._path)
 
     @property
     def hint(self) -> str:
         return f"the identity token in {self._path} was exchanged, but {self._host} rejects the access token"
 
-    async def header(self, http: aiohttp.ClientSession, **extra: object) -> str | None:
+    async def login(self, http: aiohttp.ClientSession, **extra: object) -> Login | None:
         if time.monotonic() >= self._until:
             if self._lock is None:
                 self._lock = asyncio.Lock()
             async with self._lock:
                 if time.monotonic() >= self._until:
                     await self._exchange(http, extra)
-        return Hidden(f"Bearer {self._token}")
+        token = self._token
+        return Login(lambda: f"Bearer {token.reveal()}")
 
     def forked(self) -> None:
         self._lock = None
 
     async def _exchange(self, http: aiohttp.ClientSession, extra: dict[str, object]) -> None:
         try:
-            assertion = (await asyncio.to_thread(Path(self._path).read_text, "utf-8")).strip()
+            assertion = Secret(await asyncio.to_thread(_stripped, self._path))
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(
                 f"the identity token file {self._path} cannot be read ({type(error).__name__}); "
@@ -194,34 +205,45 @@ class IdentityToken(Credentials):
             ) from None
         if not assertion:
             raise ConfigurationError(f"the identity token file {self._path} is empty")
-        self._assertion = assertion
-        form = {"grant_type": _GRANT, "assertion": assertion}
+        self._hider = KeyHider([assertion.reveal()])
         # Transient statuses (429, 5xx) are raised as bad replies, so that the exchange is retried.
         async with http.post(
             f"{self._base}/oidc/token",
-            data=form,
+            data=aiohttp.FormData({"grant_type": _GRANT, "assertion": assertion.reveal()}),
             allow_redirects=False,
+            auto_decompress=False,
             **extra,
         ) as answer:
-            body = await answer.read()
+            found = await read_body(answer, ERROR_LIMIT)
+            body = found.content
             if answer.status == 429 or answer.status >= 500:
                 from wbmodel_live.transport import BadReply, Reply
 
-                reply = Reply(answer.status, answer.reason or "", answer.headers, body, len(body), 0)
+                reply = Reply(answer.status, answer.reason or "", answer.headers, body, found.received, 0)
                 raise BadReply(reply, broken=False)
         try:
-            found = loads(body) if answer.status == 200 else {}
-            token, lasts = str(found["access_token"]), float(found["expires_in"])
+            token, lasts = _granted(body) if answer.status == 200 else (None, 0.0)
         except (ValueError, KeyError, TypeError):
-            said = self.hide(body.decode("utf-8", "replace"))[:300]
+            token, lasts = None, 0.0
+        if token is None:
+            # What came with HTTP 200 may hold a token.
+            said = "" if answer.status == 200 else brief(self.hide(words_of(body) or ""))
             raise NotAuthenticated(
-                f"{self._host} did not exchange the identity token in {self._path}: HTTP {answer.status}: {said}"
-            ) from None
+                f"{self._host} did not exchange the identity token in {self._path}: HTTP {answer.status}"
+                + (f": {said}" if said else "")
+            )
         self._token = token
+        self._hider = KeyHider([assertion.reveal(), token.reveal()])
         self._until = time.monotonic() + max(lasts - _EARLY, min(lasts, 1.0))
 
     def hide(self, text: str) -> str:
-        for secret in (self._token, self._assertion):
-            if secret:
-                text = text.replace(secret, "***")
-        return text
+        return self._hider(text)
+
+
+def _stripped(path: str) -> str:
+    return Path(path).read_text("utf-8").strip()
+
+
+def _granted(body: bytes) -> tuple[Secret, float]:
+    found = loads(body)
+    return Secret(str(found["access_token"])), float(found["expires_in"])

@@ -12,6 +12,7 @@ certificate rejected, proxy refuses         never             ServerUnreachable
 401, 403                                    never             NotAuthenticated, PermissionDenied
 a redirect, a web page, not GraphQL         never             NotWandbServer
 any other 4xx                               never             ServerError with the status
+500 with GraphQL errors                     once              ServerError with the status
 200 or 4xx with GraphQL errors              never             none here: a response, whose errors the caller raises
 ==========================================  ================  =======================================================
 
@@ -30,7 +31,6 @@ from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 
-from wbmodel.codec import loads
 from wbmodel.errors import (
     NotAuthenticated,
     NotWandbServer,
@@ -41,17 +41,21 @@ from wbmodel.errors import (
     ServerUnreachable,
     WbmodelError,
 )
+from wbmodel.safe_text import brief, printable
 from wbmodel.urls import mask_url
+from wbmodel_live.bodies import ACCEPTED, TooLarge, UnknownCoding
 from wbmodel_live.idempotency import Intent
+from wbmodel_live.words import is_page, words_of
 
 if TYPE_CHECKING:
     from wbmodel_live.transport import Reply
 
-__all__ = ["FEW", "Retry", "FailedAttempt", "bare", "of_exception", "of_reply", "retry_after"]
+__all__ = ["FEW", "Retry", "FailedAttempt", "bare", "of_body", "of_exception", "of_reply", "retry_after"]
 
 FEW = 3
 """Attempts to reach a host that cannot be reached: a misspelt name should not take a minute to report."""
-_WORDS = 300
+TWO = 2
+"""Attempts when a resolver refuses with HTTP 500: it may be by chance once."""
 _PROXIES = "check proxy=, HTTPS_PROXY and NO_PROXY"
 _CERTIFICATES = {
     10: "the server needs a new certificate, unless this machine's clock is wrong",  # X509_V_ERR_CERT_HAS_EXPIRED
@@ -99,23 +103,26 @@ class FailedAttempt(Exception):
 # -- HTTP responses --------------------------------------------------------------------------------
 
 
-def of_reply(reply: Reply, url: str, *, broken: bool, key_hint: str, proxy: str | None = None) -> FailedAttempt:
+def of_reply(
+    reply: Reply, url: str, *, broken: bool, key_hint: str, proxy: str | None = None, refused: bool = False
+) -> FailedAttempt:
     """Classify a response that is not a GraphQL result or has an error status. ``key_hint`` is the advice for a refused
-    login; ``proxy`` is the URL of the proxy in between, if any."""
-    status, said = reply.status, _said(reply)
-    name = f"answered HTTP {status}" + (f" ({reply.reason})" if reply.reason else "")
-    if status in (301, 302, 303, 307, 308):
-        target = urljoin(url, reply.headers.get("Location", ""))
-        where = urlsplit(target)
-        base = mask_url(f"{where.scheme}://{where.netloc}{where.path.removesuffix('/graphql').rstrip('/')}")
-        return FailedAttempt(
-            f"redirects to {base}",
-            NotWandbServer,
-            advice=f"the API key was not sent there; if that is the right server, use connect({base!r})",
-            status=status,
-        )
+    login; ``proxy`` is the URL of the proxy in between, if any; ``refused`` says that the body has GraphQL errors."""
+    status, said = reply.status, words_of(reply.body)
+    page = reply.kind == "text/html" or is_page(reply.text.lstrip())
+    name = f"answered HTTP {status}" + (f" ({brief(reply.reason, 60)})" if reply.reason else "")
+    if 300 <= status < 400 and "Location" in reply.headers:
+        return _of_redirect(reply, url)
     if status == 401:
         return FailedAttempt("rejected the login", NotAuthenticated, advice=key_hint, status=status, said=said)
+    if status == 403 and page:
+        return FailedAttempt(
+            f"{name} with a web page, as firewalls and proxies do: it is not known what the account may do",
+            NotWandbServer,
+            advice="check the address, the network (VPN) and any firewall or proxy in between",
+            status=status,
+            said=said,
+        )
     if status == 403:
         return FailedAttempt(
             "denied access to this account",
@@ -147,6 +154,17 @@ def of_reply(reply: Reply, url: str, *, broken: bool, key_hint: str, proxy: str 
             said=said,
             wait=pause,
         )
+    if status == 500 and refused and said:
+        # A resolver failed. Asking again helps only if it was by chance.
+        return FailedAttempt(
+            "refused the request",
+            ServerError,
+            Retry.IF_IDEMPOTENT,
+            advice=name,
+            status=status,
+            said=said,
+            most=TWO,
+        )
     if status >= 500 and status not in (501, 505):
         return FailedAttempt(
             name,
@@ -165,36 +183,53 @@ def of_reply(reply: Reply, url: str, *, broken: bool, key_hint: str, proxy: str 
             advice=_BETWEEN,
             status=status,
         )
-    page = reply.kind == "text/html" or reply.body.lstrip()[:1] == b"<"
-    if status == 200 or status in (404, 405, 501) or page:
+    if status < 400 or status in (404, 405, 501) or page:
         what = "a web page" if page else f"{reply.kind or 'content'} that is not a GraphQL response"
         return FailedAttempt(
             f"{name} with {what}: this is not the API of a W&B server",
             NotWandbServer,
             advice="check the address; the API of the public server is https://api.wandb.ai",
             status=status,
-            said=None if page else said,
+            said=said,
         )
     return FailedAttempt(name, ServerError, status=status, said=said)
 
 
-def _said(reply: Reply) -> str | None:
-    """The server's own words: the first GraphQL error, a JSON message, or the text of a short plain body."""
+def _of_redirect(reply: Reply, url: str) -> FailedAttempt:
     try:
-        body = loads(reply.body)
+        where = urlsplit(urljoin(url, reply.headers["Location"]))
+        base = mask_url(f"{where.scheme}://{where.netloc}{where.path.removesuffix('/graphql').rstrip('/')}")
     except ValueError:
-        text = reply.text.strip()
-        return None if not text or text.startswith("<") else " ".join(text.split())[:_WORDS]
-    if isinstance(body, dict):
-        errors = body.get("errors")
-        first = errors[0] if isinstance(errors, list) and errors else body
-        for name in ("message", "error", "error_description", "detail"):
-            found = first.get(name) if isinstance(first, dict) else None
-            if isinstance(found, str):
-                return found[:_WORDS]
-        if isinstance(first, str):
-            return first[:_WORDS]
-    return None
+        return FailedAttempt(
+            f"redirects to an address that cannot be read ({brief(mask_url(reply.headers['Location']), 60)})",
+            NotWandbServer,
+            advice="check the address",
+            status=reply.status,
+        )
+    return FailedAttempt(
+        f"redirects to {brief(base)}",
+        NotWandbServer,
+        advice=f"the API key was not sent there; if that is the right server, use connect({brief(base)!r})",
+        status=reply.status,
+    )
+
+
+def of_body(error: TooLarge | UnknownCoding) -> FailedAttempt:
+    """Classify a body that was not read to its end. Whether a mutation was carried out is unknown then."""
+    if isinstance(error, TooLarge):
+        return FailedAttempt(
+            f"answered with {error.what}",
+            ServerError,
+            Retry.UNSURE,
+            advice="allow more (max_response=, in bytes), or ask for less at once: fewer fields (only()) or fewer rows "
+            "(a slice)",
+        )
+    return FailedAttempt(
+        f"answered in the content coding {printable(str(error))!r}, which it was not asked for",
+        ServerError,
+        Retry.UNSURE,
+        advice=f"check the server and any proxy in between; wbmodel reads {ACCEPTED}",
+    )
 
 
 def retry_after(reply: Reply) -> float | None:

@@ -54,6 +54,7 @@ from wbmodel.errors import (
 )
 from wbmodel.loggers import get_logger
 from wbmodel.request import Request, Response
+from wbmodel.safe_text import brief
 from wbmodel_live.calls import Answer
 from wbmodel_live.credentials import OWN_LOGIN
 from wbmodel_live.failures import FEW, FailedAttempt, Retry, of_exception, of_reply
@@ -65,7 +66,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Foreign", "ForeignCall"]
 
-_WORDS = 300
 _BEFORE_SENDING = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ClientHttpProxyError)
 _OPTIONAL = ("httpx", "httpx2", "websockets")  # recognised by name: they may not be installed
 # asyncio's messages; the last one is aiohttp's for a session that belongs to another loop.
@@ -364,4 +364,4 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _words(error: BaseException) -> str:
-    return " ".join(str(error).split())[:_WORDS] or type(error).__name__
+    return brief(str(error)) or type(error).__name__

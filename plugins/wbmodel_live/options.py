@@ -26,7 +26,8 @@ class Options:
     ``timeout`` is the deadline of one request with all its retries and pauses, if neither the session nor the query
     sets one; ``connect_timeout`` is for opening a connection; ``read_timeout`` is the longest silence while a response
     is due. ``max_attempts`` is how often a request is sent at most, ``concurrency`` how many requests the host gets at
-    once. ``proxy`` is a URL; ``trust_env`` takes the proxy from HTTPS_PROXY, HTTP_PROXY and NO_PROXY, and the
+    once. ``max_response`` is how many bytes one response may have once it is unpacked; of an error response, 1 MB is
+    read. ``proxy`` is a URL; ``trust_env`` takes the proxy from HTTPS_PROXY, HTTP_PROXY and NO_PROXY, and the
     certificate authorities from REQUESTS_CA_BUNDLE (OpenSSL itself reads SSL_CERT_FILE). ``ca_file`` is a PEM file to
     trust instead; ``ssl_context`` replaces all TLS settings. ``client_session`` creates the aiohttp session, with any
     connector or tracing; it is called on the event loop that uses the session, which is closed with the backend.
@@ -42,6 +43,7 @@ class Options:
     read_timeout: float = 30.0
     max_attempts: int = 20
     concurrency: int | None = None
+    max_response: int = 100_000_000
     proxy: str | None = attrs.field(default=None, repr=False)
     trust_env: bool = True
     ca_file: str | os.PathLike[str] | None = None
@@ -55,7 +57,7 @@ class Options:
             value = getattr(self, name)
             if type(value) not in (int, float) or not value > 0:
                 raise ConfigurationError(f"{name} must be a number of seconds above 0, not {value!r}")
-        for name in ("max_attempts", "concurrency"):
+        for name in ("max_attempts", "concurrency", "max_response"):
             value = getattr(self, name)
             if value is not None and (type(value) is not int or value < 1):
                 raise ConfigurationError(f"{name} must be a whole number above 0, not {value!r}")
@@ -91,6 +93,7 @@ _DEFAULTS = Options()
 _OF_OUR_CLIENT = (
     "connect_timeout",
     "read_timeout",
+    "max_response",
     "proxy",
     "trust_env",
     "ca_file",

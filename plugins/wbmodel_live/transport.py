@@ -17,10 +17,14 @@ from graphql import ExecutionResult
 
 from wbmodel.codec import loads
 from wbmodel.request import Request, Response
+from wbmodel_live.bodies import aside, check_weight, read_body
+from wbmodel_live.words import message_of
 
 __all__ = ["BadReply", "Reply", "Transport", "WireRequest", "reply_of"]
 
 _REPLY = "wbmodel"
+_BIG = 2**20
+"""Bodies of this many bytes are decoded on another thread."""
 
 
 @attrs.frozen(slots=True, eq=False)
@@ -47,12 +51,13 @@ class Reply:
 
 class BadReply(TransportError):
     """A response without a GraphQL result, or with an error status. ``broken`` is whether it looks like a GraphQL
-    result that was truncated or garbled."""
+    result that was truncated or garbled, ``refused`` whether it has GraphQL errors."""
 
-    def __init__(self, reply: Reply, broken: bool) -> None:
+    def __init__(self, reply: Reply, broken: bool, refused: bool = False) -> None:
         super().__init__(f"HTTP {reply.status}, not a GraphQL result")
         self.reply = reply
         self.broken = broken
+        self.refused = refused
 
 
 class WireRequest(GraphQLRequest):
@@ -77,7 +82,11 @@ class WireRequest(GraphQLRequest):
 
 
 class Transport(AIOHTTPTransport):
-    """gql's aiohttp transport, with a :class:`Reply` for each request."""
+    """gql's aiohttp transport, with a :class:`Reply` of at most ``max_response`` bytes for each request."""
+
+    def __init__(self, url: str, *, max_response: int, **given: Any) -> None:
+        super().__init__(url, **given)
+        self.max_response = max_response
 
     async def execute(
         self, request: GraphQLRequest, *, extra_args: dict[str, Any] | None = None, upload_files: bool = False
@@ -85,7 +94,8 @@ class Transport(AIOHTTPTransport):
         """Send one request. ``extra_args`` go to aiohttp (headers, timeout, proxy).
 
         The result's ``extensions`` hold the :class:`Reply` for :func:`reply_of`, whatever the status. Raises
-        :class:`BadReply` for a response without a GraphQL result, and aiohttp's own exceptions.
+        :class:`BadReply` for a response without a GraphQL result, :class:`~wbmodel_live.bodies.TooLarge`, and aiohttp's
+        own exceptions.
         """
         # gql (4.4.0) discards what decides about a retry: a JSON response loses its status, be it 401 or 502, and
         # `response_headers` are those of the request that ended last. With a user's aiohttp session it also sends NaN,
@@ -97,18 +107,22 @@ class Transport(AIOHTTPTransport):
             raise TransportError("files cannot be sent in GraphQL requests; W&B takes them by PUT")
         body = json.dumps(request.payload, separators=(",", ":"), allow_nan=False).encode()
         async with session.post(
-            self.url, data=body, ssl=self.ssl, allow_redirects=False, **(extra_args or {})
+            self.url, data=body, ssl=self.ssl, allow_redirects=False, auto_decompress=False, **(extra_args or {})
         ) as answer:
-            content = await answer.read()
+            found = await read_body(answer, self.max_response)
             reply = Reply(
                 status=answer.status,
                 reason=answer.reason or "",
                 headers=answer.headers,
-                body=content,
-                received=answer.content.total_raw_bytes,
+                body=found.content,
+                received=found.received,
                 sent=len(body),
             )
-        return _result(reply)
+        if not found.whole:
+            raise BadReply(reply, broken=True)
+        if len(reply.body) < _BIG:
+            return _result(reply, self.max_response)
+        return await aside(_result, reply, self.max_response)
 
 
 def reply_of(result: ExecutionResult) -> tuple[Reply, Response]:
@@ -119,7 +133,18 @@ def reply_of(result: ExecutionResult) -> tuple[Reply, Response]:
     return reply, Response(data=result.data, errors=errors, extensions=extensions)
 
 
-def _result(reply: Reply) -> ExecutionResult:
+def _errors(found: Any) -> Any:
+    """The errors as GraphQL writes them. Servers and what stands before them also send texts, or one object."""
+    if not found:
+        return None
+    return [
+        error if isinstance(error, dict) and isinstance(error.get("message"), str) else {"message": message_of(error)}
+        for error in (found if isinstance(found, list) else [found])
+    ]
+
+
+def _result(reply: Reply, limit: int) -> ExecutionResult:
+    check_weight(reply.body, limit)
     try:
         decoded = loads(reply.body)
     except ValueError:
@@ -128,10 +153,11 @@ def _result(reply: Reply) -> ExecutionResult:
         raise BadReply(reply, broken=cut) from None
     if not isinstance(decoded, dict) or not (decoded.keys() & {"data", "errors"}):
         raise BadReply(reply, broken=False)
-    errors = decoded.get("errors")
-    extensions = decoded.get("extensions")
+    data, extensions = decoded.get("data"), decoded.get("extensions")
+    if not isinstance(data, dict | None):
+        raise BadReply(reply, broken=False)
     return ExecutionResult(
-        data=decoded.get("data"),
-        errors=errors if isinstance(errors, list) else None,  # plain objects, as from gql's own transport
+        data=data,
+        errors=_errors(decoded.get("errors")),  # plain objects, as from gql's own transport
         extensions={**(extensions if isinstance(extensions, dict) else {}), _REPLY: reply},
     )

@@ -78,7 +78,7 @@ def test_options(what: str, server: Server) -> None:
 URLS = {
     "no host": ("https://", "https://HOST"),
     "no host, a path": ("http:///graphql", "https://HOST"),
-    "a port that is none": ("http://127.0.0.1:notaport", "notaport"),
+    "a port that is none": ("http://127.0.0.1:notaport", "a port is a number"),
     "a port beyond all": ("http://127.0.0.1:99999", "99999"),
     "a query": ("http://127.0.0.1:9/?key=x", "'?'"),
     "a fragment": ("http://127.0.0.1:9/#x", "'#'"),

@@ -375,7 +375,7 @@ def test_credentials(url, expected):
 
 
 def test_masking():
-    assert mask_url("https://u:p@h/x?api_key=1&a=2#f") == "https://h/x?api_key=***&a=2#f"
+    assert mask_url("https://u:p@h/x?api_key=1&a=2#f") == "https://h/x?api_key=***&a=2#***"
 
 
 def test_an_entity_given_beats_the_project_of_another_in_a_variable() -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import attrs
 
 from wbmodel.errors import NotAuthenticated, PermissionDenied, ServerError, WbmodelError
+from wbmodel.safe_text import brief
 from wbmodel.table.batch import ColumnBatch
 
 if TYPE_CHECKING:
@@ -209,8 +210,10 @@ def raise_for_errors(request: Request, response: Response, place: str) -> None:
     """
     if not response.errors:
         return
-    words = [str(error.get("message", error)) for error in response.errors]
-    told = "; ".join(words[:5]) + (f" (and {len(words) - 5} more)" if len(words) > 5 else "")
+    words = [_told(error) for error in response.errors[:_MOST_ERRORS]]
+    told = "; ".join(words) + (
+        f" (and {len(response.errors) - len(words)} more)" if response.errors[_MOST_ERRORS:] else ""
+    )
     message = f"{place} refused {request.operation_name or 'the query'}: {told}"
     for error in response.errors:
         about = error.get("extensions")
@@ -226,6 +229,19 @@ def raise_for_errors(request: Request, response: Response, place: str) -> None:
         server_message=words[0],
         errors=response.errors,
     )
+
+
+_MOST_ERRORS = 5
+
+
+def _told(error: Mapping[str, Any]) -> str:
+    """One GraphQL error in words, with the place of the answer that it is about."""
+    message, path = error.get("message"), error.get("path")
+    told = brief(message if isinstance(message, str) and message.strip() else str(dict(error)))
+    if not isinstance(path, list | tuple) or not path:
+        return told
+    place = brief(".".join(map(str, path[:20])), 100)
+    return told if place in told else f"{told} (at {place})"
 
 
 # -- columns ---------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ Imports argparse but not the object model, so that ``--help`` is quick. A comman
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
@@ -38,7 +39,19 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the problem and how to get help, and exit with status 2."""
-        self.exit(2, f"wbmodel: error: {escape(message)}\n(see {self.prog} --help)\n")
+        self.exit(2, f"wbmodel: error: {escape(_without_values(message))}\n(see {self.prog} --help)\n")
+
+
+_VALUE = re.compile(r"(?<!\S)(--?[A-Za-z][\w-]*)(?:=\S+|((?: (?!-)\S+)+))")
+_LIKE_A_KEY = re.compile(r"(?<![\w./-])(?=[\w-]*\d)[\w-]{20,}(?![\w./-])")
+
+
+def _without_values(message: str) -> str:
+    """argparse's words without what was given to options that are not there: ``--apikey=KEY`` is a slip."""
+    words, mark, given = message.partition("unrecognized arguments: ")
+    if mark:
+        given = _VALUE.sub(lambda found: f"{found[1]}=***" if found[2] is None else f"{found[1]} ***", given)
+    return _LIKE_A_KEY.sub("***", f"{words}{mark}{given}")
 
 
 def _words(text: str) -> Callable[[argparse.ArgumentParser], None]:

@@ -99,6 +99,11 @@ def _locked(handle: IO[bytes]) -> bool:
     return True
 
 
+def _private(path: str, flags: int) -> int:
+    """Open a file that nobody else may read from the moment it is created, whatever the umask: it names runs."""
+    return os.open(path, flags, 0o600)
+
+
 class Journal:
     """A journal. Creating it does no I/O; :meth:`open` reads the file and continues at its end."""
 
@@ -122,7 +127,7 @@ class Journal:
                 return self._read(self.file.read_bytes() if self.file.exists() else b"")[0]
             try:
                 # Unbuffered, so that no part of a line stays in this process.
-                handle = open(self.file, "a+b", buffering=0)  # noqa: SIM115 - close() closes it
+                handle = open(self.file, "a+b", buffering=0, opener=_private)  # noqa: SIM115 - close() closes it
             except OSError as error:
                 raise type(error)(
                     error.errno,

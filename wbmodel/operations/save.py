@@ -300,7 +300,11 @@ def check_answer(row: Any, node_id: str, request: Request, response: Response, t
         )
 
 
-_GONE = re.compile(r"\b(does(n't| not) exist|not found|no such|could(n't| not) (be )?f(i|ou)nd)\b", re.IGNORECASE)
+_GONE = re.compile(
+    r"\b(does(n't| not) exist|not found|no such|(could|can)(n't| ?not) (be )?f(i|ou)nd|(failed|unable) to find"
+    r"|no longer exists?|was deleted)\b",
+    re.IGNORECASE,
+)
 
 
 def _raise_for_errors(row: Any, request: Request, response: Response, target: Target) -> None:

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from wbmodel import forks
 from wbmodel.errors import ConfigurationError, SessionWarning, WbmodelError, suggestion, warn
-from wbmodel.session.settings import Secret, resolve_settings
+from wbmodel.session.settings import Given, Secret, resolve_settings
+from wbmodel.urls import mask_url
 
 if TYPE_CHECKING:
-    from wbmodel.registry import PluginManager
+    from wbmodel.registry import BackendEntry, PluginManager
     from wbmodel.session.session import Session
 
 __all__ = [
@@ -81,14 +82,20 @@ def connect(
     from wbmodel.registry import default_plugin_manager
     from wbmodel.session.session import Session
 
+    # What may hold a key is wrapped first: a traceback may show the variables of this frame.
+    api_key = Secret(api_key) if isinstance(api_key, str) else api_key
+    given, backend_options = Given(backend_options), {}
+    address = Secret(url) if isinstance(url, str) else url
+    if isinstance(url, str):
+        url = mask_url(url)
     if not name:
         raise ConfigurationError("connect(): name must not be empty")
     for label, value in (("url", url), ("project", project), ("entity", entity), ("name", name)):
         if value is not None and not isinstance(value, str):
             raise ConfigurationError(f"connect(): {label} must be a string, not {value!r}")
-    if api_key is not None and not isinstance(api_key, (str, Secret)):
+    if api_key is not None and not isinstance(api_key, Secret):
         raise ConfigurationError(f"connect(): api_key must be a string, not {type(api_key).__name__}")
-    if isinstance(api_key, str) and not api_key.strip():
+    if api_key is not None and not api_key.reveal().strip():
         raise ConfigurationError(
             "connect(): api_key is empty; omit it or pass None to use the key from the environment or netrc"
         )
@@ -97,7 +104,7 @@ def connect(
     if identity_token_file is not None and not isinstance(identity_token_file, str | os.PathLike):
         raise ConfigurationError(f"connect(): identity_token_file must be a path, not {identity_token_file!r}")
     settings = resolve_settings(
-        url,
+        address,
         project=project,
         entity=entity,
         api_key=api_key,
@@ -105,7 +112,16 @@ def connect(
         timeout=timeout,
     )
     manager = plugins if plugins is not None else default_plugin_manager()
-    session = Session(settings, manager.resolve(settings.url.value), manager, name=name, options=backend_options)
+    entry: BackendEntry | None = None
+    failed: WbmodelError | None = None
+    try:
+        entry = manager.resolve(settings.url.value)
+    except WbmodelError as error:
+        failed = error
+    if entry is None:
+        assert failed is not None
+        raise failed.with_traceback(None)  # without the frames in which the address is plain text
+    session = Session(settings, entry, manager, name=name, options=given)
     if plugins is not None:
         # All sessions share one namespace of lookups: a condition is written before its session is known.
         from wbmodel.query.lookups import add_source

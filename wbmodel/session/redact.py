@@ -14,13 +14,13 @@ import functools
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import quote
 
 from wbmodel.codec import dumps, loads
+from wbmodel.key_hiding import MASK, KeyHider
 
 __all__ = ["HIDDEN", "Redactor", "is_secret_name"]
 
-HIDDEN = "***"
+HIDDEN = MASK
 """The replacement for hidden text."""
 
 _DEEPEST = 60
@@ -98,13 +98,8 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._exact = frozenset(secret for secret in secrets if secret)
-        forms: set[str] = set()
-        for secret in self._exact:
-            if len(secret) >= _LONG_ENOUGH:  # a short one would match everywhere
-                forms |= {secret, quote(secret, safe="", errors="replace"), dumps(secret)[1:-1]}
-                forms.add(base64.b64encode(f"api:{secret}".encode(errors="replace")).decode())
-        longest_first = sorted(forms, key=lambda form: (-len(form), form))
-        self._known = re.compile("|".join(map(re.escape, longest_first))) if forms else None
+        # A short one would match everywhere.
+        self._without = KeyHider(secret for secret in self._exact if len(secret) >= _LONG_ENOUGH)
 
     def value(self, value: Any, depth: int = 0) -> Any:
         """A redacted copy of ``value`` in plain JSON types."""
@@ -150,9 +145,6 @@ class Redactor:
 
     def _key(self, key: str) -> str:
         return HIDDEN if key in self._exact else self._shapes(self._without(key))
-
-    def _without(self, text: str) -> str:
-        return text if self._known is None else self._known.sub(HIDDEN, text)
 
     def _shapes(self, text: str) -> str:
         text = _AUTHORIZATION.sub(rf"\1{HIDDEN}", text)

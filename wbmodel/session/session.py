@@ -22,7 +22,7 @@ from wbmodel.session.clock import Clock
 from wbmodel.session.documents import request_of
 from wbmodel.session.flow import Operation
 from wbmodel.session.observers import Call, Ended, Observer
-from wbmodel.session.settings import Settings
+from wbmodel.session.settings import Given, Settings
 from wbmodel.session.stats import SessionStats
 from wbmodel.session.viewer import Viewer
 from wbmodel.urls import app_url, mask_url
@@ -60,7 +60,7 @@ class Session:
         self.plugins = plugins
         self.stats = SessionStats()
         self._entry = entry
-        self._options = dict(options or {})
+        self._options = Given(options or {})
         self._lock = forks.rlock()
         self._backend: Backend | None = None
         self._wrappers: Sequence[WrapperEntry] | None = None

@@ -1,4 +1,4 @@
-"""Resolves a session's settings, each with its source, and defines the type that keeps an API key hidden.
+"""Resolves a session's settings, each with its source.
 
 The order of precedence is: arguments, then ``WBMODEL_URL``, ``WANDB_BASE_URL``, ``WANDB_API_KEY``,
 ``WANDB_IDENTITY_TOKEN_FILE``, ``WANDB_ENTITY`` and ``WANDB_PROJECT``, then netrc, then defaults. An empty variable
@@ -12,14 +12,15 @@ identity token file. An argument overrides variables, a variable overrides netrc
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Generic, NoReturn, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 import attrs
 
 from wbmodel.errors import ConfigurationError
+from wbmodel.key_hiding import Secret
 from wbmodel.urls import mask_url, split_credentials, split_scheme
 
 __all__ = ["DEFAULT_SERVER", "Secret", "Setting", "Settings", "resolve_settings"]
@@ -35,46 +36,27 @@ NO_URL = (
 )
 
 
-class Secret:
-    """Text that ``repr``, ``str``, ``format`` and ``vars`` do not show and that cannot be pickled.
-
-    :meth:`reveal` returns the text, for the one place that sends it.
-    """
-
-    __slots__ = ("__text",)
-
-    def __init__(self, text: str) -> None:
-        self.__text = text
-
-    def reveal(self) -> str:
-        """The text itself."""
-        return self.__text
+class Given(dict[str, Any]):
+    """Options as they were given. Only their names are shown: a misspelt one may hold a key."""
 
     def __repr__(self) -> str:
-        return "Secret('***')"
+        return f"<Given {', '.join(self)}>"
 
-    def __str__(self) -> str:
-        return "***"
+    def __rich_repr__(self) -> Iterator[str]:
+        yield from self
 
-    def __bool__(self) -> bool:
-        return bool(self.__text)
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and self.__text == other.__text
+class Environment:
+    """The environment variables, of which nothing is shown."""
 
-    def __hash__(self) -> int:
-        return hash((Secret, self.__text))
+    __slots__ = ("__mapping",)
 
-    def __copy__(self) -> Secret:
-        return self
+    def __init__(self, mapping: Mapping[str, str]) -> None:
+        self.__mapping = mapping
 
-    def __deepcopy__(self, memo: object) -> Secret:
-        return self
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError(
-            "a Secret cannot be pickled; the other process must read its own API key from its environment or netrc"
-        )
+    def get(self, name: str) -> str | None:
+        """The value of a variable, or None."""
+        return self.__mapping.get(name)
 
 
 @attrs.frozen(slots=True)
@@ -93,7 +75,7 @@ class Settings:
     API key. ``trace`` and ``otel`` say what :mod:`wbmodel.session.trace` and :mod:`wbmodel.session.otel` record.
     """
 
-    url: Setting[str]
+    url: Setting[str] = attrs.field(repr=lambda url: f"Setting({mask_url(url.value)!r}, {url.source!r})")
     entity: Setting[str | None]
     project: Setting[str | None]
     timeout: Setting[float | None]
@@ -137,7 +119,7 @@ class Settings:
 
 
 def resolve_settings(
-    url: str | None = None,
+    url: str | Secret | None = None,
     *,
     project: str | None = None,
     entity: str | None = None,
@@ -148,28 +130,34 @@ def resolve_settings(
 ) -> Settings:
     """Resolve every setting. Raises :class:`~wbmodel.errors.ConfigurationError` if there is no URL to connect to, or if
     there are two kinds of credentials of the same rank."""
-    env = os.environ if environ is None else environ
+    # What may hold a key is wrapped first: a traceback may show the variables of this frame.
+    api_key = Secret(api_key) if isinstance(api_key, str) else api_key
+    url = Secret(url) if isinstance(url, str) else url
+    env, environ = Environment(os.environ if environ is None else environ), None
     key_setting = _key(api_key, env)
     token_file = _token_file(identity_token_file, env)
-    found_url = _first(
-        ("argument", url),
-        ("WBMODEL_URL", env.get("WBMODEL_URL")),
-        ("WANDB_BASE_URL", env.get("WANDB_BASE_URL")),
-    )
+    found_url, inner_key = _address(url, env)
     if found_url is None:
         # The only case in which netrc is read before a key is needed: an entry decides where to connect.
         if key_setting is None and token_file is None and not _from_netrc(DEFAULT_SERVER, env.get("NETRC")).value:
             raise ConfigurationError(NO_URL)
-        found_url = Setting(DEFAULT_SERVER, "default")
-    bare, inner_key = split_credentials(found_url.value.strip())
+        found_url = Setting(Secret(DEFAULT_SERVER), "default")
     if inner_key is not None and (key_setting is None or key_setting.source != "argument"):
-        key_setting = Setting(Secret(inner_key), f"URL ({found_url.source})")
-    key_setting, token_file = _one_kind(key_setting, token_file, bare)
+        key_setting = Setting(inner_key, f"URL ({found_url.source})")
+    scheme = split_scheme(found_url.value.reveal())[0]
+    if scheme in ("http", "https") and mask_url(found_url.value.reveal()) != found_url.value.reveal():
+        # Refused here, and not by the backend, in whose frames the address is plain text.
+        raise ConfigurationError(
+            f"{mask_url(found_url.value.reveal())!r} is not the address of a server: it has no '?' or '#', a port "
+            "is a number, and a key does not belong there; use https://HOST or http://HOST, and pass the "
+            "API key as api_key="
+        )
+    key_setting, token_file = _one_kind(key_setting, token_file, scheme)
     if timeout is not None and not timeout > 0:
         raise ConfigurationError(f"timeout must be a number of seconds above 0, not {timeout!r}")
     entity_setting, project_setting = _place(entity, project, env)
     return Settings(
-        url=Setting(bare, found_url.source),
+        url=Setting(found_url.value.reveal(), found_url.source),
         entity=entity_setting,
         project=project_setting,
         timeout=Setting(timeout, "default" if timeout is None else "argument"),
@@ -188,14 +176,31 @@ def _first(*candidates: tuple[str, str | None]) -> Setting[str] | None:
     return None
 
 
-def _key(api_key: str | Secret | None, env: Mapping[str, str]) -> Setting[Secret] | None:
-    if isinstance(api_key, Secret):
-        return Setting(api_key, "argument")
-    found = _first(("argument", api_key), ("WANDB_API_KEY", env.get("WANDB_API_KEY")))
-    return None if found is None else Setting(Secret(found.value.strip()), found.source)
+def _hidden_first(*candidates: tuple[str, Secret | None]) -> Setting[Secret] | None:
+    for source, value in candidates:
+        if value is not None and value.reveal().strip():
+            return Setting(Secret(value.reveal().strip()), source)
+    return None
 
 
-def _token_file(argument: str | os.PathLike[str] | None, env: Mapping[str, str]) -> Setting[str | None] | None:
+def _variable(env: Environment, name: str) -> tuple[str, Secret]:
+    return name, Secret(env.get(name) or "")
+
+
+def _key(api_key: Secret | None, env: Environment) -> Setting[Secret] | None:
+    return _hidden_first(("argument", api_key), _variable(env, "WANDB_API_KEY"))
+
+
+def _address(url: Secret | None, env: Environment) -> tuple[Setting[Secret] | None, Secret | None]:
+    """The URL without credentials, and the key that was in it."""
+    found = _hidden_first(("argument", url), _variable(env, "WBMODEL_URL"), _variable(env, "WANDB_BASE_URL"))
+    if found is None:
+        return None, None
+    bare, inner = split_credentials(found.value.reveal())
+    return Setting(Secret(bare), found.source), None if inner is None else Secret(inner)
+
+
+def _token_file(argument: str | os.PathLike[str] | None, env: Environment) -> Setting[str | None] | None:
     found = _first(
         ("argument", None if argument is None else os.fspath(argument)),
         ("WANDB_IDENTITY_TOKEN_FILE", env.get("WANDB_IDENTITY_TOKEN_FILE")),
@@ -207,7 +212,7 @@ def _token_file(argument: str | os.PathLike[str] | None, env: Mapping[str, str])
 
 
 def _one_kind(
-    key: Setting[Secret] | None, token_file: Setting[str | None] | None, url: str
+    key: Setting[Secret] | None, token_file: Setting[str | None] | None, scheme: str
 ) -> tuple[Setting[Secret] | None, Setting[str | None] | None]:
     """The API key or the identity token file, whichever takes precedence: an argument, then a key in the URL."""
     if key is None or token_file is None:
@@ -220,7 +225,7 @@ def _one_kind(
         raise ConfigurationError(
             "api_key= and identity_token_file= are two kinds of credentials; pass only one of them"
         )
-    if split_scheme(url)[0] not in ("http", "https"):
+    if scheme not in ("http", "https"):
         return key, None  # two variables for W&B's own client must not prevent opening a folder
     raise ConfigurationError(
         "WANDB_API_KEY and WANDB_IDENTITY_TOKEN_FILE are both set, which W&B's own client refuses as well; "
@@ -228,8 +233,8 @@ def _one_kind(
     )
 
 
-def _trace(env: Mapping[str, str]) -> Setting[str | None]:
-    text = env.get("WBMODEL_TRACE", "").strip()
+def _trace(env: Environment) -> Setting[str | None]:
+    text = (env.get("WBMODEL_TRACE") or "").strip()
     if not text:
         return Setting(None, "default")
     if text.lower() in ("0", "false"):
@@ -237,15 +242,15 @@ def _trace(env: Mapping[str, str]) -> Setting[str | None]:
     return Setting("log" if text.lower() in ("1", "true") else os.path.abspath(text), "WBMODEL_TRACE")
 
 
-def _otel(env: Mapping[str, str]) -> Setting[bool]:
-    text = env.get("WBMODEL_OTEL", "").strip().lower()
+def _otel(env: Environment) -> Setting[bool]:
+    text = (env.get("WBMODEL_OTEL") or "").strip().lower()
     if text not in ("", "0", "false", "1", "true"):
         raise ConfigurationError(f"WBMODEL_OTEL must be 1 or 0, not {text!r}")
     return Setting(text in ("1", "true"), "WBMODEL_OTEL" if text else "default")
 
 
 def _place(
-    entity: str | None, project: str | None, env: Mapping[str, str]
+    entity: str | None, project: str | None, env: Environment
 ) -> tuple[Setting[str | None], Setting[str | None]]:
     """The entity and the project. ``project`` may name both, as ``entity/project``."""
     where = _first(("argument", project), ("WANDB_PROJECT", env.get("WANDB_PROJECT")))
@@ -269,7 +274,10 @@ def _place(
 
 def _from_netrc(url: str, path: str | None) -> Setting[Secret | None]:
     scheme, _ = split_scheme(url)
-    host = urlsplit(url).hostname if scheme in ("http", "https") else None
+    try:
+        host = urlsplit(url).hostname if scheme in ("http", "https") else None
+    except ValueError:  # the backend says what is wrong with it
+        host = None
     if not host:
         return Setting(None, "default")
     import netrc

@@ -23,8 +23,8 @@ JWT = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJydW5uZXIifQ.c2lnbmF0dXJl"
 
 async def test_a_key_is_basic_authentication_of_the_user_api():
     async with aiohttp.ClientSession() as http:
-        header = await ApiKey(Secret(f" {KEY}\n"), "h").header(http)
-        assert await Anonymous("h").header(http) is None
+        header = str(await ApiKey(Secret(f" {KEY}\n"), "h").login(http))
+        assert await Anonymous("h").login(http) is None
     kind, _, text = header.partition(" ")
     assert (kind, base64.b64decode(text).decode()) == ("Basic", f"api:{KEY}")
 
@@ -84,8 +84,8 @@ def token_file(tmp_path):
 
 async def test_an_identity_token_is_exchanged_once_for_many(issuer, token_file):
     token = IdentityToken(str(token_file), issuer.url, "h")
-    headers = await asyncio.gather(*(token.header(issuer.http) for _ in range(8)))
-    assert headers == ["Bearer tok"] * 8
+    headers = await asyncio.gather(*(token.login(issuer.http) for _ in range(8)))
+    assert [str(header) for header in headers] == ["Bearer tok"] * 8
     assert len(issuer.forms) == 1
     form, sent = issuer.forms[0]
     assert form == {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": JWT}
@@ -99,10 +99,10 @@ async def test_the_file_is_read_anew_when_the_access_token_ends(issuer, token_fi
         (200, {"access_token": "b", "expires_in": 9}),
     ]
     token = IdentityToken(str(token_file), issuer.url, "h")
-    assert await token.header(issuer.http) == "Bearer short"
+    assert str(await token.login(issuer.http)) == "Bearer short"
     token_file.write_text("another.jwt.text", encoding="utf-8")
     await asyncio.sleep(0.06)
-    assert await token.header(issuer.http) == "Bearer b"
+    assert str(await token.login(issuer.http)) == "Bearer b"
     assert issuer.forms[1][0]["assertion"] == "another.jwt.text"
 
 
@@ -110,7 +110,7 @@ async def test_a_refused_exchange_says_so_without_the_token(issuer, token_file):
     issuer.answers = [(401, {"error": f"bad assertion {JWT}"})]
     token = IdentityToken(str(token_file), issuer.url, "acme.example")
     with pytest.raises(NotAuthenticated, match="acme.example did not exchange .*HTTP 401: .*bad assertion") as caught:
-        await token.header(issuer.http)
+        await token.login(issuer.http)
     assert JWT not in str(caught.value)
     assert JWT not in repr(token) + token.hint
 
@@ -118,13 +118,13 @@ async def test_a_refused_exchange_says_so_without_the_token(issuer, token_file):
 async def test_an_issuer_that_is_busy_is_a_passing_trouble(issuer, token_file):
     issuer.answers = [(503, {})]
     with pytest.raises(BadReply):
-        await IdentityToken(str(token_file), issuer.url, "h").header(issuer.http)
+        await IdentityToken(str(token_file), issuer.url, "h").login(issuer.http)
 
 
 async def test_a_file_that_is_not_there(issuer, tmp_path):
     with pytest.raises(ConfigurationError, match="cannot be read .*WANDB_IDENTITY_TOKEN_FILE"):
-        await IdentityToken(str(tmp_path / "none"), issuer.url, "h").header(issuer.http)
+        await IdentityToken(str(tmp_path / "none"), issuer.url, "h").login(issuer.http)
     (tmp_path / "empty").write_text("\n", encoding="utf-8")
     with pytest.raises(ConfigurationError, match="is empty"):
-        await IdentityToken(str(tmp_path / "empty"), issuer.url, "h").header(issuer.http)
+        await IdentityToken(str(tmp_path / "empty"), issuer.url, "h").login(issuer.http)
     assert issuer.forms == []
