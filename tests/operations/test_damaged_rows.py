@@ -88,7 +88,8 @@ def test_a_damaged_config_is_not_overwritten(stored: str) -> None:
         run = Run.objects.get(id="r2")
         with pytest.raises(UnreadableValue, match="set config to a new dict and save"):
             run.config["z"] = 1
-        assert run.dirty_fields == () and run.save() == ()
+        assert run.dirty_fields == ()
+        assert run.save() == ()
         with pytest.raises(BulkError, match="1 failed, 1 done. First failure: acme/vision/r2: failed .config of <Run"):
             Run.objects.filter(id__in=["r1", "r2"]).update(config__z=1)
 
@@ -97,7 +98,9 @@ def test_a_listing_shows_the_other_rows(capsys: pytest.CaptureFixture[str]) -> N
     with damaged("config", "{bad", "s1") as server:
         status = main(["--url", server.url, "sweeps", "acme/vision", "-c", "id,metric"])
         out = capsys.readouterr()
-        assert status == 0 and out.out.count("loss") == 2 and "s1" in out.out
+        assert status == 0
+        assert out.out.count("loss") == 2
+        assert "s1" in out.out
         assert out.err.count("metric of acme/vision/sweeps/s1 is left empty") == 1
     with damaged("config", "[1]") as server:
         status = main(["--url", server.url, "runs", "acme/vision", "-c", "id,config.lr", "--json"])
@@ -110,9 +113,11 @@ def test_a_listing_shows_the_other_rows(capsys: pytest.CaptureFixture[str]) -> N
 def test_a_notebook_shows_the_other_rows() -> None:
     with damaged("config", "{bad"):
         shown = Run.objects.all()._repr_html_()
-        assert "config of acme/vision/r2 (finished) cannot be read" in shown and "summary.<wbr>loss" in shown
+        assert "config of acme/vision/r2 (finished) cannot be read" in shown
+        assert "summary.<wbr>loss" in shown
         one = Run.objects.get(id="r2")._repr_html_()
-        assert "config of acme/vision/r2 (finished) cannot be read" in one and "summary.loss" in one
+        assert "config of acme/vision/r2 (finished) cannot be read" in one
+        assert "summary.loss" in one
     with damaged("heartbeatAt", ""):
         assert "r3" in Run.objects.all()._repr_html_()
 
@@ -120,7 +125,8 @@ def test_a_notebook_shows_the_other_rows() -> None:
 def test_a_time_that_is_none_costs_itself() -> None:
     with damaged("heartbeatAt", ""):
         rows = {run.id: run for run in Run.objects.all()}
-        assert len(rows) == 4 and rows["r1"].heartbeat_at is None
+        assert len(rows) == 4
+        assert rows["r1"].heartbeat_at is None
         with pytest.raises(UnreadableValue, match="heartbeat_at of <Run acme/vision/r2 .*> .* '' .* not a time"):
             _ = rows["r2"].heartbeat_at
         assert "heartbeat_at" in rows["r2"].loaded_fields()
