@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any
 
 import attrs
@@ -41,6 +42,9 @@ class EntityMeta:
                     raise TypeError(f"{self.name} declares the name {name!r} twice")
                 self._by_name[name] = item
         self.slots: dict[str, str] = {item.name: f"_{item.name}_text" for item in self.fields.values() if item.is_lazy}
+        # What tells the rows of a listing apart.
+        within = options.within
+        self.row_id: Callable[[Any], Any] = attrgetter("node_id", *([f"{within}.node_id"] if within else []))
         self._default = tuple(item.name for item in self.fields.values() if item.selected)
         # For each lazily decoded field: functions to read the text, decode it, and read and set the value.
         self.lazy: dict[

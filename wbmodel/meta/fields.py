@@ -10,7 +10,7 @@ import attrs
 
 from wbmodel.meta.json_fields import Codec, Config, Json, Summary, Text, Texts, Yaml
 
-__all__ = ["FieldMeta", "Kind", "field", "relation"]
+__all__ = ["Belongs", "FieldMeta", "Kind", "field", "relation"]
 
 
 class Kind(enum.Enum):
@@ -59,13 +59,24 @@ _CODECS: dict[Kind, Codec] = {
 }
 
 
+@attrs.frozen(slots=True, eq=False)
+class Belongs:
+    """How the items of a list name the object that each belongs to: the row's ``relation``, and in each item the field
+    that holds the same entity, with the field that holds its name alone (for servers without the former)."""
+
+    relation: str
+    object: str
+    name: str
+
+
 @attrs.frozen(slots=True, kw_only=True, eq=False)
 class FieldMeta:
     """One declared field.
 
     ``wire`` is the GraphQL field; ``sub`` is the path of the value inside it (``artifactType { name }``).
     ``filter_path`` and ``order_key`` are the server's names; if None, such filters and orders are applied locally.
-    ``selected``: a plain query loads it. ``editable``: it may be set and saved; ``input`` is then its name in the
+    ``belongs``: each item of the list belongs to the value of this relation or to another one, and only the former
+    count. ``selected``: a plain query loads it. ``editable``: it may be set and saved; ``input`` is then its name in the
     mutation's input. ``fixed`` is the reason why it is not editable. ``choices`` are the values allowed at creation, if
     known. ``owner`` is the entity class that declares it.
     """
@@ -75,6 +86,7 @@ class FieldMeta:
     kind: Kind
     doc: str
     sub: tuple[str, ...] = ()
+    belongs: Belongs | None = None
     selected: bool = True
     filter_path: str | None = None
     order_key: str | None = None
@@ -121,6 +133,7 @@ def field(
     doc: str,
     *,
     sub: tuple[str, ...] = (),
+    belongs: Belongs | None = None,
     selected: bool = True,
     path: str | None = None,
     filter: str | None = None,
@@ -144,6 +157,7 @@ def field(
         "kind": kind,
         "doc": doc,
         "sub": sub,
+        "belongs": belongs,
         "selected": selected,
         "filter_path": filter or path,
         "order_key": order or path,

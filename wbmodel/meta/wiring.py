@@ -18,6 +18,7 @@ __all__ = [
     "RUN_STEP",
     "TOTAL",
     "Arg",
+    "Beside",
     "Expansion",
     "Options",
     "Route",
@@ -57,6 +58,21 @@ class Step:
     relation: str | None = None
 
 
+@attrs.frozen(slots=True, kw_only=True, eq=False)
+class Beside:
+    """A field beside a single node, whose values replace the node's own: ``gives``, named as in the node, and the
+    ``relation``, which is called ``wire`` here.
+
+    A server that has no such field answers null, and the node's own values stay.
+    """
+
+    field: str
+    args: tuple[Arg, ...]
+    gives: tuple[str, ...]
+    relation: str
+    wire: str
+
+
 def _given_scopes(route: Route) -> tuple[str, ...]:
     """The scopes that provide a route's variables. A project scope includes its entity."""
     names = route.variables
@@ -74,7 +90,8 @@ class Route:
     number of rows: ``"parent:runCount"`` (a field beside the connection), ``"parent:runCount(filters)"`` (the same,
     honouring filters) or :data:`TOTAL`. ``args`` are the connection's own scope arguments, ``fixed`` its literal ones.
     ``context`` names the relation whose value comes from one of the steps; without it, the relation is selected on each
-    node.
+    node. ``edge`` maps fields to those of the edge that hold their value here, as text such as ``v3``. ``beside`` is a
+    field next to a single node that has values of its own for some of the node's fields.
     """
 
     steps: tuple[Step, ...] = ()
@@ -87,6 +104,8 @@ class Route:
     args: tuple[Arg, ...] = ()
     fixed: tuple[tuple[str, str | bool], ...] = ()
     context: str | None = None
+    edge: Mapping[str, str] = attrs.field(factory=dict)
+    beside: Beside | None = None
     needs: tuple[str, ...] = attrs.field(default=attrs.Factory(_given_scopes, takes_self=True))
 
     @property
@@ -172,7 +191,8 @@ class Options:
     because they say where a row belongs.
 
     ``keyed``: other entities refer to it by its key, without a node id, so it is identified by (project, key).
-    ``shown`` are the first fields of a table of rows; by default, the key and the first plain fields.
+    ``shown`` are the first fields of a table of rows; by default, the key and the first plain fields. ``within`` is the
+    relation through which one node may be listed several times, each time as another row.
     """
 
     key: str
@@ -188,6 +208,7 @@ class Options:
     node_context: tuple[str, ...] = ()
     keyed: bool = False
     shown: tuple[str, ...] = ()
+    within: str | None = None
     writes: Writes | None = None
 
 

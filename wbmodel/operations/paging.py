@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from wbmodel.backend.asks import Response
 from wbmodel.compiler.requests import PAGE_BYTES
 from wbmodel.compiler.target import Target
 from wbmodel.errors import PageDrift, warn
+from wbmodel.meta.state import row_ids
 
 __all__ = ["Drift", "PageBudget", "Seen"]
 
@@ -71,11 +72,10 @@ class Seen:
     def __init__(self) -> None:
         self._hashes: set[int] = set()
 
-    def fresh(self, rows: Iterable[Any]) -> list[Any]:
+    def fresh(self, rows: Sequence[Any]) -> list[Any]:
         """Return the rows that were not seen before, and record them as seen."""
         hashes, kept = self._hashes, []
-        for row in rows:
-            mark = hash(row.node_id)
+        for mark, row in zip(map(hash, row_ids(rows)), rows, strict=True):
             if mark not in hashes:
                 hashes.add(mark)
                 kept.append(row)
