@@ -218,4 +218,5 @@ class Artifact(Model):
         scope_value={ARTIFACT: "node_id"},
         node_context=("collection", "version_index"),
         within="collection",
+        computed={"name": (), "version": ("digest",), "type": ("type_name",), "project": ()},
     )

@@ -230,6 +230,7 @@ class Run(Written):
         routes=(Route(steps=(_USED_STEP,), connection="usedBy"),),
         points=(Route(needs=("path",), steps=(PROJECT_STEP, RUN_STEP), context=PROJECT),),
         scope_value={RUN: "path"},
+        computed={"entity": ()},
         shown=("id", "name", "state", "created_at"),
         writes=Writes(
             upsert="upsertBucket",

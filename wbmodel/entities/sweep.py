@@ -197,6 +197,7 @@ class Sweep(Written):
         argument="sweepName",
         count="parent:totalSweeps",
         keyed=True,
+        computed={"metric": ("config",), "goal": ("config",)},
         writes=Writes(
             upsert="upsertSweep",
             answer="sweep",

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from wbmodel.errors import FieldError, suggestion
-from wbmodel.meta.fields import FieldMeta
+from wbmodel.meta.fields import FieldMeta, Kind
 from wbmodel.meta.scopes import ENTITY, PROJECT
 from wbmodel.meta.wiring import Options, ToManyMeta
 
@@ -42,6 +42,13 @@ class EntityMeta:
                     raise TypeError(f"{self.name} declares the name {name!r} twice")
                 self._by_name[name] = item
         self.slots: dict[str, str] = {item.name: f"_{item.name}_text" for item in self.fields.values() if item.is_lazy}
+        # Properties that can be read as values, although no query can filter or order by them.
+        named = {"path": (), "url": (), **options.computed}
+        self.computed = {
+            name: FieldMeta(owner=cls, name=name, wire="", kind=Kind.TEXT, doc="", needs=needs)
+            for name, needs in named.items()
+            if isinstance(getattr(cls, name, None), property)
+        }
         # What tells the rows of a listing apart.
         within = options.within
         self.row_id: Callable[[Any], Any] = attrgetter("node_id", *([f"{within}.node_id"] if within else []))

@@ -76,7 +76,7 @@ class FieldMeta:
     ``wire`` is the GraphQL field; ``sub`` is the path of the value inside it (``artifactType { name }``).
     ``filter_path`` and ``order_key`` are the server's names; if None, such filters and orders are applied locally.
     ``belongs``: each item of the list belongs to the value of this relation or to another one, and only the former
-    count. ``selected``: a plain query loads it. ``editable``: it may be set and saved; ``input`` is then its name in the
+    count. ``selected``: a plain query loads it. ``needs`` are the fields from which a property is computed. ``editable``: it may be set and saved; ``input`` is then its name in the
     mutation's input. ``fixed`` is the reason why it is not editable. ``choices`` are the values allowed at creation, if
     known. ``owner`` is the entity class that declares it.
     """
@@ -102,6 +102,7 @@ class FieldMeta:
     by_key: bool = False
     on: str | None = None
     filters: Mapping[str, str] = attrs.field(factory=dict)
+    needs: tuple[str, ...] | None = None
     owner: type[Any] | None = None
 
     @property
@@ -123,7 +124,8 @@ class FieldMeta:
 
 
 def _field_of(owner: Any, name: str) -> FieldMeta:
-    found: FieldMeta = owner.__wbmodel_meta__.fields[name]
+    meta = owner.__wbmodel_meta__
+    found: FieldMeta = meta.fields[name] if name in meta.fields else meta.computed[name]
     return found
 
 

@@ -192,7 +192,8 @@ class Options:
 
     ``keyed``: other entities refer to it by its key, without a node id, so it is identified by (project, key).
     ``shown`` are the first fields of a table of rows; by default, the key and the first plain fields. ``within`` is the
-    relation through which one node may be listed several times, each time as another row.
+    relation through which one node may be listed several times, each time as another row. ``computed`` are properties
+    that ``values()`` can read besides ``path`` and ``url``, with the fields that each needs besides the identity.
     """
 
     key: str
@@ -209,6 +210,7 @@ class Options:
     keyed: bool = False
     shown: tuple[str, ...] = ()
     within: str | None = None
+    computed: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
     writes: Writes | None = None
 
 

@@ -67,7 +67,7 @@ def needed(meta: EntityMeta, keys: Sequence[Key], asked: Asked) -> tuple[str, ..
     paths = [key.path for key in keys if isinstance(key, Column)]
     paths += [path for _, path in asked.values() if path is not None]
     paths += [key.resolve(meta)[0] for key in keys if isinstance(key, EverythingBut)]
-    return tuple(dict.fromkeys(path.field.name for path in paths))
+    return tuple(dict.fromkeys(name for path in paths for name in path.reads))
 
 
 def groups(plan: Plan, target: Target, keys: Sequence[Key], asked: Asked) -> Operation[Groups]:
