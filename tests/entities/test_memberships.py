@@ -106,3 +106,10 @@ def test_relations_lead_through_a_membership_too() -> None:
     assert shown(run.logged_artifacts) == shown(run.used_artifacts) == SEQUENCE[1:]
     first = Artifact.objects.get(name="port:production")
     assert shown([Artifact.objects.get(node_id=first.node_id)]) == SEQUENCE[1:]
+
+
+@pytest.mark.parametrize(
+    "text", ["acme/v/port:production", "https://h/acme/v/artifacts/model/port/production/files?x=1", "port:v1"]
+)
+def test_a_path_or_a_page_leads_to_its_membership(text: str) -> None:
+    assert shown([Artifact.objects.get(path=text)]) == PORTFOLIO[1:]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from wbmodel.entities.base import Model, entity
 from wbmodel.meta import Arg, Belongs, Beside, Expansion, Kind, Options, Route, Step, field, relation
-from wbmodel.meta.scopes import ARTIFACT, ENTITY, PROJECT, RUN, TEXT
+from wbmodel.meta.scopes import ARTIFACT, ENTITY, MEMBER, PROJECT, RUN, TEXT, VERSION
 from wbmodel.meta.wiring import EVERY_PROJECT, PROJECT_STEP, RUN_STEP, TOTAL, in_project, listing
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.relations import ToMany
@@ -27,6 +27,7 @@ _COLLECTION_STEP = Step(
 # A version is a member of its sequence, and of every portfolio that links to it. Its number, name, path and aliases
 # are those of the membership through which it was reached.
 _MEMBERS = {"count": TOTAL, "context": "collection", "edge": {"version_index": "version"}}
+_NAMED = (PROJECT_STEP, Step("artifact", (Arg("name", "name"),)))
 _MEMBERSHIP = Beside(
     field="artifactCollectionMembership",
     args=(Arg("name", "name"),),
@@ -194,7 +195,8 @@ class Artifact(Model):
             ENTITY: ENTITY,
             "type": TEXT,
             "collection": TEXT,
-            "name": TEXT,
+            "name": MEMBER,
+            "path": VERSION,
             "logged_by": RUN,
             "used_by": RUN,
         },
@@ -211,11 +213,12 @@ class Artifact(Model):
             Route(needs=("used_by",), steps=(PROJECT_STEP, RUN_STEP), connection="inputArtifacts", count=TOTAL),
         ),
         points=(
-            Route(steps=(PROJECT_STEP, Step("artifact", (Arg("name", "name"),))), beside=_MEMBERSHIP),
+            Route(steps=_NAMED, beside=_MEMBERSHIP),
+            Route(needs=("path",), steps=_NAMED, beside=_MEMBERSHIP),
             Route(key="node_id", steps=(Step("artifact", (Arg("id", "key", "ID!"),)),)),
         ),
         expand=(EVERY_PROJECT, _EVERY_COLLECTION),
-        scope_value={ARTIFACT: "node_id"},
+        scope_value={ARTIFACT: "node_id", VERSION: "path"},
         node_context=("collection", "version_index"),
         within="collection",
         computed={"name": (), "version": ("digest",), "type": ("type_name",), "project": ()},

@@ -15,12 +15,12 @@ import attrs
 from wbmodel.codec import format_datetime
 from wbmodel.errors import FieldError
 from wbmodel.meta import EntityMeta, Kind, entity_meta, state
-from wbmodel.meta.scopes import ENTITY, PROJECT
+from wbmodel.meta.scopes import ENTITY, INSIDE, PROJECT
 from wbmodel.query.f import PathExpr
 from wbmodel.query.lookups import LOOKUPS, Lookup, find_lookup
 from wbmodel.query.paths import Path, resolve_expr, resolve_keyword
 from wbmodel.query.q import Connector, Q, Term
-from wbmodel.query.scopes import Scopes, narrow, scope_values, split_project
+from wbmodel.query.scopes import Scopes, narrow, scope_values, split_inside, split_project
 
 __all__ = [
     "MAX_DEPTH",
@@ -195,6 +195,10 @@ def _relation(
     objects: list[Any] = [item if isinstance(item, target.cls) else None for item in items]
     homes = [None if item is None else state.home(item) for item in objects]
     keys = [item if obj is None else getattr(obj, target.key) for item, obj in zip(items, objects, strict=True)]
+    for at, item in enumerate(items):
+        if isinstance(item, str) and "/" in item and target.name.lower() in INSIDE:
+            *place, keys[at] = _inside(target, item, where)
+            homes[at] = "/".join(place)
     if not any(homes):
         return _made(key, entry, keys if many else keys[0], negated, where)
     flipped = negated != (entry.inverse is not None)
@@ -208,6 +212,14 @@ def _relation(
     joined = _join("AND" if flipped else "OR", each)
     assert joined is not None
     return joined
+
+
+def _inside(target: EntityMeta, text: str, where: str) -> tuple[str, str, str]:
+    """The parts of the path of an object in a project, where its key alone would do too."""
+    entity, project, key = split_inside(target.name.lower(), text, where)
+    if entity is None or project is None:
+        raise FieldError(f"{where}: {text!r} does not name the entity; write entity/project/{key}")
+    return entity, project, key
 
 
 def _at_home(meta: EntityMeta, key: Path, value: Any, home: str | None, negated: bool, where: str) -> Node:
