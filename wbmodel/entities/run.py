@@ -237,6 +237,7 @@ class Run(Written):
             answer="bucket",
             place={PROJECT: "modelName", ENTITY: "entityName"},
             key="name",
+            claimed=True,
             creates={"state": "state", "commit": "commit", "sweep": "sweep"},
             defaults={"state": "running"},
             types={"id": "String"},

@@ -477,8 +477,9 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         or from the session; a missing project is created with its first run, as ``wandb.init`` does.
         ``sweep.runs.create()`` creates a run of that sweep.
 
-        A given ``id`` is looked up first, because W&B's mutation overwrites; if it exists,
-        :class:`~wbmodel.errors.ConflictError` is raised. Without an ``id``, a new one is generated locally, which makes
+        W&B's mutation overwrites, so a given ``id`` is looked up first and then claimed by a mutation that has the id
+        alone and tells who was first; the values follow. If the id exists, :class:`~wbmodel.errors.ConflictError` is
+        raised and nothing is written. Without an ``id``, a new one is generated locally, which makes
         the request idempotent (except for a sweep, whose id the server chooses: a repeated request creates two). A run
         is created in the state ``running`` unless ``state`` is given. Raises :class:`~wbmodel.errors.FieldError` before
         any request.
@@ -493,7 +494,8 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         """Return the matching row, or create it from the exact lookups and ``defaults``; and whether it is new.
         Callables in ``defaults`` are called. Keys of ``config`` and ``summary`` from lookups and ``defaults`` are
         merged; :class:`~wbmodel.errors.FieldError` is raised if they contradict each other, so that the new row would
-        not match its own lookups. Two concurrent callers may both create a row, unless an ``id`` is given."""
+        not match its own lookups. Of several concurrent callers with the same ``id``, one creates the row, and the others
+        get it, perhaps before its values have arrived; without an ``id``, each may create one."""
         return cast("tuple[E_co, bool]", self._ask(operations.create.get_or_create, lookups, defaults or {}))
 
     async def aget_or_create(self, defaults: Mapping[str, Any] | None = None, **lookups: Any) -> tuple[E_co, bool]:
