@@ -46,6 +46,7 @@ __all__ = [
     "SessionWarning",
     "UnknownBackend",
     "UnreadableValue",
+    "ValueWarning",
     "WaitTimeout",
     "WbmodelError",
     "WbmodelWarning",
@@ -280,6 +281,10 @@ class SessionWarning(WbmodelWarning):
 
 class FrameWarning(WbmodelWarning):
     """Values were written as text because no column type of a frame can hold them."""
+
+
+class ValueWarning(WbmodelWarning):
+    """A value was written that will be read back as another one."""
 
 
 def warn(message: str, category: type[Warning]) -> None:

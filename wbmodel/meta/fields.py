@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from wbmodel.meta.json_fields import Codec, Config, Json, Summary, Text, Texts, Yaml
+from wbmodel.meta.json_fields import Codec, Config, Json, Summary, Text, Texts, Value, Yaml
 
 __all__ = ["Belongs", "FieldMeta", "Kind", "field", "relation"]
 
@@ -47,13 +47,14 @@ class Kind(enum.Enum):
 
 
 _KEYED = frozenset({Kind.CONFIG, Kind.SUMMARY, Kind.JSON, Kind.VALUE, Kind.YAML})
-_DECODED = frozenset({Kind.CONFIG, Kind.SUMMARY, Kind.JSON, Kind.YAML, Kind.TEXTS})
+_DECODED = frozenset({*_KEYED, Kind.TEXTS})
 _CODECS: dict[Kind, Codec] = {
     Kind.TEXT: Text(),
     Kind.TEXTS: Texts(),
     Kind.CONFIG: Config(),
     Kind.SUMMARY: Summary(),
     Kind.JSON: Json(),
+    Kind.VALUE: Value(),
     Kind.YAML: Yaml(),
     Kind.REF: Text(),  # written as the key that refers to it
 }
@@ -107,11 +108,13 @@ class FieldMeta:
 
     @property
     def is_lazy(self) -> bool:
-        """Whether the wire text is kept and decoded at first access; changes are found by comparing with it.
+        """Whether the wire text is kept and decoded at first access; changes are found by comparing with it."""
+        return self.kind.is_decoded
 
-        Fields selected explicitly are decoded eagerly and need no text slot.
-        """
-        return self.kind.is_decoded and self.selected
+    @property
+    def is_blank(self) -> bool:
+        """Whether ``""`` on the server means the same as null, because clearing the field writes ``""``."""
+        return self.kind is Kind.TEXT and self.editable and self.nullable
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import Any
 
 from wbmodel.backend.asks import Response
 from wbmodel.compiler.requests import PAGE_BYTES
 from wbmodel.compiler.target import Target
 from wbmodel.errors import PageDrift, warn
-from wbmodel.meta.state import row_ids
 
 __all__ = ["Drift", "PageBudget", "Seen"]
 
@@ -67,15 +67,17 @@ class Seen:
     the memory.
     """
 
-    __slots__ = ("_hashes",)
+    __slots__ = ("_hashes", "_identity")
 
-    def __init__(self) -> None:
+    def __init__(self, identity: Callable[[Any], Any] = attrgetter("node_id")) -> None:
         self._hashes: set[int] = set()
+        self._identity = identity
 
-    def fresh(self, rows: Sequence[Any]) -> list[Any]:
+    def fresh(self, rows: Iterable[Any]) -> list[Any]:
         """Return the rows that were not seen before, and record them as seen."""
         hashes, kept = self._hashes, []
-        for mark, row in zip(map(hash, row_ids(rows)), rows, strict=True):
+        for row in rows:
+            mark = hash(self._identity(row))
             if mark not in hashes:
                 hashes.add(mark)
                 kept.append(row)

@@ -25,7 +25,7 @@ class Rows:
     def __init__(self, plan: Plan, target: Target) -> None:
         self.plan, self.target = plan, target
         self.stream: RowStream | None = None
-        self.seen = Seen()
+        self.seen = Seen(plan.meta.row_id)
         self.cut = Cut(plan)
 
     def pull(self) -> Operation[list[Any] | None]:

@@ -159,6 +159,9 @@ def _leaf(meta: EntityMeta, term: Term, negated: bool, scopes: Scopes, top: bool
 def _made(path: Path, entry: Lookup, value: Any, negated: bool, where: str) -> Leaf:
     _check_whole(path, entry, where)
     operand = entry.accept(value, path.kind, where)
+    if path.leaf.is_blank:
+        operand = [item or None for item in operand] if isinstance(operand, list) else operand
+        operand = None if operand == "" and entry.name in ("exact", "ne") else operand
     flip = entry.inverse is not None
     return Leaf(path, LOOKUPS[entry.inverse] if entry.inverse else entry, operand, negated != flip)
 

@@ -29,9 +29,15 @@ TIES: Keys = ((("created_at",), True), (("id",), False))
 """The order of rows that tie in every key: newest first, then by id."""
 
 
+BLANK = ("name", "display_name", "group", "job_type", "notes", "description")
+"""Fields that are cleared by writing ``""``, which then reads as None."""
+
+
 def look(row: Row, path: Path) -> Any:
     """The value at a path of a row, or :data:`ABSENT`."""
     value = row[path[0]]
+    if value == "" and path[0] in BLANK:
+        return None
     for key in path[1:]:
         if not isinstance(value, dict) or key not in value:
             return ABSENT
