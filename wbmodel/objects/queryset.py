@@ -688,6 +688,11 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         head = self._slice(slice(0, ROWS + 1))._plan
         session = self._bind()
         asked = operations.results.emit(attrs.evolve(head, prefetch=(), glance=True), session.target)
+        if head.start:
+            # The rows before a slice have to be read anyway, so the slice is shown whole.
+            rows = list(session.iterate(asked, timeout=self._timeout))
+            found = [row for part in rows for row in part]
+            return Preview(found[:ROWS], len(found) > ROWS)
         return session.run(one_page(asked, head.meta.plural, ROWS), timeout=self._timeout)
 
     def __repr__(self) -> str:

@@ -16,6 +16,7 @@ from wbmodel.codec import format_datetime
 from wbmodel.errors import FieldError
 from wbmodel.meta import EntityMeta, Kind, entity_meta, state
 from wbmodel.meta.scopes import ENTITY, INSIDE, PROJECT
+from wbmodel.query.days import of_days
 from wbmodel.query.f import PathExpr
 from wbmodel.query.lookups import LOOKUPS, Lookup, find_lookup
 from wbmodel.query.paths import Path, resolve_expr, resolve_keyword
@@ -150,6 +151,10 @@ def _leaf(meta: EntityMeta, term: Term, negated: bool, scopes: Scopes, top: bool
         if not isinstance(rewritten, Q):
             raise FieldError(f"the plugin lookup {lookup_name!r} returned {rewritten!r} instead of a Q")
         return _resolve(meta, rewritten, negated, scopes, top=False)
+    if path.kind is Kind.TIME:
+        days = of_days(PathExpr(path.field.name, path.keys), entry.name, term.value)
+        if days is not None:
+            return _resolve(meta, days, negated, scopes, top=False)
     where = f"{meta.name} {path.dotted} {entry.name}"
     if path.field.kind is Kind.REF and path.related is None:
         return _relation(meta, path, entry, term.value, negated, scopes, top, where)
