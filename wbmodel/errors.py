@@ -18,6 +18,7 @@ __all__ = [
     "BackendNotInstalled",
     "BackendVersionError",
     "BulkError",
+    "ChoiceWarning",
     "ConfigurationError",
     "ConflictError",
     "DoesNotExist",
@@ -26,6 +27,7 @@ __all__ = [
     "FixtureError",
     "FrameWarning",
     "IntegrityError",
+    "KeyWarning",
     "LibraryNotInstalled",
     "MultipleObjectsReturned",
     "NotAuthenticated",
@@ -265,6 +267,14 @@ class WbmodelWarning(UserWarning):
 
 class QueryWarning(WbmodelWarning):
     """Part of a query is evaluated locally instead of by the backend, at a cost that may be surprising."""
+
+
+class KeyWarning(QueryWarning):
+    """An order, a group key, an aggregate or ``best()`` names a key that no row has."""
+
+
+class ChoiceWarning(QueryWarning):
+    """A condition compares with a value outside the known values of a field, such as a misspelt state."""
 
 
 class OrderWarning(QueryWarning):

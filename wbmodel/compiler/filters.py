@@ -88,6 +88,10 @@ def _leaf(leaf: Leaf, can: Capabilities) -> Pushed:
     if key is None:
         return LOCAL
     found = (lookup.push_negated if leaf.negated else lookup.push)(key, leaf.operand, path.kind, can)
+    if leaf.negated and found.filter is None and path.leaf.choices:
+        # The words of an enumeration are spelt one way: ask for the others, and check the rows again.
+        wire = lookup.negation(key, leaf.operand, path.kind)
+        found = LOCAL if wire is None else Pushed(wire, "superset")
     if path.leaf.is_blank and found.filter is not None:
         found = Pushed(_blank(leaf, key, found.filter), found.grade)
     if found.grade == "exact" and len(path.keys) > 1 and not can.literal_keys:

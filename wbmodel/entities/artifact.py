@@ -115,7 +115,7 @@ class Artifact(Model):
     type_name: str = field(
         "artifactType", Kind.TEXT, "The type of artifact.", sub=("name",), nullable=False, shared=True
     )
-    state: str = field("state", Kind.TEXT, "PENDING, COMMITTED or DELETED.", nullable=False, path="state", shared=True)
+    state: str = field("state", Kind.TEXT, "PENDING, COMMITTED or DELETED.", nullable=False, path="state", shared=True, choices=("PENDING", "COMMITTED", "DELETED"))
     aliases: list[str] = field(
         "aliases",
         Kind.TEXTS,

@@ -54,6 +54,7 @@ class Sweep(Written):
         "state",
         Kind.TEXT,
         "PENDING, RUNNING, PAUSED, CANCELED or FINISHED.",
+        choices=("PENDING", "RUNNING", "PAUSED", "CANCELED", "FINISHED"),
         nullable=False,
         path="state",
         shared=True,

@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from wbmodel.errors import FieldError, suggestion
+from wbmodel.errors import FieldError, nearest, suggestion
 from wbmodel.meta.fields import FieldMeta, Kind
 from wbmodel.meta.scopes import ENTITY, PROJECT
 from wbmodel.meta.wiring import Options, ToManyMeta
@@ -85,6 +85,12 @@ class EntityMeta:
                 raise FieldError(
                     f"{self.name}.{name} is a to-many relation, which queries cannot span; query the relation directly"
                 )
+            inside = [item.name for item in self.fields.values() if item.kind.is_keyed and item.selected]
+            near = nearest(name, [*self._by_name, *self.options.scopes, *self.to_many])
+            if inside and not near:
+                # Any name may be a key: say where keys are, not every field.
+                ways = " or ".join(repr(f"{item}.{name}") for item in inside)
+                raise FieldError(f"{self.name} has no {what} {name!r}; did you mean the key {ways}?")
             choices = [*self._by_name, *self.options.scopes]
             raise FieldError(f"{self.name} has no {what} {name!r}{suggestion(name, choices, 'fields')}")
         return found

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import attrs
 
 from wbmodel.codec import format_datetime
-from wbmodel.errors import FieldError
+from wbmodel.errors import ChoiceWarning, FieldError, suggestion, warn
 from wbmodel.meta import EntityMeta, Kind, entity_meta, state
 from wbmodel.meta.scopes import ENTITY, INSIDE, PROJECT
 from wbmodel.query.days import of_days
@@ -167,8 +167,22 @@ def _made(path: Path, entry: Lookup, value: Any, negated: bool, where: str) -> L
     if path.leaf.is_blank:
         operand = [item or None for item in operand] if isinstance(operand, list) else operand
         operand = None if operand == "" and entry.name in ("exact", "ne") else operand
+    if path.leaf.choices and entry.name in ("exact", "ne", "in", "nin"):
+        _check_choices(path, operand if isinstance(operand, list) else [operand], where)
     flip = entry.inverse is not None
     return Leaf(path, LOOKUPS[entry.inverse] if entry.inverse else entry, operand, negated != flip)
+
+
+def _check_choices(path: Path, values: list[Any], where: str) -> None:
+    """Warn about words outside an enumeration. The list of values is the server's, so they are asked for anyway."""
+    for value in values:
+        if isinstance(value, str) and value not in path.leaf.choices:
+            near = [item for item in path.leaf.choices if item.lower() == value.lower()]
+            told = f"; did you mean {near[0]!r}?" if near else suggestion(value, path.leaf.choices, "known values")
+            several = [part.strip() for part in value.split(",")]
+            if len(several) > 1 and all(part in path.leaf.choices for part in several):
+                told = f"; for any of several values write {path.field.name}__in={several}"
+            warn(f"{where}: {value!r} is not a known {path.leaf.name}{told}", ChoiceWarning)
 
 
 def _check_whole(path: Path, entry: Lookup, where: str) -> None:
