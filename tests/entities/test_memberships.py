@@ -62,7 +62,12 @@ def test_a_collection_gives_its_own_numbers_names_and_aliases() -> None:
     assert shown(Artifact.objects.filter(collection="port", version_index=1)) == PORTFOLIO[1:]
     assert shown(Artifact.objects.filter(collection="port").order_by("version_index")[:1]) == PORTFOLIO[:1]
     (row,) = Artifact.objects.filter(collection="port", aliases__contains="production")
-    assert (row.name, row.version, row.collection.name, row.collection.project.path) == ("port:v1", "v1", "port", "acme/v")
+    assert (row.name, row.version, row.collection.name, row.collection.project.path) == (
+        "port:v1",
+        "v1",
+        "port",
+        "acme/v",
+    )
     assert not Artifact.objects.filter(collection="port", aliases__contains="best").exists()
 
 

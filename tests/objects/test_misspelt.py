@@ -78,7 +78,7 @@ def test_a_word_outside_an_enumeration_warns_and_is_asked_for(cls: Any, lookups:
 @pytest.mark.filterwarnings("ignore::wbmodel.errors.ChoiceWarning")
 def test_a_state_of_the_servers_own_is_found() -> None:
     run = Run.objects.create(state="running")
-    document = "mutation S($id: ID!) { updateRunState(input: {id: $id, state: \"resting\"}) { success } }"
+    document = 'mutation S($id: ID!) { updateRunState(input: {id: $id, state: "resting"}) { success } }'
     current_session().execute(document, {"id": run.node_id})
     assert Run.objects.filter(state="resting").count() == 1
     assert Run.objects.exclude(state="resting").count() == 4

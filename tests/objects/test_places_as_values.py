@@ -24,7 +24,6 @@ def place(request: pytest.FixtureRequest) -> Iterator[str]:
         yield request.param
 
 
-
 def test_a_project_is_its_path_wherever_it_is_a_value() -> None:
     rows = Run.objects.filter(project__in=PATHS)
     assert list(rows.values_list("project", flat=True)) == PATHS

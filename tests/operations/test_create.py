@@ -61,7 +61,9 @@ async def test_the_other_colour(place: str) -> None:
 
 def test_an_id_that_is_taken_is_not_overwritten(place: str) -> None:
     with on(place):
-        with pytest.raises(ConflictError, match=r"Run 'r1' exists in acme/vision .*nothing was written.*update_or_create"):
+        with pytest.raises(
+            ConflictError, match=r"Run 'r1' exists in acme/vision .*nothing was written.*update_or_create"
+        ):
             Run.objects.create(id="r1", name="mine")
         assert kept().name == "run 1"
         with assert_num_requests(2):

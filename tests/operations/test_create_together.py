@@ -76,7 +76,13 @@ def test_the_second_is_told_between_the_look_and_the_claim() -> None:
 
 @pytest.mark.parametrize(
     "lookups",
-    [{"config__q__gt": 5}, {"name__contains": "x"}, {"state__in": ["a"]}, {"tags__contains": "t"}, {"id__startswith": "zz-zz"}],
+    [
+        {"config__q__gt": 5},
+        {"name__contains": "x"},
+        {"state__in": ["a"]},
+        {"tags__contains": "t"},
+        {"id__startswith": "zz-zz"},
+    ],
 )
 def test_a_lookup_that_a_new_row_need_not_match_is_refused(lookups: dict[str, Any]) -> None:
     with on("fixtures"), assert_num_requests(0):

@@ -1,4 +1,4 @@
-"""What a write promises is what a query finds: cleared texts, values that cannot be saved, texts that become numbers."""
+"""What a write promises is what a query finds: cleared texts, edits that cannot be saved, texts read as numbers."""
 
 from __future__ import annotations
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from tests.support.backends import KINDS, served
-from wbmodel.cli.filter_text import parse_filter
 from wbmodel import F, Run
+from wbmodel.cli.filter_text import parse_filter
 from wbmodel.engine import MemoryStore
 from wbmodel.errors import FieldError
 
@@ -65,14 +65,16 @@ def test_a_day_is_a_whole_day(kind: str, day: Any) -> None:
 def test_python_and_the_filter_language_agree() -> None:
     with served(store()):
         for lookup, sign, expected in CASES:
-            assert names(Run.objects.filter(parse_filter(f"created_at {sign} 2026-11-23", Run.__wbmodel_meta__))) == set(expected), lookup
+            assert names(
+                Run.objects.filter(parse_filter(f"created_at {sign} 2026-11-23", Run.__wbmodel_meta__))
+            ) == set(expected), lookup
 
 
 @pytest.mark.parametrize(
     ("value", "words"),
     [
         ("2026-11-31", "is not a date"),
-        (datetime(2026, 11, 23), "no time zone"),
+        (START.replace(tzinfo=None), "no time zone"),
         ("2026-11-23T10:00:00", "no time zone"),
         ("23.11.2026", "is not a date"),
         (20261123, "takes an aware datetime"),

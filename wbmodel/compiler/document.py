@@ -128,7 +128,7 @@ def _inside(shape: Shape, connection: str, suffix: str, variables: dict[str, str
     head = _field(connection, _connection_arguments(shape, suffix, variables, paged=paged))
     if counting:
         return ((head, counted),)
-    own: Selection = () if counting else tuple((name, ()) for name in route.edge.values())
+    own: Selection = tuple((name, ()) for name in route.edge.values())
     edges: Selection = (("edges", (*own, ("node", node))), *((("pageInfo", _PAGE),) if paged else ()))
     far: Selection = ()
     if shape.far:

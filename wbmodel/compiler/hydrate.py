@@ -96,7 +96,10 @@ def _generate(
                 lines.append(f"        v = None if v is None else v[{part!r}]")
             lines.append(f"        o.{name} = v")
         elif field.is_blank:
-            lines += [f"        v = {value}", f"        o.{name} = share(v, v) if v else None" if field.shared else f"        o.{name} = v or None"]
+            lines += [
+                f"        v = {value}",
+                f"        o.{name} = share(v, v) if v else None" if field.shared else f"        o.{name} = v or None",
+            ]
         elif field.shared:
             lines.append(f"        o.{name} = share({value}, {value})")
         else:

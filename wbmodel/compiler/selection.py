@@ -35,7 +35,10 @@ def node_selection(
             for part in reversed(field.sub):
                 inner = {part: inner}
             if field.belongs is not None:
-                merge(inner, {field.belongs.name: {}, field.belongs.object: _reference(meta.fields[field.belongs.relation])})
+                merge(
+                    inner,
+                    {field.belongs.name: {}, field.belongs.object: _reference(meta.fields[field.belongs.relation])},
+                )
         merge(tree, {field.wire: inner})
     return tree
 

@@ -26,7 +26,7 @@ _COLLECTION_STEP = Step(
 )
 # A version is a member of its sequence, and of every portfolio that links to it. Its number, name, path and aliases
 # are those of the membership through which it was reached.
-_MEMBERS = {"count": TOTAL, "context": "collection", "edge": {"version_index": "version"}}
+_MEMBERS: dict[str, Any] = {"count": TOTAL, "context": "collection", "edge": {"version_index": "version"}}
 _NAMED = (PROJECT_STEP, Step("artifact", (Arg("name", "name"),)))
 _MEMBERSHIP = Beside(
     field="artifactCollectionMembership",
@@ -115,7 +115,15 @@ class Artifact(Model):
     type_name: str = field(
         "artifactType", Kind.TEXT, "The type of artifact.", sub=("name",), nullable=False, shared=True
     )
-    state: str = field("state", Kind.TEXT, "PENDING, COMMITTED or DELETED.", nullable=False, path="state", shared=True, choices=("PENDING", "COMMITTED", "DELETED"))
+    state: str = field(
+        "state",
+        Kind.TEXT,
+        "PENDING, COMMITTED or DELETED.",
+        nullable=False,
+        path="state",
+        shared=True,
+        choices=("PENDING", "COMMITTED", "DELETED"),
+    )
     aliases: list[str] = field(
         "aliases",
         Kind.TEXTS,

@@ -199,7 +199,9 @@ class Sweep(Written):
         count="parent:totalSweeps",
         keyed=True,
         scopes={"path": SWEEP},
-        points=(Route(needs=("path",), steps=(PROJECT_STEP, Step("sweep", (Arg("sweepName", SWEEP),))), context=PROJECT),),
+        points=(
+            Route(needs=("path",), steps=(PROJECT_STEP, Step("sweep", (Arg("sweepName", SWEEP),))), context=PROJECT),
+        ),
         scope_value={SWEEP: "path"},
         computed={"metric": ("config",), "goal": ("config",)},
         writes=Writes(

@@ -77,9 +77,10 @@ class FieldMeta:
     ``wire`` is the GraphQL field; ``sub`` is the path of the value inside it (``artifactType { name }``).
     ``filter_path`` and ``order_key`` are the server's names; if None, such filters and orders are applied locally.
     ``belongs``: each item of the list belongs to the value of this relation or to another one, and only the former
-    count. ``selected``: a plain query loads it. ``needs`` are the fields from which a property is computed. ``editable``: it may be set and saved; ``input`` is then its name in the
-    mutation's input. ``fixed`` is the reason why it is not editable. ``choices`` are the values allowed at creation, if
-    known. ``owner`` is the entity class that declares it.
+    count. ``selected``: a plain query loads it. ``needs`` are the fields from which a property is computed.
+    ``editable``: it may be set and saved; ``input`` is then its name in the mutation's input. ``fixed`` is the reason
+    why it is not editable. ``choices`` are its values, if known: others are refused at creation, and warned about in
+    conditions. ``owner`` is the entity class that declares it.
     """
 
     name: str

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-__all__ = ["ARTIFACT", "ENTITY", "INSIDE", "MEMBER", "PARTS", "PROJECT", "RUN", "SCOPE_KINDS", "SWEEP", "TEXT", "VERSION"]
+__all__ = [
+    "ARTIFACT",
+    "ENTITY",
+    "INSIDE",
+    "MEMBER",
+    "PARTS",
+    "PROJECT",
+    "RUN",
+    "SCOPE_KINDS",
+    "SWEEP",
+    "TEXT",
+    "VERSION",
+]
 
 ENTITY, PROJECT, RUN, SWEEP, VERSION = "entity", "project", "run", "sweep", "version"
 ARTIFACT, MEMBER, TEXT = "artifact", "member", "text"

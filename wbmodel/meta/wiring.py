@@ -153,9 +153,10 @@ class Writes:
     ``warnings`` the one that lists the server's warnings about a new object. ``place`` maps the parts of a path
     (``project``, ``entity``) to input fields; with ``placed``, changes send them and the key too. ``key`` is the input
     field of the short id if the caller may choose it, ``key_length`` the length of a generated id (0: the caller has to
-    choose); with ``claimed``, the mutation finds a row by that key and says whether it was ``inserted``. ``creates`` maps fields that can only be given at creation to input fields, ``defaults`` holds their
-    default values, and ``required`` maps required fields to the reason. ``fixed`` are inputs that are always sent, as
-    GraphQL literals; ``types`` are the GraphQL types that do not follow from a field's kind.
+    choose); with ``claimed``, the mutation finds a row by that key and says whether it was ``inserted``. ``creates``
+    maps fields that can only be given at creation to input fields, ``defaults`` holds their default values, and
+    ``required`` maps required fields to the reason. ``fixed`` are inputs that are always sent, as GraphQL literals;
+    ``types`` are the GraphQL types that do not follow from a field's kind.
 
     ``delete`` is the mutation that deletes, ``flags`` maps the arguments of ``delete()`` to its input fields, and
     ``confirms`` says whether its payload has a ``success`` field.

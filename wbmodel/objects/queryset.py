@@ -505,8 +505,8 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         """Return the matching row, or create it from the exact lookups and ``defaults``; and whether it is new.
         Callables in ``defaults`` are called. Keys of ``config`` and ``summary`` from lookups and ``defaults`` are
         merged; :class:`~wbmodel.errors.FieldError` is raised if they contradict each other, so that the new row would
-        not match its own lookups. Of several concurrent callers with the same ``id``, one creates the row, and the others
-        get it, perhaps before its values have arrived; without an ``id``, each may create one."""
+        not match its own lookups. Of several concurrent callers with the same ``id``, one creates the row, and the
+        others get it, perhaps before its values have arrived; without an ``id``, each may create one."""
         return cast("tuple[E_co, bool]", self._ask(operations.create.get_or_create, lookups, defaults or {}))
 
     async def aget_or_create(self, defaults: Mapping[str, Any] | None = None, **lookups: Any) -> tuple[E_co, bool]:

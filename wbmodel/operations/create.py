@@ -332,8 +332,8 @@ def get_or_create(
         if found is not None:
             return found, False
         raise ConflictError(
-            f"no {new.meta.name} matches {', '.join(lookups)}, but the {new.meta.key} {new.key!r} is taken; nothing was "
-            "written to it"
+            f"no {new.meta.name} matches {', '.join(lookups)}, but the {new.meta.key} {new.key!r} is taken; nothing "
+            "was written to it"
         )
     return made, True
 

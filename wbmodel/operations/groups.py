@@ -76,14 +76,14 @@ def groups(plan: Plan, target: Target, keys: Sequence[Key], asked: Asked) -> Ope
     any_order = not plan.sliced and not any(item.ordered for item, _ in asked.values())
     bare = plan.bare(*needed(plan.meta, keys, asked), unordered=any_order)
     rows = yield from collect(bare, target)
-    whole = plan.where is None and not plan.sliced
-    return group(plan.meta, rows, keys, asked, fresh=True, whole=whole)
+    entire = plan.where is None and not plan.sliced
+    return group(plan.meta, rows, keys, asked, fresh=True, entire=entire)
 
 
 def group(
-    meta: EntityMeta, rows: Sequence[Any], keys: Sequence[Key], asked: Asked, *, fresh: bool, whole: bool = False
+    meta: EntityMeta, rows: Sequence[Any], keys: Sequence[Key], asked: Asked, *, fresh: bool, entire: bool = False
 ) -> Groups:
-    """Group loaded rows. ``fresh``: no other code holds the rows. ``whole``: they are all rows of their place."""
+    """Group loaded rows. ``fresh``: no other code holds the rows. ``entire``: they are all rows of their place."""
     plain = [key for key in keys if isinstance(key, Column)]
     paths = [key.path for key in plain] + [path for _, path in asked.values() if path is not None]
     values = cells(rows, paths, fresh=fresh)
@@ -99,7 +99,7 @@ def group(
     told = _tell(asked, values[len(plain) :], rows)
     for path, column in zip(paths, values, strict=True):
         if path.keys and all(value is None for value in column):
-            say_unknown(path, rows, whole, fresh=fresh)
+            say_unknown(path, rows, entire, fresh=fresh)
     return _groups(given, types, asked, told, len(rows), whole=not keys)
 
 

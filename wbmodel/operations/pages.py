@@ -11,6 +11,7 @@ from wbmodel.compiler.filters import conjoined
 from wbmodel.compiler.physical import Scan
 from wbmodel.compiler.requests import page_request, page_size
 from wbmodel.errors import ServerError
+from wbmodel.meta import EntityMeta, Route
 from wbmodel.operations.answer import Operation, answer, send_all, walk, whole_answer
 from wbmodel.operations.keyset import Keyset
 from wbmodel.operations.paging import Drift, PageBudget

@@ -110,7 +110,7 @@ class Count(Aggregate):
     def __attrs_post_init__(self) -> None:
         if self.distinct:
             raise QueryError(
-                "Count() counts rows, not different values: len(rows.values_list(path, flat=True).distinct()) does, and "
+                "Count() counts rows; len(rows.values_list(path, flat=True).distinct()) counts different values, and "
                 "group_by(path).annotate(n=Count()) counts the rows of each value"
             )
 
