@@ -11,7 +11,7 @@ import attrs
 
 from wbmodel.errors import QueryError
 from wbmodel.json_values import ABSENT
-from wbmodel.meta import EntityMeta, Kind, entity_meta
+from wbmodel.meta import EntityMeta, Kind, all_entities, entity_meta
 from wbmodel.meta.scopes import PROJECT
 from wbmodel.query.evaluate import getter
 from wbmodel.query.f import PathExpr
@@ -84,8 +84,8 @@ def _value(meta: EntityMeta, name: str, spelling: str | PathExpr) -> Path:
     """
     computed = meta.computed.get(name) if meta.find(name) is None else None
     if computed is not None:
-        target = entity_meta("Project") if name == PROJECT else None
-        return Path(computed, (), None if target is None else target.computed["path"])
+        target = next(item for item in all_entities().values() if PROJECT in item.options.scope_value)
+        return Path(computed, (), target.computed["path"] if name == PROJECT else None)
     path = resolve_path(meta, spelling)
     if path.field.kind is Kind.REF and path.related is None:
         assert path.field.target is not None
