@@ -10,10 +10,9 @@ import attrs
 
 from wbmodel.compiler.target import Target
 from wbmodel.errors import FieldError, QueryError
-from wbmodel.json_values import ABSENT, operand_type
+from wbmodel.json_values import operand_type
 from wbmodel.meta import Kind
 from wbmodel.operations.answer import Operation
-from wbmodel.operations.keys import LOOKED_AT, say_unknown
 from wbmodel.operations.prefetch import prefetch
 from wbmodel.operations.results import results
 from wbmodel.operations.run import collect
@@ -89,14 +88,10 @@ def first_or_raise(plan: Plan, target: Target) -> Operation[Any]:
 def best(plan: Plan, target: Target) -> Operation[Any]:
     """The first row by the plan's single order key, or None if no row has a number there."""
     path = plan.order[0].path
-    asked = attrs.evolve(plan, stop=1, unchecked=True, extra=(*plan.extra, path.field.name))
+    asked = attrs.evolve(plan, stop=1, extra=(*plan.extra, path.field.name))
     found = yield from collect(asked, target)
     value = getter(path)(found[0]) if found else None
     if not has_value(value):
-        if found and value is ABSENT:
-            # Not the one row alone: others tell how the key is spelt.
-            wider = attrs.evolve(plan.bare(path.field.name), order=(), stop=LOOKED_AT)
-            say_unknown(path, (yield from collect(wider, target)), plan.where is None)
         return None
     if operand_type(value) not in ("number", "time"):
         # Some run has another type there, such as text: the best row is among those with numbers.

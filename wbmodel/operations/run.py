@@ -30,7 +30,7 @@ class Rows:
         self.stream: RowStream | None = None
         self.seen = Seen(plan.meta.row_id)
         self.cut = Cut(plan)
-        self.checked = plan.glance or plan.unchecked
+        self.checked = plan.glance
 
     def pull(self) -> Operation[list[Any] | None]:
         """The next rows; None at the end, or as soon as the slice is filled."""

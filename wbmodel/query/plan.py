@@ -33,8 +33,6 @@ class Plan:
 
     ``glance``: only one page will be read, so facts that it does not tell may stay unknown.
 
-    ``unchecked``: the caller looks itself whether any row has the order keys.
-
     ``stated``: at least one chain step was made; ``Run.objects`` alone has none.
     """
 
@@ -56,7 +54,6 @@ class Plan:
     cls: type[Any] | None = None
     lenient: bool = False
     glance: bool = False
-    unchecked: bool = False
     stated: bool = False
 
     @property
