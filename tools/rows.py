@@ -50,8 +50,8 @@ ROWS = (
     Row(
         "ground",
         _GROUND,
-        "all exceptions, JSON and dates as text, equality of JSON values, text that is safe to show and without keys, plain values as "
-        "attrs classes, fork-safe locks",
+        "all exceptions, JSON and dates as text, equality of JSON values, text that is safe to show and without keys, "
+        "plain values as attrs classes, fork-safe locks",
     ),
     Row("tables", ("table/",), "a table of columns, type inference, and the frames and files made from it"),
     Row("metadata", ("meta/",), "declared fields and relations, and how each entity is queried and written"),

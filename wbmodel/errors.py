@@ -20,6 +20,7 @@ __all__ = [
     "BackendNotInstalled",
     "BackendVersionError",
     "BulkError",
+    "ChoiceWarning",
     "ConfigurationError",
     "ConflictError",
     "DamagedRow",
@@ -29,6 +30,7 @@ __all__ = [
     "FixtureError",
     "FrameWarning",
     "IntegrityError",
+    "KeyWarning",
     "LibraryNotInstalled",
     "MultipleObjectsReturned",
     "NotAuthenticated",
@@ -49,6 +51,7 @@ __all__ = [
     "SessionWarning",
     "UnknownBackend",
     "UnreadableValue",
+    "ValueWarning",
     "WaitTimeout",
     "WbmodelError",
     "WbmodelWarning",
@@ -294,6 +297,14 @@ class QueryWarning(WbmodelWarning):
     """Part of a query is evaluated locally instead of by the backend, at a cost that may be surprising."""
 
 
+class KeyWarning(QueryWarning):
+    """An order, a group key, an aggregate or ``best()`` names a key that no row has."""
+
+
+class ChoiceWarning(QueryWarning):
+    """A condition compares with a value outside the known values of a field, such as a misspelt state."""
+
+
 class OrderWarning(QueryWarning):
     """Ordering needs many more rows than requested, or the server's order proved different after rows were returned."""
 
@@ -312,6 +323,10 @@ class SessionWarning(WbmodelWarning):
 
 class FrameWarning(WbmodelWarning):
     """Values were written as text because no column type of a frame can hold them."""
+
+
+class ValueWarning(WbmodelWarning):
+    """A value was written that will be read back as another one."""
 
 
 def warn(message: str, category: type[Warning]) -> None:

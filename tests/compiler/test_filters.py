@@ -36,6 +36,11 @@ def compiled(condition: Q, can: Capabilities, pushed: bool = True) -> Compiled:
 # condition, (grade, wire) of a server that promises all, (grade, wire) of one that promises nothing
 LR = F.config["lr"]
 LOSS = F.summary["loss"]
+# A cleared text is "" on the server, and reads as null.
+NO_GROUP = {"$or": [{"group": None}, {"group": ""}]}
+A_GROUP = {"$and": [{"group": {"$ne": None}}, {"group": {"$ne": ""}}]}
+GRADES = ("exact", "superset")
+
 TABLE: list[tuple[str, Q, tuple[str, Any], tuple[str, Any]]] = [
     ("exact", Q(state="a"), ("exact", {"state": "a"}), ("superset", {"state": "a"})),
     ("exact", LR == 1, ("exact", {"config.lr": 1}), ("superset", {"config.lr": 1})),
@@ -45,7 +50,7 @@ TABLE: list[tuple[str, Q, tuple[str, Any], tuple[str, Any]]] = [
         ("exact", {"$and": [{"config.lr": None}, {"config.lr": {"$exists": True}}]}),
         ("superset", {"config.lr": None}),
     ),
-    ("exact", Q(group=None), ("exact", {"group": None}), ("exact", {"group": None})),
+    ("exact", Q(group=None), ("exact", NO_GROUP), ("exact", NO_GROUP)),
     ("exact", LR == [1], ("local", None), ("local", None)),
     ("exact", math.inf == LOSS, ("exact", {"summary_metrics.loss": math.inf}), ("local", None)),
     ("exact", Q(created_at=NOON), ("exact", {"created_at": SENT}), ("exact", {"created_at": SENT})),
@@ -53,9 +58,9 @@ TABLE: list[tuple[str, Q, tuple[str, Any], tuple[str, Any]]] = [
     ("exact", Q(user="ada"), ("exact", {"username": "ada"}), ("superset", {"username": "ada"})),
     ("exact", Q(notes="x"), ("local", None), ("local", None)),
     ("ne", LR != 1, ("exact", {"$or": [{"config.lr": None}, {"config.lr": {"$ne": 1}}]}), ("local", None)),
-    ("ne", Q(state__ne="a"), ("exact", {"$or": [{"state": None}, {"state": {"$ne": "a"}}]}), ("local", None)),
+    ("ne", Q(state__ne="a"), *[(grade, {"$or": [{"state": None}, {"state": {"$ne": "a"}}]}) for grade in GRADES]),
     ("ne", Q(created_at__ne=NOON), *[("exact", {"$or": [{"created_at": None}, {"created_at": {"$ne": SENT}}]})] * 2),
-    ("ne", Q(group__ne=None), *[("exact", {"group": {"$ne": None}})] * 2),
+    ("ne", Q(group__ne=None), *[("exact", A_GROUP)] * 2),
     (
         "ne",
         LR.lookup("ne", None),
@@ -89,11 +94,15 @@ TABLE: list[tuple[str, Q, tuple[str, Any], tuple[str, Any]]] = [
     (
         "in",
         Q(group__in=["a", None]),
-        ("exact", {"$or": [{"group": {"$in": ["a"]}}, {"group": None}]}),
-        ("superset", {"$or": [{"group": {"$in": ["a"]}}, {"group": None}]}),
+        ("exact", {"$or": [{"$or": [{"group": {"$in": ["a"]}}, {"group": None}]}, {"group": ""}]}),
+        ("superset", {"$or": [{"$or": [{"group": {"$in": ["a"]}}, {"group": None}]}, {"group": ""}]}),
     ),
     ("in", LR.in_([1, [2]]), ("local", None), ("local", None)),
-    ("nin", Q(state__nin=["a"]), ("exact", {"$or": [{"state": None}, {"state": {"$nin": ["a"]}}]}), ("local", None)),
+    (
+        "nin",
+        Q(state__nin=["a"]),
+        *[(grade, {"$or": [{"state": None}, {"state": {"$nin": ["a"]}}]}) for grade in GRADES],
+    ),
     (
         "range",
         LR.range(1, 2),
@@ -157,8 +166,8 @@ def test_the_table_is_complete() -> None:
     [
         (~(F.created_at > NOON), {"$or": [{"created_at": None}, {"created_at": {"$lte": SENT}}]}),
         (~Q(created_at__lte=NOON), {"$or": [{"created_at": None}, {"created_at": {"$gt": SENT}}]}),
-        (~Q(group__isnull=True), {"group": {"$ne": None}}),
-        (~Q(group__isnull=False), {"group": None}),
+        (~Q(group__isnull=True), A_GROUP),
+        (~Q(group__isnull=False), NO_GROUP),
     ],
 )
 def test_opposites_that_any_server_can_be_asked(condition: Q, wire: Any) -> None:
@@ -206,7 +215,7 @@ def test_no_leaf_is_dropped(condition: Any) -> None:
 
 def test_and_keeps_what_can_be_asked() -> None:
     found = compiled((LR > 1) & Q(name__iregex="a") & Q(group=None), NOTHING)
-    assert found.wire == {"config.lr": {"$gt": 1}, "group": None}
+    assert found.wire == {"$and": [{"config.lr": {"$gt": 1}}, NO_GROUP]}
     assert found.grade == "superset"
     assert [note.grade for note in found.notes] == ["superset", "local", "exact"]
 
@@ -221,7 +230,7 @@ def test_one_local_part_of_an_or_makes_all_of_it_local() -> None:
     assert (found.wire, found.grade) == (None, "local")
     assert [note.grade for note in found.notes] == ["local", "local"]
     found = compiled(((LR > 1) | Q(name__iregex="a")) & Q(group=None), NOTHING)
-    assert (found.wire, found.grade) == ({"group": None}, "superset")
+    assert (found.wire, found.grade) == (NO_GROUP, "superset")
 
 
 def test_a_connection_without_filters() -> None:

@@ -286,7 +286,7 @@ def test_moments_are_aware() -> None:
 
 def test_other_fields() -> None:
     run = one(tags=["a", "b"], group="g", job_type=None, notes="é\n", name="")
-    assert (run.tags, run.group, run.job_type, run.notes, run.name) == (["a", "b"], "g", None, "é\n", "")
+    assert (run.tags, run.group, run.job_type, run.notes, run.name) == (["a", "b"], "g", None, "é\n", None)
     assert (run.path, run.entity, run.project.path) == ("acme/vision/r0", "acme", "acme/vision")
 
 

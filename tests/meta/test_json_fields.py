@@ -22,6 +22,7 @@ DOCUMENTS = st.dictionaries(st.sampled_from(["lr", "value", "a.b", ""]), VALUES,
 WRITTEN = [Kind.CONFIG, Kind.SUMMARY, Kind.JSON]
 
 
+@pytest.mark.filterwarnings("ignore::wbmodel.errors.ValueWarning")
 @pytest.mark.parametrize("kind", WRITTEN)
 @given(before=DOCUMENTS, value=DOCUMENTS)
 def test_what_is_written_is_read_again(kind: Kind, before: dict[str, Any], value: dict[str, Any]) -> None:

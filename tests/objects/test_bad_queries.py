@@ -75,7 +75,7 @@ BAD: list[tuple[str, Any, type[Exception], str]] = [
         "soon",
         lambda: Runs().filter(created_at__gt="soon"),
         FieldError,
-        "Run created_at gt: 'soon' is not a date and time; give an aware datetime or RFC 3339",
+        "Run created_at gt: 'soon' is not a date and time; give an aware datetime, a date, or RFC 3339",
     ),
     (
         "naive",

@@ -128,8 +128,8 @@ def test_an_answer_that_is_none(
 
 
 def test_names_that_are_no_columns_say_what_they_are() -> None:
-    with pytest.raises(FieldError, match="path selects where to look; use it in filter"):
-        Run.objects.values("path")
+    with pytest.raises(FieldError, match="used_artifact selects where to look; use it in filter"):
+        Run.objects.values("used_artifact")
     with pytest.raises(FieldError, match="to-many relation"):
         Run.objects.filter(files__name="a")
     with pytest.raises(FieldError, match="does not identify a row"), served(small_world().store()):

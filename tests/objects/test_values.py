@@ -158,16 +158,19 @@ def test_distinct(kind: str) -> None:
         assert ids(Run.objects.distinct()) == ids(Run.objects.all())
 
 
-def test_properties_are_no_columns_but_related_fields_are() -> None:
+def test_related_fields_and_properties_are_columns() -> None:
     with on():
         found = list(
             Artifact.objects.filter(project="acme/vision", collection="images").values_list(
-                "collection.name", "version_index", "type_name"
+                "collection.name", "version_index", "type_name", "version", "name"
             )
         )
-    assert found == [("images", 1, "dataset"), ("images", 0, "dataset")]
-    with pytest.raises(FieldError, match="Artifact has no field 'version'"):
-        Artifact.objects.values("version")
+    assert found == [
+        ("images", 1, "dataset", "v1", "images:v1"),
+        ("images", 0, "dataset", "v0", "images:v0"),
+    ]
+    with pytest.raises(FieldError, match="Artifact has no field 'url'"):
+        Artifact.objects.values("url")
 
 
 def test_rows_pickle() -> None:

@@ -7,6 +7,7 @@ import json
 import math
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -61,6 +62,7 @@ def held_in(run: Run) -> tuple[Any, Any, list[str]]:
     return plain(run.config, "config"), plain(run.summary, "summary"), list(run.tags)
 
 
+@pytest.mark.filterwarnings("ignore::wbmodel.errors.ValueWarning")
 @FEW
 @given(data=st.data(), config=dicts, summary=dicts, first=tags)
 def test_edits_are_read_again_and_nothing_else_is_sent(

@@ -173,16 +173,21 @@ def like(was: Any, new: Any) -> bool:
 def outcome(verb: Verb, colour: str, truth: Any, turn: int) -> str:
     """What came of one spoiled answer."""
     Spoiling.turn, Spoiling.done = turn, ()
+    raised: WbmodelError | None
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:
             found = plain(verb.now() if colour == "sync" else asyncio.run(verb.later()))
         except WbmodelError as error:
-            if type(error) is ServerError:
-                assert Spoiling.done[0].removesuffix("Count") in str(error), f"names no operation: {error}"
-            return type(error).__name__
+            raised = error
+        else:
+            raised = None
         finally:
             Spoiling.turn = -1
+    if raised is not None:
+        if type(raised) is ServerError:
+            assert Spoiling.done[0].removesuffix("Count") in str(raised), f"names no operation: {raised}"
+        return type(raised).__name__
     if not Spoiling.done:
         return "not asked"
     if found == truth:

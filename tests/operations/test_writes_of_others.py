@@ -131,7 +131,7 @@ def test_a_project_of_the_viewer() -> None:
 async def test_a_report(place: str) -> None:
     with on(place):
         report = await Report.objects.acreate(name="What we saw")
-        assert (report.name, report.description, len(report.id)) == ("What we saw", "", 12)
+        assert (report.name, report.description, len(report.id)) == ("What we saw", None, 12)
         assert report.spec["blocks"] == []
         report.spec["blocks"].append({"type": "paragraph", "children": [{"text": "ключ"}]})
         async with count_requests() as sent:

@@ -8,8 +8,9 @@ import pytest
 
 from wbmodel import Artifact, F, File, Project, Q, Run, Sweep
 from wbmodel.errors import FieldError
+from wbmodel.meta.scopes import RUN
 from wbmodel.query.conditions import resolve
-from wbmodel.query.scopes import Scopes, narrow, split_project, split_run
+from wbmodel.query.scopes import Scopes, narrow, split_inside, split_project
 
 META = Run.__wbmodel_meta__
 
@@ -100,13 +101,13 @@ def test_other_entities_have_other_scopes() -> None:
 def test_paths() -> None:
     assert split_project("a/b") == ("a", "b")
     assert split_project("b") == (None, "b")
-    assert split_run("a/b/c") == ("a", "b", "c")
-    assert split_run("a/b/runs/c") == ("a", "b", "c")
-    assert split_run("b/c") == (None, "b", "c")
-    assert split_run("c") == (None, None, "c")
+    assert split_inside(RUN, "a/b/c", "run") == ("a", "b", "c")
+    assert split_inside(RUN, "a/b/runs/c", "run") == ("a", "b", "c")
+    assert split_inside(RUN, "b/c", "run") == (None, "b", "c")
+    assert split_inside(RUN, "c", "run") == (None, None, "c")
     for bad in ("a/b/c/d", "", "a//c"):
         with pytest.raises(FieldError, match="is not a run"):
-            split_run(bad)
+            split_inside(RUN, bad, "run")
 
 
 def test_two_spellings_of_one_project_meet() -> None:

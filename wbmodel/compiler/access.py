@@ -14,11 +14,11 @@ from wbmodel.compiler.physical import Parent
 from wbmodel.compiler.target import Target
 from wbmodel.errors import FieldError
 from wbmodel.meta import EntityMeta, Expansion, Route
-from wbmodel.meta.scopes import ENTITY, PARTS, PROJECT, RUN, TEXT
+from wbmodel.meta.scopes import ENTITY, INSIDE, MEMBER, PARTS, PROJECT, TEXT
 from wbmodel.query.conditions import fixed
 from wbmodel.query.paths import Path
 from wbmodel.query.plan import Plan
-from wbmodel.query.scopes import split_project, split_run
+from wbmodel.query.scopes import split_inside, split_project
 
 __all__ = ["Access", "parent_of", "plan_access"]
 
@@ -47,7 +47,7 @@ def plan_access(plan: Plan, target: Target, *, listed: bool = False) -> Access:
     """
     meta = plan.meta
     scopes = dict(plan.scopes)
-    placed = any(meta.options.scopes[name] != TEXT for name in scopes)
+    placed = any(meta.options.scopes[name] not in (TEXT, MEMBER) for name in scopes)
     if meta.home == PROJECT and not placed and target.project is not None:
         scopes[PROJECT] = (target.project,)
     elif meta.home == ENTITY and not scopes and (target.entity or not target.capabilities.all_projects):
@@ -140,7 +140,8 @@ def _values(meta: EntityMeta, name: str, values: tuple[Any, ...], target: Target
     whole = set()
     for value in values:
         parent = parent_of(meta, {name: value}, None, target) or {}
-        whole.add("/".join(str(parent[part]) for part in PARTS[RUN] if parent.get(part)) or str(value))
+        parts = PARTS.get(meta.options.scopes[name], ())
+        whole.add("/".join(str(parent[part]) for part in parts if parent.get(part)) or str(value))
     return frozenset(whole)
 
 
@@ -171,13 +172,14 @@ def parent_of(meta: EntityMeta, values: Mapping[str, Any], entity: str | None, t
             if owner is not None and entity is not None and owner != entity:
                 return None
             parent[ENTITY] = owner or entity or target.entity
-        elif kind == RUN:
-            owner, project, parent[RUN] = split_run(value)
+        elif kind in INSIDE:
+            variable, _, example = INSIDE[kind]
+            owner, project, parent[variable] = split_inside(kind, value, name)
             if project is None and target.project is not None:
                 home, project = split_project(target.project)
                 owner = owner or home
             if project is None:
-                raise FieldError(f"{name}={value!r} does not name the project; write entity/project/run_id")
+                raise FieldError(f"{name}={value!r} does not name the project; write {example}")
             parent[PROJECT] = project
             parent[ENTITY] = owner or target.entity
         else:

@@ -212,22 +212,27 @@ class _Planner:
         name = server_path(head.path, self.can)
         if name is None:
             return SortHere(self._any_order(route, parent, None, extra), keys)
+        absent: dict[str, Any] = {name: None}
         there = conjoined(extra, {name: {"$ne": None}})
+        if head.path.leaf.is_blank:
+            absent, there = {"$or": [absent, {name: ""}]}, conjoined(there, {name: {"$ne": ""}})
         scan = partial(self._scan, route, parent, extra=there, keyset=keyset)
         if head.path.kind.is_keyed and not (self.can.nulls_last or self.plan.glance):
             source = scan(order=order, limit=one_more, far=head.flipped())
             far = scan(order=source.far, limit=min(self.can.page_size, self.can.max_page_size))
         else:
             source, far = scan(order=order, limit=one_more), None
-        absent = self._ordered(route, parent, rest, conjoined(extra, {name: None}))
-        return ValuesFirst(Ties(source, head, rest, far), absent, rest)
+        without = self._ordered(route, parent, rest, conjoined(extra, absent))
+        return ValuesFirst(Ties(source, head, rest, far), without, rest)
 
     # -- orders ------------------------------------------------------------------------------------
 
     def _server_order(self, keys: Sequence[OrderKey]) -> str | None:
         """The order text if the server can order by all ``keys`` with our semantics; else None."""
         can = self.can
-        if not (can.nulls_last and (can.multi_order or len(keys) == 1)):
+        # A server has "" before other text, and here it counts as no value.
+        blank = any(key.path.leaf.is_blank for key in keys)
+        if blank or not (can.nulls_last and (can.multi_order or len(keys) == 1)):
             return None
         texts = [self._order_text(key) for key in keys]
         return None if None in texts else ",".join(text for text in texts if text is not None)

@@ -101,13 +101,24 @@ def _slot(shape: Shape, suffix: str, variables: dict[str, str]) -> tuple[str, Se
         _field(name, _scoped(step.args, suffix, variables)) for name, step in zip(names, route.steps, strict=False)
     ]
     inside = _inside(shape, names[-1], suffix, variables)
+    beside = _beside(shape, suffix, variables) if shape.mode == "point" else ()
     for step, head in zip(reversed(route.steps), reversed(heads), strict=True):
         if route.is_context(step):
             # The step's own selection comes first, and no field is selected twice.
             known = {name for name, _ in shape.context}
             inside = (*shape.context, *(item for item in inside if item[0].partition("(")[0] not in known))
-        inside = ((head, inside),)
+        inside, beside = ((head, inside), *beside), ()
     return inside[0]
+
+
+def _beside(shape: Shape, suffix: str, variables: dict[str, str]) -> Selection:
+    """The field beside a single node."""
+    beside = shape.route.beside
+    if beside is None:
+        return ()
+    own: Selection = tuple((name, ()) for name in beside.gives)
+    head = _field(beside.field, _scoped(beside.args, suffix, variables))
+    return ((head, (*own, (beside.wire, shape.context))),)
 
 
 def _inside(shape: Shape, connection: str, suffix: str, variables: dict[str, str]) -> Selection:
@@ -124,7 +135,8 @@ def _inside(shape: Shape, connection: str, suffix: str, variables: dict[str, str
     head = _field(connection, _connection_arguments(shape, suffix, variables, paged=paged))
     if counting:
         return ((head, counted),)
-    edges: Selection = (("edges", (("node", node),)), *((("pageInfo", _PAGE),) if paged else ()))
+    own: Selection = tuple((name, ()) for name in route.edge.values())
+    edges: Selection = (("edges", (*own, ("node", node))), *((("pageInfo", _PAGE),) if paged else ()))
     far: Selection = ()
     if shape.far:
         arguments = _connection_arguments(shape, suffix, variables, order="far", paged=False)

@@ -88,10 +88,25 @@ def _leaf(leaf: Leaf, can: Capabilities) -> Pushed:
     if key is None:
         return LOCAL
     found = (lookup.push_negated if leaf.negated else lookup.push)(key, leaf.operand, path.kind, can)
+    if leaf.negated and found.filter is None and path.leaf.choices:
+        # The words of an enumeration are spelt one way: ask for the others, and check the rows again.
+        wire = lookup.negation(key, leaf.operand, path.kind)
+        found = LOCAL if wire is None else Pushed(wire, "superset")
+    if path.leaf.is_blank and found.filter is not None:
+        found = Pushed(_blank(leaf, key, found.filter), found.grade)
     if found.grade == "exact" and len(path.keys) > 1 and not can.literal_keys:
         # It is unknown whether "a.b" also matches a key literally called "a.b"; if so, the negation matches too few.
         return LOCAL if leaf.negated else Pushed(found.filter, "superset")
     return found
+
+
+def _blank(leaf: Leaf, key: str, wire: dict[str, Any]) -> dict[str, Any]:
+    """The filter for a field whose ``""`` reads as null, where the server still tells the two apart."""
+    test = leaf.lookup.matches(leaf.operand, leaf.path.kind)
+    null, empty = (bool(test(value)) != leaf.negated for value in (None, ""))
+    if null == empty:
+        return wire
+    return {"$or": [wire, {key: ""}]} if null else {"$and": [wire, {key: {"$ne": ""}}]}
 
 
 # -- paths -----------------------------------------------------------------------------------------

@@ -12,8 +12,8 @@ from functools import lru_cache
 from typing import Any
 
 from wbmodel.compiler.selection import related_fields
-from wbmodel.meta import EntityMeta, FieldMeta, Kind, entity_meta
-from wbmodel.meta.state import put, put_damaged
+from wbmodel.meta import Belongs, EntityMeta, FieldMeta, Kind, entity_meta
+from wbmodel.meta.state import home, put, put_damaged
 
 __all__ = ["Hydrator", "hydrator"]
 
@@ -57,7 +57,8 @@ def _generate(
         "        o = new(filling)",
     ]
     lines.append("        o._owner = owner")
-    for name in fields:
+    # A field whose items belong to a relation comes after that relation.
+    for name in sorted(fields, key=lambda name: meta.fields[name].belongs is not None):
         field = meta.fields[name]
         if name == context:
             lines.append(f"        o.{name} = context")
@@ -67,7 +68,11 @@ def _generate(
             lines += _reference(meta, field, names, related, value)
         elif field.kind is Kind.TEXTS:
             inner = "i" + "".join(f"[{part!r}]" for part in field.sub)
-            texts = f"tuple([share({inner}, {inner}) for i in {value} or ()])"
+            only = ""
+            if field.belongs is not None:
+                names["belongs"] = _belongs(meta, field.belongs)
+                only = f" if belongs(i, o.{field.belongs.relation})"
+            texts = f"tuple([share({inner}, {inner}) for i in {value} or (){only}])"
             lines.append(
                 f"        o.{meta.slots[name]} = {texts}" if field.is_lazy else f"        o.{name} = list({texts})"
             )
@@ -89,6 +94,11 @@ def _generate(
             for part in field.sub:
                 lines.append(f"        v = None if v is None else v[{part!r}]")
             lines.append(f"        o.{name} = v")
+        elif field.is_blank:
+            lines += [
+                f"        v = {value}",
+                f"        o.{name} = share(v, v) if v else None" if field.shared else f"        o.{name} = v or None",
+            ]
         elif field.shared:
             lines.append(f"        o.{name} = share({value}, {value})")
         else:
@@ -115,6 +125,25 @@ def blank_of(cls: Any) -> Any:
         "__delattr__": object.__delattr__,
     }
     return type(cls)(f"_{cls.__name__}", (cls,), body)
+
+
+def _belongs(meta: EntityMeta, belongs: Belongs) -> Callable[[dict[str, Any], Any], bool]:
+    """Whether an item of a list belongs to an object of the relation: by its path, or by its name alone."""
+    relation = meta.fields[belongs.relation]
+    assert relation.target is not None
+    target = entity_meta(relation.target)
+    picked, inner = related_fields(relation.name, (), target, relation.identity)
+    make = hydrator(target, picked, inner)
+
+    def test(item: dict[str, Any], row: Any) -> bool:
+        key = getattr(row, target.key)
+        node = item[belongs.object]
+        if node is None:
+            return bool(item[belongs.name] == key)
+        (other,) = make([node], None, None)
+        return bool(getattr(other, target.key) == key and home(other) == home(row))
+
+    return test
 
 
 def _reference(

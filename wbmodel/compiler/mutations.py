@@ -34,6 +34,8 @@ def upsert(
     writes = _writes(meta)
     given = {name: value for name, value in inputs.items() if value is not None}
     tree: Tree = {writes.answer: node_selection(meta, fields) if fields else {"id": {}}}
+    if fields and writes.claimed:
+        tree["inserted"] = {}
     if fields and writes.warnings is not None:
         tree[writes.warnings] = {}
     answer = created_type(meta, fields) if fields else None

@@ -143,13 +143,14 @@ def shape_of(
     """The shape of the document for ``slots`` parents of a route."""
     meta = node.meta
     counting = mode == "count"
+    context = route.beside.relation if mode == "point" and route.beside is not None else route.context
     return Shape(
         name=meta.name if mode == "point" else meta.plural + ("Count" if counting else ""),
         mode=mode,
         route=route,
         graphql=meta.graphql,
         node=() if counting else _selected(node, route.context),
-        context=() if counting or route.context is None else around(node, route.context),
+        context=() if counting or context is None else around(node, context),
         filters=filters,
         order=order,
         slots=slots,

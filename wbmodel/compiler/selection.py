@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wbmodel.errors import FieldError, suggestion
-from wbmodel.meta import EntityMeta, Kind, entity_meta
+from wbmodel.meta import EntityMeta, FieldMeta, Kind, entity_meta
 
 __all__ = ["Tree", "check_related", "merge", "node_selection"]
 
@@ -34,8 +34,20 @@ def node_selection(
         elif field.sub:
             for part in reversed(field.sub):
                 inner = {part: inner}
+            if field.belongs is not None:
+                merge(
+                    inner,
+                    {field.belongs.name: {}, field.belongs.object: _reference(meta.fields[field.belongs.relation])},
+                )
         merge(tree, {field.wire: inner})
     return tree
+
+
+def _reference(field: FieldMeta) -> Tree:
+    """The selection that identifies the object of a relation."""
+    assert field.target is not None
+    target = entity_meta(field.target)
+    return node_selection(target, *related_fields(field.name, (), target, field.identity))
 
 
 def related_fields(

@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from wbmodel.entities.base import Model, entity
-from wbmodel.meta import Arg, Expansion, Kind, Options, Route, Step, field, relation
-from wbmodel.meta.scopes import ARTIFACT, ENTITY, PROJECT, RUN, TEXT
+from wbmodel.meta import Arg, Belongs, Beside, Expansion, Kind, Options, Route, Step, field, relation
+from wbmodel.meta.scopes import ARTIFACT, ENTITY, MEMBER, PROJECT, RUN, TEXT, VERSION
 from wbmodel.meta.wiring import EVERY_PROJECT, PROJECT_STEP, RUN_STEP, TOTAL, in_project, listing
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.relations import ToMany
@@ -21,7 +21,20 @@ if TYPE_CHECKING:
 __all__ = ["Artifact", "ArtifactCollection", "ArtifactType"]
 
 _TYPE_STEP = Step("artifactType", (Arg("name", "type"),), entity="ArtifactType")
-_COLLECTION_STEP = Step("artifactCollection", (Arg("name", "collection"),), entity="ArtifactCollection")
+_COLLECTION_STEP = Step(
+    "artifactCollection", (Arg("name", "collection"),), entity="ArtifactCollection", relation="collection"
+)
+# A version is a member of its sequence, and of every portfolio that links to it. Its number, name, path and aliases
+# are those of the membership through which it was reached.
+_MEMBERS: dict[str, Any] = {"count": TOTAL, "context": "collection", "edge": {"version_index": "version"}}
+_NAMED = (PROJECT_STEP, Step("artifact", (Arg("name", "name"),)))
+_MEMBERSHIP = Beside(
+    field="artifactCollectionMembership",
+    args=(Arg("name", "name"),),
+    gives=("versionIndex",),
+    relation="collection",
+    wire="artifactCollection",
+)
 _EVERY_COLLECTION = Expansion(
     via="ArtifactCollection",
     gives={PROJECT: "project.path", "collection": "name"},
@@ -95,15 +108,29 @@ class Artifact(Model):
     version_index: int | None = field(
         "versionIndex",
         Kind.INT,
-        "The number of the version in its collection.",
+        "The number of the version in ``collection``.",
         path="version_index",
         aliases=("versionIndex",),
     )
     type_name: str = field(
         "artifactType", Kind.TEXT, "The type of artifact.", sub=("name",), nullable=False, shared=True
     )
-    state: str = field("state", Kind.TEXT, "PENDING, COMMITTED or DELETED.", nullable=False, path="state", shared=True)
-    aliases: list[str] = field("aliases", Kind.TEXTS, "The aliases, such as latest and v3.", sub=("alias",))
+    state: str = field(
+        "state",
+        Kind.TEXT,
+        "PENDING, COMMITTED or DELETED.",
+        nullable=False,
+        path="state",
+        shared=True,
+        choices=("PENDING", "COMMITTED", "DELETED"),
+    )
+    aliases: list[str] = field(
+        "aliases",
+        Kind.TEXTS,
+        "The aliases in ``collection``, such as latest.",
+        sub=("alias",),
+        belongs=Belongs("collection", "artifactCollection", "artifactCollectionName"),
+    )
     digest: str = field("digest", Kind.TEXT, "The digest of the content.", nullable=False, filter="digest")
     size: int = field("size", Kind.INT, "The size of all files in bytes.", nullable=False, path="size")
     file_count: int = field(
@@ -124,7 +151,10 @@ class Artifact(Model):
         "commitHash", Kind.TEXT, "The hash of the commit.", selected=False, aliases=("commitHash",)
     )
     collection: ArtifactCollection = relation(
-        "ArtifactCollection", "artifactSequence", "The sequence it is a version of.", identity=("name", "project")
+        "ArtifactCollection",
+        "artifactSequence",
+        "The collection through which it was queried: a sequence or a portfolio; else the sequence it is a version of.",
+        identity=("name", "project"),
     )
     logged_by: Run | None = relation(
         "Run", "createdBy", "The run that created it, if any.", identity=("id", "project"), on="Run"
@@ -161,6 +191,10 @@ class Artifact(Model):
     def _label(self) -> str:
         return self.path
 
+    def _found_by(self) -> dict[str, Any]:
+        # By the node id alone, it would come back as a member of its sequence.
+        return {"node_id": self.node_id} if self.version_index is None else {"name": self.name}
+
     objects = Manager["QuerySet[Artifact]"]()
     __wbmodel__ = Options(
         key="node_id",
@@ -169,7 +203,8 @@ class Artifact(Model):
             ENTITY: ENTITY,
             "type": TEXT,
             "collection": TEXT,
-            "name": TEXT,
+            "name": MEMBER,
+            "path": VERSION,
             "logged_by": RUN,
             "used_by": RUN,
         },
@@ -180,16 +215,19 @@ class Artifact(Model):
             "collection": "collection.name",
         },
         routes=(
-            listing("artifacts", PROJECT_STEP, _COLLECTION_STEP, count=TOTAL),
-            listing("artifacts", PROJECT_STEP, _TYPE_STEP, _COLLECTION_STEP, count=TOTAL),
+            listing("artifacts", PROJECT_STEP, _COLLECTION_STEP, **_MEMBERS),
+            listing("artifacts", PROJECT_STEP, _TYPE_STEP, _COLLECTION_STEP, **_MEMBERS),
             Route(needs=("logged_by",), steps=(PROJECT_STEP, RUN_STEP), connection="outputArtifacts", count=TOTAL),
             Route(needs=("used_by",), steps=(PROJECT_STEP, RUN_STEP), connection="inputArtifacts", count=TOTAL),
         ),
         points=(
-            Route(steps=(PROJECT_STEP, Step("artifact", (Arg("name", "name"),)))),
+            Route(steps=_NAMED, beside=_MEMBERSHIP),
+            Route(needs=("path",), steps=_NAMED, beside=_MEMBERSHIP),
             Route(key="node_id", steps=(Step("artifact", (Arg("id", "key", "ID!"),)),)),
         ),
         expand=(EVERY_PROJECT, _EVERY_COLLECTION),
-        scope_value={ARTIFACT: "node_id"},
+        scope_value={ARTIFACT: "node_id", VERSION: "path"},
         node_context=("collection", "version_index"),
+        within="collection",
+        computed={"name": (), "version": ("digest",), "type": ("type_name",), "project": ()},
     )

@@ -246,6 +246,7 @@ _ELSEWHERE = {
     "load": "refresh() reloads it",
     "refresh_from_db": "refresh() reloads it",
     "pk": "use node_id, or id for the short id",
+    "runtime": "it is in the summary: run.summary['_runtime'] has the seconds, if the run reported them",
 }
 """Hints for names that other clients or Django use."""
 
@@ -275,11 +276,7 @@ def _properties(cls: type[Any]) -> Sequence[str]:
 
 def _how_to_load(meta: EntityMeta, name: str) -> str:
     field = meta.fields[name]
-    ask = (
-        f"{meta.name}.objects.only({name!r})"
-        if not field.selected
-        else f"a query without defer({name!r}) or with only(..., {name!r})"
-    )
+    ask = f"{meta.name}.objects.also({name!r})" if not field.selected else f"a query with .also({name!r})"
     if field.kind is Kind.REF:
         ask = f"{meta.name}.objects.select_related({name!r})" if not field.by_key else ask
     return f"{meta.name}.{name} was not loaded; {ask} loads it (attribute access never makes requests)"

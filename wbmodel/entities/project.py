@@ -121,6 +121,7 @@ class Project(Written):
             placed=True,
             key="name",
             key_length=0,
+            claimed=True,
             creates={"access": "access"},
             types={"id": "String"},
             delete="deleteModel",

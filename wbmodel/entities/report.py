@@ -121,6 +121,7 @@ class Report(Written):
         "allViews",
         graphql="View",
         fixed=(("viewType", "runs"),),
+        computed={"url": ("name",)},
         writes=Writes(
             upsert="upsertView",
             answer="view",

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from wbmodel.entities.base import entity
 from wbmodel.entities.written import Written
 from wbmodel.errors import ConflictError, FieldError, FieldNotLoaded
-from wbmodel.meta import Kind, Writes, field, relation
-from wbmodel.meta.scopes import ENTITY, PROJECT
+from wbmodel.meta import Arg, Kind, Route, Step, Writes, field, relation
+from wbmodel.meta.scopes import ENTITY, PROJECT, SWEEP
 from wbmodel.meta.state import put
-from wbmodel.meta.wiring import in_project
+from wbmodel.meta.wiring import PROJECT_STEP, in_project
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.relations import ToMany
 from wbmodel.query.f import PathExpr
@@ -54,6 +54,7 @@ class Sweep(Written):
         "state",
         Kind.TEXT,
         "PENDING, RUNNING, PAUSED, CANCELED or FINISHED.",
+        choices=("PENDING", "RUNNING", "PAUSED", "CANCELED", "FINISHED"),
         nullable=False,
         path="state",
         shared=True,
@@ -197,6 +198,12 @@ class Sweep(Written):
         argument="sweepName",
         count="parent:totalSweeps",
         keyed=True,
+        scopes={"path": SWEEP},
+        points=(
+            Route(needs=("path",), steps=(PROJECT_STEP, Step("sweep", (Arg("sweepName", SWEEP),))), context=PROJECT),
+        ),
+        scope_value={SWEEP: "path"},
+        computed={"metric": ("config",), "goal": ("config",)},
         writes=Writes(
             upsert="upsertSweep",
             answer="sweep",

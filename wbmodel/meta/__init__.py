@@ -8,11 +8,13 @@ layers see only an :class:`EntityMeta`, never an entity class, which keeps impor
 from __future__ import annotations
 
 from wbmodel.meta.entity import EntityMeta, all_entities, entity_meta, register
-from wbmodel.meta.fields import FieldMeta, Kind, field, relation
-from wbmodel.meta.wiring import Arg, Expansion, Options, Route, Step, ToManyMeta, Writes
+from wbmodel.meta.fields import Belongs, FieldMeta, Kind, field, relation
+from wbmodel.meta.wiring import Arg, Beside, Expansion, Options, Route, Step, ToManyMeta, Writes
 
 __all__ = [
     "Arg",
+    "Belongs",
+    "Beside",
     "EntityMeta",
     "Expansion",
     "FieldMeta",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from typing import Any
 
 import attrs
 
-from wbmodel.errors import FieldError, suggestion
-from wbmodel.meta.fields import FieldMeta
+from wbmodel.errors import FieldError, nearest, suggestion
+from wbmodel.meta.fields import FieldMeta, Kind
 from wbmodel.meta.scopes import ENTITY, PROJECT
 from wbmodel.meta.wiring import Options, ToManyMeta
 
@@ -41,6 +42,16 @@ class EntityMeta:
                     raise TypeError(f"{self.name} declares the name {name!r} twice")
                 self._by_name[name] = item
         self.slots: dict[str, str] = {item.name: f"_{item.name}_text" for item in self.fields.values() if item.is_lazy}
+        # Properties that can be read as values, although no query can filter or order by them.
+        named = {"path": (), "url": (), **options.computed}
+        self.computed = {
+            name: FieldMeta(owner=cls, name=name, wire="", kind=Kind.TEXT, doc="", needs=needs)
+            for name, needs in named.items()
+            if isinstance(getattr(cls, name, None), property)
+        }
+        # What tells the rows of a listing apart.
+        within = options.within
+        self.row_id: Callable[[Any], Any] = attrgetter("node_id", *([f"{within}.node_id"] if within else []))
         self._default = tuple(item.name for item in self.fields.values() if item.selected)
         # For each lazily decoded field: functions to read the text, decode it, and read and set the value.
         self.lazy: dict[
@@ -74,6 +85,12 @@ class EntityMeta:
                 raise FieldError(
                     f"{self.name}.{name} is a to-many relation, which queries cannot span; query the relation directly"
                 )
+            inside = [item.name for item in self.fields.values() if item.kind.is_keyed and item.selected]
+            near = nearest(name, [*self._by_name, *self.options.scopes, *self.to_many])
+            if inside and not near:
+                # Any name may be a key: say where keys are, not every field.
+                ways = " or ".join(repr(f"{item}.{name}") for item in inside)
+                raise FieldError(f"{self.name} has no {what} {name!r}; did you mean the key {ways}?")
             choices = [*self._by_name, *self.options.scopes]
             raise FieldError(f"{self.name} has no {what} {name!r}{suggestion(name, choices, 'fields')}")
         return found

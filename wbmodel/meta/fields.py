@@ -8,9 +8,9 @@ from typing import Any
 
 import attrs
 
-from wbmodel.meta.json_fields import Codec, Config, Json, Summary, Text, Texts, Time, Yaml
+from wbmodel.meta.json_fields import Codec, Config, Json, Summary, Text, Texts, Time, Value, Yaml
 
-__all__ = ["FieldMeta", "Kind", "field", "relation"]
+__all__ = ["Belongs", "FieldMeta", "Kind", "field", "relation"]
 
 
 class Kind(enum.Enum):
@@ -47,7 +47,7 @@ class Kind(enum.Enum):
 
 
 _KEYED = frozenset({Kind.CONFIG, Kind.SUMMARY, Kind.JSON, Kind.VALUE, Kind.YAML})
-_DECODED = frozenset({Kind.CONFIG, Kind.SUMMARY, Kind.JSON, Kind.YAML, Kind.TEXTS})
+_DECODED = frozenset({*_KEYED, Kind.TEXTS})
 _CODECS: dict[Kind, Codec] = {
     Kind.TEXT: Text(),
     Kind.TIME: Time(),
@@ -55,9 +55,20 @@ _CODECS: dict[Kind, Codec] = {
     Kind.CONFIG: Config(),
     Kind.SUMMARY: Summary(),
     Kind.JSON: Json(),
+    Kind.VALUE: Value(),
     Kind.YAML: Yaml(),
     Kind.REF: Text(),  # written as the key that refers to it
 }
+
+
+@attrs.frozen(slots=True, eq=False)
+class Belongs:
+    """How the items of a list name the object that each belongs to: the row's ``relation``, and in each item the field
+    that holds the same entity, with the field that holds its name alone (for servers without the former)."""
+
+    relation: str
+    object: str
+    name: str
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False)
@@ -66,9 +77,11 @@ class FieldMeta:
 
     ``wire`` is the GraphQL field; ``sub`` is the path of the value inside it (``artifactType { name }``).
     ``filter_path`` and ``order_key`` are the server's names; if None, such filters and orders are applied locally.
-    ``selected``: a plain query loads it. ``editable``: it may be set and saved; ``input`` is then its name in the
-    mutation's input. ``fixed`` is the reason why it is not editable. ``choices`` are the values allowed at creation, if
-    known. ``owner`` is the entity class that declares it.
+    ``belongs``: each item of the list belongs to the value of this relation or to another one, and only the former
+    count. ``selected``: a plain query loads it. ``needs`` are the fields from which a property is computed.
+    ``editable``: it may be set and saved; ``input`` is then its name in the mutation's input. ``fixed`` is the reason
+    why it is not editable. ``choices`` are its values, if known: others are refused at creation, and warned about in
+    conditions. ``owner`` is the entity class that declares it.
     """
 
     name: str
@@ -76,6 +89,7 @@ class FieldMeta:
     kind: Kind
     doc: str
     sub: tuple[str, ...] = ()
+    belongs: Belongs | None = None
     selected: bool = True
     filter_path: str | None = None
     order_key: str | None = None
@@ -91,15 +105,18 @@ class FieldMeta:
     by_key: bool = False
     on: str | None = None
     filters: Mapping[str, str] = attrs.field(factory=dict)
+    needs: tuple[str, ...] | None = None
     owner: type[Any] | None = None
 
     @property
     def is_lazy(self) -> bool:
-        """Whether the wire text is kept and decoded at first access; changes are found by comparing with it.
+        """Whether the wire text is kept and decoded at first access; changes are found by comparing with it."""
+        return self.kind.is_decoded
 
-        Fields selected explicitly are decoded eagerly and need no text slot.
-        """
-        return self.kind.is_decoded and self.selected
+    @property
+    def is_blank(self) -> bool:
+        """Whether ``""`` on the server means the same as null, because clearing the field writes ``""``."""
+        return self.kind is Kind.TEXT and self.editable and self.nullable
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -112,7 +129,8 @@ class FieldMeta:
 
 
 def _field_of(owner: Any, name: str) -> FieldMeta:
-    found: FieldMeta = owner.__wbmodel_meta__.fields[name]
+    meta = owner.__wbmodel_meta__
+    found: FieldMeta = meta.fields[name] if name in meta.fields else meta.computed[name]
     return found
 
 
@@ -122,6 +140,7 @@ def field(
     doc: str,
     *,
     sub: tuple[str, ...] = (),
+    belongs: Belongs | None = None,
     selected: bool = True,
     path: str | None = None,
     filter: str | None = None,
@@ -145,6 +164,7 @@ def field(
         "kind": kind,
         "doc": doc,
         "sub": sub,
+        "belongs": belongs,
         "selected": selected,
         "filter_path": filter or path,
         "order_key": order or path,

@@ -7,13 +7,26 @@ that was read: unchanged parts keep their spelling, and ``_wandb``, ``desc`` and
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from copy import deepcopy
 from typing import Any
 
 from wbmodel.codec import dumps, floats_from_tokens, loads, loads_numbers, loads_values, parse_datetime
-from wbmodel.errors import FieldError
+from wbmodel.errors import FieldError, ValueWarning, warn
 from wbmodel.json_values import plain, same
 
-__all__ = ["HOUSEKEEPING", "Codec", "Config", "Json", "Summary", "Text", "Texts", "Time", "Yaml", "unwrap_config"]
+__all__ = [
+    "HOUSEKEEPING",
+    "Codec",
+    "Config",
+    "Json",
+    "Summary",
+    "Text",
+    "Texts",
+    "Time",
+    "Value",
+    "Yaml",
+    "unwrap_config",
+]
 
 HOUSEKEEPING = ("_wandb", "wandb_version")
 """Config keys that W&B itself writes (0.31.0 client, seen)."""
@@ -114,6 +127,16 @@ class Json(Codec):
         return value
 
 
+class Value(Json):
+    """Any value, in place on the wire. A copy is handed out, so that changes are found by comparing."""
+
+    def decode(self, kept: Any) -> Any:
+        return deepcopy(kept)
+
+    def _read(self, kept: Any) -> Any:
+        return kept
+
+
 class Config(Json):
     """A dict as JSON text, in which each value is wrapped: ``{"lr": {"value": 0.1, "desc": null}}``."""
 
@@ -163,6 +186,13 @@ class Summary(Json):
         for key, item in plain(value, where).items():
             unchanged = key in raw and same(before[key], floats_from_tokens(item), exact=True)
             made[key] = raw[key] if unchanged else item
+            token = None if unchanged else _token(item)
+            if token is not None:
+                warn(
+                    f"{where}[{key!r}]: the text {token!r} in a summary stands for a number, and will be read back as "
+                    f"float({token!r}); write other text, or the number itself",
+                    ValueWarning,
+                )
         return _text(made, where)
 
     def _read(self, kept: Any) -> Any:
@@ -249,6 +279,18 @@ def _readable(text: str | None) -> dict[str, Any]:
     except (ValueError, TypeError):
         return {}
     return raw if isinstance(raw, dict) else {}
+
+
+def _token(value: Any) -> str | None:
+    """A text inside a value that :func:`floats_from_tokens` takes for a number."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, str) and isinstance(floats_from_tokens(item), float):
+            return item
+        if isinstance(item, (dict, list)):
+            stack += item.values() if isinstance(item, dict) else item
+    return None
 
 
 def _text(value: Any, where: str) -> str:

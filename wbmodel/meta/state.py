@@ -7,7 +7,7 @@ selection.)
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -50,6 +50,11 @@ class State:
         except AttributeError:
             return None
         return path if isinstance(path, str) else None
+
+    def _found_by(self) -> dict[str, Any]:
+        """The lookups that find this object in its place."""
+        key = type(self).__wbmodel_meta__.key  # type: ignore[attr-defined]
+        return {key: getattr(self, key)}
 
     def _label(self) -> str:
         key = str(getattr(self, type(self).__wbmodel_meta__.key))  # type: ignore[attr-defined]
@@ -143,10 +148,21 @@ def is_loaded(row: Any, name: str) -> bool:
 # -- other state -----------------------------------------------------------------------------------
 
 
+def row_ids(rows: Sequence[Any]) -> Iterable[Any]:
+    """What tells the rows of one listing apart: the node id, and the object through which a row is listed."""
+    return map(type(rows[0]).__wbmodel_meta__.row_id, rows) if rows else ()
+
+
 def home(row: Any) -> str | None:
     """The path of the object's project, if known; for a project, its own path."""
     found: str | None = row._home()
     return found
+
+
+def found_by(row: Any) -> dict[str, Any]:
+    """The lookups that find the object again, in the place that :func:`home` names."""
+    lookups: dict[str, Any] = row._found_by()
+    return lookups
 
 
 def label(row: Any) -> str:

@@ -18,6 +18,7 @@ __all__ = [
     "RUN_STEP",
     "TOTAL",
     "Arg",
+    "Beside",
     "Expansion",
     "Options",
     "Route",
@@ -57,6 +58,21 @@ class Step:
     relation: str | None = None
 
 
+@attrs.frozen(slots=True, kw_only=True, eq=False)
+class Beside:
+    """A field beside a single node, whose values replace the node's own: ``gives``, named as in the node, and the
+    ``relation``, which is called ``wire`` here.
+
+    A server that has no such field answers null, and the node's own values stay.
+    """
+
+    field: str
+    args: tuple[Arg, ...]
+    gives: tuple[str, ...]
+    relation: str
+    wire: str
+
+
 def _given_scopes(route: Route) -> tuple[str, ...]:
     """The scopes that provide a route's variables. A project scope includes its entity."""
     names = route.variables
@@ -74,7 +90,8 @@ class Route:
     number of rows: ``"parent:runCount"`` (a field beside the connection), ``"parent:runCount(filters)"`` (the same,
     honouring filters) or :data:`TOTAL`. ``args`` are the connection's own scope arguments, ``fixed`` its literal ones.
     ``context`` names the relation whose value comes from one of the steps; without it, the relation is selected on each
-    node.
+    node. ``edge`` maps fields to those of the edge that hold their value here, as text such as ``v3``. ``beside`` is a
+    field next to a single node that has values of its own for some of the node's fields.
     """
 
     steps: tuple[Step, ...] = ()
@@ -87,6 +104,8 @@ class Route:
     args: tuple[Arg, ...] = ()
     fixed: tuple[tuple[str, str | bool], ...] = ()
     context: str | None = None
+    edge: Mapping[str, str] = attrs.field(factory=dict)
+    beside: Beside | None = None
     needs: tuple[str, ...] = attrs.field(default=attrs.Factory(_given_scopes, takes_self=True))
 
     @property
@@ -134,9 +153,10 @@ class Writes:
     ``warnings`` the one that lists the server's warnings about a new object. ``place`` maps the parts of a path
     (``project``, ``entity``) to input fields; with ``placed``, changes send them and the key too. ``key`` is the input
     field of the short id if the caller may choose it, ``key_length`` the length of a generated id (0: the caller has to
-    choose). ``creates`` maps fields that can only be given at creation to input fields, ``defaults`` holds their
-    default values, and ``required`` maps required fields to the reason. ``fixed`` are inputs that are always sent, as
-    GraphQL literals; ``types`` are the GraphQL types that do not follow from a field's kind.
+    choose); with ``claimed``, the mutation finds a row by that key and says whether it was ``inserted``. ``creates``
+    maps fields that can only be given at creation to input fields, ``defaults`` holds their default values, and
+    ``required`` maps required fields to the reason. ``fixed`` are inputs that are always sent, as GraphQL literals;
+    ``types`` are the GraphQL types that do not follow from a field's kind.
 
     ``delete`` is the mutation that deletes, ``flags`` maps the arguments of ``delete()`` to its input fields, and
     ``confirms`` says whether its payload has a ``success`` field.
@@ -148,6 +168,7 @@ class Writes:
     placed: bool = False
     key: str | None = None
     key_length: int = 8
+    claimed: bool = False
     creates: Mapping[str, str] = attrs.field(factory=dict)
     defaults: Mapping[str, Any] = attrs.field(factory=dict)
     required: Mapping[str, str] = attrs.field(factory=dict)
@@ -172,7 +193,9 @@ class Options:
     because they say where a row belongs.
 
     ``keyed``: other entities refer to it by its key, without a node id, so it is identified by (project, key).
-    ``shown`` are the first fields of a table of rows; by default, the key and the first plain fields.
+    ``shown`` are the first fields of a table of rows; by default, the key and the first plain fields. ``within`` is the
+    relation through which one node may be listed several times, each time as another row. ``computed`` are properties
+    that ``values()`` can read besides ``path`` and ``url``, with the fields that each needs besides the identity.
     """
 
     key: str
@@ -188,6 +211,8 @@ class Options:
     node_context: tuple[str, ...] = ()
     keyed: bool = False
     shown: tuple[str, ...] = ()
+    within: str | None = None
+    computed: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
     writes: Writes | None = None
 
 

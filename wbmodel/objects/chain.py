@@ -138,6 +138,13 @@ class Chain(Generic[E_co, R_co]):
         names = tuple(dict.fromkeys(resolve_path(self._plan.meta, item).field.name for item in fields))
         return self._with(only=names, defer=frozenset())
 
+    def also(self, *fields: str | PathExpr) -> Self:
+        """Load these fields too, besides the default ones or those of :meth:`only`."""
+        self._plan.refuse_shaped("also")
+        names = tuple(resolve_path(self._plan.meta, item).field.name for item in fields)
+        only = self._plan.meta.default_fields() if self._plan.only is None else self._plan.only
+        return self._with(only=tuple(dict.fromkeys((*only, *names))), defer=self._plan.defer - set(names))
+
     def defer(self, *fields: str | PathExpr) -> Self:
         """Do not load these fields."""
         self._plan.refuse_shaped("defer")

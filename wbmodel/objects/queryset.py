@@ -242,11 +242,16 @@ class QuerySet(Exports, Chain[E_co, R_co]):
 
     def last(self) -> R_co | None:
         """The first row of :meth:`reverse`, or None."""
-        return cast("R_co | None", self.reverse()._ask(operations.answers.first))
+        return cast("R_co | None", self._reversed()._ask(operations.answers.first))
 
     async def alast(self) -> R_co | None:
         """The async twin of :meth:`last`."""
-        return cast("R_co | None", await self.reverse()._aask(operations.answers.first))
+        return cast("R_co | None", await self._reversed()._aask(operations.answers.first))
+
+    def _reversed(self) -> Self:
+        if self._plan.sliced:
+            raise QueryError("last() cannot follow a slice: use list(rows)[-1], or reverse().first() before slicing")
+        return self.reverse()
 
     def latest(self, *keys: str | PathExpr) -> R_co:
         """The last row by these keys (default: ``created_at``). Raises ``DoesNotExist`` if there are no rows."""
@@ -266,17 +271,18 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         """The async twin of :meth:`earliest`."""
         return cast(R_co, await self.order_by(*(keys or ("created_at",)))._aask(operations.answers.first_or_raise))
 
-    def best(self, path: str | PathExpr, *, goal: Literal["min", "max"]) -> R_co | None:
+    def best(self, path: str | PathExpr, *, goal: Literal["min", "max"] | None = None) -> R_co | None:
         """The row with the smallest or largest number at ``path``; None if no row has one (NaN does not count)."""
         return cast("R_co | None", self._best(path, goal)._ask(operations.answers.best))
 
-    async def abest(self, path: str | PathExpr, *, goal: Literal["min", "max"]) -> R_co | None:
+    async def abest(self, path: str | PathExpr, *, goal: Literal["min", "max"] | None = None) -> R_co | None:
         """The async twin of :meth:`best`."""
         return cast("R_co | None", await self._best(path, goal)._aask(operations.answers.best))
 
-    def _best(self, path: str | PathExpr, goal: str) -> Self:
+    def _best(self, path: str | PathExpr, goal: str | None) -> Self:
         if goal not in ("min", "max"):
-            raise QueryError(f"goal must be 'min' or 'max', not {goal!r}")
+            said = "best() needs goal=" if goal is None else f"goal={goal!r}:"
+            raise QueryError(f"{said} write goal='min' for the smallest value or goal='max' for the largest")
         key = parse_order(self._plan.meta, path)
         if not (key.path.kind.is_keyed or key.path.kind in (Kind.INT, Kind.FLOAT, Kind.TIME)):
             name = key.path.dotted
@@ -331,13 +337,18 @@ class QuerySet(Exports, Chain[E_co, R_co]):
             else self.filter(**{self._plan.meta.key: getattr(obj, self._plan.meta.key)})
         )
 
-    def in_bulk(self, ids: Iterable[str] | None = None, *, field: str | None = None) -> dict[str, E_co]:
-        """Entities by id (or by ``field``) as a dict; unknown ids are omitted. Without ids: every row."""
-        return cast("dict[str, E_co]", self._bulk()._ask(operations.answers.in_bulk, ids, field))
+    def in_bulk(
+        self, ids: Iterable[str] | None = None, *, field: str | None = None, field_name: str | None = None
+    ) -> dict[str, E_co]:
+        """Entities by id (or by ``field``) as a dict; unknown ids are omitted. Without ids: every row.
+        ``field_name`` is Django's name for ``field``."""
+        return cast("dict[str, E_co]", self._bulk()._ask(operations.answers.in_bulk, ids, field or field_name))
 
-    async def ain_bulk(self, ids: Iterable[str] | None = None, *, field: str | None = None) -> dict[str, E_co]:
+    async def ain_bulk(
+        self, ids: Iterable[str] | None = None, *, field: str | None = None, field_name: str | None = None
+    ) -> dict[str, E_co]:
         """The async twin of :meth:`in_bulk`."""
-        return cast("dict[str, E_co]", await self._bulk()._aask(operations.answers.in_bulk, ids, field))
+        return cast("dict[str, E_co]", await self._bulk()._aask(operations.answers.in_bulk, ids, field or field_name))
 
     def _bulk(self) -> Self:
         self._plan.refuse_sliced("in_bulk")
@@ -477,8 +488,9 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         or from the session; a missing project is created with its first run, as ``wandb.init`` does.
         ``sweep.runs.create()`` creates a run of that sweep.
 
-        A given ``id`` is looked up first, because W&B's mutation overwrites; if it exists,
-        :class:`~wbmodel.errors.ConflictError` is raised. Without an ``id``, a new one is generated locally, which makes
+        W&B's mutation overwrites, so a given ``id`` is looked up first and then claimed by a mutation that has the id
+        alone and tells who was first; the values follow. If the id exists, :class:`~wbmodel.errors.ConflictError` is
+        raised and nothing is written. Without an ``id``, a new one is generated locally, which makes
         the request idempotent (except for a sweep, whose id the server chooses: a repeated request creates two). A run
         is created in the state ``running`` unless ``state`` is given. Raises :class:`~wbmodel.errors.FieldError` before
         any request.
@@ -493,7 +505,8 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         """Return the matching row, or create it from the exact lookups and ``defaults``; and whether it is new.
         Callables in ``defaults`` are called. Keys of ``config`` and ``summary`` from lookups and ``defaults`` are
         merged; :class:`~wbmodel.errors.FieldError` is raised if they contradict each other, so that the new row would
-        not match its own lookups. Two concurrent callers may both create a row, unless an ``id`` is given."""
+        not match its own lookups. Of several concurrent callers with the same ``id``, one creates the row, and the
+        others get it, perhaps before its values have arrived; without an ``id``, each may create one."""
         return cast("tuple[E_co, bool]", self._ask(operations.create.get_or_create, lookups, defaults or {}))
 
     async def aget_or_create(self, defaults: Mapping[str, Any] | None = None, **lookups: Any) -> tuple[E_co, bool]:
@@ -686,6 +699,11 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         head = self._slice(slice(0, ROWS + 1))._plan
         session = self._bind()
         asked = operations.results.emit(attrs.evolve(head, prefetch=(), glance=True), session.target)
+        if head.start:
+            # The rows before a slice have to be read anyway, so the slice is shown whole.
+            rows = list(session.iterate(asked, timeout=self._timeout))
+            found = [row for part in rows for row in part]
+            return Preview(found[:ROWS], len(found) > ROWS)
         return session.run(one_page(asked, head.meta.plural, ROWS), timeout=self._timeout)
 
     def __repr__(self) -> str:

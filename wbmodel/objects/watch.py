@@ -15,7 +15,7 @@ from wbmodel.codec import loads
 from wbmodel.errors import QueryError, RequestTimeout, WaitTimeout, suggestion
 from wbmodel.json_values import same
 from wbmodel.meta import EntityMeta, Kind
-from wbmodel.meta.state import kept, put
+from wbmodel.meta.state import kept, put, row_ids
 from wbmodel.objects.typevars import E_co
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.reload import look_again, reload
@@ -223,7 +223,7 @@ class Watch:
     def take(self, rows: list[Any]) -> list[Change[Any]]:
         """The differences from the previous poll: removed rows first, then the others in the order of the rows."""
         before = self.known
-        now = {row.node_id: (row, _marks(row, self.ignored)) for row in rows}
+        now = {mark: (row, _marks(row, self.ignored)) for mark, row in zip(row_ids(rows), rows, strict=True)}
         self.known = now
         if before is None:
             return []

@@ -1,7 +1,8 @@
 """Create entities: ``create()``, ``get_or_create()``, ``update_or_create()`` as operations.
 
-W&B's mutations create what is missing and overwrite what exists. So a short id given by the caller is looked up first,
-and otherwise an id is generated locally, which makes the request idempotent.
+W&B's mutations create what is missing and overwrite what exists. So a key given by the caller is looked up first, and
+then claimed: a mutation with the key alone creates an empty row or changes nothing, and its answer (``inserted``) tells
+which. Only then the values are sent. Otherwise a key is generated locally, which makes the request idempotent.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import attrs
 
 from wbmodel.backend.asks import Response, raise_for_errors
 from wbmodel.backend.verbs import Send
+from wbmodel.codec import floats_from_tokens
 from wbmodel.compiler.access import parent_of
 from wbmodel.compiler.hydrate import hydrator
 from wbmodel.compiler.mutations import encode, input_types, upsert
@@ -28,8 +30,8 @@ from wbmodel.operations.answer import Operation
 from wbmodel.operations.run import collect
 from wbmodel.operations.save import apply, require_writable, save
 from wbmodel.query.changes import Set, accepted, resolve_changes
-from wbmodel.query.conditions import Leaf, fixed, resolve
-from wbmodel.query.evaluate import dig
+from wbmodel.query.conditions import fixed, leaves, resolve
+from wbmodel.query.evaluate import predicate
 from wbmodel.query.paths import Path, resolve_keyword
 from wbmodel.query.plan import Plan
 from wbmodel.query.q import Q
@@ -49,13 +51,15 @@ def new_id(length: int) -> str:
 
 @attrs.define(slots=True)
 class _New:
-    """An entity to create: its place, its key (None: the server chooses it) and its values by field."""
+    """An entity to create: its place, its key (None: the server chooses it), its values by field, and which were
+    given."""
 
     meta: EntityMeta
     place: dict[str, Any]
     key: str | None
     chosen: bool
     values: dict[str, Any]
+    given: frozenset[str]
 
     @property
     def where(self) -> str:
@@ -67,30 +71,53 @@ def create(plan: Plan, target: Target, given: Mapping[str, Any]) -> Operation[An
     """Create one entity, and return it as the server stored it."""
     new = _read(plan, target, given)
     require_writable(target)
-    if new.chosen and (yield from _exists(new, target)):
+    made = None if new.chosen and (yield from _exists(new, target)) else (yield from _make(new, plan.row_class, target))
+    if made is None:
         meta = new.meta
         raise ConflictError(
-            f"{meta.name} {new.key!r} exists in {new.where or 'the default entity'} on {target.place}, and W&B would "
-            f"overwrite it; use another {meta.key}, or call update_or_create({meta.key}={new.key!r}, defaults={{...}}) "
-            f"or get_or_create({meta.key}={new.key!r})"
+            f"{meta.name} {new.key!r} exists in {new.where or 'the default entity'} on {target.place}, and nothing was "
+            f"written to it; use another {meta.key}, or call update_or_create({meta.key}={new.key!r}, "
+            f"defaults={{...}}) or get_or_create({meta.key}={new.key!r})"
         )
-    return (yield from _make(new, plan.row_class, target))
+    return made
 
 
 def _make(new: _New, cls: type[Any], target: Target) -> Operation[Any]:
+    """The new row; None if somebody else created a row with the chosen key in the meantime."""
     meta, writes = new.meta, _writes(new.meta)
-    inputs: dict[str, Any] = {name: new.place.get(part) for part, name in writes.place.items()}
-    fields: dict[str, FieldMeta] = {}
+    place: dict[str, Any] = {name: new.place.get(part) for part, name in writes.place.items()}
     if writes.key is not None:
-        inputs[writes.key] = new.key
-    for name, value in new.values.items():
+        place[writes.key] = new.key
+    if not (new.chosen and writes.claimed):
+        return _hydrated(meta, cls, (yield from _upsert(new, place, new.values, target))[0], target)
+    # A server may take these fields only while it creates the row.
+    first = {name: value for name, value in new.values.items() if name in writes.creates and name in new.given}
+    node, is_new = yield from _upsert(new, place, first, target)
+    if not is_new:
+        return None
+    rest = {
+        name: value
+        for name, value in new.values.items()
+        if name not in first and not (name not in new.given and node.get(meta.fields[name].wire) == value)
+    }
+    if rest:
+        node, _ = yield from _upsert(new, {"id": node["id"], **(place if writes.placed else {})}, rest, target)
+    return _hydrated(meta, cls, node, target)
+
+
+def _upsert(
+    new: _New, inputs: dict[str, Any], values: Mapping[str, Any], target: Target
+) -> Operation[tuple[dict[str, Any], bool]]:
+    """Send values of a new row. Returns its node, and False if the server says that it was there before."""
+    meta, writes = new.meta, _writes(new.meta)
+    inputs, fields = dict(inputs), {}
+    for name, value in values.items():
         field = meta.fields[name]
         input_name = writes.creates.get(name) or field.input or field.wire
         as_it_is = field.kind is Kind.REF or isinstance(value, _Text)
         inputs[input_name] = str(value) if as_it_is else encode(meta, field, value, None)
         fields[input_name] = field
-    names = meta.default_fields()
-    request = upsert(meta, inputs, input_types(meta, fields), fields=names)
+    request = upsert(meta, inputs, input_types(meta, fields), fields=meta.default_fields())
     response: Response = yield Send(request)
     raise_for_errors(request, response, target.place)
     answer = (response.data or {}).get(writes.upsert)
@@ -114,7 +141,13 @@ def _make(new: _New, cls: type[Any], target: Target) -> Operation[Any]:
         warnings.warn(
             f"{target.place}, on the definition of the {meta.name.lower()}: {words}", WbmodelWarning, stacklevel=2
         )
-    return hydrator(meta, names, (), None, cls)([node], target.owner, None)[0]
+    # If the request was repeated, its first attempt may have created the row.
+    repeated = response.note is not None and response.note.attempts > 1
+    return node, answer.get("inserted") is not False or repeated
+
+
+def _hydrated(meta: EntityMeta, cls: type[Any], node: dict[str, Any], target: Target) -> Any:
+    return hydrator(meta, meta.default_fields(), (), None, cls)([node], target.owner, None)[0]
 
 
 def _exists(new: _New, target: Target) -> Operation[bool]:
@@ -180,7 +213,10 @@ def _read(plan: Plan, target: Target, given: Mapping[str, Any]) -> _New:
             key = _checked_key(meta, value)
         elif value is not None:
             values[field.name] = _checked(meta, writes, field, value)
-    for name, value in (*_fixed(plan, writes), *writes.defaults.items()):
+    for name, value in _fixed(plan, writes):
+        values.setdefault(name, value)
+    chosen_values = frozenset(values)
+    for name, value in writes.defaults.items():
         values.setdefault(name, value)
     for name, why in writes.required.items():
         if name not in values:
@@ -190,7 +226,7 @@ def _read(plan: Plan, target: Target, given: Mapping[str, Any]) -> _New:
         if not writes.key_length:
             raise FieldError(f"create(): a {meta.name} needs its {meta.key}")
         key = new_id(writes.key_length)
-    return _New(meta, _place(meta, writes, scopes, target), key, chosen, values)
+    return _New(meta, _place(meta, writes, scopes, target), key, chosen, values, chosen_values)
 
 
 def _settable(meta: EntityMeta, writes: Writes) -> list[str]:
@@ -288,16 +324,22 @@ def get_or_create(
 ) -> Operation[tuple[Any, bool]]:
     """The only row that matches the lookups, or a new one; and whether it is new."""
     new = _read(plan, target, _wanted(plan.meta, lookups, defaults))
+    _check_lookups(new, lookups)
     found = yield from _find(plan, target, lookups)
     if found is not None:
         return found, False
     require_writable(target)
-    if new.chosen and not _by_key_alone(plan.meta, lookups) and (yield from _exists(new, target)):
+    taken = new.chosen and not _by_key_alone(plan.meta, lookups) and (yield from _exists(new, target))
+    made = None if taken else (yield from _make(new, plan.row_class, target))
+    if made is None:
+        found = yield from _find(plan, target, lookups)  # another caller was first
+        if found is not None:
+            return found, False
         raise ConflictError(
-            f"no {new.meta.name} matches {', '.join(lookups)}, but the id {new.key!r} is taken, and W&B would "
-            "overwrite it"
+            f"no {new.meta.name} matches {', '.join(lookups)}, but the {new.meta.key} {new.key!r} is taken; nothing "
+            "was written to it"
         )
-    return (yield from _make(new, plan.row_class, target)), True
+    return made, True
 
 
 def update_or_create(
@@ -348,12 +390,8 @@ def _by_key_alone(meta: EntityMeta, lookups: Mapping[str, Any]) -> bool:
 
 
 def _wanted(meta: EntityMeta, lookups: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a new row: the exact lookups, including keys of config and summary, and the defaults.
-
-    Raises :class:`FieldError` if the new row would not match the lookups.
-    """
+    """The values of a new row: the exact lookups, including keys of config and summary, and the defaults."""
     given: dict[str, Any] = {}
-    asked: list[tuple[str, Path, Any]] = []
     for name, value in lookups.items():
         if name in meta.options.scopes:
             given[name] = value
@@ -362,7 +400,6 @@ def _wanted(meta: EntityMeta, lookups: Mapping[str, Any], defaults: Mapping[str,
         if lookup != "exact" or path.related is not None:
             continue
         if path.field.kind.is_keyed:
-            asked.append((name, path, value))
             for key in reversed(path.keys):
                 value = {key: value}
             value = _merged(given.get(path.field.name), value)
@@ -374,20 +411,66 @@ def _wanted(meta: EntityMeta, lookups: Mapping[str, Any], defaults: Mapping[str,
         if field is not None and field.kind.is_keyed:
             value = _merged(given.get(field.name), value)
         given[name if field is None else field.name] = value
-    for name, path, value in asked:
-        whole = given[path.field.name]
-        if not isinstance(whole, dict):
-            continue  # refused later, with a better message
-        held = plain(whole, f"{meta.name}.{path.field.name}")
-        leaf, _ = resolve(meta, Q(**{name: value}))
-        assert isinstance(leaf, Leaf)
-        if not leaf.lookup.matches(leaf.operand, path.kind)(dig(held, path.keys)):
-            raise FieldError(
-                f"{name}={value!r:.80} is a lookup, but the other lookups and defaults give a new {meta.name} "
-                f"{path.field.name}={held!r:.80}, which does not match it; give only one of the two "
-                "(update_or_create() also takes create_defaults)"
-            )
     return given
+
+
+class _Unknown(Exception):
+    """A value that only the server knows."""
+
+
+class _AsMade:
+    """A new row as it will be read, for conditions. Raises :class:`_Unknown` for what the server fills in."""
+
+    def __init__(self, new: _New) -> None:
+        self._new = new
+
+    def __getattr__(self, name: str) -> Any:
+        new, field = self._new, self._new.meta.fields[name]
+        if name == new.meta.key and new.key is not None:
+            return new.key
+        value = new.values.get(name)
+        if isinstance(value, _Text) or not (field.editable or name in _writes(new.meta).creates):
+            raise _Unknown(name)
+        if field.target is not None:
+            return None if value is None else _Reference(entity_meta(field.target).key, value)
+        if field.kind is Kind.TEXTS:
+            return value or []
+        if not field.kind.is_keyed:
+            return value
+        whole = plain(value or {}, f"{new.meta.name}.{name}")
+        return floats_from_tokens(whole) if field.kind is Kind.SUMMARY else whole
+
+
+class _Reference:
+    """An object of which only the key is known."""
+
+    def __init__(self, name: str, key: str) -> None:
+        self._name, self._key = name, key
+
+    def __getattr__(self, name: str) -> Any:
+        if name != self._name:
+            raise _Unknown(name)
+        return self._key
+
+
+def _check_lookups(new: _New, lookups: Mapping[str, Any]) -> None:
+    """Raise :class:`FieldError` if the new row would not match the lookups: each call would make another one."""
+    meta, row = new.meta, _AsMade(new)
+    for name, value in lookups.items():
+        node, _ = resolve(meta, Q(**{name: value}))
+        test = predicate(node)
+        try:
+            if test is None or test(row):
+                continue
+        except _Unknown:
+            continue
+        path = next(leaves(node)).path
+        held = new.key if path.field.name == meta.key else new.values.get(path.field.name)
+        raise FieldError(
+            f"{name}={value!r:.80} is a lookup, but the other lookups and defaults give a new {meta.name} "
+            f"{path.field.name}={held!r:.80}, which does not match it, so get_or_create() would make another one each "
+            "time; give a value that matches (update_or_create() also takes create_defaults)"
+        )
 
 
 def _merged(one: Any, other: Any) -> Any:

@@ -16,6 +16,7 @@ from wbmodel.errors import FieldError, QueryError, QueryWarning, suggestion, war
 from wbmodel.meta import EntityMeta, state
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.cells import Spread, cells, declared, spread
+from wbmodel.operations.keys import say_unknown
 from wbmodel.operations.run import collect
 from wbmodel.query.aggregates import Aggregate, EverythingBut
 from wbmodel.query.order import rank
@@ -67,7 +68,7 @@ def needed(meta: EntityMeta, keys: Sequence[Key], asked: Asked) -> tuple[str, ..
     paths = [key.path for key in keys if isinstance(key, Column)]
     paths += [path for _, path in asked.values() if path is not None]
     paths += [key.resolve(meta)[0] for key in keys if isinstance(key, EverythingBut)]
-    return tuple(dict.fromkeys(path.field.name for path in paths))
+    return tuple(dict.fromkeys(name for path in paths for name in path.reads))
 
 
 def groups(plan: Plan, target: Target, keys: Sequence[Key], asked: Asked) -> Operation[Groups]:
@@ -75,11 +76,14 @@ def groups(plan: Plan, target: Target, keys: Sequence[Key], asked: Asked) -> Ope
     any_order = not plan.sliced and not any(item.ordered for item, _ in asked.values())
     bare = plan.bare(*needed(plan.meta, keys, asked), unordered=any_order)
     rows = yield from collect(bare, target)
-    return group(plan.meta, rows, keys, asked, fresh=True)
+    entire = plan.where is None and not plan.sliced
+    return group(plan.meta, rows, keys, asked, fresh=True, entire=entire)
 
 
-def group(meta: EntityMeta, rows: Sequence[Any], keys: Sequence[Key], asked: Asked, *, fresh: bool) -> Groups:
-    """Group loaded rows. ``fresh``: no other code holds the rows."""
+def group(
+    meta: EntityMeta, rows: Sequence[Any], keys: Sequence[Key], asked: Asked, *, fresh: bool, entire: bool = False
+) -> Groups:
+    """Group loaded rows. ``fresh``: no other code holds the rows. ``entire``: they are all rows of their place."""
     plain = [key for key in keys if isinstance(key, Column)]
     paths = [key.path for key in plain] + [path for _, path in asked.values() if path is not None]
     values = cells(rows, paths, fresh=fresh)
@@ -93,6 +97,9 @@ def group(meta: EntityMeta, rows: Sequence[Any], keys: Sequence[Key], asked: Ask
             whole, left_out = key.resolve(meta)
             given.update(_all_but(meta, key, left_out, spread(rows, whole.field, fresh=fresh), len(rows)))
     told = _tell(asked, values[len(plain) :], rows)
+    for path, column in zip(paths, values, strict=True):
+        if path.keys and all(value is None for value in column):
+            say_unknown(path, rows, entire, fresh=fresh)
     return _groups(given, types, asked, told, len(rows), whole=not keys)
 
 

@@ -8,17 +8,16 @@ from typing import Any
 import attrs
 
 from wbmodel.compiler.target import Target
-from wbmodel.errors import FieldError, UnreadableValue, nearest
+from wbmodel.errors import FieldError, KeyWarning, UnreadableValue, nearest, warn
 from wbmodel.json_values import operand_type
 from wbmodel.meta import EntityMeta, FieldMeta
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.cells import documents
-from wbmodel.operations.run import collect
 from wbmodel.query.evaluate import tolerant
 from wbmodel.query.paths import Path
 from wbmodel.query.plan import Plan
 
-__all__ = ["LOOKED_AT", "FieldInfo", "keyed_fields", "keys_in", "keys_of", "near_keys"]
+__all__ = ["LOOKED_AT", "FieldInfo", "keyed_fields", "keys_in", "keys_of", "near_keys", "say_unknown"]
 
 LOOKED_AT = 200
 """How many rows are read to find a similar key."""
@@ -50,6 +49,8 @@ class _Seen:
 
 def keys_of(plan: Plan, target: Target, fields: Sequence[FieldMeta]) -> Operation[list[FieldInfo]]:
     """The keys under these fields of a plan's rows, sorted by path within each field."""
+    from wbmodel.operations.run import collect
+
     found = yield from collect(plan.bare(*(field.name for field in fields)), target)
     return keys_in(found, fields, fresh=True)
 
@@ -124,3 +125,23 @@ def near_keys(wanted: Path, infos: Sequence[FieldInfo], limit: int) -> list[str]
     inside = {path[head:]: path for path in known}
     spelt = [inside[name] for name in nearest(wanted.dotted[head:], inside, limit)]
     return list(dict.fromkeys((*moved, *spelt)))[:limit]
+
+
+def say_unknown(path: Path, rows: Sequence[Any], whole: bool, *, fresh: bool = False) -> None:
+    """Warn that no row has a key, with the nearest keys of the rows.
+
+    ``whole``: the rows are all rows of their place. Of a part, where other rows may have the key, only a near spelling
+    is told.
+    """
+    if not path.keys or not rows:
+        return
+    infos = keys_in(rows, [path.field], fresh=fresh)
+    if any(info.path == path.dotted for info in infos):
+        return
+    hits = near_keys(path, infos, 3)
+    if not hits and not whole:
+        return
+    told = f"; did you mean {' or '.join(hits)}?" if hits else ""
+    meta: EntityMeta = type(rows[0]).__wbmodel_meta__
+    which = f"none of the {len(rows)} {meta.plural} that were read has" if len(rows) > 1 else f"{rows[0]!r} has no"
+    warn(f"{which} {path.dotted}{told}", KeyWarning)

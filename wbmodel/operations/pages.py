@@ -13,6 +13,7 @@ from wbmodel.compiler.filters import conjoined
 from wbmodel.compiler.physical import Scan
 from wbmodel.compiler.requests import page_request, page_size
 from wbmodel.errors import ServerError
+from wbmodel.meta import EntityMeta, Route
 from wbmodel.operations.answer import Operation, answer, send_all, walk, whole_answer
 from wbmodel.operations.keyset import Keyset, is_refused, refused
 from wbmodel.operations.paging import Drift, PageBudget
@@ -119,7 +120,11 @@ class Pages:
         if connection is None:
             raise ServerError(f"{meta.plural}: the server answered null for {route.connection}")
         edges = connection["edges"]
-        nodes = [edge["node"] for edge in edges if edge is not None and edge["node"] is not None]
+        nodes = [
+            _own_values(route, meta, edge) if route.edge else edge["node"]
+            for edge in edges
+            if edge is not None and edge["node"] is not None
+        ]
         came = len(nodes)
         if came < len(edges):
             self._tell_of_nulls(edges)
@@ -281,3 +286,13 @@ def _request(chunk: Sequence[Pages]) -> Request:
         [item.cursor for item in chunk],
         far=head.scan.far is not None and not head.pages,
     )
+
+
+def _own_values(route: Route, meta: EntityMeta, edge: dict[str, Any]) -> dict[str, Any]:
+    """A node with the numbers that its edge has for it."""
+    node = dict(edge["node"])
+    for name, own in route.edge.items():
+        text = edge[own]
+        if isinstance(text, str) and text[:1] == "v" and text[1:].isdecimal() and text.isascii():
+            node[meta.fields[name].wire] = int(text[1:])
+    return node

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from operator import attrgetter
 from typing import Any
 
 from wbmodel.backend.asks import Response
@@ -76,16 +77,17 @@ class Seen:
     the memory.
     """
 
-    __slots__ = ("_hashes",)
+    __slots__ = ("_hashes", "_identity")
 
-    def __init__(self) -> None:
+    def __init__(self, identity: Callable[[Any], Any] = attrgetter("node_id")) -> None:
         self._hashes: set[int] = set()
+        self._identity = identity
 
     def fresh(self, rows: Iterable[Any]) -> list[Any]:
         """Return the rows that were not seen before, and record them as seen."""
         hashes, kept = self._hashes, []
         for row in rows:
-            mark = hash(row.node_id)
+            mark = hash(self._identity(row))
             if mark not in hashes:
                 hashes.add(mark)
                 kept.append(row)

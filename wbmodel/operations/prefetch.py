@@ -100,10 +100,14 @@ def _many(rows: Sequence[Any], relation: ToManyMeta, target: Target) -> Operatio
         else:
             while (more := (yield from stream.pull())) is not None:
                 mine += more
-        state.put_prefetched(row, relation.name, list({item.node_id: item for item in mine}.values()))
+        state.put_prefetched(row, relation.name, _once(mine))
         found += mine
     # Two rows may share related rows; nested relations of these are loaded once.
-    return list({item.node_id: item for item in found}.values())
+    return _once(found)
+
+
+def _once(rows: Sequence[Any]) -> list[Any]:
+    return list(dict(zip(state.row_ids(rows), rows, strict=True)).values())
 
 
 def _one(rows: Sequence[Any], field: FieldMeta, target: Target) -> Operation[list[Any]]:

@@ -35,9 +35,9 @@ def reload(row: Any, target: Target) -> Operation[None]:
 def _again(row: Any, fields: tuple[str, ...]) -> Plan:
     """The plan that finds this object, with these fields."""
     meta: EntityMeta = type(row).__wbmodel_meta__
-    asked: dict[str, Any] = {meta.key: getattr(row, meta.key)}
+    asked = state.found_by(row)
     home = state.home(row)
-    if meta.key != "node_id" and home is not None:
+    if "node_id" not in asked and home is not None:
         asked.update(at_home(meta, home))
     where, found = resolve(meta, Q(**asked))
     needs = [point.needs for point in meta.options.points] + [route.needs for route in meta.options.routes]

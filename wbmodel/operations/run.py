@@ -10,9 +10,12 @@ from wbmodel.compiler.compile import compile_plan, expand
 from wbmodel.compiler.physical import ForEach, Get, Merge, Step, scans
 from wbmodel.compiler.target import Target
 from wbmodel.errors import QueryWarning, warn
+from wbmodel.json_values import ABSENT
 from wbmodel.operations.answer import Operation
+from wbmodel.operations.keys import say_unknown
 from wbmodel.operations.paging import PageBudget, Seen
 from wbmodel.operations.streams import RowStream, open_stream
+from wbmodel.query.evaluate import getter
 from wbmodel.query.plan import Plan
 from wbmodel.query.scopes import Scopes
 
@@ -25,8 +28,9 @@ class Rows:
     def __init__(self, plan: Plan, target: Target) -> None:
         self.plan, self.target = plan, target
         self.stream: RowStream | None = None
-        self.seen = Seen()
+        self.seen = Seen(plan.meta.row_id)
         self.cut = Cut(plan)
+        self.checked = plan.glance
 
     def pull(self) -> Operation[list[Any] | None]:
         """The next rows; None at the end, or as soon as the slice is filled."""
@@ -38,7 +42,16 @@ class Rows:
             step = yield from settle(step, self.target)
             self.stream = open_stream(step, PageBudget(self.target, sliced=self.plan.stop is not None), [])
         rows = yield from self.stream.pull()
+        if rows and not self.checked:
+            self.checked = True
+            self._check_key(rows)
         return None if rows is None else self.cut.take(self.seen.fresh(rows))
+
+    def _check_key(self, rows: list[Any]) -> None:
+        """Warn if no row has the first order key: rows that have it come first."""
+        key = self.plan.order[0].path if self.plan.order and not self.plan.unordered else None
+        if key is not None and key.keys and getter(key)(rows[0]) is ABSENT:
+            say_unknown(key, rows, self.plan.where is None)
 
 
 class Cut:

@@ -133,6 +133,25 @@ def dirty(row: Any) -> tuple[str, ...]:
     return tuple(found)
 
 
+def _refuse_lost(row: Any) -> None:
+    """Raise :class:`FieldError` if a value that cannot be saved was edited in place."""
+    meta: EntityMeta = type(row).__wbmodel_meta__
+    for name, slot in meta.slots.items():
+        field = meta.fields[name]
+        if field.editable:
+            continue
+        try:
+            value, kept = state.get(row, name), state.get(row, slot)
+        except AttributeError:
+            continue  # not loaded, or never decoded
+        if changed(meta, field, kept, value):
+            why = field.fixed or "W&B has no mutation to change it"
+            raise FieldError(
+                f"{meta.name}.{name} was edited in place, but cannot be saved: {why}. Nothing was saved; refresh() "
+                "undoes local changes"
+            )
+
+
 @attrs.frozen(slots=True)
 class Pending:
     """Changes that are ready to be sent.
@@ -197,6 +216,7 @@ def apply(row: Any, changes: Iterable[Change]) -> None:
 def _chosen(row: Any, update_fields: Iterable[str] | None) -> tuple[str, ...]:
     """The changed fields among ``update_fields``. Raises :class:`FieldError` for a name that cannot be saved."""
     found = dirty(row)
+    _refuse_lost(row)
     if update_fields is None:
         return found
     if isinstance(update_fields, (str, bytes)):

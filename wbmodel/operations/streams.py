@@ -12,6 +12,8 @@ from wbmodel.compiler.physical import Get, Merge, Parent, Scan, SortHere, Step, 
 from wbmodel.compiler.requests import get_request
 from wbmodel.compiler.target import Target
 from wbmodel.errors import ConfigurationError
+from wbmodel.meta import EntityMeta, Route
+from wbmodel.meta.state import row_ids
 from wbmodel.operations.answer import Operation, answer, send_all, walk, whole_answer
 from wbmodel.operations.pages import Pages, load
 from wbmodel.operations.paging import PageBudget
@@ -126,8 +128,8 @@ class Sorted:
         self.done = True
         collected: dict[Any, Any] = {}
         while (rows := (yield from self.source.pull())) is not None:
-            for row in rows:
-                collected.setdefault(row.node_id, row)
+            for mark, row in zip(row_ids(rows), rows, strict=True):
+                collected.setdefault(mark, row)
         return sorted(collected.values(), key=self.key) or None
 
 
@@ -208,6 +210,20 @@ def node_at(get: Get, parent: Parent, data: dict[str, Any], alias: str | None, t
     found, context = walk(node.meta, route, parent, data, alias, target.place, optional=get.optional)
     if found is None:
         return None
+    if route.beside is not None:
+        found = _replaced(route, node.meta, found, data, alias)
     make = node.context_hydrator(route)
     around = make([context], target.owner, None)[0] if make is not None and context is not None else None
     return node.hydrator(route)([found], target.owner, around)[0]
+
+
+def _replaced(route: Route, meta: EntityMeta, node: dict[str, Any], data: dict[str, Any], alias: str | None) -> Any:
+    """A node with the values of the field beside it, if the server has one there."""
+    beside, at = route.beside, data
+    assert beside is not None
+    for index, step in enumerate(route.steps[:-1]):
+        at = at[alias if alias and index == 0 else step.field]
+    own = at[beside.field]
+    if own is None or own[beside.wire] is None:
+        return node
+    return {**node, **{name: own[name] for name in beside.gives}, meta.fields[beside.relation].wire: own[beside.wire]}

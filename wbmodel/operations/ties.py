@@ -8,6 +8,7 @@ from typing import Any
 from wbmodel.compiler.physical import Ties
 from wbmodel.errors import OrderWarning, warn
 from wbmodel.meta import Kind
+from wbmodel.meta.state import row_ids
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.pages import Pages
 from wbmodel.query.evaluate import tolerant
@@ -88,7 +89,7 @@ class TieOrdered:
     def _sorted(self, rows: list[Any]) -> list[Any] | None:
         """The rows that have a value, in order; the others go to ``aside``."""
         there: list[Any] = []
-        for row in {row.node_id: row for row in rows}.values():
+        for row in dict(zip(row_ids(rows), rows, strict=True)).values():
             (there if has_value(self.value(row)) else self.aside).append(row)
         return sorted(there, key=lambda row: (self.rank(row), self.inner(row))) or None
 
@@ -125,8 +126,8 @@ class MixedOrdered(TieOrdered):
         self.handed: Any = None
         self.ready: list[list[Any]] = []
         self.pending: list[Any] = []
-        self.before: set[str] = set()
-        """Node ids of rows ordered before the numbers, which the server may return again after them."""
+        self.before: set[Any] = set()
+        """The marks of rows ordered before the numbers, which the server may return again after them."""
         self.behind: list[Any] = []
         """Rows to return after the numbers."""
 
@@ -165,7 +166,7 @@ class MixedOrdered(TieOrdered):
         self.behind = there[len(before) :]
         if before:
             self.ready.append(before)
-            self.before = {row.node_id for row in before}
+            self.before = set(row_ids(before))
 
     def _from_the_far_end(self) -> Operation[list[Any]]:
         found: list[Any] = []
@@ -203,7 +204,7 @@ class MixedOrdered(TieOrdered):
 
     def _end(self, rows: list[Any]) -> None:
         """Order the remaining rows: these, the last tie, and the rows after the numbers."""
-        left = [row for row in rows if row.node_id not in self.before]
+        left = [row for mark, row in zip(row_ids(rows), rows, strict=True) if mark not in self.before]
         made = self._sorted([*self.group, *left, *self.behind]) or []
         if made and self.handed is not None and self.rank(made[0]) < self.handed:
             self._say_disorder()

@@ -103,8 +103,16 @@ class Count(Aggregate):
     """The number of rows; with a path, of rows that have a value there (null and NaN do not count)."""
 
     path: str | PathExpr | None = None  # type: ignore[assignment]
+    distinct: bool = attrs.field(default=False, repr=False, kw_only=True)
 
     takes: ClassVar[str] = "any"
+
+    def __attrs_post_init__(self) -> None:
+        if self.distinct:
+            raise QueryError(
+                "Count() counts rows; len(rows.values_list(path, flat=True).distinct()) counts different values, and "
+                "group_by(path).annotate(n=Count()) counts the rows of each value"
+            )
 
     def resolve(self, meta: EntityMeta) -> Path | None:
         """The resolved path; None to count rows."""

@@ -93,7 +93,7 @@ def accepted(meta: EntityMeta, field: FieldMeta, value: Any) -> Any:
     if kind is Kind.TEXT:
         if value is not None and not isinstance(value, str):
             raise FieldError(f"{name} takes text or None, not {value!r:.80}")
-        return value
+        return value or None
     if kind is Kind.TEXTS:
         if isinstance(value, (str, bytes)) or not isinstance(value, (list, tuple, set, frozenset)):
             hint = f"; write [{value!r}]" if isinstance(value, str) else ""

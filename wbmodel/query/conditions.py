@@ -13,14 +13,15 @@ from typing import Any, Literal
 import attrs
 
 from wbmodel.codec import format_datetime
-from wbmodel.errors import FieldError, PluginError, WbmodelError
+from wbmodel.errors import ChoiceWarning, FieldError, PluginError, WbmodelError, suggestion, warn
 from wbmodel.meta import EntityMeta, Kind, entity_meta, state
-from wbmodel.meta.scopes import ENTITY, PROJECT
+from wbmodel.meta.scopes import ENTITY, INSIDE, PROJECT
+from wbmodel.query.days import of_days
 from wbmodel.query.f import PathExpr
 from wbmodel.query.lookups import LOOKUPS, Lookup, find_lookup
 from wbmodel.query.paths import Path, resolve_expr, resolve_keyword
 from wbmodel.query.q import Connector, Q, Term
-from wbmodel.query.scopes import Scopes, narrow, scope_values, split_project
+from wbmodel.query.scopes import Scopes, narrow, scope_values, split_inside, split_project
 
 __all__ = [
     "MAX_DEPTH",
@@ -155,6 +156,10 @@ def _leaf(meta: EntityMeta, term: Term, negated: bool, scopes: Scopes, top: bool
         if not isinstance(rewritten, Q):
             raise FieldError(f"the plugin lookup {lookup_name!r} returned {rewritten!r} instead of a Q")
         return _resolve(meta, rewritten, negated, scopes, top=False)
+    if path.kind is Kind.TIME:
+        days = of_days(PathExpr(path.field.name, path.keys), entry.name, term.value)
+        if days is not None:
+            return _resolve(meta, days, negated, scopes, top=False)
     where = f"{meta.name} {path.dotted} {entry.name}"
     if path.field.kind is Kind.REF and path.related is None:
         return _relation(meta, path, entry, term.value, negated, scopes, top, where)
@@ -164,8 +169,25 @@ def _leaf(meta: EntityMeta, term: Term, negated: bool, scopes: Scopes, top: bool
 def _made(path: Path, entry: Lookup, value: Any, negated: bool, where: str) -> Leaf:
     _check_whole(path, entry, where)
     operand = entry.accept(value, path.kind, where)
+    if path.leaf.is_blank:
+        operand = [item or None for item in operand] if isinstance(operand, list) else operand
+        operand = None if operand == "" and entry.name in ("exact", "ne") else operand
+    if path.leaf.choices and entry.name in ("exact", "ne", "in", "nin"):
+        _check_choices(path, operand if isinstance(operand, list) else [operand], where)
     flip = entry.inverse is not None
     return Leaf(path, LOOKUPS[entry.inverse] if entry.inverse else entry, operand, negated != flip)
+
+
+def _check_choices(path: Path, values: list[Any], where: str) -> None:
+    """Warn about words outside an enumeration. The list of values is the server's, so they are asked for anyway."""
+    for value in values:
+        if isinstance(value, str) and value not in path.leaf.choices:
+            near = [item for item in path.leaf.choices if item.lower() == value.lower()]
+            told = f"; did you mean {near[0]!r}?" if near else suggestion(value, path.leaf.choices, "known values")
+            several = [part.strip() for part in value.split(",")]
+            if len(several) > 1 and all(part in path.leaf.choices for part in several):
+                told = f"; for any of several values write {path.field.name}__in={several}"
+            warn(f"{where}: {value!r} is not a known {path.leaf.name}{told}", ChoiceWarning)
 
 
 def _check_whole(path: Path, entry: Lookup, where: str) -> None:
@@ -200,6 +222,10 @@ def _relation(
     objects: list[Any] = [item if isinstance(item, target.cls) else None for item in items]
     homes = [None if item is None else state.home(item) for item in objects]
     keys = [item if obj is None else getattr(obj, target.key) for item, obj in zip(items, objects, strict=True)]
+    for at, item in enumerate(items):
+        if isinstance(item, str) and "/" in item and target.name.lower() in INSIDE:
+            *place, keys[at] = _inside(target, item, where)
+            homes[at] = "/".join(place)
     if not any(homes):
         return _made(key, entry, keys if many else keys[0], negated, where)
     flipped = negated != (entry.inverse is not None)
@@ -213,6 +239,14 @@ def _relation(
     joined = _join("AND" if flipped else "OR", each)
     assert joined is not None
     return joined
+
+
+def _inside(target: EntityMeta, text: str, where: str) -> tuple[str, str, str]:
+    """The parts of the path of an object in a project, where its key alone would do too."""
+    entity, project, key = split_inside(target.name.lower(), text, where)
+    if entity is None or project is None:
+        raise FieldError(f"{where}: {text!r} does not name the entity; write entity/project/{key}")
+    return entity, project, key
 
 
 def _at_home(meta: EntityMeta, key: Path, value: Any, home: str | None, negated: bool, where: str) -> Node:

@@ -205,6 +205,11 @@ class _Root:
         sign, parts = split_dotted(dotted)
         return PathExpr(parts[0], tuple(parts[1:]), sign == "-")
 
+    def __dir__(self) -> list[str]:
+        from wbmodel.meta import all_entities
+
+        return sorted({name for meta in all_entities().values() for name in meta.fields})
+
     def __repr__(self) -> str:
         return "F"
 

@@ -63,6 +63,11 @@ class Path:
         return self.related or self.field
 
     @property
+    def reads(self) -> tuple[str, ...]:
+        """The names of the fields that have to be loaded."""
+        return (self.field.name,) if self.field.needs is None else self.field.needs
+
+    @property
     def kind(self) -> Kind:
         """The kind of the leaf field."""
         return self.leaf.kind

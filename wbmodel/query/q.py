@@ -85,6 +85,12 @@ class Q:
     def __or__(self, other: object) -> Q:
         return self._join(other, "OR")
 
+    def __xor__(self, other: object) -> Q:
+        """Exactly one of the two, as in Django."""
+        if not isinstance(other, Q) or not (self.children and other.children):
+            return self._join(other, "OR")
+        return (self | other) & ~(self & other)
+
     def __invert__(self) -> Q:
         if not self.children:
             # "not everything" would match nothing, which is never intended when conditions are built step by step.

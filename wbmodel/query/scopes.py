@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from wbmodel.errors import FieldError
 from wbmodel.meta import EntityMeta
-from wbmodel.meta.scopes import ENTITY, PARTS, PROJECT, RUN, SCOPE_KINDS
+from wbmodel.meta.scopes import ENTITY, INSIDE, MEMBER, PARTS, PROJECT, SCOPE_KINDS
 
-__all__ = ["Scopes", "at_home", "narrow", "scope_values", "split_project", "split_run"]
+__all__ = ["Scopes", "at_home", "narrow", "scope_values", "split_inside", "split_project"]
 
 Scopes = dict[str, tuple[Any, ...]]
 
@@ -25,9 +26,11 @@ def scope_values(kind: str, value: Any, where: str) -> tuple[Any, ...]:
     if not text:
         raise FieldError(f"{where}: the value is empty; it takes {SCOPE_KINDS[kind]}")
     if kind == PROJECT:
-        split_project(text, where)
-    elif kind == RUN:
-        split_run(text, where)
+        text = "/".join(filter(None, split_project(text, where)))
+    elif kind in INSIDE:
+        text = "/".join(filter(None, split_inside(kind, text, where)))
+    elif kind == MEMBER and "/" in text:
+        raise FieldError(f"{where}: {text!r} is a path; write path={text!r}, or the name without entity and project")
     elif kind == ENTITY and "/" in text:
         raise FieldError(f"{where}: {text!r} is not an entity; for a project use project={text!r}")
     return (text,)
@@ -47,24 +50,43 @@ def at_home(meta: EntityMeta, path: str) -> dict[str, str]:
 
 def split_project(text: str, where: str = PROJECT) -> tuple[str | None, str]:
     """``"entity/project"`` or ``"project"`` as (entity or None, project)."""
-    parts = text.split("/")
+    parts = _of_page(text, None) or text.split("/")
     if len(parts) > 2 or not all(parts):
         raise FieldError(f"{where}: {text!r} is not a project; write entity/project, or project alone")
     return (parts[0], parts[1]) if len(parts) == 2 else (None, parts[0])
 
 
-def split_run(text: str, where: str = RUN) -> tuple[str | None, str | None, str]:
-    """``"entity/project/id"`` as (entity, project, id).
+def split_inside(kind: str, text: str, where: str) -> tuple[str | None, str | None, str]:
+    """``"entity/project/id"`` as (entity, project, id), for a run, sweep or artifact version.
 
-    ``"entity/project/runs/id"``, ``"project/id"`` and ``"id"`` work too; missing parts are None.
+    ``"entity/project/runs/id"``, ``"project/id"``, ``"id"`` and the URL of a page work too; missing parts are None.
     """
-    parts = text.split("/")
-    if len(parts) == 4 and parts[2] == "runs":
+    _, word, example = INSIDE[kind]
+    parts = _of_page(text, word) or text.split("/")
+    if len(parts) == 4 and parts[2] == word:
         del parts[2]
     if len(parts) > 3 or not all(parts):
-        raise FieldError(f"{where}: {text!r} is not a run; write entity/project/run_id")
+        raise FieldError(f"{where}: {text!r} is not a {kind}; write {example}")
     padded = [None] * (3 - len(parts)) + list(parts)
     return padded[0], padded[1], parts[-1]
+
+
+def _of_page(text: str, word: str | None) -> list[str]:
+    """The parts of the path that the URL of a page in the web app names; empty for other text.
+
+    The page of an artifact version is ``.../artifacts/TYPE/COLLECTION/v3``.
+    """
+    if not text.startswith(("https://", "http://")):
+        return []
+    try:
+        parts = [unquote(part) for part in urlsplit(text).path.split("/") if part]
+    except ValueError:
+        return [""]
+    if word is None:
+        return parts[:2] if len(parts) > 1 else [""]
+    at = parts.index(word) if word in parts[2:] else 0
+    name = parts[at + 2 : at + 4] if word == "artifacts" else parts[at + 1 : at + 2]
+    return [*parts[at - 2 : at], ":".join(name)] if at >= 2 else [""]
 
 
 def narrow(scopes: Scopes, kinds: Mapping[str, str], name: str, values: tuple[Any, ...]) -> None:

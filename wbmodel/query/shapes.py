@@ -11,7 +11,8 @@ import attrs
 
 from wbmodel.errors import QueryError
 from wbmodel.json_values import ABSENT
-from wbmodel.meta import EntityMeta, Kind, entity_meta
+from wbmodel.meta import EntityMeta, Kind, all_entities, entity_meta
+from wbmodel.meta.scopes import PROJECT
 from wbmodel.query.evaluate import getter
 from wbmodel.query.f import PathExpr
 from wbmodel.query.paths import Path, resolve_path
@@ -67,17 +68,31 @@ def columns(meta: EntityMeta, spellings: Sequence[str | PathExpr]) -> tuple[Colu
         spellings = [name for name in meta.default_fields() if meta.fields[name].kind is not Kind.REF]
     made = []
     for spelling in spellings:
-        path = resolve_path(meta, spelling)
-        if path.field.kind is Kind.REF and path.related is None:
-            assert path.field.target is not None
-            target = entity_meta(path.field.target)
-            path = Path(path.field, (), target.fields[target.key])
-        made.append(Column(spelling.dotted if isinstance(spelling, PathExpr) else spelling, path))
+        name = spelling.dotted if isinstance(spelling, PathExpr) else spelling
+        made.append(Column(name, _value(meta, name, spelling)))
     names = [item.name for item in made]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise QueryError(f"the column {twice!r} is requested twice")
     return tuple(made)
+
+
+def _value(meta: EntityMeta, name: str, spelling: str | PathExpr) -> Path:
+    """The path of a value: a field, a key inside one, or a property such as ``path``.
+
+    A relation stands for the key of its target; a project for its path, as its name is unique only in its entity.
+    """
+    computed = meta.computed.get(name) if meta.find(name) is None else None
+    if computed is not None:
+        target = next(item for item in all_entities().values() if PROJECT in item.options.scope_value)
+        return Path(computed, (), target.computed["path"] if name == PROJECT else None)
+    path = resolve_path(meta, spelling)
+    if path.field.kind is Kind.REF and path.related is None:
+        assert path.field.target is not None
+        target = entity_meta(path.field.target)
+        whole = path.field.name == meta.home == PROJECT
+        return Path(path.field, (), target.computed["path"] if whole else target.fields[target.key])
+    return path
 
 
 @attrs.frozen(slots=True)
@@ -103,7 +118,7 @@ ENTITIES = Entities()
 
 
 def _needed(made: tuple[Column, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(item.path.field.name for item in made))
+    return tuple(dict.fromkeys(name for item in made for name in item.path.reads))
 
 
 @attrs.frozen(slots=True)

@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 from functools import cmp_to_key
 from typing import Any
 
@@ -29,9 +29,15 @@ TIES: Keys = ((("created_at",), True), (("id",), False))
 """The order of rows that tie in every key: newest first, then by id."""
 
 
+BLANK = ("name", "display_name", "group", "job_type", "notes", "description")
+"""Fields that are cleared by writing ``""``, which then reads as None."""
+
+
 def look(row: Row, path: Path) -> Any:
     """The value at a path of a row, or :data:`ABSENT`."""
     value = row[path[0]]
+    if value == "" and path[0] in BLANK:
+        return None
     for key in path[1:]:
         if not isinstance(value, dict) or key not in value:
             return ABSENT
@@ -39,7 +45,14 @@ def look(row: Row, path: Path) -> Any:
     return value
 
 
-_CLASSES = (("number", (int, float)), ("text", str), ("time", datetime), ("list", (list, tuple)), ("object", dict))
+_CLASSES = (
+    ("number", (int, float)),
+    ("text", str),
+    ("time", datetime),
+    ("day", date),
+    ("list", (list, tuple)),
+    ("object", dict),
+)
 
 
 def _class(value: Any) -> str:
@@ -56,7 +69,13 @@ def _class(value: Any) -> str:
 # -- lookups ---------------------------------------------------------------------------------------
 
 
+def _like(value: Any, operand: Any) -> Any:
+    """A moment as its day in UTC, if it is compared with a day."""
+    return value.astimezone(timezone.utc).date() if _class(operand) == "day" and _class(value) == "time" else value
+
+
 def _same(one: Any, other: Any) -> bool:
+    one = _like(one, other)
     if _class(one) != _class(other) or (one is ABSENT) != (other is ABSENT):
         return False
     if isinstance(one, (list, tuple)):
@@ -68,8 +87,9 @@ def _same(one: Any, other: Any) -> bool:
 
 def _compare(*accepted: int) -> Callable[[Any, Any], bool]:
     def test(value: Any, operand: Any) -> bool:
+        value = _like(value, operand)
         kind = _class(value)
-        if kind != _class(operand) or kind not in ("number", "text", "time") or value != value:
+        if kind != _class(operand) or kind not in ("number", "text", "time", "day") or value != value:
             return False
         return ((value > operand) - (value < operand)) in accepted
 

@@ -9,7 +9,7 @@ import copy
 import enum
 import math
 import re
-from datetime import datetime
+from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 from wbmodel.codec import parse_datetime
@@ -91,13 +91,29 @@ def comparable(value: Any, kind: Kind, where: str) -> Any:
 _ZONE = re.compile(r"[T ].*(?:[zZ]|[+-]\d\d(?::?\d\d)?)\s*$")
 
 
+def day(value: Any) -> tuple[datetime, datetime] | None:
+    """The start and the end, in UTC, of the day that a ``date`` or text such as ``2021-04-23`` names; else None."""
+    if isinstance(value, str) and _DAY.fullmatch(value):
+        try:
+            value = date.fromisoformat(value)
+        except ValueError:
+            return None
+    if isinstance(value, datetime) or not isinstance(value, date):
+        return None
+    start = datetime(value.year, value.month, value.day, tzinfo=timezone.utc)
+    return start, start + timedelta(days=1) if value < date.max else datetime.max.replace(tzinfo=timezone.utc)
+
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
 def _moment(value: Any, where: str) -> datetime:
     if isinstance(value, str):
         try:
             moment = parse_datetime(value)
         except ValueError:
             raise FieldError(
-                f"{where}: {value!r} is not a date and time; give an aware datetime or RFC 3339 text"
+                f"{where}: {value!r} is not a date and time; give an aware datetime, a date, or RFC 3339 text"
             ) from None
         if not _ZONE.search(value):
             raise FieldError(f"{where}: {value!r} has no time zone; write it like 2021-04-23T10:00:00Z")
@@ -106,7 +122,7 @@ def _moment(value: Any, where: str) -> datetime:
         if value.tzinfo is None:
             raise FieldError(f"{where}: {value!r} has no time zone; add one, for instance tzinfo=timezone.utc")
         return value
-    raise FieldError(f"{where}: takes an aware datetime or RFC 3339 text, not {show(value)}")
+    raise FieldError(f"{where}: takes an aware datetime, a date, or RFC 3339 text, not {show(value)}")
 
 
 def text(value: Any, kind: Kind, where: str) -> str:

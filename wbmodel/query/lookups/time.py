@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from wbmodel.errors import FieldError
@@ -25,15 +25,12 @@ class Date(Lookup):
     def accept(self, value: Any, kind: Kind, where: str) -> tuple[datetime, datetime]:
         if kind is not Kind.TIME:
             raise FieldError(f"{where}: applies only to date-time fields")
+        found = accept.day(value)
+        if found is not None:
+            return found
         if isinstance(value, str):
-            try:
-                value = date.fromisoformat(value)
-            except ValueError:
-                raise FieldError(f"{where}: {value!r} is not a date; write it as 2021-04-23") from None
-        if isinstance(value, datetime) or not isinstance(value, date):
-            raise FieldError(f"{where}: takes a datetime.date or text such as 2021-04-23, not {accept.show(value)}")
-        start = datetime(value.year, value.month, value.day, tzinfo=timezone.utc)
-        return start, start + timedelta(days=1)
+            raise FieldError(f"{where}: {value!r} is not a date; write it as 2021-04-23")
+        raise FieldError(f"{where}: takes a datetime.date or text such as 2021-04-23, not {accept.show(value)}")
 
     def matches(self, operand: tuple[datetime, datetime], kind: Kind) -> Test:
         return lambda value: isinstance(value, datetime) and operand[0] <= value < operand[1]
