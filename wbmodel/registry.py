@@ -337,6 +337,11 @@ class PluginManager(pluggy.PluginManager):
             return (
                 f"{shown!r} does not name a backend; did you mean {guess!r}, or a path as in {'fixtures:' + shown!r}?"
             )
+        if shown.count("/") == 1 and all(shown.split("/")) and "\\" not in shown and not os.path.exists(url):
+            return (
+                f"{shown!r} does not name a backend; a project is given as project={shown!r} (in a shell: -p {shown}), "
+                f"beside the URL of its server; fixtures at that path are {'fixtures:' + shown!r}"
+            )
         return (
             f"{shown!r} does not name a backend; start the URL with one, as in {'fixtures:' + shown!r} "
             f"(available backends: {', '.join(self.schemes) or 'none'})"

@@ -55,7 +55,8 @@ class Registers:
         ("api.wandb.ai", "did you mean 'https://api.wandb.ai'"),
         ("localhost:8080", "did you mean 'http://localhost:8080'"),
         (r"C:\runs", r"does not name a backend; start the URL with one, as in 'fixtures:C:"),
-        ("runs/today", "does not name a backend; start the URL with one, as in 'fixtures:runs/today'"),
+        ("runs/today", "a project is given as project='runs/today' .*-p runs/today.* 'fixtures:runs/today'"),
+        ("./runs/today", "does not name a backend; start the URL with one, as in 'fixtures:./runs/today'"),
     ],
 )
 def test_no_such_backend(url, message):

@@ -6,8 +6,10 @@ Imports argparse but not the object model, so that ``--help`` is quick. A comman
 from __future__ import annotations
 
 import argparse
+import contextlib
+import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from wbmodel.cli.listed import LISTED
 from wbmodel.errors import suggestion
@@ -17,7 +19,8 @@ __all__ = ["COMMANDS", "Parser", "command_word", "make_parser", "tidy"]
 
 EXIT_CODES = """\
 exit status: 0 success, 1 not found or refused by the server, 2 wrong arguments or filter, 3 not signed in or not
-permitted, 4 a backend, plugin or fixtures file is missing or broken, 130 interrupted
+permitted, 4 a backend, plugin or fixtures file is missing or broken, 5 the output cannot be written, 70 a bug,
+130 interrupted, 141 the reader of a pipe has gone
 """
 
 FILTERS = """\
@@ -35,6 +38,12 @@ arguments, so a key passed as an argument is removed at once by re-executing the
 
 class Parser(argparse.ArgumentParser):
     """argparse's parser with escaped messages, safe to print on a terminal."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        # argparse's own ignores a full disk.
+        if message and file is not None:
+            with contextlib.suppress(*([OSError] if file is sys.stderr else [])):
+                file.write(message)
 
     def error(self, message: str) -> NoReturn:
         """Print the problem and how to get help, and exit with status 2."""
@@ -91,6 +100,9 @@ def _globals(*, top: bool) -> Parser:
         )
     parent.add_argument(
         "--no-color", action="store_true", default=False if top else hidden, help="no colours (NO_COLOR does the same)"
+    )
+    parent.add_argument(
+        "--traceback", action="store_true", default=False if top else hidden, help="show the traceback of an error"
     )
     return parent
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import io
 import json
 import math
 import os
@@ -51,15 +54,31 @@ _STATE_STYLES = {
 
 
 def prepare() -> None:
-    """Let standard output and error take any text: characters outside their encoding are escaped."""
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:  # it was closed before the process started
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
-            continue
-        reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
+    """Let standard output and error take any text, and stand in for streams that the process began without.
+
+    A file or pipe gets UTF-8, whatever the locale, unless ``PYTHONIOENCODING`` is set. A terminal gets its own encoding
+    with other characters escaped.
+    """
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115
+    if sys.stdout is None:
+        sys.stdout = _Closed()
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            free = stream is sys.stdout and not stream.isatty() and "PYTHONIOENCODING" not in os.environ
+            stream.reconfigure(encoding="utf-8" if free else None, errors="backslashreplace")
+
+
+class _Closed(io.StringIO):
+    """Standard output of a process that began without one: what is written there cannot be read by anyone."""
+
+    def flush(self) -> None:
+        if self.tell() and not self.closed:
+            self.seek(0)
+            self.truncate()
+            raise OSError(errno.EBADF, "standard output is closed")
 
 
 def emit(text: str) -> None:
@@ -71,8 +90,12 @@ def complain(text: str, kind: str = "") -> None:
     """Write a message to standard error, with every line escaped."""
     lines = text.splitlines() or [""]
     head = f"wbmodel: {kind}: " if kind else ""
-    sys.stdout.flush()
-    sys.stderr.write("\n".join([head + escape(lines[0]), *map(escape, lines[1:])]) + "\n")
+    try:
+        sys.stdout.flush()
+    finally:
+        with contextlib.suppress(OSError):  # nobody can be told
+            sys.stderr.write("\n".join([head + escape(lines[0]), *map(escape, lines[1:])]) + "\n")
+            sys.stderr.flush()
 
 
 # -- data ------------------------------------------------------------------------------------------
@@ -93,7 +116,9 @@ def _other(value: Any) -> Any:
 
 def to_json(value: Any, indent: int | None = 2) -> str:
     """Strict JSON text. Terminal control characters are written as JSON escapes."""
-    return escape_json(json.dumps(_strict(value), ensure_ascii=False, allow_nan=False, indent=indent))
+    # A stream that cannot take every character gets JSON's own escapes, which are the same text to every reader.
+    escaped = not _can_write("\U0001f600")
+    return escape_json(json.dumps(_strict(value), ensure_ascii=escaped, allow_nan=False, indent=indent))
 
 
 def write_csv(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
