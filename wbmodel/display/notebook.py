@@ -22,7 +22,7 @@ from wbmodel.operations.preview import Preview
 from wbmodel.query.plan import Plan
 from wbmodel.safe_text import counted, escape
 
-__all__ = ["ROWS", "Listing", "bundle", "entity_html", "is_off", "line", "queryset_html", "table_html"]
+__all__ = ["ROWS", "Listing", "bundle", "entity_html", "is_off", "line", "paragraph", "queryset_html", "table_html"]
 
 ROWS = 20
 """The most rows that are shown."""
@@ -81,7 +81,7 @@ def queryset_html(listing: Listing) -> str | None:
     if is_off():
         return None
     shown = listing.first_rows()
-    return _table(listing, shown) or _paragraph(_told(listing, shown))
+    return _table(listing, shown) or paragraph(_told(listing, shown))
 
 
 def bundle(listing: Listing) -> dict[str, str]:
@@ -107,7 +107,7 @@ def _told(listing: Listing, shown: Preview | Exception) -> str:
 
 def _table(listing: Listing, shown: Preview | Exception) -> str | None:
     if isinstance(shown, Exception):
-        return _paragraph(_told(listing, shown))
+        return paragraph(_told(listing, shown))
     return _safe(lambda: _queryset_table(listing, shown))
 
 
@@ -147,11 +147,12 @@ def table_html(head: Sequence[str], rows: Iterable[Sequence[Any]], note: str = "
     if left_out > 0:
         note += f"; {counted(left_out, 'more column')}"
     if note:
-        lines.append(_paragraph(note))
+        lines.append(paragraph(note))
     return "\n".join(lines)
 
 
-def _paragraph(text: str) -> str:
+def paragraph(text: str) -> str:
+    """A line of text below a table."""
     return f"<p>{_text(text, 1000)}</p>"
 
 
