@@ -29,6 +29,12 @@ filters: PATH OPERATOR VALUE, combined with and, or, not and parentheses; severa
   = != < <= > >=   ~ regex   *= contains   ^= starts   $= ends   in, not in   is [not] null|nan|finite   [not] exists
 """
 
+WRITING = """\
+Everything is planned first: runs that are named must all exist, or nothing changes. What a filter finds, and what is to
+be deleted, is changed after a yes on a terminal, or with --yes. The status is 1 if a run failed or the answer was no.
+
+"""
+
 SERVING = """\
 The first line on standard output is the address. Ctrl-C or SIGTERM stops the server with status 0. --entity names the
 only entity of an empty world; --timeout limits the time per request. Every user of the machine can read command-line
@@ -205,6 +211,31 @@ def _fixtures(parser: argparse.ArgumentParser) -> None:
     collect.add_argument("--no-history", action="store_true", help="leave histories out")
 
 
+def _writing(name: str) -> Callable[[argparse.ArgumentParser], None]:
+    def configure(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("runs", nargs="*", metavar="RUN", help="entity/project/id, or the id with --project")
+        parser.add_argument(
+            "-f", "--filter", action="append", default=[], metavar="FILTER", help="in place of RUN: all that match"
+        )
+        if name == "update":
+            parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="as in config.lr=0.1")
+            parser.add_argument("--unset", action="append", default=[], metavar="KEY", help="remove a key: config.lr")
+            for field in ("name", "notes", "group"):
+                parser.add_argument(f"--{field}", metavar="TEXT", help=f"set the {field}")
+        elif name == "tag":
+            parser.add_argument("--add", action="append", default=[], metavar="TAG", help="add a tag: +TAG is short")
+            parser.add_argument(
+                "--remove", action="append", default=[], metavar="TAG", help="remove one: -TAG is short"
+            )
+        else:
+            parser.add_argument("--with-artifacts", action="store_true", help="also the artifact versions they logged")
+        parser.add_argument("--dry-run", action="store_true", help="only show what would change")
+        parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+        parser.epilog = WRITING + FILTERS
+
+    return configure
+
+
 def _completion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="which shell the script is for")
 
@@ -252,6 +283,9 @@ COMMANDS: dict[str, tuple[str, Configure, str]] = {
     **{name: (f"list {name}", _listing(name), "wbmodel.cli.listing:run_listing") for name in LISTED},
     "run": ("show one run", _one("run"), "wbmodel.cli.single:run_single"),
     "sweep": ("show one sweep and its best run", _one("sweep"), "wbmodel.cli.single:run_single"),
+    "update": ("set fields and keys of runs", _writing("update"), "wbmodel.cli.writing:run_update"),
+    "tag": ("add tags to runs and remove them: tag RUN +good -bad", _writing("tag"), "wbmodel.cli.writing:run_tag"),
+    "delete": ("delete runs", _writing("delete"), "wbmodel.cli.writing:run_delete"),
     "fields": ("list the keys of config and summary", _fields, "wbmodel.cli.inspecting:run_fields"),
     "explain": ("show the requests of a listing", _explain, "wbmodel.cli.inspecting:run_explain"),
     "graphql": ("send a GraphQL document, print the answer as JSON", _graphql, "wbmodel.cli.inspecting:run_graphql"),
@@ -315,8 +349,10 @@ def command_word(arguments: Sequence[str]) -> str | None:
 
 
 def tidy(arguments: Sequence[str]) -> list[str]:
-    """Rewrite ``-o -created_at`` for argparse, which needs a value that begins with a minus joined to its option."""
+    """Rewrite ``-o -created_at`` for argparse, which needs a value that begins with a minus joined to its option, and
+    ``+good -bad`` of the command ``tag``."""
     made: list[str] = []
+    tagging = command_word(arguments) == "tag"
     words = iter(arguments)
     for word in words:
         if word == "--":
@@ -324,6 +360,12 @@ def tidy(arguments: Sequence[str]) -> list[str]:
         if word in ("-o", "--order"):
             value = next(words, None)
             made.append(word if value is None else f"--order={value}")
+        elif tagging and word in (*_TAKES_VALUE, "-f", "--filter"):
+            made += [word, *([] if (value := next(words, None)) is None else [value])]
+        elif tagging and len(word) > 1 and word[0] == "+":
+            made.append(f"--add={word[1:]}")
+        elif tagging and word[:1] == "-" and word[1:2] != "-" and word not in ("-", "-h", "-y"):
+            made.append(f"--remove={word[1:]}")
         else:
             made.append(word)
     return made
