@@ -359,7 +359,7 @@ def check_api_version(stated: object, backend: str, owner: str) -> None:
         older = isinstance(stated, int) and stated < API_VERSION
         way = f": upgrade {owner}" if older else ": upgrade wbmodel"
         if stated in REPLACED_VERSIONS:
-            way = f", which replaced it: upgrade {owner} (docs/how-to/write-a-backend.md lists the changes)"
+            way = f", which replaced it: upgrade {owner} (`python -m wbmodel.docs write-a-backend` lists the changes)"
         raise BackendVersionError(
             f"the backend {backend!r} of {owner} was written for version {stated} of the backend contract; "
             f"this wbmodel has version {API_VERSION}{way}"
