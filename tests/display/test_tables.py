@@ -76,3 +76,29 @@ def test_the_end_of_a_heading_is_kept(name: str, room: int) -> None:
         assert title.endswith(text.lstrip("…"))
         # The last part of the path can be read.
         assert text.lstrip("…").endswith(title.rpartition(".")[2]) or width(title.rpartition(".")[2]) > room
+
+
+def test_the_insides_of_media_are_no_columns() -> None:
+    """Files that were logged: typed ones, and those that only have a place and a hash."""
+    image = {"_type": "image-file", "path": "media/x.png", "sha256": "a", "size": 1}
+    video = {"path": "media/x.mp4", "sha256": "b", "size": 2}
+    runs = [
+        {
+            "summary": {
+                "loss": at,
+                "image": {**image, "size": at},
+                "videos": {**video, "size": at},
+                "in": {"deep": image},
+            }
+        }
+        for at in range(3)
+    ]
+    with runs_of(runs) as rows:
+        page = str(rows._repr_html_()).replace("<wbr>", "")
+        assert "summary.loss" in page
+        for word in ("image", "videos", "sha256", "_type", "deep", "media/"):
+            assert word not in page
+        # One object names them, each as one value.
+        page = rows[0]._repr_html_().replace("<wbr>", "")
+        assert "image-file" in page
+        assert "sha256" not in page

@@ -227,10 +227,21 @@ def _telling(flat: Sequence[Mapping[str, Any]], named: Sequence[str]) -> list[st
         for key in found
         if key not in chosen
         and not key.startswith("_")
+        and not any(isinstance(values.get(key), _Media) for values in flat)
         and (len(flat) == 1 or len({repr(values.get(key)) for values in flat}) > 1)
     ]
     best = set(sorted(rest, key=lambda key: -found[key])[: KEYS - len(chosen)])
     return [*chosen, *(key for key in rest if key in best)]
+
+
+class _Media(str):
+    """Stands for a logged file, such as an image or a table."""
+
+    __slots__ = ()
+
+
+def _is_media(item: Any) -> bool:
+    return isinstance(item, dict) and (isinstance(item.get("_type"), str) or ("sha256" in item and "path" in item))
 
 
 def _flat(value: Any, limit: int = 200) -> dict[str, Any]:
@@ -239,7 +250,10 @@ def _flat(value: Any, limit: int = 200) -> dict[str, Any]:
     pending: list[tuple[str, Any, int]] = [("", value, 0)]
     while pending and len(made) < limit:
         prefix, item, depth = pending.pop(0)
-        if isinstance(item, dict) and depth < 3 and (item or not prefix):
+        if prefix and _is_media(item):
+            # The place and the hash of a file tell nobody anything.
+            made[prefix] = _Media(item.get("_type") or "file")
+        elif isinstance(item, dict) and depth < 3 and (item or not prefix):
             below = [(f"{prefix}.{key}" if prefix else str(key), inner, depth + 1) for key, inner in item.items()]
             pending[:0] = below[:limit]
         else:

@@ -64,7 +64,9 @@ class Column:
 def columns(meta: EntityMeta, spellings: Sequence[str | PathExpr]) -> tuple[Column, ...]:
     """The columns for these paths, or every default field. Raises ``FieldError`` for an unknown path."""
     if not spellings:
-        spellings = [name for name in meta.default_fields() if meta.fields[name].kind is not Kind.REF]
+        # As in frames, without the node id, which says nothing to people.
+        plain = (name for name in meta.default_fields() if name != "node_id")
+        spellings = [name for name in plain if meta.fields[name].kind is not Kind.REF]
     made = []
     for spelling in spellings:
         path = resolve_path(meta, spelling)
