@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any, Generic, Literal, cast, overload
 
+import attrs
+
 from wbmodel.errors import FieldError, QueryError, suggestion
-from wbmodel.meta import Kind
+from wbmodel.meta import EntityMeta, Kind
 from wbmodel.objects.exports import Exports
 from wbmodel.objects.having import having
 from wbmodel.objects.typevars import E_co, R_co
 from wbmodel.operations.cells import declared
-from wbmodel.operations.groups import Asked, Groups, Key, checked
+from wbmodel.operations.groups import Asked, Choose, Groups, Key, checked
 from wbmodel.query.aggregates import Aggregate, Count, EverythingBut, First, Last, Max, Mean, Median, Min, Quantile, Std
 from wbmodel.query.f import PathExpr
 from wbmodel.query.order import rank
 from wbmodel.query.paths import Path
+from wbmodel.query.plan import Plan
 from wbmodel.query.q import Q
 from wbmodel.query.shapes import Column, columns, row_type
 from wbmodel.table.column import FLOAT, INT, NULL, Dtype
@@ -26,9 +29,7 @@ from wbmodel.table.table import Table
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from wbmodel.objects.queryset import QuerySet
-
-__all__ = ["Grouped"]
+__all__ = ["Grouped", "Reading"]
 
 _FLOATS = (Mean, Std, Median, Quantile)
 
@@ -41,6 +42,16 @@ def _type_of(item: Aggregate, path: Path | None) -> Dtype:
     return declared(path) if path is not None and isinstance(item, (Min, Max, First, Last)) else NULL
 
 
+@attrs.frozen(slots=True)
+class Reading(Generic[E_co]):
+    """How a queryset reads its groups, and the best row of each, in both colours."""
+
+    groups: Callable[[Sequence[Key], Asked], Groups]
+    agroups: Callable[[Sequence[Key], Asked], Awaitable[Groups]]
+    best: Callable[[Sequence[Key], Asked, str | PathExpr, str, Choose], list[E_co]]
+    abest: Callable[[Sequence[Key], Asked, str | PathExpr, str, Choose], Awaitable[list[E_co]]]
+
+
 class Grouped(Exports, Generic[E_co, R_co]):
     """A grouped queryset: lazy, immutable, evaluated once.
 
@@ -48,9 +59,8 @@ class Grouped(Exports, Generic[E_co, R_co]):
     their keys unless :meth:`order_by` says otherwise.
     """
 
-    def __init__(self, rows: QuerySet[E_co, Any], keys: tuple[Key, ...]) -> None:
-        self._rows, self._keys = rows, keys
-        self._meta = rows.plan.meta
+    def __init__(self, meta: EntityMeta, keys: tuple[Key, ...], reading: Reading[E_co]) -> None:
+        self._meta, self._keys, self._reading = meta, keys, reading
         self._asked: Asked = {}
         self._having: tuple[Q, ...] = ()
         self._order: tuple[str | PathExpr, ...] = ()
@@ -61,10 +71,9 @@ class Grouped(Exports, Generic[E_co, R_co]):
 
     @classmethod
     def of(
-        cls, rows: QuerySet[E_co, Any], keys: Sequence[str | PathExpr | EverythingBut]
+        cls, plan: Plan, keys: Sequence[str | PathExpr | EverythingBut], reading: Reading[E_co]
     ) -> Grouped[E_co, dict[str, Any]]:
-        """The rows of a queryset, grouped by these keys. Raises ``FieldError`` for an unknown path."""
-        plan = rows.plan
+        """The rows of a plan, grouped by these keys. Raises ``FieldError`` for an unknown path."""
         plan.refuse_shaped("group_by")
         if not keys:
             raise QueryError("group_by() needs paths to group by; to aggregate all rows, use aggregate()")
@@ -75,7 +84,7 @@ class Grouped(Exports, Generic[E_co, R_co]):
         for key in made:
             if isinstance(key, EverythingBut):
                 key.resolve(plan.meta)
-        return Grouped(rows, made)
+        return Grouped(plan.meta, made, reading)
 
     def _clone(self, **changes: Any) -> Self:
         made = copy(self)
@@ -192,12 +201,12 @@ class Grouped(Exports, Generic[E_co, R_co]):
 
     def _table(self) -> Table:
         if self._table_made is None:
-            self._table_made = self._arranged(self._rows._groups(self._keys, self._asked))
+            self._table_made = self._arranged(self._reading.groups(self._keys, self._asked))
         return self._table_made
 
     async def _atable(self) -> Table:
         if self._table_made is None:
-            self._table_made = self._arranged(await self._rows._agroups(self._keys, self._asked))
+            self._table_made = self._arranged(await self._reading.agroups(self._keys, self._asked))
         return self._table_made
 
     def _arranged(self, found: Groups) -> Table:
@@ -228,11 +237,11 @@ class Grouped(Exports, Generic[E_co, R_co]):
         Null, NaN and text do not count; a group without a number has no best row and is left out. Of equal rows, the
         newest is taken. Reads all rows, with the fields of the queryset.
         """
-        return self._rows._best_of_each(self._keys, self._asked, path, goal, self._choose)
+        return self._reading.best(self._keys, self._asked, path, goal, self._choose)
 
     async def abest(self, path: str | PathExpr, *, goal: Literal["min", "max"]) -> list[E_co]:
         """The async twin of :meth:`best`."""
-        return await self._rows._abest_of_each(self._keys, self._asked, path, goal, self._choose)
+        return await self._reading.abest(self._keys, self._asked, path, goal, self._choose)
 
     def __iter__(self) -> Iterator[R_co]:
         return iter(self._convert(self._table()))

@@ -21,6 +21,7 @@ from wbmodel.meta.state import is_loaded
 from wbmodel.objects.chain import Chain, Origin
 from wbmodel.objects.exports import Exports
 from wbmodel.objects.manager import Manager
+from wbmodel.objects.query_text import QueryText
 from wbmodel.objects.result import Result
 from wbmodel.objects.typevars import E_co, R_co
 from wbmodel.query.f import PathExpr
@@ -448,9 +449,10 @@ class QuerySet(Exports, Chain[E_co, R_co]):
     def group_by(self, *keys: str | PathExpr | EverythingBut) -> Grouped[E_co, dict[str, Any]]:
         """Group rows by equal values at these paths, to :meth:`annotate` with aggregates. Lazy; makes no requests.
         Example: ``group_by("config.lr").annotate(n=Count(), loss=Mean("summary.loss"))``."""
-        from wbmodel.objects.grouped import Grouped
+        from wbmodel.objects.grouped import Grouped, Reading
 
-        return Grouped.of(self, keys)
+        reading = Reading(self._groups, self._agroups, self._best_of_each, self._abest_of_each)
+        return Grouped.of(self._plan, keys, reading)
 
     def _best_of_each(
         self, keys: Sequence[Key], asked: Asked, path: str | PathExpr, goal: str, choose: Choose
@@ -766,16 +768,3 @@ def _whole(part: Any) -> Any:
         return operator.index(part)
     except TypeError:
         return part
-
-
-class QueryText:
-    """The text of a query, built on demand."""
-
-    def __init__(self, make: Callable[[], str]) -> None:
-        self._make = make
-
-    def __str__(self) -> str:
-        return self._make()
-
-    def __repr__(self) -> str:
-        return str(self)
