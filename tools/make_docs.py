@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tools import reference_code, reference_conformance, reference_declared, rows
+from tools import reference_code, reference_conformance, reference_declared, reference_engine, rows
 from tools.docs_markdown import ROOT, broken_links, pages
 
 __all__ = ["FOLDER", "PAGES", "WITH_ROWS", "main", "render", "stale", "with_rows"]
@@ -26,6 +26,7 @@ PAGES: dict[str, Callable[[], dict[str, str]]] = {
     "api.md": reference_code.api,
     "capabilities.md": reference_declared.capabilities,
     "conformance.md": reference_conformance.page,
+    "engine.md": reference_engine.page,
     "entities.md": reference_declared.entities,
     "errors.md": reference_code.errors_page,
     "evaluation.md": reference_code.evaluation,

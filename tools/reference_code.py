@@ -112,7 +112,7 @@ def querysets() -> dict[str, str]:
         function = function_of(item)
         text = name if isinstance(item, property) else signature(function, name)
         made = str(inspect.signature(function).return_annotation)
-        chained = made in ("Self", "Grouped") or made.startswith("QuerySet[")
+        chained = made == "Self" or made.startswith(("Grouped[", "QuerySet["))
         looks = name == "explain" or isinstance(item, (property, classmethod))
         group = "looking" if looks else "chain" if chained else "terminal"
         groups[group].append(f"### {name}\n\n`{text}`\n\n{markdown(function.__doc__)}{twin(name, methods)}")

@@ -111,7 +111,10 @@ def _field(meta: EntityMeta, item: FieldMeta, annotation: object) -> tuple[str, 
     if item.kind is Kind.REF:
         filtered = ", ".join(f"`{path}`" for path in item.filters.values())
         inner = [name for name in item.identity if name != "node_id"]
-        doc += " In queries: " + ", ".join(f"`{item.name}__{name}`" for name in inner) + "."
+        if item.name in meta.options.scopes:
+            doc += f' In `filter()`: `{item.name}="..."`, which says where to look.'
+        else:
+            doc += " In queries: " + ", ".join(f"`{item.name}__{name}`" for name in inner) + "."
     elif item.kind.is_keyed:
         doc += f' In queries: `{item.name}__key`, `"{item.name}.key"`, `F.{item.name}["key"]`.'
     order = f"`{item.order_key}`" if item.order_key else ""

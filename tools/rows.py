@@ -75,7 +75,11 @@ ROWS = (
     Row("display", ("display/",), "how objects and querysets are shown in a notebook"),
     Row("hold it", ("objects/",), "`QuerySet`, `Manager`, groups, relations, `watch()`"),
     Row("entities", ("entities/",), "one file per entity: its fields first, then how it is queried and written"),
-    Row("public names", ("__init__", "demo"), "`import wbmodel`, and the demo (`python -m wbmodel.demo`)"),
+    Row(
+        "public names",
+        ("__init__", "demo", "docs"),
+        "`import wbmodel`, the demo and the documentation (`python -m wbmodel.docs`)",
+    ),
     Row(
         "command line",
         ("cli/", "__main__"),

@@ -173,7 +173,8 @@ def main() -> None:
             exec(compile(source, f"<question {number}>", "exec"), names)  # the code is in this file
         seconds = time.perf_counter() - started
         print(
-            f"\n{len(QUESTIONS)} questions, {session.stats.requests} requests, {seconds:.1f} s. More: README.md, docs/"
+            f"\n{len(QUESTIONS)} questions, {session.stats.requests} requests, {seconds:.1f} s. "
+            "More: python -m wbmodel.docs"
         )
 
 

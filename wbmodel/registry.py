@@ -344,6 +344,11 @@ class PluginManager(pluggy.PluginManager):
             return (
                 f"{shown!r} does not name a backend; did you mean {guess!r}, or a path as in {'fixtures:' + shown!r}?"
             )
+        if shown.count("/") == 1 and all(shown.split("/")) and "\\" not in shown and not os.path.exists(url):
+            return (
+                f"{shown!r} does not name a backend; a project is given as project={shown!r} (in a shell: -p {shown}), "
+                f"beside the URL of its server; fixtures at that path are {'fixtures:' + shown!r}"
+            )
         return (
             f"{shown!r} does not name a backend; start the URL with one, as in {'fixtures:' + shown!r} "
             f"(available backends: {', '.join(self.schemes) or 'none'})"
@@ -361,7 +366,7 @@ def check_api_version(stated: object, backend: str, owner: str) -> None:
         older = isinstance(stated, int) and stated < API_VERSION
         way = f": upgrade {owner}" if older else ": upgrade wbmodel"
         if stated in REPLACED_VERSIONS:
-            way = f", which replaced it: upgrade {owner} (docs/how-to/write-a-backend.md lists the changes)"
+            way = f", which replaced it: upgrade {owner} (`python -m wbmodel.docs write-a-backend` lists the changes)"
         raise BackendVersionError(
             f"the backend {backend!r} of {owner} was written for version {stated} of the backend contract; "
             f"this wbmodel has version {API_VERSION}{way}"

@@ -75,6 +75,7 @@ def test_the_wheel_works_where_there_is_no_checkout(tmp_path):
     names = set(zipfile.ZipFile(wheel).namelist())
     assert "wbmodel/engine/wandb.graphql" in names
     assert "wbmodel/py.typed" in names
+    assert "wbmodel/pages/reference/lookups.md" in names
     assert not [name for name in names if name.startswith(("tests/", "plugins/", "schema/", "tools/", "docs/"))]
     checkout = {
         path.relative_to(base).as_posix()
@@ -95,6 +96,10 @@ def test_the_wheel_works_where_there_is_no_checkout(tmp_path):
         "print([(p.name, p.status) for p in r.default_plugin_manager().report]); "
         "wbmodel.connect('demo:'); print(wbmodel.Run.objects.count() >= 150)"
     )
+    listed = subprocess.run(
+        [python, "-m", "wbmodel.docs", "write-a-backend"], check=True, cwd=tmp_path, env=environ, capture_output=True
+    )
+    assert listed.stdout.decode() == (ROOT / "docs" / "how-to" / "write-a-backend.md").read_text(encoding="utf-8")
     done = subprocess.run([python, "-c", code], check=False, cwd=tmp_path, env=environ, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     place, plugins, enough = done.stdout.splitlines()

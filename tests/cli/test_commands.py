@@ -342,7 +342,10 @@ def test_a_filter_error_shows_the_caret(demo):
 
 
 def test_exit_statuses(cli, monkeypatch):
-    assert cli("runs").status == 2  # nothing to connect to
+    done = cli("runs")
+    assert done.status == 2
+    assert "pass -u URL or set WBMODEL_URL" in done.err
+    assert "connect()" not in done.err
     assert "WBMODEL_URL" in cli("runs").err
     assert cli("-u", "nowhere:", "runs").status == 4
     assert cli("-u", "demo:", "runs", "demo/none").status == 1
@@ -375,7 +378,7 @@ def test_interrupted(demo, monkeypatch):
 
     monkeypatch.setattr("wbmodel.cli.listing.run_listing", interrupt)
     done = demo("runs")
-    assert (done.status, done.out, done.err) == (130, "", "")
+    assert (done.status, done.out, done.err) == (130, "", "wbmodel: interrupted\n")
 
 
 def test_every_command_has_help(cli):

@@ -70,5 +70,5 @@ def test_every_command_option_and_operator_is_on_the_reference_page():
         assert f"`{option}" in text, option
     for symbol in SYMBOLS:
         assert f"`{symbol}`" in text, symbol
-    for status in (0, 1, 2, 3, 4, 130):
+    for status in (0, 1, 2, 3, 4, 5, 70, 130, 141):
         assert f"\n| {status} |" in text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -135,28 +136,48 @@ def test_wide_characters_and_escapes_on_a_terminal(tmp_path):
 
 def test_an_encoding_that_lacks_characters(tmp_path):
     world = tmp_path / "world.yaml"
-    world.write_text('entities: {acme: {projects: {vision: {runs: [{id: a, name: "実験"}]}}}}', encoding="utf-8")
+    world.write_text(
+        'entities: {acme: {projects: {vision: {runs: [{id: a, name: "実験 \U0001f600"}]}}}}', encoding="utf-8"
+    )
     done = run("-u", f"fixtures:{world}", "runs", "-c", "name", PYTHONIOENCODING="ascii")
     assert done.returncode == 0
     assert "\\u5b9f\\u9a13" in done.stdout
+    # JSON has escapes of its own, for every character.
+    done = run("-u", f"fixtures:{world}", "runs", "-c", "name", "--json", PYTHONIOENCODING="ascii")
+    assert json.loads(done.stdout)["items"] == [{"name": "実験 \U0001f600"}]
+    # A pipe takes UTF-8, whatever the locale.
+    posix = {"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    for how in ("--json", "--csv", "--jsonl", "--no-color"):
+        done = call(
+            [*WBMODEL, "-u", f"fixtures:{world}", "runs", "-c", "name", how], env=environment(**posix), text=False
+        )
+        assert "実験 \U0001f600" in done.stdout.decode(), how
 
 
 @pytest.mark.parametrize("format", ["--jsonl", None])
 def test_a_closed_pipe_is_quiet(format):
     line = f"{' '.join(WBMODEL)} runs -n all {format or ''} -c 'path,config' | head -n 1; echo ${{PIPESTATUS[0]}}"
     done = call(["bash", "-c", line], env=environment(), cwd=ROOT)
-    assert done.stdout.splitlines()[-1] == "0"
+    assert done.stdout.splitlines()[-1] == "141"
     assert "Traceback" not in done.stderr
     assert "Broken" not in done.stderr
 
 
-def test_output_that_was_closed_before():
-    done = call(
-        ["bash", "-c", f"{' '.join(WBMODEL)} runs -n 2 >&-; echo $?"],
-        env=environment(),
-        cwd=ROOT,
-    )
-    assert "Traceback" not in done.stderr
+CANNOT = {"/dev/full": "No space left on device", "&-": "standard output is closed"}
+
+
+@pytest.mark.parametrize("where", CANNOT)
+@pytest.mark.parametrize("command", ["runs -n all", "--help", "run demo/gpt3-chem/ft-69Qz1KujHgKgrjvDs20RlI9G --json"])
+def test_output_that_cannot_be_written_is_one_line_and_a_status(command, where):
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full")
+    done = call(["bash", "-c", f"{' '.join(WBMODEL)} {command} >{where}"], env=environment(), cwd=ROOT)
+    assert done.returncode == 5
+    assert f"wbmodel: error: the output cannot be written: {CANNOT[where]}\n" == done.stderr.splitlines(True)[-1]
+    assert len(done.stderr.splitlines()) <= 2  # how many rows there are was said before
+    # A message that cannot be written changes nothing.
+    done = call(["bash", "-c", f"{' '.join(WBMODEL)} {command} 2>{where}"], env=environment(), cwd=ROOT)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_interrupting_ends_with_130_and_no_traceback(tmp_path):
@@ -175,7 +196,7 @@ def test_interrupting_ends_with_130_and_no_traceback(tmp_path):
     process.send_signal(signal.SIGINT)
     out, error = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert (out, error) == (b"", b"")
+    assert (out, error) == (b"", b"wbmodel: interrupted\n")
 
 
 def test_help_imports_none_of_what_is_slow():

@@ -211,3 +211,16 @@ def test_every_row_of_the_evaluation_table_has_its_entry() -> None:
     assert len(described) >= 10
     for name, code, cold, warm, _ in described:
         assert f"| {name} | `{code}` | {cold} | {warm} |".replace("\n", " ") in text.replace("\\|", "|")
+
+
+def test_the_engine_page_holds_every_record_and_every_method_of_a_store() -> None:
+    from tools.reference_engine import records
+    from wbmodel.engine import MemoryStore
+
+    text = page("engine.md")
+    assert {item.__name__ for item in records()} >= {"RunRecord", "ProjectRecord", "FileRecord", "ArtifactRecord"}
+    for item in records():
+        assert f"### {item.__name__}\n" in text
+    for name in public_methods(MemoryStore, inherited=True):
+        assert f"### MemoryStore.{name}\n" in text
+    assert "### WritableStore" in text

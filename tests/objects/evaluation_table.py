@@ -38,6 +38,22 @@ TABLE: list[tuple[str, str, int, int, str]] = [
     ("prefetch_related", "list(qs.prefetch_related('sweep'))", 2, 2, "one more for all rows; more where they are many"),
     ("group_by", "qs.group_by('state')", 0, 0, "lazy too; reading its groups asks once"),
     (
+        "having, columns of groups",
+        "qs.group_by('state').filter(state='failed').values_list('state')",
+        0,
+        0,
+        "new grouped querysets",
+    ),
+    ("read groups", "list(qs.group_by('state'))", 1, 0, "only the fields that are needed; the groups are kept"),
+    ("repr of groups", "repr(qs.group_by('state'))", 1, 0, "reads the groups, as a notebook does"),
+    (
+        "best of each group",
+        "qs.group_by('state').best('summary.loss', goal='min')",
+        1,
+        0,
+        "reads all rows, as entities",
+    ),
+    (
         "aggregate",
         "qs.aggregate(first=Min('created_at'))",
         1,

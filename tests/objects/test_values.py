@@ -54,7 +54,6 @@ def test_no_paths_is_every_default_field() -> None:
         run = Run.objects.first()
         assert run is not None
     assert set(row) == {
-        "node_id",
         "id",
         "name",
         "state",

@@ -161,7 +161,7 @@ def test_it_is_lazy_and_asks_once() -> None:
     with on():
         with assert_num_requests(0):
             grouped = Run.objects.filter(project="acme/vision").group_by("state").annotate(n=Count()).order_by("-n")[:2]
-            assert repr(grouped) == "<Grouped Runs by state, n=Count()>"
+            assert str(grouped) == "<Grouped Runs by state, n=Count()>"
         with assert_num_requests(1):
             assert len(grouped) == len(list(grouped)) == 2
             assert grouped

@@ -259,7 +259,7 @@ async def test_what_is_gone_says_its_path_and_a_way_out(place: str, colour: str)
         run.group, project.description = "new", "d"
         for row in (run, project):
             for call in (row.save, row.delete) if colour == "plain" else (row.asave, row.adelete):
-                with pytest.raises(type(row).DoesNotExist, match=rf"{row.path}.* is no longer on .*: it was del") as e:
+                with pytest.raises(type(row).DoesNotExist, match=rf"{row.path}.* is no longer on .* \(it was del") as e:
                     _ = call() if colour == "plain" else await call()  # type: ignore[misc]
                 assert isinstance(e.value.__cause__, ServerError)
                 assert "does not exist" in str(e.value.__cause__)

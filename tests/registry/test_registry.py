@@ -55,7 +55,8 @@ class Registers:
         ("api.wandb.ai", "did you mean 'https://api.wandb.ai'"),
         ("localhost:8080", "did you mean 'http://localhost:8080'"),
         (r"C:\runs", r"does not name a backend; start the URL with one, as in 'fixtures:C:"),
-        ("runs/today", "does not name a backend; start the URL with one, as in 'fixtures:runs/today'"),
+        ("runs/today", "a project is given as project='runs/today' .*-p runs/today.* 'fixtures:runs/today'"),
+        ("./runs/today", "does not name a backend; start the URL with one, as in 'fixtures:./runs/today'"),
     ],
 )
 def test_no_such_backend(url, message):
@@ -117,7 +118,8 @@ def test_another_version_is_refused_with_both_numbers(version, way):
 
 def test_a_backend_for_the_version_that_was_replaced_is_told_so():
     with pytest.raises(
-        BackendVersionError, match="version 1 of .* version 0, which replaced it: upgrade plugin .*docs/"
+        BackendVersionError,
+        match="version 1 of .* version 0, which replaced it: upgrade plugin .*wbmodel.docs write-a-backend",
     ):
         make_plugin_manager(load_entry_points=False, plugins=[Registers("earlier", api_version=1)])
 

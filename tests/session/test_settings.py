@@ -43,6 +43,8 @@ def test_the_url(argument, environ, expected):
         ({"entity": "e"}, {"WANDB_PROJECT": "p"}, Setting("e", "argument"), Setting("p", "WANDB_PROJECT")),
         ({}, {"WANDB_PROJECT": "e/p"}, Setting("e", "WANDB_PROJECT"), Setting("p", "WANDB_PROJECT")),
         ({"project": "e/p", "entity": "e"}, {}, Setting("e", "argument"), Setting("p", "argument")),
+        ({"project": "e/p/"}, {}, Setting("e", "argument"), Setting("p", "argument")),
+        ({}, {"WANDB_PROJECT": "p/"}, Setting(None, "default"), Setting("p", "WANDB_PROJECT")),
     ],
 )
 def test_entity_and_project(arguments, environ, entity, project):
@@ -55,6 +57,7 @@ def test_entity_and_project(arguments, environ, entity, project):
     [
         ({"project": "e/p", "entity": "f"}, "name two entities"),
         ({"project": "a/b/c"}, r"'a/b/c' \(argument\) must be 'project' or 'entity/project'"),
+        ({"project": "https://wandb.ai/a/b"}, "must be .*; of a page's address, take the two parts after the host"),
         ({"project": "/p"}, "must be 'project' or 'entity/project'"),
         ({"timeout": 0}, "number of seconds above 0, not 0"),
     ],

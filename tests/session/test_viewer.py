@@ -35,8 +35,8 @@ async def test_what_was_not_found_says_both_and_who_asked(colour: str, seconds: 
         with count_requests() as sent:
             with pytest.raises(
                 Run.DoesNotExist,
-                match=r"no Run with .*nothing.* on slow:: it does not exist, or this account may not "
-                r"see it; .*; asked as ada$",
+                match=r"no Run with .*nothing.* on slow: \(it does not exist, or this account may not "
+                r"see it\); .*; asked as ada$",
             ) as told:
                 await _get(Run.objects.filter(id="nothing").timeout(seconds), colour)
             assert [item.operation_name for item in sent.requests] == ["Run", "Viewer"]

@@ -157,7 +157,8 @@ def _footer(rows: QuerySet[Any, Any], session: Session, found: Sequence[Any], li
         told = rows.explain()
         if told.superset or told.local:
             # Counting would have to read every row.
-            return f"the first {thousands(len(found))} {name}; there may be more (-n all shows all)"
+            some = name[:-1] if len(found) == 1 else f"{thousands(len(found))} {name}"
+            return f"the first {some}; there may be more (-n all shows all)"
     total = rows.count()
     if total <= len(found):
         return counted(len(found), name[:-1])

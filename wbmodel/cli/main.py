@@ -1,7 +1,6 @@
 """The entry point of ``wbmodel``: from arguments to an exit status.
 
-``docs/reference/cli.md`` lists the statuses. A wbmodel error becomes one message on standard error; any other exception
-is a bug and keeps its traceback.
+:mod:`wbmodel.cli.ends` turns every exception into one line and a status.
 """
 
 from __future__ import annotations
@@ -14,27 +13,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from wbmodel import errors
+from wbmodel.cli.ends import contained, exit_status, wants_traceback
 from wbmodel.cli.options import COMMANDS, Parser, command_word, make_parser, tidy, unknown_command
 from wbmodel.cli.output import complain, prepare
 
 __all__ = ["exit_status", "main"]
-
-_STATUS: tuple[tuple[type[Exception], int], ...] = (
-    (errors.NotAuthenticated, 3),
-    (errors.PermissionDenied, 3),
-    (errors.BackendError, 4),
-    (errors.NotSupported, 4),
-    (errors.FixtureError, 4),
-    (errors.FieldError, 2),
-    (errors.QueryError, 2),
-    (errors.ConfigurationError, 2),
-    (errors.WbmodelError, 1),
-)
-
-
-def exit_status(error: errors.WbmodelError) -> int:
-    """The exit status for an error."""
-    return next(status for kind, status in _STATUS if isinstance(error, kind))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,39 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("default", errors.WbmodelWarning)
         warnings.showwarning = _show_warning
-        return _contained(lambda: _run(arguments))
-
-
-def _contained(run: Callable[[], int]) -> int:
-    try:
-        status = run()
-        sys.stdout.flush()
-    except errors.WbmodelError as error:
-        complain(str(error), "error")
-        return exit_status(error)
-    except BrokenPipeError:
-        # The reader has closed the pipe (`| head`). Nothing more may be written, not even by the interpreter's flush.
-        _close_quietly()
-        return 0
-    except KeyboardInterrupt:
-        _close_quietly()
-        return 130
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 2
-    return status
-
-
-def _close_quietly() -> None:
-    try:
-        sys.stdout.flush()
-    except OSError:
-        pass
-    try:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-    except (OSError, ValueError, AttributeError):  # not a real file: a test's stream, or a notebook's
-        pass
+        return contained(lambda: _run(arguments), traceback=wants_traceback(arguments))
 
 
 def _run(arguments: list[str]) -> int:

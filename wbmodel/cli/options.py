@@ -6,9 +6,11 @@ Imports argparse but not the object model, so that ``--help`` is quick. A comman
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
+import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from wbmodel.cli.listed import LISTED
 from wbmodel.errors import suggestion
@@ -18,13 +20,20 @@ __all__ = ["COMMANDS", "Parser", "command_word", "make_parser", "tidy"]
 
 EXIT_CODES = """\
 exit status: 0 success, 1 not found or refused by the server, 2 wrong arguments or filter, 3 not signed in or not
-permitted, 4 a backend, plugin or fixtures file is missing or broken, 130 interrupted
+permitted, 4 a backend, plugin or fixtures file is missing or broken, 5 the output cannot be written, 70 a bug,
+130 interrupted, 141 the reader of a pipe has gone
 """
 
 FILTERS = """\
 filters: PATH OPERATOR VALUE, combined with and, or, not and parentheses; several -f are combined with and
   summary.loss<0.3     config.lr in [0.1, 0.01]     created_at within 7d     config."a.b"=x
   = != < <= > >=   ~ regex   *= contains   ^= starts   $= ends   in, not in   is [not] null|nan|finite   [not] exists
+"""
+
+WRITING = """\
+Everything is planned first: runs that are named must all exist, or nothing changes. What a filter finds, and what is to
+be deleted, is changed after a yes on a terminal, or with --yes. The status is 1 if a run failed or the answer was no.
+
 """
 
 SERVING = """\
@@ -36,6 +45,12 @@ arguments, so a key passed as an argument is removed at once by re-executing the
 
 class Parser(argparse.ArgumentParser):
     """argparse's parser with escaped messages, safe to print on a terminal."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        # argparse's own ignores a full disk.
+        if message and file is not None:
+            with contextlib.suppress(*([OSError] if file is sys.stderr else [])):
+                file.write(message)
 
     def error(self, message: str) -> NoReturn:
         """Print the problem and how to get help, and exit with status 2."""
@@ -104,6 +119,9 @@ def _globals(*, top: bool) -> Parser:
         )
     parent.add_argument(
         "--no-color", action="store_true", default=False if top else hidden, help="no colours (NO_COLOR does the same)"
+    )
+    parent.add_argument(
+        "--traceback", action="store_true", default=False if top else hidden, help="show the traceback of an error"
     )
     return parent
 
@@ -206,6 +224,31 @@ def _fixtures(parser: argparse.ArgumentParser) -> None:
     collect.add_argument("--no-history", action="store_true", help="leave histories out")
 
 
+def _writing(name: str) -> Callable[[argparse.ArgumentParser], None]:
+    def configure(parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("runs", nargs="*", metavar="RUN", help="entity/project/id, or the id with --project")
+        parser.add_argument(
+            "-f", "--filter", action="append", default=[], metavar="FILTER", help="in place of RUN: all that match"
+        )
+        if name == "update":
+            parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE", help="as in config.lr=0.1")
+            parser.add_argument("--unset", action="append", default=[], metavar="KEY", help="remove a key: config.lr")
+            for field in ("name", "notes", "group"):
+                parser.add_argument(f"--{field}", metavar="TEXT", help=f"set the {field}")
+        elif name == "tag":
+            parser.add_argument("--add", action="append", default=[], metavar="TAG", help="add a tag: +TAG is short")
+            parser.add_argument(
+                "--remove", action="append", default=[], metavar="TAG", help="remove one: -TAG is short"
+            )
+        else:
+            parser.add_argument("--with-artifacts", action="store_true", help="also the artifact versions they logged")
+        parser.add_argument("--dry-run", action="store_true", help="only show what would change")
+        parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+        parser.epilog = WRITING + FILTERS
+
+    return configure
+
+
 def _completion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="which shell the script is for")
 
@@ -253,6 +296,9 @@ COMMANDS: dict[str, tuple[str, Configure, str]] = {
     **{name: (f"list {name}", _listing(name), "wbmodel.cli.listing:run_listing") for name in LISTED},
     "run": ("show one run", _one("run"), "wbmodel.cli.single:run_single"),
     "sweep": ("show one sweep and its best run", _one("sweep"), "wbmodel.cli.single:run_single"),
+    "update": ("set fields and keys of runs", _writing("update"), "wbmodel.cli.writing:run_update"),
+    "tag": ("add tags to runs and remove them: tag RUN +good -bad", _writing("tag"), "wbmodel.cli.writing:run_tag"),
+    "delete": ("delete runs", _writing("delete"), "wbmodel.cli.writing:run_delete"),
     "fields": ("list the keys of config and summary", _fields, "wbmodel.cli.inspecting:run_fields"),
     "explain": ("show the requests of a listing", _explain, "wbmodel.cli.inspecting:run_explain"),
     "graphql": ("send a GraphQL document, print the answer as JSON", _graphql, "wbmodel.cli.inspecting:run_graphql"),
@@ -316,8 +362,10 @@ def command_word(arguments: Sequence[str]) -> str | None:
 
 
 def tidy(arguments: Sequence[str]) -> list[str]:
-    """Rewrite ``-o -created_at`` for argparse, which needs a value that begins with a minus joined to its option."""
+    """Rewrite ``-o -created_at`` for argparse, which needs a value that begins with a minus joined to its option, and
+    ``+good -bad`` of the command ``tag``."""
     made: list[str] = []
+    tagging = command_word(arguments) == "tag"
     words = iter(arguments)
     for word in words:
         if word == "--":
@@ -325,6 +373,12 @@ def tidy(arguments: Sequence[str]) -> list[str]:
         if word in ("-o", "--order"):
             value = next(words, None)
             made.append(word if value is None else f"--order={value}")
+        elif tagging and word in (*_TAKES_VALUE, "-f", "--filter"):
+            made += [word, *([] if (value := next(words, None)) is None else [value])]
+        elif tagging and len(word) > 1 and word[0] == "+":
+            made.append(f"--add={word[1:]}")
+        elif tagging and word[:1] == "-" and word[1:2] != "-" and word not in ("-", "-h", "-y"):
+            made.append(f"--remove={word[1:]}")
         else:
             made.append(word)
     return made

@@ -25,6 +25,7 @@ def plugin_manager(arguments: argparse.Namespace) -> PluginManager:
 def open_session(arguments: argparse.Namespace, place: str | None = None, *, entity: bool = False) -> Session:
     """A new session, for use in a ``with`` block. ``place`` is the positional project (or entity)."""
     from wbmodel.session.current import connect
+    from wbmodel.session.settings import NO_URL
 
     project, owner = arguments.project, arguments.entity
     if place is not None and entity:
@@ -36,15 +37,24 @@ def open_session(arguments: argparse.Namespace, place: str | None = None, *, ent
         if project is not None and project != place:
             raise ConfigurationError(f"{place!r} and --project {project!r} name two projects; pass only one of them")
         project = place
-    return connect(
-        arguments.url,
-        project=project,
-        entity=owner,
-        timeout=arguments.timeout,
-        name="command line",
-        default=False,
-        plugins=plugin_manager(arguments) if arguments.no_plugins else None,
-    )
+    try:
+        return connect(
+            arguments.url,
+            project=project,
+            entity=owner,
+            timeout=arguments.timeout,
+            name="command line",
+            default=False,
+            plugins=plugin_manager(arguments) if arguments.no_plugins else None,
+        )
+    except ConfigurationError as error:
+        if str(error) != NO_URL:
+            raise
+        # The error's own words are about Python.
+        raise ConfigurationError(
+            "where is the data? pass -u URL or set WBMODEL_URL: https://api.wandb.ai for W&B (`wandb login` or "
+            "WANDB_API_KEY gives it the key and is enough), fixtures:PATH for a world of your own, demo: for a try"
+        ) from None
 
 
 def conditioned(rows: QuerySet[Any, Any], arguments: argparse.Namespace) -> QuerySet[Any, Any]:

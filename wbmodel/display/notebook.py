@@ -22,7 +22,7 @@ from wbmodel.operations.preview import Preview
 from wbmodel.query.plan import Plan
 from wbmodel.safe_text import counted, escape
 
-__all__ = ["ROWS", "Listing", "bundle", "entity_html", "is_off", "line", "queryset_html", "table_html"]
+__all__ = ["ROWS", "Listing", "bundle", "entity_html", "is_off", "line", "paragraph", "queryset_html", "table_html"]
 
 ROWS = 20
 """The most rows that are shown."""
@@ -81,7 +81,7 @@ def queryset_html(listing: Listing) -> str | None:
     if is_off():
         return None
     shown = listing.first_rows()
-    return _table(listing, shown) or _paragraph(_told(listing, shown))
+    return _table(listing, shown) or paragraph(_told(listing, shown))
 
 
 def bundle(listing: Listing) -> dict[str, str]:
@@ -107,7 +107,7 @@ def _told(listing: Listing, shown: Preview | Exception) -> str:
 
 def _table(listing: Listing, shown: Preview | Exception) -> str | None:
     if isinstance(shown, Exception):
-        return _paragraph(_told(listing, shown))
+        return paragraph(_told(listing, shown))
     return _safe(lambda: _queryset_table(listing, shown))
 
 
@@ -149,11 +149,12 @@ def table_html(head: Sequence[str], rows: Iterable[Sequence[Any]], note: str = "
     if left_out > 0:
         note += f"; {counted(left_out, 'more column')}"
     if note:
-        lines.append(_paragraph(note))
+        lines.append(paragraph(note))
     return "\n".join(lines)
 
 
-def _paragraph(text: str) -> str:
+def paragraph(text: str) -> str:
+    """A line of text below a table."""
     return f"<p>{_text(text, 1000)}</p>"
 
 
@@ -228,10 +229,21 @@ def _telling(flat: Sequence[Mapping[str, Any]], named: Sequence[str]) -> list[st
         for key in found
         if key not in chosen
         and not key.startswith("_")
+        and not any(isinstance(values.get(key), _Media) for values in flat)
         and (len(flat) == 1 or len({repr(values.get(key)) for values in flat}) > 1)
     ]
     best = set(sorted(rest, key=lambda key: -found[key])[: KEYS - len(chosen)])
     return [*chosen, *(key for key in rest if key in best)]
+
+
+class _Media(str):
+    """Stands for a logged file, such as an image or a table."""
+
+    __slots__ = ()
+
+
+def _is_media(item: Any) -> bool:
+    return isinstance(item, dict) and (isinstance(item.get("_type"), str) or ("sha256" in item and "path" in item))
 
 
 def _flat(value: Any, limit: int = 200) -> dict[str, Any]:
@@ -240,7 +252,10 @@ def _flat(value: Any, limit: int = 200) -> dict[str, Any]:
     pending: list[tuple[str, Any, int]] = [("", value, 0)]
     while pending and len(made) < limit:
         prefix, item, depth = pending.pop(0)
-        if isinstance(item, dict) and depth < 3 and (item or not prefix):
+        if prefix and _is_media(item):
+            # The place and the hash of a file tell nobody anything.
+            made[prefix] = _Media(item.get("_type") or "file")
+        elif isinstance(item, dict) and depth < 3 and (item or not prefix):
             below = [(f"{prefix}.{key}" if prefix else str(key), inner, depth + 1) for key, inner in item.items()]
             pending[:0] = below[:limit]
         else:

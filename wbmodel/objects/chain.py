@@ -174,7 +174,8 @@ class Chain(Generic[E_co, R_co]):
         )
 
     def values(self, *paths: str | PathExpr) -> QuerySet[E_co, dict[str, Any]]:
-        """Rows as dicts, keyed by the paths as typed; missing values are None. Without paths: every default field."""
+        """Rows as dicts, keyed by the paths as typed; missing values are None. Without paths: every default
+        field, without the node id."""
         return self._shaped(Dicts(columns(self._plan.meta, paths)))
 
     @overload
@@ -188,7 +189,8 @@ class Chain(Generic[E_co, R_co]):
     ) -> QuerySet[E_co, Any]: ...
 
     def values_list(self, *paths: str | PathExpr, flat: bool = False, named: bool = False) -> QuerySet[E_co, Any]:
-        """Rows as tuples; with ``flat`` and one path, as bare values; with ``named``, as named tuples.
+        """Rows as tuples; with ``flat`` and one path, as bare values; with ``named``, as named tuples. Without
+        paths: as for :meth:`values`.
 
         In the names of a named tuple, characters that are not allowed in identifiers become ``_``.
         """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 if TYPE_CHECKING:
     import os
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
+    from wbmodel.table.schema import Schema
     from wbmodel.table.table import Table
 
 __all__ = ["Exports"]
@@ -18,7 +19,7 @@ __all__ = ["Exports"]
 
 class Exports:
     """Rows as frames, files and plain dicts. Columns, types and NULL rules are the same in every format:
-    ``docs/how-to/frames.md``."""
+    ``docs/how-to/frames.md``. ``schema`` holds columns and types still, whatever the data."""
 
     __slots__ = ()
 
@@ -30,56 +31,74 @@ class Exports:
         """The async twin of :meth:`_table`."""
         raise NotImplementedError
 
-    def to_pandas(self) -> pd.DataFrame:
+    def to_pandas(self, *, schema: Schema | None = None) -> pd.DataFrame:
         """A pandas data frame with nullable types; NaN becomes ``<NA>``. Needs the extra ``pandas``."""
         _need("pandas")
-        return self._table().to_pandas()
+        return self._table().held(schema).to_pandas()
 
-    async def ato_pandas(self) -> pd.DataFrame:
+    async def ato_pandas(self, *, schema: Schema | None = None) -> pd.DataFrame:
         """The async twin of :meth:`to_pandas`."""
         _need("pandas")
-        return (await self._atable()).to_pandas()
+        return (await self._atable()).held(schema).to_pandas()
 
-    def to_polars(self) -> pl.DataFrame:
+    def to_polars(self, *, schema: Schema | None = None) -> pl.DataFrame:
         """A polars data frame. Needs the extra ``polars``."""
         _need("polars")
-        return self._table().to_polars()
+        return self._table().held(schema).to_polars()
 
-    async def ato_polars(self) -> pl.DataFrame:
+    async def ato_polars(self, *, schema: Schema | None = None) -> pl.DataFrame:
         """The async twin of :meth:`to_polars`."""
         _need("polars")
-        return (await self._atable()).to_polars()
+        return (await self._atable()).held(schema).to_polars()
 
-    def to_arrow(self) -> pa.Table:
+    def to_arrow(self, *, schema: Schema | None = None) -> pa.Table:
         """A pyarrow table. Needs the extra ``arrow``."""
         _need("pyarrow")
-        return self._table().to_arrow()
+        return self._table().held(schema).to_arrow()
 
-    async def ato_arrow(self) -> pa.Table:
+    async def ato_arrow(self, *, schema: Schema | None = None) -> pa.Table:
         """The async twin of :meth:`to_arrow`."""
         _need("pyarrow")
-        return (await self._atable()).to_arrow()
+        return (await self._atable()).held(schema).to_arrow()
 
-    def to_csv(self, path: str | os.PathLike[str] | None = None) -> str | None:
+    @overload
+    def to_csv(self, path: None = None, *, schema: Schema | None = None) -> str: ...
+
+    @overload
+    def to_csv(self, path: str | os.PathLike[str], *, schema: Schema | None = None) -> None: ...
+
+    @overload
+    def to_csv(self, path: str | os.PathLike[str] | None, *, schema: Schema | None = None) -> str | None: ...
+
+    def to_csv(self, path: str | os.PathLike[str] | None = None, *, schema: Schema | None = None) -> str | None:
         """Write CSV with a header line to ``path`` in UTF-8; without a path, return the text.
 
         A missing value is an empty cell; empty text is ``""``.
         """
-        return self._table().to_csv(path)
+        return self._table().held(schema).to_csv(path)
 
-    async def ato_csv(self, path: str | os.PathLike[str] | None = None) -> str | None:
+    @overload
+    async def ato_csv(self, path: None = None, *, schema: Schema | None = None) -> str: ...
+
+    @overload
+    async def ato_csv(self, path: str | os.PathLike[str], *, schema: Schema | None = None) -> None: ...
+
+    @overload
+    async def ato_csv(self, path: str | os.PathLike[str] | None, *, schema: Schema | None = None) -> str | None: ...
+
+    async def ato_csv(self, path: str | os.PathLike[str] | None = None, *, schema: Schema | None = None) -> str | None:
         """The async twin of :meth:`to_csv`."""
-        return (await self._atable()).to_csv(path)
+        return (await self._atable()).held(schema).to_csv(path)
 
-    def to_parquet(self, path: str | os.PathLike[str]) -> None:
+    def to_parquet(self, path: str | os.PathLike[str], *, schema: Schema | None = None) -> None:
         """Write a Parquet file to ``path``, with the types of :meth:`to_arrow`. Needs the extra ``arrow``."""
         _need("pyarrow")
-        self._table().to_parquet(path)
+        self._table().held(schema).to_parquet(path)
 
-    async def ato_parquet(self, path: str | os.PathLike[str]) -> None:
+    async def ato_parquet(self, path: str | os.PathLike[str], *, schema: Schema | None = None) -> None:
         """The async twin of :meth:`to_parquet`."""
         _need("pyarrow")
-        (await self._atable()).to_parquet(path)
+        (await self._atable()).held(schema).to_parquet(path)
 
     def to_records(self) -> list[dict[str, Any]]:
         """Rows as dicts, with the columns of a frame but unconverted values; missing values are None."""

@@ -21,10 +21,11 @@ from wbmodel.meta.state import is_loaded
 from wbmodel.objects.chain import Chain, Origin
 from wbmodel.objects.exports import Exports
 from wbmodel.objects.manager import Manager
+from wbmodel.objects.query_text import QueryText
 from wbmodel.objects.result import Result
 from wbmodel.objects.typevars import E_co, R_co
 from wbmodel.query.f import PathExpr
-from wbmodel.query.order import parse_order
+from wbmodel.query.order import OrderKey, parse_order
 from wbmodel.query.q import Q
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from wbmodel.operations.answer import Operation
     from wbmodel.operations.bulk import Work
     from wbmodel.operations.bulk_result import BulkResult
-    from wbmodel.operations.groups import Asked, Groups, Key
+    from wbmodel.operations.groups import Asked, Choose, Groups, Key
     from wbmodel.operations.keys import FieldInfo
     from wbmodel.operations.preview import Preview
     from wbmodel.query.aggregates import Aggregate, EverythingBut
@@ -280,6 +281,11 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         return cast("R_co | None", await self._best(path, goal)._aask(operations.answers.best))
 
     def _best(self, path: str | PathExpr, goal: str | None) -> Self:
+        key = self._best_key(path, goal)
+        self._plan.refuse_sliced("best")
+        return self._with(order=(key,))
+
+    def _best_key(self, path: str | PathExpr, goal: str | None) -> OrderKey:
         if goal not in ("min", "max"):
             said = "best() needs goal=" if goal is None else f"goal={goal!r}:"
             raise QueryError(f"{said} write goal='min' for the smallest value or goal='max' for the largest")
@@ -290,8 +296,7 @@ class QuerySet(Exports, Chain[E_co, R_co]):
                 f"best({name!r}): {self._plan.meta.name}.{name} does not hold numbers; "
                 f"use order_by({name!r}).first() for the first row by it"
             )
-        self._plan.refuse_sliced("best")
-        return self._with(order=(attrs.evolve(key, descending=goal == "max"),))
+        return attrs.evolve(key, descending=goal == "max")
 
     def count(self) -> int:
         """The number of rows. The backend counts them if its filter is exact; otherwise rows are read."""
@@ -452,12 +457,31 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         rows = self._held(operations.groups.needed(meta, keys, asked))
         return None if rows is None else operations.groups.group(meta, rows, keys, asked, fresh=False)
 
-    def group_by(self, *keys: str | PathExpr | EverythingBut) -> Grouped:
+    def group_by(self, *keys: str | PathExpr | EverythingBut) -> Grouped[E_co, dict[str, Any]]:
         """Group rows by equal values at these paths, to :meth:`annotate` with aggregates. Lazy; makes no requests.
         Example: ``group_by("config.lr").annotate(n=Count(), loss=Mean("summary.loss"))``."""
-        from wbmodel.objects.grouped import Grouped
+        from wbmodel.objects.grouped import Grouped, Reading
 
-        return Grouped.of(self._plan, keys, self._groups, self._agroups)
+        reading = Reading(self._groups, self._agroups, self._best_of_each, self._abest_of_each)
+        return Grouped.of(self._plan, keys, reading)
+
+    def _best_of_each(
+        self, keys: Sequence[Key], asked: Asked, path: str | PathExpr, goal: str, choose: Choose
+    ) -> list[E_co]:
+        by = self._best_key(path, goal)
+        here = self._held(operations.groups.needed_for_best(self._plan.meta, keys, asked, by))
+        if here is not None:
+            return operations.groups.best_among(self._plan.meta, here, keys, asked, by, choose)
+        return cast("list[E_co]", self._ask(operations.groups.best_of_each, keys, asked, by, choose))
+
+    async def _abest_of_each(
+        self, keys: Sequence[Key], asked: Asked, path: str | PathExpr, goal: str, choose: Choose
+    ) -> list[E_co]:
+        by = self._best_key(path, goal)
+        here = self._held(operations.groups.needed_for_best(self._plan.meta, keys, asked, by))
+        if here is not None:
+            return operations.groups.best_among(self._plan.meta, here, keys, asked, by, choose)
+        return cast("list[E_co]", await self._aask(operations.groups.best_of_each, keys, asked, by, choose))
 
     def fields(self, *names: str) -> list[FieldInfo]:
         """List the keys that the rows have under these fields, including nested ones. Names are ``"config"``,
@@ -762,16 +786,3 @@ def _whole(part: Any) -> Any:
         return operator.index(part)
     except TypeError:
         return part
-
-
-class QueryText:
-    """The text of a query, built on demand."""
-
-    def __init__(self, make: Callable[[], str]) -> None:
-        self._make = make
-
-    def __str__(self) -> str:
-        return self._make()
-
-    def __repr__(self) -> str:
-        return str(self)

@@ -45,7 +45,7 @@ def get(plan: Plan, target: Target) -> Operation[Any]:
     asked = _asked(plan)
     if not found:
         raise plan.row_class.DoesNotExist(
-            f"no {cls.__name__} {asked} on {target.place}: it does not exist, or this account may not see it; "
+            f"no {cls.__name__} {asked} on {target.place} (it does not exist, or this account may not see it); "
             "check the spelling and the project"
         )
     raise cls.MultipleObjectsReturned(
@@ -79,8 +79,8 @@ def first_or_raise(plan: Plan, target: Target) -> Operation[Any]:
     found = yield from _head(plan, target, 1)
     if not found:
         raise plan.row_class.DoesNotExist(
-            f"no {plan.row_class.__name__} {_asked(plan)} on {target.place}: "
-            "none exists, or this account may not see it"
+            f"no {plan.row_class.__name__} {_asked(plan)} on {target.place} "
+            "(none exists, or this account may not see it)"
         )
     return found[0]
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 import attrs
 
 from wbmodel.errors import BulkError
+
+if TYPE_CHECKING:
+    from wbmodel.table.table import Table
 
 __all__ = ["BulkResult", "Outcome", "RowResult"]
 
@@ -92,6 +95,24 @@ class BulkResult(Sequence[RowResult]):
         )
         raise error from (self.cause or told.error)
 
-    def __repr__(self) -> str:
+    def __str__(self) -> str:
         said = ", ".join(f"{count} {name}" for name, count in self.counts.items()) or "no rows"
         return f"<BulkResult {self.verb} {self.what}: {said}>"
+
+    def __repr__(self) -> str:
+        from wbmodel.display.tables import repr_of
+
+        return repr_of(str(self), self._table, "row")
+
+    def _repr_html_(self) -> str | None:
+        from wbmodel.display.tables import html_of
+
+        return html_of(str(self), self._table, "row")
+
+    def _table(self) -> Table:
+        from wbmodel.table.column import Column
+        from wbmodel.table.table import Table
+
+        errors = [str(row.error) if row.error is not None else None for row in self.rows]
+        made = [Column("path", [row.path for row in self.rows]), Column("outcome", [row.outcome for row in self.rows])]
+        return Table([*made, *([Column("error", errors)] if any(errors) else [])], len(self.rows))

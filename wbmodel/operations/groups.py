@@ -6,33 +6,51 @@ by config values.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
 
 from wbmodel.compiler.target import Target
 from wbmodel.errors import FieldError, QueryError, QueryWarning, suggestion, warn
+from wbmodel.json_values import operand_type
 from wbmodel.meta import EntityMeta, state
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.cells import Spread, cells, declared, spread
 from wbmodel.operations.keys import say_unknown
+from wbmodel.operations.prefetch import prefetch
 from wbmodel.operations.run import collect
 from wbmodel.query.aggregates import Aggregate, EverythingBut
-from wbmodel.query.order import rank
+from wbmodel.query.evaluate import getter
+from wbmodel.query.order import OrderKey, has_value, rank, sort_key, tie_break
 from wbmodel.query.paths import Path
 from wbmodel.query.plan import Plan
 from wbmodel.query.shapes import Column
 from wbmodel.query.spelling import quote_key
 from wbmodel.table.column import Dtype
 
-__all__ = ["Asked", "Groups", "Key", "checked", "group", "groups", "needed"]
+__all__ = [
+    "Asked",
+    "Choose",
+    "Groups",
+    "Key",
+    "best_among",
+    "best_of_each",
+    "checked",
+    "group",
+    "groups",
+    "needed",
+    "needed_for_best",
+]
 
 Asked = dict[str, tuple[Aggregate, Path | None]]
 """Aggregates by name, each with its resolved path."""
 
 Key = Column | EverythingBut
 """A group key."""
+
+Choose = Callable[["Groups"], Sequence[int]]
+"""Which groups are wanted, in which order."""
 
 
 def checked(meta: EntityMeta, aggregates: Mapping[str, Aggregate]) -> Asked:
@@ -56,7 +74,13 @@ class Groups:
     keys: dict[str, list[Any]]
     types: dict[str, Dtype]
     aggregated: dict[str, list[Any]]
-    height: int
+    members: list[list[int]]
+    """The places of each group's rows, in the order of the rows."""
+
+    @property
+    def height(self) -> int:
+        """How many groups there are."""
+        return len(self.members)
 
     def first(self) -> dict[str, Any]:
         """The aggregates of the first group."""
@@ -78,6 +102,44 @@ def groups(plan: Plan, target: Target, keys: Sequence[Key], asked: Asked) -> Ope
     rows = yield from collect(bare, target)
     entire = plan.where is None and not plan.sliced
     return group(plan.meta, rows, keys, asked, fresh=True, entire=entire)
+
+
+def best_of_each(
+    plan: Plan, target: Target, keys: Sequence[Key], asked: Asked, by: OrderKey, choose: Choose
+) -> Operation[list[Any]]:
+    """The best row of each chosen group, as :func:`best_among`, with the relations that the plan prefetches."""
+    extra = (*plan.extra, *needed_for_best(plan.meta, keys, asked, by))
+    rows = yield from collect(attrs.evolve(plan, prefetch=(), extra=extra), target)
+    found = best_among(plan.meta, rows, keys, asked, by, choose)
+    if plan.prefetch:
+        yield from prefetch(found, plan.prefetch, target)
+    return found
+
+
+def best_among(
+    meta: EntityMeta, rows: Sequence[Any], keys: Sequence[Key], asked: Asked, by: OrderKey, choose: Choose
+) -> list[Any]:
+    """The best row of each chosen group; of equal rows the newest, as for a queryset's own ``best()``.
+
+    A group of which no row has a number (or a time) at the path of ``by`` has none.
+    """
+    made = group(meta, rows, keys, asked, fresh=False)
+    get, key, best = getter(by.path), sort_key((by, *tie_break(meta))), []
+    for at in choose(made):
+        there = [rows[place] for place in made.members[at] if _counts(get(rows[place]))]
+        if there:
+            best.append(min(there, key=key))
+    return best
+
+
+def needed_for_best(meta: EntityMeta, keys: Sequence[Key], asked: Asked, by: OrderKey) -> tuple[str, ...]:
+    """The names of the fields that :func:`best_among` uses."""
+    paths = [item.path.field.name for item in (by, *tie_break(meta))]
+    return tuple(dict.fromkeys((*needed(meta, keys, asked), *paths)))
+
+
+def _counts(value: Any) -> bool:
+    return has_value(value) and operand_type(value) in ("number", "time")
 
 
 def group(
@@ -214,7 +276,7 @@ def _groups(
         column = told[name]
         made[name] = [item.value(_there(column, places)) for places in groups]
     shown = {name: [column[at] for at in order] for name, column in keys.items()}
-    return Groups(shown, types, made, len(groups))
+    return Groups(shown, types, made, groups)
 
 
 def _shown(column: Sequence[Any], places: list[int]) -> Any:

@@ -342,8 +342,8 @@ def _raise_for_errors(row: Any, request: Request, response: Response, target: Ta
         if not _GONE.search(words) or not re.search(rf"\b({nouns})s?\b", words, re.IGNORECASE):
             raise
         raise type(row).DoesNotExist(
-            f"{row!r} is no longer on {target.place}: it was deleted, or this account may not see it; nothing was "
-            f"changed. This object keeps its loaded values, and {meta.name}.objects.create(...) creates a new one"
+            f"{row!r} is no longer on {target.place} (it was deleted, or this account may not see it); nothing "
+            f"was changed. This object keeps its loaded values, and {meta.name}.objects.create(...) creates a new one"
         ) from error
 
 

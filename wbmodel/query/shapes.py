@@ -17,7 +17,7 @@ from wbmodel.query.evaluate import getter
 from wbmodel.query.f import PathExpr
 from wbmodel.query.paths import Path, resolve_path
 
-__all__ = ["ENTITIES", "Column", "Dicts", "Entities", "Flat", "Shape", "Tuples", "columns"]
+__all__ = ["ENTITIES", "Column", "Dicts", "Entities", "Flat", "Shape", "Tuples", "columns", "row_type"]
 
 
 class Shape(Protocol):
@@ -65,7 +65,9 @@ class Column:
 def columns(meta: EntityMeta, spellings: Sequence[str | PathExpr]) -> tuple[Column, ...]:
     """The columns for these paths, or every default field. Raises ``FieldError`` for an unknown path."""
     if not spellings:
-        spellings = [name for name in meta.default_fields() if meta.fields[name].kind is not Kind.REF]
+        # As in frames, without the node id, which says nothing to people.
+        plain = (name for name in meta.default_fields() if name != "node_id")
+        spellings = [name for name in plain if meta.fields[name].kind is not Kind.REF]
     made = []
     for spelling in spellings:
         name = spelling.dotted if isinstance(spelling, PathExpr) else spelling
@@ -160,8 +162,8 @@ class Tuples:
         made = [tuple(get(row) for get in cells) for row in rows]
         if not self.named:
             return made
-        row_type = _row_type(tuple(item.name for item in self.columns))
-        return [row_type(*cells) for cells in made]
+        make = row_type(tuple(item.name for item in self.columns))
+        return [make(*cells) for cells in made]
 
     def spread(self, results: Sequence[Any]) -> list[Sequence[Any]]:
         """The cells by position."""
@@ -189,7 +191,7 @@ class Flat:
 
 
 @lru_cache(maxsize=256)
-def _row_type(names: tuple[str, ...]) -> Any:
+def row_type(names: tuple[str, ...]) -> Any:
     """The named tuple for these columns; characters that are not allowed in identifiers become ``_``."""
     import keyword
 
@@ -211,4 +213,4 @@ def _row_type(names: tuple[str, ...]) -> Any:
 
 
 def _row_of(names: tuple[str, ...], cells: tuple[Any, ...]) -> Any:
-    return _row_type(names)(*cells)
+    return row_type(names)(*cells)

@@ -23,7 +23,7 @@ from wbmodel.errors import ConfigurationError
 from wbmodel.key_hiding import Secret
 from wbmodel.urls import mask_url, split_credentials, split_scheme
 
-__all__ = ["DEFAULT_SERVER", "Secret", "Setting", "Settings", "resolve_settings"]
+__all__ = ["DEFAULT_SERVER", "NO_URL", "Secret", "Setting", "Settings", "resolve_settings"]
 
 DEFAULT_SERVER = "https://api.wandb.ai"
 """The server to use if there is an API key but no URL."""
@@ -257,11 +257,14 @@ def _place(
     who = _first(("argument", entity), ("WANDB_ENTITY", env.get("WANDB_ENTITY")))
     if where is None:
         return who or Setting(None, "default"), Setting(None, "default")
-    owner, slash, name = where.value.strip().rpartition("/")
+    owner, slash, name = where.value.strip().rstrip("/").rpartition("/")
     if not slash:
         return who or Setting(None, "default"), Setting(name, where.source)
     if not owner or not name or "/" in owner:
-        raise ConfigurationError(f"project {where.value!r} ({where.source}) must be 'project' or 'entity/project'")
+        from_page = "; of a page's address, take the two parts after the host" if "://" in where.value else ""
+        raise ConfigurationError(
+            f"project {mask_url(where.value)!r} ({where.source}) must be 'project' or 'entity/project'{from_page}"
+        )
     if who is not None and who.source == where.source == "argument" and who.value != owner:
         raise ConfigurationError(
             f"project={where.value!r} and entity={who.value!r} name two entities; pass only one of them"

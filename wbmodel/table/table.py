@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
+    from wbmodel.table.schema import Schema
+
 __all__ = ["Table"]
 
 
@@ -91,6 +93,24 @@ class Table:
         _say(broken, "that are not valid Unicode have their lone surrogates written as \\udxxx")
         self._typed = made
         return made
+
+    def held(self, schema: Schema | None) -> Table:
+        """This table with exactly the columns and types of a schema; itself without one."""
+        if schema is None:
+            return self
+        from wbmodel.table.schema import fitted
+
+        made = fitted(self.columns, self.length, schema)
+        table = Table(made, self.length)
+        broken = [column.name for column in made if not encodes(column.name, column.values, column.dtype)]
+        table._typed = [
+            Column(mended(column.name), [mended(value) for value in column.values], column.dtype)
+            if column.name in broken
+            else column
+            for column in made
+        ]
+        _say(broken, "that are not valid Unicode have their lone surrogates written as \\udxxx")
+        return table
 
     # -- formats --
 

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
 
     from wbmodel.testing.conformance.backend_tests import BackendTests
 
-__all__ = ["configure", "pytest_addoption", "pytest_configure"]
+__all__ = ["configure", "pytest_addoption", "pytest_configure", "pytest_runtest_makereport"]
+
+_OURS = ("wbmodel", "wbmodel_fixtures", "wbmodel_live")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,6 +42,25 @@ def pytest_configure(config: pytest.Config) -> None:
         "needs(parts, flags): what the kit's world must hold and the backend promise; skipped elsewhere",
     ):
         config.addinivalue_line("markers", line)
+
+
+def pytest_runtest_makereport(call: pytest.CallInfo[Any]) -> None:
+    """Leave wbmodel's own frames out of the traceback of a test that fails with one of its errors: the line that
+    counts is the user's. ``--full-trace`` shows them all."""
+    from wbmodel.errors import WbmodelError
+
+    if call.excinfo is None or not isinstance(call.excinfo.value, WbmodelError):
+        return
+    for entry in call.excinfo.traceback:
+        names = entry.frame.f_globals
+        if str(names.get("__name__")).partition(".")[0] in _OURS:
+            names.setdefault("__tracebackhide__", _is_ours)
+
+
+def _is_ours(excinfo: pytest.ExceptionInfo[BaseException] | None) -> bool:
+    from wbmodel.errors import WbmodelError
+
+    return excinfo is not None and isinstance(excinfo.value, WbmodelError)
 
 
 def configure(cls: type[BackendTests], config: Any) -> None:

@@ -13,6 +13,7 @@ from wbmodel import (  # noqa: F401 - User stands in a text below
     Add,
     Artifact,
     BulkResult,
+    Count,
     Entity,
     F,
     File,
@@ -163,3 +164,10 @@ def any_run(runs: QuerySet[Run]) -> Run:
 
 # A queryset of a subclass is one of its base.
 any_run(MyRun.objects.finished())
+
+
+def groups() -> None:
+    grouped = Run.objects.group_by("config.lr").annotate(n=Count())
+    assert_type(list(grouped.filter(n__gt=1)), list[dict[str, Any]])
+    assert_type(grouped.values_list("n")[0], tuple[Any, ...])
+    assert_type(grouped.best("summary.loss", goal="min"), list[Run])

@@ -122,7 +122,8 @@ class Bench:
                 return MutationSeed()
         raise ConfigurationError(
             f"{self.subject} is not writable, so the kit cannot fill it: give a seed that puts the world there "
-            "(--wbmodel-world=package.module:Name, or `seed` of the class); see docs/how-to/run-the-conformance-kit.md"
+            "(--wbmodel-world=package.module:Name, or `seed` of the class); see "
+            "python -m wbmodel.docs run-the-conformance-kit"
         )
 
 
