@@ -71,7 +71,13 @@ def test_every_lookup_is_asked_with_every_type_of_operand_it_takes() -> None:
         for operand in ("null", "bool", "number", "infinite", "text", "list", "object"):
             assert (lookup, operand) in asked
     for lookup in ("gt", "gte", "lt", "lte"):
-        assert {operand for name, operand in asked if name == lookup} == {"number", "infinite", "text", "time"}
+        assert {operand for name, operand in asked if name == lookup} == {
+            "number",
+            "infinite",
+            "text",
+            "time",
+            "days",
+        }
     for lookup in ("in", "nin"):
         assert {operand for name, operand in asked if name == lookup} >= {"numbers", "texts", "mixed", "times"}
     assert {operand for name, operand in asked if name == "range"} == {"numbers", "texts", "times"}

@@ -13,7 +13,7 @@ from datetime import date, datetime, timezone
 from functools import cmp_to_key
 from typing import Any
 
-__all__ = ["ABSENT", "LOOKUPS", "TIES", "answer", "leaf", "look", "matches", "ordered"]
+__all__ = ["ABSENT", "LOOKUPS", "TIES", "Stored", "answer", "leaf", "look", "matches", "ordered"]
 
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "absent", "__bool__": lambda self: False})()
 """The value at a path if a row lacks the key."""
@@ -33,10 +33,14 @@ BLANK = ("name", "display_name", "group", "job_type", "notes", "description")
 """Fields that are cleared by writing ``""``, which then reads as None."""
 
 
+class Stored(dict[str, Any]):
+    """A row as a server stores it, whose filters tell ``""`` and null apart; other rows are as querysets read them."""
+
+
 def look(row: Row, path: Path) -> Any:
     """The value at a path of a row, or :data:`ABSENT`."""
     value = row[path[0]]
-    if value == "" and path[0] in BLANK:
+    if value == "" and path[0] in BLANK and not isinstance(row, Stored):
         return None
     for key in path[1:]:
         if not isinstance(value, dict) or key not in value:
@@ -170,6 +174,9 @@ def matches(row: Row, condition: Condition) -> bool:
     if kind == "not":
         return not matches(row, condition[1])
     _, path, lookup, operand = condition
+    if path[0] in BLANK and not isinstance(row, Stored):
+        operand = [item or None for item in operand] if lookup in ("in", "nin") else operand
+        operand = None if operand == "" and lookup in ("exact", "ne") else operand
     return leaf(look(row, path), lookup, operand, path in (("tags",), ("aliases",)))
 
 
