@@ -175,22 +175,18 @@ def settings() -> dict[str, str]:
     }
 
 
+_READERS = ("env.get", "environ.get", "os.environ.get", "os.getenv", "_variable")
+
+
 def variables_read() -> set[str]:
     """The environment variables that the code reads, found by parsing its source."""
     found: set[str] = set()
     for base in ("wbmodel", "plugins"):
         for file in sorted((ROOT / base).rglob("*.py")):
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-                if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
+                if not (isinstance(node, ast.Call) and ast.unparse(node.func) in _READERS):
                     continue
-                asks = f"{ast.unparse(node.func.value)}.{node.func.attr}" in (
-                    "env.get",
-                    "environ.get",
-                    "os.environ.get",
-                    "os.getenv",
-                )
-                if asks and isinstance(node.args[0], ast.Constant):
-                    found.add(str(node.args[0].value))
+                found.update(arg.value for arg in node.args if isinstance(arg, ast.Constant) and arg.value)
     return found
 
 

@@ -75,14 +75,15 @@ class Lowering:
     async def answer(self, request: Request, send: Callable[[Request], Awaitable[Response]]) -> Response:
         """Send ``request`` with ``send``, lowered for the fields that the server is known to lack."""
         while True:
-            lowered, holes, told = self._lowered(request)
+            lowered, holes = self._lowered(request)
             known = len(self._lacking)  # other requests may learn more while this one is in flight
             response = await send(lowered)
             if not response.errors or not await self._learn(response.errors, known):
                 if holes and response.data is not None:
                     _fill(response.data, holes)
-                if told:
+                if self._untold:
                     # Here, the frames of the caller are on another thread's stack.
+                    told, self._untold = tuple(self._untold), []
                     response = attrs.evolve(response, note=attrs.evolve(response.note or CallNote(), told=told))
                 return response
 
@@ -159,21 +160,20 @@ class Lowering:
 
     # -- lowering ----------------------------------------------------------------------------------
 
-    def _lowered(self, request: Request) -> tuple[Request, _Holes, tuple[str, ...]]:
-        """The lowered request, its holes, and sentences about fields that were left out for the first time."""
+    def _lowered(self, request: Request) -> tuple[Request, _Holes]:
+        """The lowered request and its holes."""
         if not self._lacking:
-            return request, {}, ()
+            return request, {}
         key = (request.document.text, len(self._lacking))
         made = self._made.get(key)
         if made is None:
             made = self._lower(request.document)
             self._made.put(key, made, len(key[0]))
         document, holes = made
-        told, self._untold = tuple(self._untold), []
         if not holes:
-            return request, holes, told
+            return request, holes
         variables = {name: request.variables[name] for name in declared(document) if name in request.variables}
-        return attrs.evolve(request, document=document, variables=variables), holes, told
+        return attrs.evolve(request, document=document, variables=variables), holes
 
     def _lower(self, document: Document) -> tuple[Document, _Holes]:
         work = _Work(document.ast, self._lacking)

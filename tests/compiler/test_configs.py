@@ -27,7 +27,7 @@ def test_both_ways_agree(config):
     if config is None or isinstance(config, dict):
         assert read(text) == unwrap_config(loads(text))
     else:
-        with pytest.raises(ValueError, match="it is a "):
+        with pytest.raises(ValueError, match="it is (a |text)"):
             read(text)
 
 
@@ -39,7 +39,6 @@ def test_both_ways_agree(config):
             '{"a": {"value": Infinity}, "b": {"desc": null, "value": -Infinity}}',
             {"a": float("inf"), "b": float("-inf")},
         ),
-        ('{"a": {"value": 1e400}}', {"a": float("inf")}),
         ('{"a": {"value": "\\ud800"}}', {"a": "\ud800"}),
         ('{"a": {"desc": null}, "b": 1}', {"a": {"desc": None}, "b": 1}),
         ('{"_wandb": {"value": {"t": 1}}, "wandb_version": 1, "a": {"value": 1}}', {"a": 1}),
@@ -50,3 +49,8 @@ def test_both_ways_agree(config):
 )
 def test_odd_texts(text, config):
     assert read(text) == config
+
+
+def test_a_number_that_does_not_fit_is_not_infinity():
+    with pytest.raises(ValueError, match="the number 1e400 does not fit a float"):
+        read('{"a": {"value": 1e400}}')

@@ -220,7 +220,8 @@ def test_what_the_session_lacks_is_said_before_any_request() -> None:
 def test_get_none_and_two() -> None:
     with served(STORE):
         with pytest.raises(
-            Run.DoesNotExist, match=r"no Run with id equals 'nothing' on engine:.*may not see it; check the spelling"
+            Run.DoesNotExist,
+            match=r"'nothing' on engine: \(it does not exist, or .*may not see it\); check the spelling",
         ):
             Run.objects.get(id="nothing")
         with pytest.raises(

@@ -330,5 +330,5 @@ def test_a_result_is_a_sequence() -> None:
         result = Run.objects.update(group="even")
         assert (len(result), len(list(result)), result[0] in result) == (5, 5, True)
         assert str(result[0]).endswith(("done", "unchanged"))
-        assert repr(Run.objects.filter(id="none").update(group="x")) == "<BulkResult update Runs: no rows>"
+        assert str(Run.objects.filter(id="none").update(group="x")) == "<BulkResult update Runs: no rows>"
         result.raise_for_failures()

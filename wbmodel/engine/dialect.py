@@ -78,8 +78,9 @@ class Dialect:
     max_depth: int = 100
     """Maximum nesting of a filter."""
 
-    max_terms: int = 10_000
-    """Maximum number of comparisons in a filter. Equalities of one key in one ``$or`` count as one."""
+    max_terms: int = 1_000_000
+    """Maximum number of comparisons in a filter; 10,000 at most in a server. Equalities of one key in one ``$or`` count
+    as one."""
 
     max_orders: int = 100
     """Maximum number of keys in an order."""

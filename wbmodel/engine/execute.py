@@ -43,6 +43,9 @@ __all__ = ["LIMIT_EXCEEDED", "Engine"]
 LIMIT_EXCEEDED = "LIMIT_EXCEEDED"
 """The code of errors that name a limit."""
 
+SERVED_TERMS = 10_000
+"""Maximum number of comparisons in a filter that a server takes."""
+
 _KEPT_TEXTS = 256 * 1024
 """Size of the cache of validated documents, in characters: an AST takes up to 150 times the memory of its text."""
 
@@ -93,8 +96,9 @@ class Engine:
         )
 
     def for_server(self, url_for: Callable[[FileRecord], str]) -> Engine:
-        """An engine over the same store for a server: with other file URLs, and RE2 for patterns from anybody."""
-        return Engine(self.store, attrs.evolve(self.dialect, regex="re2"), url_for=url_for)
+        """An engine over the same store for a server: other file URLs, RE2 for patterns, and a limit on filters."""
+        terms = min(self.dialect.max_terms, SERVED_TERMS)
+        return Engine(self.store, attrs.evolve(self.dialect, regex="re2", max_terms=terms), url_for=url_for)
 
     def execute(self, request: Request, *, given_up: Callable[[], bool] | None = None) -> Response:
         """Answer one request. Errors in the request are returned in ``Response.errors``, not raised.

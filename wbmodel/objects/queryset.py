@@ -16,7 +16,6 @@ import attrs
 
 from wbmodel import operations
 from wbmodel.errors import ConfigurationError, FieldError, NotSupported, QueryError
-from wbmodel.meta import Kind
 from wbmodel.meta.state import is_loaded
 from wbmodel.objects.chain import Chain, Origin
 from wbmodel.objects.exports import Exports
@@ -25,7 +24,7 @@ from wbmodel.objects.query_text import QueryText
 from wbmodel.objects.result import Result
 from wbmodel.objects.typevars import E_co, R_co
 from wbmodel.query.f import PathExpr
-from wbmodel.query.order import OrderKey, parse_order
+from wbmodel.query.order import best_key
 from wbmodel.query.q import Q
 
 if TYPE_CHECKING:
@@ -281,23 +280,9 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         return cast("R_co | None", await self._best(path, goal)._aask(operations.answers.best))
 
     def _best(self, path: str | PathExpr, goal: str | None) -> Self:
-        key = self._best_key(path, goal)
+        key = best_key(self._plan.meta, path, goal)
         self._plan.refuse_sliced("best")
         return self._with(order=(key,))
-
-    def _best_key(self, path: str | PathExpr, goal: str | None) -> OrderKey:
-        if goal not in ("min", "max"):
-            if goal is None:
-                raise QueryError("best() needs goal='min' for the smallest value, or goal='max' for the largest")
-            raise QueryError(f"goal must be 'min' or 'max', not {goal!r}")
-        key = parse_order(self._plan.meta, path)
-        if not (key.path.kind.is_keyed or key.path.kind in (Kind.INT, Kind.FLOAT, Kind.TIME)):
-            name = key.path.dotted
-            raise FieldError(
-                f"best({name!r}): {self._plan.meta.name}.{name} does not hold numbers; "
-                f"use order_by({name!r}).first() for the first row by it"
-            )
-        return attrs.evolve(key, descending=goal == "max")
 
     def count(self) -> int:
         """The number of rows. The backend counts them if its filter is exact; otherwise rows are read."""
@@ -469,7 +454,7 @@ class QuerySet(Exports, Chain[E_co, R_co]):
     def _best_of_each(
         self, keys: Sequence[Key], asked: Asked, path: str | PathExpr, goal: str, choose: Choose
     ) -> list[E_co]:
-        by = self._best_key(path, goal)
+        by = best_key(self._plan.meta, path, goal)
         here = self._held(operations.groups.needed_for_best(self._plan.meta, keys, asked, by))
         if here is not None:
             return operations.groups.best_among(self._plan.meta, here, keys, asked, by, choose)
@@ -478,7 +463,7 @@ class QuerySet(Exports, Chain[E_co, R_co]):
     async def _abest_of_each(
         self, keys: Sequence[Key], asked: Asked, path: str | PathExpr, goal: str, choose: Choose
     ) -> list[E_co]:
-        by = self._best_key(path, goal)
+        by = best_key(self._plan.meta, path, goal)
         here = self._held(operations.groups.needed_for_best(self._plan.meta, keys, asked, by))
         if here is not None:
             return operations.groups.best_among(self._plan.meta, here, keys, asked, by, choose)
@@ -724,10 +709,9 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         head = self._slice(slice(0, ROWS + 1))._plan
         session = self._bind()
         asked = operations.results.emit(attrs.evolve(head, prefetch=(), glance=True), session.target)
-        if head.start:
-            # The rows before a slice have to be read anyway, so the slice is shown whole.
-            rows = list(session.iterate(asked, timeout=self._timeout))
-            found = [row for part in rows for row in part]
+        if head.start >= session.target.capabilities.max_page_size:
+            # No first page reaches such a slice, so it is read as a whole.
+            found = [row for part in session.iterate(asked, timeout=self._timeout) for row in part]
             return Preview(found[:ROWS], len(found) > ROWS)
         return session.run(one_page(asked, head.meta.plural, ROWS), timeout=self._timeout)
 

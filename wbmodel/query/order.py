@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 
 from wbmodel.codec import dumps
-from wbmodel.errors import FieldError
+from wbmodel.errors import FieldError, QueryError
 from wbmodel.json_values import ABSENT, operand_type
 from wbmodel.meta import EntityMeta, Kind
 from wbmodel.query.evaluate import tolerant
@@ -59,6 +59,26 @@ def parse_order(meta: EntityMeta, spelling: str | PathExpr) -> OrderKey:
     if path.kind in (Kind.TEXTS, Kind.REF):
         raise FieldError(f"{meta.name}.{path.field.name} has no order; order by one of its fields or by another field")
     return OrderKey(path, descending)
+
+
+def best_key(meta: EntityMeta, path: str | PathExpr, goal: str | None) -> OrderKey:
+    """The key that puts the smallest (``"min"``) or largest (``"max"``) number at ``path`` first.
+
+    Raises :class:`~wbmodel.errors.QueryError` for another goal and :class:`~wbmodel.errors.FieldError` for a field that
+    does not hold numbers.
+    """
+    if goal is None:
+        raise QueryError("best() needs goal='min' for the smallest value, or goal='max' for the largest")
+    if goal not in ("min", "max"):
+        raise QueryError(f"goal must be 'min' or 'max', not {goal!r}")
+    key = parse_order(meta, path)
+    if not (key.path.kind.is_keyed or key.path.kind in (Kind.INT, Kind.FLOAT, Kind.TIME)):
+        name = key.path.dotted
+        raise FieldError(
+            f"best({name!r}): {meta.name}.{name} does not hold numbers; "
+            f"use order_by({name!r}).first() for the first row by it"
+        )
+    return attrs.evolve(key, descending=goal == "max")
 
 
 @cache

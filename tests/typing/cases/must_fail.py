@@ -20,7 +20,7 @@ Run.objects.first().name  # error: union-attr
 Run.objects.filter("state")  # error: arg-type
 Run.objects.filter(F.state)  # error: arg-type
 Run.objects.best("summary.loss", goal="low")  # error: arg-type
-Run.objects.best("summary.loss")  # error: call-arg
+Run.objects.best(1, goal="min")  # error: arg-type
 Run.objects.order_by(1)  # error: arg-type
 Run.objects.in_bulk([1, 2])  # error: list-item
 Run.objects.all()["a"]  # error: call-overload

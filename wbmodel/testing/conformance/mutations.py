@@ -416,7 +416,7 @@ class MutationTests(BackendTests):
         kept."""
         with scratch(kit) as (entity, name, _):
             sent = {"lr": {"value": 1.5, "desc": None}, "_wandb": {"value": {"cli_version": "0.31.0"}, "desc": None}}
-            made = make_run(kit, entity, name, "r1", config=dumps(sent), summaryMetrics='{"a":NaN,"b":1e400}')
+            made = make_run(kit, entity, name, "r1", config=dumps(sent), summaryMetrics='{"a":NaN,"b":1e308}')
             config = loads(made["bucket"]["config"])
             kit.equal(config["lr"]["value"], 1.5, "config.lr.value in the text that came back")
             kit.equal(
