@@ -138,7 +138,8 @@ def _inside(node: NodeSpec, route: Route, mode: str, counted: bool, far: NodeSpe
     counting = mode == "count"
     if counting or counted:
         beside = (route.count or "").startswith("parent:")
-        (found if beside else connection)[route.count_field] = Annotated[int, msgspec.Meta(ge=0)] | None
+        number: Any = Annotated[int, msgspec.Meta(ge=0)]
+        (found if beside else connection)[route.count_field] = number | None
         if counting and beside:
             return found
     if not counting:
@@ -167,11 +168,11 @@ def _node(
     for name in fields:
         if name != context:
             field = meta.fields[name]
-            found = _joined(found, {field.wire: _value(field, related)})
+            found = _joined(found, {field.wire: _value(meta, field, related)})
     return found
 
 
-def _value(field: FieldMeta, related: tuple[str, ...]) -> Any:
+def _value(meta: EntityMeta, field: FieldMeta, related: tuple[str, ...]) -> Any:
     if field.kind is Kind.REF and not field.by_key:
         assert field.target is not None
         target = entity_meta(field.target)
@@ -183,6 +184,10 @@ def _value(field: FieldMeta, related: tuple[str, ...]) -> Any:
         item: Any = str
         for part in reversed(field.sub):
             item = _Object({part: item}, nullable=False)
+        if field.belongs is not None:
+            object_of = _value(meta, meta.fields[field.belongs.relation], ())
+            named: Fields = {field.belongs.name: str | None, field.belongs.object: object_of}
+            item = attrs.evolve(item, fields=_joined(item.fields, named))
         return _List(item, nullable=True)
     value = _scalar(field.kind)
     if field.nullable and value is not Any:
