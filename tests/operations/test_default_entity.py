@@ -44,7 +44,7 @@ VERBS: dict[str, Callable[[], Any]] = {
     "filtered count": lambda: Run.objects.filter(state="finished").count() > 0,
     "get": lambda: Run.objects.get(id="v05").path == "acme/vision/v05",
     "first": lambda: Run.objects.first().project.entity == "acme",
-    "exists": lambda: Run.objects.exists(),
+    "exists": Run.objects.exists,
     "aggregate": lambda: Run.objects.aggregate(n=Count("id"))["n"] == EVERY,
     "projects": lambda: {item.entity for item in Project.objects.all()} == {"acme"},
     "several projects": lambda: len(Run.objects.filter(project__in=["vision", "nlp"])) >= EVERY,

@@ -106,10 +106,12 @@ def answer_type(
 ) -> AnswerType:
     """The type of the data of a page, a count or a single node; see :class:`~wbmodel.compiler.document.Shape`."""
     inside = _inside(node, route, mode, counted, far)
+    beside = _beside(node, route) if mode == "point" else {}
     for step in reversed(route.steps):
         if route.is_context(step) and mode != "count":
             inside = _joined(_node(*node.context(step.relation or "")), inside)
-        inside = {step.field: _Object(inside)}
+        inside = {step.field: _Object(inside), **beside}
+        beside = {}
     if slots > 1:
         (one,) = inside.values()
         inside = {f"s{slot}": one for slot in range(slots)}
@@ -150,6 +152,15 @@ def _inside(node: NodeSpec, route: Route, mode: str, counted: bool, far: NodeSpe
             found["far"] = _Object({"edges": _edges(_of(far, route))}, nullable=False)
     found[route.connection or ""] = _Object(connection)
     return found
+
+
+def _beside(node: NodeSpec, route: Route) -> Fields:
+    """The field beside a single node."""
+    if (beside := route.beside) is None:
+        return {}
+    wires = {field.wire: field for field in node.meta.fields.values()}
+    own: Fields = {name: _value(node.meta, wires[name], ()) for name in beside.gives}
+    return {beside.field: _Object({**own, beside.wire: _Object(_node(*node.context(beside.relation)))})}
 
 
 def _edges(node: Fields) -> _List:
