@@ -61,6 +61,12 @@ def _edited() -> Any:
     return run
 
 
+def _edited_project() -> Any:
+    project = Project.objects.get(path="acme/vision")
+    project.description = "new"
+    return project
+
+
 SWEEP = {"method": "grid", "parameters": {"lr": {"values": [1]}}}
 VERBS = {
     "list": Verb(Run.objects.all),
@@ -92,6 +98,9 @@ VERBS = {
     "users": Verb(User.objects.all),
     "entities": Verb(Entity.objects.all),
     "refresh": Verb(_run, "refresh"),
+    "refresh a project": Verb(lambda: Project.objects.get(path="acme/vision"), "refresh"),
+    "refresh a version": Verb(lambda: Artifact.objects.get(path="acme/vision/weights:v0"), "refresh"),
+    "save a project": Verb(_edited_project, "save", writes=True),
     "create": Verb(lambda: Run.objects, "create", (), {"id": "new", "config": {"lr": 1}}, writes=True),
     "create a sweep": Verb(lambda: Sweep.objects, "create", (), {"config": SWEEP}, writes=True),
     "save": Verb(_edited, "save", writes=True),

@@ -106,10 +106,12 @@ def answer_type(
 ) -> AnswerType:
     """The type of the data of a page, a count or a single node; see :class:`~wbmodel.compiler.document.Shape`."""
     inside = _inside(node, route, mode, counted, far)
+    beside = _beside(node, route) if mode == "point" else {}
     for step in reversed(route.steps):
         if route.is_context(step) and mode != "count":
             inside = _joined(_node(*node.context(step.relation or "")), inside)
-        inside = {step.field: _Object(inside)}
+        inside = {step.field: _Object(inside), **beside}
+        beside = {}
     if slots > 1:
         (one,) = inside.values()
         inside = {f"s{slot}": one for slot in range(slots)}
@@ -138,7 +140,8 @@ def _inside(node: NodeSpec, route: Route, mode: str, counted: bool, far: NodeSpe
     counting = mode == "count"
     if counting or counted:
         beside = (route.count or "").startswith("parent:")
-        (found if beside else connection)[route.count_field] = Annotated[int, msgspec.Meta(ge=0)] | None
+        number: Any = Annotated[int, msgspec.Meta(ge=0)]
+        (found if beside else connection)[route.count_field] = number | None
         if counting and beside:
             return found
     if not counting:
@@ -149,6 +152,15 @@ def _inside(node: NodeSpec, route: Route, mode: str, counted: bool, far: NodeSpe
             found["far"] = _Object({"edges": _edges(_of(far, route))}, nullable=False)
     found[route.connection or ""] = _Object(connection)
     return found
+
+
+def _beside(node: NodeSpec, route: Route) -> Fields:
+    """The field beside a single node."""
+    if (beside := route.beside) is None:
+        return {}
+    wires = {field.wire: field for field in node.meta.fields.values()}
+    own: Fields = {name: _value(node.meta, wires[name], ()) for name in beside.gives}
+    return {beside.field: _Object({**own, beside.wire: _Object(_node(*node.context(beside.relation)))})}
 
 
 def _edges(node: Fields) -> _List:
@@ -167,11 +179,11 @@ def _node(
     for name in fields:
         if name != context:
             field = meta.fields[name]
-            found = _joined(found, {field.wire: _value(field, related)})
+            found = _joined(found, {field.wire: _value(meta, field, related)})
     return found
 
 
-def _value(field: FieldMeta, related: tuple[str, ...]) -> Any:
+def _value(meta: EntityMeta, field: FieldMeta, related: tuple[str, ...]) -> Any:
     if field.kind is Kind.REF and not field.by_key:
         assert field.target is not None
         target = entity_meta(field.target)
@@ -183,6 +195,10 @@ def _value(field: FieldMeta, related: tuple[str, ...]) -> Any:
         item: Any = str
         for part in reversed(field.sub):
             item = _Object({part: item}, nullable=False)
+        if field.belongs is not None:
+            object_of = _value(meta, meta.fields[field.belongs.relation], ())
+            named: Fields = {field.belongs.name: str | None, field.belongs.object: object_of}
+            item = attrs.evolve(item, fields=_joined(item.fields, named))
         return _List(item, nullable=True)
     value = _scalar(field.kind)
     if field.nullable and value is not Any:

@@ -17,7 +17,7 @@ class Target:
     """The backend and session that a plan is compiled for.
 
     ``project`` and ``entity`` are the defaults of queries that do not name one, ``place`` is the name of the backend in
-    messages, and ``owner`` is the session of the resulting entities.
+    messages, and ``owner`` is the session of the resulting entities. ``viewer`` finds the account's default entity.
     """
 
     capabilities: Capabilities = attrs.field(factory=Capabilities)
@@ -25,6 +25,7 @@ class Target:
     entity: str | None = None
     place: str = "this backend"
     owner: Any = None
+    viewer: Any = attrs.field(default=None, eq=False, repr=False)
 
     def refuse_foreign(self, row: Any) -> None:
         """Raise :class:`~wbmodel.errors.ConfigurationError` for an object that came from another backend."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wbmodel.compiler.compile import compile_plan
 from wbmodel.compiler.physical import ForEach, Merge, Scan, Step
 from wbmodel.compiler.requests import count_request
 from wbmodel.compiler.target import Target
 from wbmodel.meta.scopes import PARTS, PROJECT
 from wbmodel.operations.answer import Operation, answer, send_all, walk
 from wbmodel.operations.results import results
-from wbmodel.operations.run import collect, settle
+from wbmodel.operations.run import collect, planned, settle
 from wbmodel.query.plan import Plan
 
 __all__ = ["count", "exists"]
@@ -24,7 +23,7 @@ def count(plan: Plan, target: Target) -> Operation[int]:
     if plan.is_empty:
         return 0
     bare = plan.bare(order=(), unordered=True, start=0, stop=None)
-    step = compile_plan(bare, target)
+    step, target = yield from planned(bare, target)
     total: int | None = None
     if not isinstance(step, ForEach) or step.pushed.grade == "exact":
         settled = yield from settle(step, target)

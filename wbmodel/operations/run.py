@@ -7,10 +7,11 @@ from typing import Any
 import attrs
 
 from wbmodel.compiler.compile import compile_plan, expand
-from wbmodel.compiler.physical import ForEach, Get, Merge, Step, scans
+from wbmodel.compiler.physical import ForEach, Get, Merge, Scan, Step, ValuesFirst, scans
 from wbmodel.compiler.target import Target
 from wbmodel.errors import QueryWarning, warn
 from wbmodel.json_values import ABSENT
+from wbmodel.meta.scopes import ENTITY
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.keys import say_unknown
 from wbmodel.operations.paging import PageBudget, Seen
@@ -19,7 +20,7 @@ from wbmodel.query.evaluate import getter
 from wbmodel.query.plan import Plan
 from wbmodel.query.scopes import Scopes
 
-__all__ = ["Cut", "Rows", "collect", "settle"]
+__all__ = ["Cut", "Rows", "collect", "planned", "settle"]
 
 
 class Rows:
@@ -37,7 +38,7 @@ class Rows:
         if self.cut.is_full or self.plan.is_empty:
             return None
         if self.stream is None:
-            step = compile_plan(self.plan, self.target)
+            step, self.target = yield from planned(self.plan, self.target)
             _say_what_is_local(step, self.target)
             step = yield from settle(step, self.target)
             self.stream = open_stream(step, PageBudget(self.target, sliced=self.plan.stop is not None), [])
@@ -81,6 +82,35 @@ def collect(plan: Plan, target: Target) -> Operation[list[Any]]:
     while (more := (yield from rows.pull())) is not None:
         found += more
     return found
+
+
+def planned(plan: Plan, target: Target) -> Operation[tuple[Step, Target]]:
+    """The step of a plan, and the target with the entity that it means.
+
+    Where the query and the session name no entity, it is the viewer's default one, which is asked for once in a
+    session. A server need not know what a missing entity means.
+    """
+    step = compile_plan(plan, target)
+    can = target.capabilities
+    if target.viewer is None or can.in_process or can.all_projects or not _lacks_entity(step):
+        return step, target
+    home = yield from target.viewer.find_home()
+    if home is None:
+        return step, target
+    target = attrs.evolve(target, entity=home)
+    return compile_plan(plan, target), target
+
+
+def _lacks_entity(step: Step) -> bool:
+    """Whether a step would send null for an entity."""
+    if isinstance(step, ForEach):
+        return False  # its listing is planned by itself, and names the entities of the others
+    if isinstance(step, Merge):
+        return any(map(_lacks_entity, step.sources))
+    if isinstance(step, (Scan, Get)):
+        parents = (step.parent,) if isinstance(step, Scan) else step.parents
+        return ENTITY in step.route.variables and any(parent.get(ENTITY) is None for parent in parents)
+    return _lacks_entity(step.present if isinstance(step, ValuesFirst) else step.source)
 
 
 # -- scopes from other entities --------------------------------------------------------------------

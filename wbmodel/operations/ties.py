@@ -155,6 +155,11 @@ class MixedOrdered(TieOrdered):
             at = next((at for at, row in enumerate(rows) if self._is_number(row)), len(rows))
             others += rows[:at]
             self.pending = rows[at:]
+        if not self.pages.done and self._contradicts():
+            others += self.pending
+            while (more := (yield from self.pages.pull())) is not None:
+                others += more
+            self.pending = []
         if self.pages.done or not self.pending:
             self._end([*others, *self.pending])
             return
@@ -167,6 +172,12 @@ class MixedOrdered(TieOrdered):
         if before:
             self.ready.append(before)
             self.before = set(row_ids(before))
+
+    def _contradicts(self) -> bool:
+        """Whether the row from the far end comes before one of this page: the server ignores the order."""
+        far = self.pages.far[:1]
+        numbers = [self.rank(row) for row in self.pending if self._is_number(row)]
+        return bool(far and numbers and self._is_number(far[0]) and self.rank(far[0]) < max(numbers))
 
     def _from_the_far_end(self) -> Operation[list[Any]]:
         found: list[Any] = []

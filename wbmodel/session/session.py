@@ -125,7 +125,12 @@ class Session:
         closed."""
         # Not cached: the reference cycle would keep an unused session alive until the next garbage collection.
         return Target(
-            capabilities=self.capabilities, project=self.project, entity=self.entity, place=self.url, owner=self
+            capabilities=self.capabilities,
+            project=self.project,
+            entity=self.entity or self._viewer.home,
+            place=self.url,
+            owner=self,
+            viewer=self._viewer,
         )
 
     @property

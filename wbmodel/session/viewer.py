@@ -1,4 +1,7 @@
-"""The viewer: names the account in "does not exist", which the protocol cannot tell from "not visible to you"."""
+"""The viewer: the account of a session, whose default entity is meant where a query names none.
+
+It is also named in "does not exist", which the protocol cannot tell from "not visible to you".
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from wbmodel.backend.asks import Request, Response
 from wbmodel.backend.verbs import Send, Verb
-from wbmodel.errors import DoesNotExist
+from wbmodel.errors import DoesNotExist, ServerError
 
 if TYPE_CHECKING:
     from wbmodel.hookspecs import SessionView
@@ -20,10 +23,28 @@ VIEWER = Request("query Viewer { viewer { username entity } }", {}, "Viewer")
 
 
 class Viewer:
-    """The account of a session, requested when a message first needs it."""
+    """The account of a session, requested when a query or a message first needs it.
+
+    ``home`` is its default entity, once it is known.
+    """
 
     def __init__(self) -> None:
+        self.home: str | None = None
+        self._looked = False
         self._words: str | None = None
+
+    def find_home(self) -> Generator[Verb, Any, str | None]:
+        """The default entity, requested once; None if the server does not say."""
+        if not self._looked:
+            try:
+                response: Response = yield Send(VIEWER)
+            except ServerError:
+                return None
+            self._looked = True
+            viewer = response.data.get("viewer") if isinstance(response.data, dict) else None
+            home = viewer.get("entity") if isinstance(viewer, dict) else None
+            self.home = home if isinstance(home, str) and home else None
+        return self.home
 
     def naming(self, operation: Generator[Verb, Any, T], session: SessionView) -> Generator[Verb, Any, T]:
         """Wrap ``operation`` to name the account in a :class:`~wbmodel.errors.DoesNotExist` that it raises. The first

@@ -62,6 +62,16 @@ def asked():
             ):
                 list(rows)
                 rows.count()
+            if can.writable:
+                run = Run.objects.create(id="new", config={"lr": 1}, tags=["a"])
+                run.notes, run.summary["loss"] = "x", 2
+                run.save()
+                Run.objects.filter(id="new").update(notes="y")
+                Run.objects.filter(id="new").delete()
+                Sweep.objects.create(config={"method": "grid", "parameters": {"lr": {"values": [1]}}})
+                project = Project.objects.get(path="acme/vision")
+                project.description = "x"
+                project.save()
     return list(Recording.documents.values())
 
 
