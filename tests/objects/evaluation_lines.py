@@ -32,6 +32,7 @@ CHAINS = (
     Line("all", "rows.all()", 0, 0, "a new queryset without the rows that were read"),
     Line("none", "rows.none()", 0, 0, "a new queryset that never asks"),
     Line("only", 'rows.only("name")', 0, 0, "a new queryset"),
+    Line("also", 'rows.also("commit")', 0, 0, "a new queryset"),
     Line("defer", 'rows.defer("config")', 0, 0, "a new queryset"),
     Line("values", 'rows.values("name")', 0, 0, "a new queryset"),
     Line("values_list", 'rows.values_list("name", flat=True)', 0, 0, "a new queryset"),

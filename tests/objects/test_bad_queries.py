@@ -30,7 +30,7 @@ BAD: list[tuple[str, Any, type[Exception], str]] = [
         "field without a neighbour",
         lambda: Runs().filter(xyzzy=1),
         FieldError,
-        "Run has no field 'xyzzy'; fields: .*'?config",
+        "Run has no field 'xyzzy'; did you mean the key 'config.xyzzy' or 'summary.xyzzy'",
     ),
     (
         "field in F",

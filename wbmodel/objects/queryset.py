@@ -287,8 +287,9 @@ class QuerySet(Exports, Chain[E_co, R_co]):
 
     def _best_key(self, path: str | PathExpr, goal: str | None) -> OrderKey:
         if goal not in ("min", "max"):
-            said = "best() needs goal=" if goal is None else f"goal={goal!r}:"
-            raise QueryError(f"{said} write goal='min' for the smallest value or goal='max' for the largest")
+            if goal is None:
+                raise QueryError("best() needs goal='min' for the smallest value, or goal='max' for the largest")
+            raise QueryError(f"goal must be 'min' or 'max', not {goal!r}")
         key = parse_order(self._plan.meta, path)
         if not (key.path.kind.is_keyed or key.path.kind in (Kind.INT, Kind.FLOAT, Kind.TIME)):
             name = key.path.dotted
