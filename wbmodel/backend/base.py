@@ -288,7 +288,7 @@ async def _within(
         raise
     except asyncio.TimeoutError:
         place = without_account(backend.origin) or backend.name or type(backend).__name__
-        first = asked[0] if isinstance(asked, Sequence) and asked else asked
+        first: Any = asked[0] if isinstance(asked, Sequence) and asked else asked
         subject = subject_of(first) if type(first) in DOOR_OF_ASK else None
         raise RequestTimeout(
             f"{place}{f' ({subject})' if subject else ''} did not answer within {timeout:g} s; "

@@ -96,8 +96,8 @@ REFUSALS: dict[str, tuple[bytes, type[WbmodelError], int, str]] = {
         1,
         "redirects to http://h/\\x1b",
     ),
-    "500, errors": (answer(500, REASON), ServerError, 2, "2 attempts in"),
-    "500, the words": (answer(500, REASON), ServerError, 2, "it says: the reason; answered HTTP 500"),
+    "500, errors": (answer(500, REASON), ServerError, 2, "it says: the reason"),
+    "500, the words": (answer(500, REASON), ServerError, 2, "refused the request with HTTP 500 (Viewer, 2 attempts"),
     **{
         f"{status}, errors": (answer(status, REASON), ServerError, 1, "refused the query: the reason")
         for status in (200, 400, 404, 409, 422)
