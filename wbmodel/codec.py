@@ -8,6 +8,7 @@ surrogates, nesting deeper than its limit.
 from __future__ import annotations
 
 import json
+import json.scanner
 import math
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -18,6 +19,7 @@ __all__ = [
     "floats_from_tokens",
     "format_datetime",
     "loads",
+    "loads_in_steps",
     "loads_numbers",
     "loads_values",
     "parse_datetime",
@@ -56,6 +58,35 @@ def finite(text: str) -> float:
         shown = text if len(text) <= 40 else f"{text[:37]}..."
         raise ValueError(f"the number {shown} does not fit a float")
     return value
+
+
+def loads_in_steps(text: str | bytes, stopped: Callable[[], bool] = lambda: False) -> Any:
+    """:func:`loads`, value by value in Python: a tenth as fast, and every other thread gets its turn meanwhile.
+
+    msgspec holds the interpreter from the first byte to the last: for seconds, where there are millions of values.
+    Raises ``InterruptedError`` once ``stopped()`` is true.
+    """
+    try:
+        return json.loads(text, cls=_Stepwise, parse_float=finite, stopped=stopped)
+    except RecursionError:
+        raise ValueError("JSON is nested too deeply to be read") from None
+
+
+class _Stepwise(json.JSONDecoder):
+    def __init__(self, *, stopped: Callable[[], bool], **given: Any) -> None:
+        def stoppable(parse: Callable[..., Any]) -> Callable[..., Any]:
+            def step(*given: Any) -> Any:
+                if stopped():
+                    raise InterruptedError("nobody waits for the value any more")
+                return parse(*given)
+
+            return step
+
+        # dict() of millions of pairs is one step; a comprehension is as many as there are pairs.
+        super().__init__(object_pairs_hook=lambda pairs: {key: value for key, value in pairs}, **given)  # noqa: C416
+        for name in ("parse_object", "parse_array", "parse_string", "parse_int", "parse_float"):
+            setattr(self, name, stoppable(getattr(self, name)))
+        self.scan_once = json.scanner.py_make_scanner(self)  # type: ignore[attr-defined, unused-ignore]
 
 
 def loads_values(text: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 __all__ = [
     "app_url",
+    "is_address",
     "is_loopback",
     "is_scheme",
     "local_path",
@@ -64,6 +65,19 @@ def local_path(rest: str, *, windows: bool = os.name == "nt") -> str:
 def mask_url(url: str) -> str:
     """``url`` safe to show, malformed or not: without credentials, without values of query parameters that look secret,
     and for ``http`` and ``https`` without anything that an address does not have and a misplaced key may be."""
+    masked = _mask_places(url)
+    web = _WEB.match(masked)
+    return masked if web is None else web[0] + _KEY_LIKE.sub("***", masked[web.end() :])
+
+
+def is_address(url: str) -> bool:
+    """Whether ``http`` or ``https`` may be spoken with ``url``: nothing of it is in the place where a key goes by
+    mistake, and its host is not a W&B API key, which a resolver would be asked for."""
+    web = _WEB.match(url)
+    return web is not None and _mask_places(url) == url and not _KEY_HOST.match(url, web.end())
+
+
+def _mask_places(url: str) -> str:
     bare, _ = split_credentials(url)
     bare = _SECRET_PARAMETER.sub(r"\1***", bare)
     web = _WEB.match(bare)
@@ -79,13 +93,12 @@ def mask_url(url: str) -> str:
         name, colon, port = host.rpartition(":")
         if colon and not (port.isascii() and port.isdigit()):
             host = f"{name}:{'***' if port else ''}"
-    host, tail = (_KEY_LIKE.sub("***", part) for part in (host, tail))
     return f"{web[0]}{'***@' if at else ''}{host}{mark}{tail}"
 
 
 def without_account(origin: str) -> str:
     """A backend's origin safe to show: a server's origin names the account after a ``#``, which is removed."""
-    return origin.partition("#")[0] if origin.startswith(("http://", "https://")) else origin
+    return mask_url(origin.partition("#")[0]) if origin.startswith(("http://", "https://")) else origin
 
 
 def is_loopback(host: str) -> bool:
@@ -126,7 +139,9 @@ _WEB = re.compile(r"\s*https?:/*", re.IGNORECASE)
 _HOST_END = re.compile(r"([^/?#]*)([/?#]?)(.*)", re.DOTALL)
 _CLEAN_HOST = re.compile(r"(?:localhost|[\w-]+(?:\.[\w-]+)+|\[[0-9A-Fa-f:.]+\])(?::\d+)?(?:[/?#]|$)")
 _LOGIN = re.compile(r"(?<=api:)[^@\s]+@|[^/\\\s:@]{8,}@")
-_KEY_LIKE = re.compile(r"(?<![\w.-])[\w-]{32,}(?![\w.-])")
+# As long as a key, and with a digit, which names of words have not.
+_KEY_LIKE = re.compile(r"(?<![\w.-])(?=[\w-]*\d)[\w-]{32,}(?![\w.-])")
+_KEY_HOST = re.compile(r"(?:[0-9a-f]{40}|local-\w{20,}|wandb_v\d+_\w{20,})(?![\w.-])", re.IGNORECASE)
 _SECRET_PARAMETER = re.compile(
     r"((?:[?&])(?:[^=&#]*(?:key|token|secret|password|auth|sig)[^=&#]*)=)[^&#]*", re.IGNORECASE
 )

@@ -87,7 +87,7 @@ class LiveBackend(AsyncBackend):
         self._connection: Connection | None = None
 
     def __repr__(self) -> str:
-        return f"<LiveBackend {getattr(self, 'url', 'without an address')}>"
+        return f"<LiveBackend {mask_url(getattr(self, 'url', 'without an address'))}>"
 
     @property
     def capabilities(self) -> Capabilities:

@@ -19,7 +19,7 @@ import attrs
 
 from wbmodel.safe_text import readable
 
-__all__ = ["ACCEPTED", "ERROR_LIMIT", "Body", "TooLarge", "UnknownCoding", "aside", "check_weight", "read_body"]
+__all__ = ["ACCEPTED", "ERROR_LIMIT", "Body", "TooLarge", "UnknownCoding", "aside", "read_body", "values_in"]
 
 ERROR_LIMIT = 1_000_000
 """How many unpacked bytes of an error response are read; the rest is not needed for its words."""
@@ -29,7 +29,7 @@ _ON_THE_LOOP = 2**20
 _MOST_CODINGS = 3
 _MOST_MEMBERS = 1024
 _WINDOW_LOG = 23  # what RFC 9659 allows in HTTP: 8 MB; the format itself allows 2 GB
-_VALUE, _CONTAINER, _SPREAD = 64, 80, 5
+_VALUE, _CONTAINER, _NAME, _SPREAD = 64, 80, 32, 5
 
 T = TypeVar("T")
 
@@ -273,14 +273,17 @@ def _unpacked(stages: Sequence[_Coding], data: bytes) -> Iterator[bytes]:
             yield b""
 
 
-def check_weight(content: bytes, limit: int) -> None:
-    """Raise :class:`TooLarge` for JSON of so many tiny values that they would take many times the memory of the text:
-    60 MB of ``{}`` make 1.5 GB of objects."""
-    if len(content) * _CONTAINER <= _SPREAD * limit:
-        return
+def values_in(content: bytes, limit: int) -> int:
+    """About how many values JSON holds; as many at most.
+
+    Raises :class:`TooLarge` for so many tiny ones that they would take many times the memory of the text: 60 MB of
+    ``{}`` make 1.5 GB of objects.
+    """
     opened = content.count(b"{") + content.count(b"[")
-    if opened * _CONTAINER + content.count(b",") * _VALUE > _SPREAD * limit:
+    parted, named = content.count(b","), content.count(b":")
+    if opened * _CONTAINER + parted * _VALUE + named * _NAME > _SPREAD * limit:
         raise TooLarge(limit, f"more values than an answer of {readable(limit)} may hold")
+    return opened + parted + named
 
 
 async def aside(function: Callable[..., T], *given: Any) -> T:

@@ -28,6 +28,7 @@ from wbmodel.errors import (
 )
 from wbmodel.request import Request, Response
 from wbmodel.safe_text import brief
+from wbmodel.urls import mask_url
 from wbmodel_live.calls import Call, Channel, Progress
 from wbmodel_live.client import Client
 from wbmodel_live.credentials import Credentials
@@ -56,7 +57,7 @@ class Connection:
     """One backend's connection to its server. Belongs to one event loop."""
 
     def __init__(self, url: str, credentials: Credentials, options: Options) -> None:
-        self.url, self.options = url, options
+        self.url, self.options = mask_url(url), options  # for messages: a path may hold what is as long as a key
         self._credentials = credentials
         parts = urlsplit(url)
         self._limiter = limiter_for(f"{parts.scheme}://{parts.netloc}", options.concurrency)

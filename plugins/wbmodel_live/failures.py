@@ -157,10 +157,9 @@ def of_reply(
     if status == 500 and refused and said:
         # A resolver failed. Asking again helps only if it was by chance.
         return FailedAttempt(
-            "refused the request",
+            f"refused the request with HTTP {status}",
             ServerError,
             Retry.IF_IDEMPOTENT,
-            advice=name,
             status=status,
             said=said,
             most=TWO,

@@ -55,6 +55,7 @@ from wbmodel.errors import (
 from wbmodel.loggers import get_logger
 from wbmodel.request import Request, Response
 from wbmodel.safe_text import brief
+from wbmodel.urls import mask_url
 from wbmodel_live.calls import Answer
 from wbmodel_live.credentials import OWN_LOGIN
 from wbmodel_live.failures import FEW, FailedAttempt, Retry, of_exception, of_reply
@@ -81,7 +82,7 @@ class Foreign:
 
     def __init__(self, transport: AsyncTransport, url: str) -> None:
         self.transport: Any = transport  # gql annotates neither connect() nor close()
-        self.url = url
+        self.url = mask_url(url)
         self._connecting: asyncio.Task[None] | None = None
         self._broken = False
 

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import attrs
@@ -15,9 +16,9 @@ from gql.transport.aiohttp import AIOHTTPTransport
 from gql.transport.exceptions import TransportClosed, TransportError
 from graphql import ExecutionResult
 
-from wbmodel.codec import loads
+from wbmodel.codec import loads, loads_in_steps
 from wbmodel.request import Request, Response
-from wbmodel_live.bodies import aside, check_weight, read_body
+from wbmodel_live.bodies import aside, read_body, values_in
 from wbmodel_live.words import message_of
 
 __all__ = ["BadReply", "Reply", "Transport", "WireRequest", "reply_of"]
@@ -25,6 +26,8 @@ __all__ = ["BadReply", "Reply", "Transport", "WireRequest", "reply_of"]
 _REPLY = "wbmodel"
 _BIG = 2**20
 """Bodies of this many bytes are decoded on another thread."""
+_AT_ONCE = 400_000
+"""Values that are decoded in one step, for about 0.1 s of which no other thread gets its turn."""
 
 
 @attrs.frozen(slots=True, eq=False)
@@ -122,7 +125,11 @@ class Transport(AIOHTTPTransport):
             raise BadReply(reply, broken=True)
         if len(reply.body) < _BIG:
             return _result(reply, self.max_response)
-        return await aside(_result, reply, self.max_response)
+        gone = threading.Event()
+        try:
+            return await aside(_result, reply, self.max_response, gone.is_set)
+        finally:
+            gone.set()  # after a timeout nobody waits for it
 
 
 def reply_of(result: ExecutionResult) -> tuple[Reply, Response]:
@@ -143,10 +150,10 @@ def _errors(found: Any) -> Any:
     ]
 
 
-def _result(reply: Reply, limit: int) -> ExecutionResult:
-    check_weight(reply.body, limit)
+def _result(reply: Reply, limit: int, stopped: Callable[[], bool] = lambda: False) -> ExecutionResult:
+    many = len(reply.body) >= _BIG and values_in(reply.body, limit) > _AT_ONCE
     try:
-        decoded = loads(reply.body)
+        decoded = loads_in_steps(reply.body, stopped) if many else loads(reply.body)
     except ValueError:
         # A body that begins like JSON, or is declared as JSON, was truncated on the way.
         cut = reply.kind.endswith("json") or reply.body.lstrip()[:1] == b"{"

@@ -32,7 +32,7 @@ def words_of(body: bytes) -> str | None:
         found = _cut_json(text) if text[:1] in ("{", "[") else _page(text) if is_page(text) else text
     else:
         found = _first(_said(found, 0))
-    words = " ".join((found or "").split())[:_MOST]
+    words = " ".join((found or "").split())[:_MOST].rstrip()
     return words or None
 
 

@@ -44,6 +44,11 @@ case(
     {"all": fails(PermissionDenied, "denied access", "members only", "ask for access")},
 )
 case(
+    "403, web page",
+    plays(Fault.html(403, "<title>Blocked by the wall</title>"), None),
+    {"all": fails(NotWandbServer, "as firewalls and proxies do", "Blocked by the wall", "check the address")},
+)
+case(
     "the key is quoted back",
     plays(Fault(status=500, body=f"no such key: {KEY}"), None, max_attempts=1),
     {"once": unknown("***"), "all": fails(ServerError, "HTTP 500", "no such key: ***")},
@@ -116,6 +121,11 @@ case(
     {"all": fails(NotWandbServer, "HTTP 200", *_address)},
 )
 case(
+    "204",
+    plays(Fault(status=204, body=b"", content_type="text/plain"), None),
+    {"all": fails(NotWandbServer, "HTTP 204", *_address)},
+)
+case(
     "no body, called JSON",
     plays(Fault(status=200, body=b""), None, **TWICE),
     {
@@ -179,6 +189,21 @@ case(
         "read": answers(ServerError, "refused", "this part failed"),
         "all": answers(ServerError, "refused", "this part failed", done=1),
     },
+)
+
+case(
+    "errors that are texts",
+    plays(Fault(status=200, body={"errors": ["the shard is asleep"]}), None),
+    {"all": answers(ServerError, "refused", "the shard is asleep")},
+)
+case(
+    "500 with errors",
+    plays(Fault(status=500, body={"errors": [{"message": "the shard is asleep"}]}), None),
+    {
+        "once": unknown("refused the request", "the shard is asleep"),
+        "all": fails(ServerError, "refused the request", "it says: the shard is asleep", tries=2),
+    },
+    pages=False,  # of a later page, what wbmodel added to the request is then left out, which is one request more
 )
 
 # -- a server that has too much to do --------------------------------------------------------------

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import pickle
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import pairwise
+from pathlib import Path
 
 import attrs
 import pytest
 
 from tests.support.backends import WEAK, EngineBackend, served
+from tests.support.servers import Ground, Silent, listening
 from tests.support.worlds import make_world
 from wbmodel import Project, Run, connect
+from wbmodel.backend import AsyncBackend
 from wbmodel.errors import QueryError, RequestTimeout
 from wbmodel.hookspecs import RegisterBackends, hookimpl
 from wbmodel.registry import make_plugin_manager
@@ -231,3 +236,59 @@ def test_it_is_a_chain_method() -> None:
 def test_what_is_no_time_is_refused(seconds: object) -> None:
     with pytest.raises(QueryError, match=r"timeout\(\) takes a number of seconds above 0"):
         Run.objects.timeout(seconds)  # type: ignore[arg-type]
+
+
+class _Late(AsyncBackend):
+    """Answers after its deadline, and leaves that to wbmodel. Its origin names the account, as a server's does."""
+
+    api_version, name = 0, "late"
+
+    def __init__(self, url: str) -> None:
+        self.origin = "https://late.example/x#0a1b2c3d"
+
+    async def aexecute(self, request: Request, *, timeout: float | None = None) -> Response:
+        await asyncio.sleep(30)
+        raise AssertionError
+
+
+def test_under_load_each_message_names_the_operation_and_no_account() -> None:
+    backend = _Late("late:")
+    query = Request("query Viewer { viewer { id } }")
+
+    def asked(number: int) -> str:
+        with pytest.raises(RequestTimeout) as caught:
+            if number % 2:
+                backend.execute(query, timeout=0.01)
+            else:
+                backend.execute_many([query, query], timeout=0.01)
+        assert caught.value.operation == "Viewer"
+        return str(caught.value)
+
+    with ThreadPoolExecutor(40) as pool:
+        said = set(pool.map(asked, range(80)))
+    backend.close()
+    assert said == {
+        "https://late.example/x (Viewer) did not answer within 0.01 s; allow more time with "
+        "connect(..., timeout=seconds)"
+    }
+
+
+def test_under_load_a_server_that_stalls_is_named_without_the_account(tmp_path: Path) -> None:
+    ground, silent = Ground(tmp_path), Silent()
+    with (
+        contextlib.closing(ground),
+        ground.holding(listening(silent.handle)) as port,
+        connect(f"http://127.0.0.1:{port}", api_key="k" * 40, default=False, concurrency=4, timeout=0.2) as session,
+        ThreadPoolExecutor(40) as pool,
+    ):
+
+        def asked(_: int) -> str:
+            with pytest.raises(RequestTimeout) as caught:
+                session.execute("query Viewer { viewer { id } }")
+            assert caught.value.operation == "Viewer"
+            return str(caught.value)
+
+        for said in pool.map(asked, range(80)):
+            assert said.startswith(f"http://127.0.0.1:{port} ")
+            assert "(Viewer" in said
+            assert "#" not in said

@@ -10,6 +10,7 @@ Operations send asks with the verbs of :mod:`wbmodel.backend.verbs`.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -455,10 +456,14 @@ def door_of(ask: Ask) -> Door | None:
     return DOOR_OF_ASK.get(type(ask))
 
 
+_NAMED = re.compile(r"^\s*(?:query|mutation)\s+(\w+)", re.MULTILINE)
+
+
 def subject_of(ask: Ask) -> str:
     """Describe ``ask`` in a few words, for messages: the operation's name, or what is read or written."""
     if isinstance(ask, Request):
-        return ask.operation_name or "a query"
+        named = None if ask.operation_name else _NAMED.search(ask.document.text)
+        return ask.operation_name or (named[1] if named else "a query")
     if isinstance(ask, Read):
         only = ask.runs[0].path if len(ask.runs) == 1 else f"{len(ask.runs):,} runs"
         return f"reading the {ask.spec.stream} of {only}"

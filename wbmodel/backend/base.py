@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequen
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from wbmodel import forks
-from wbmodel.backend.asks import FetchItem, Request, Response, subject_of
+from wbmodel.backend.asks import DOOR_OF_ASK, FetchItem, Request, Response, subject_of
 from wbmodel.backend.capabilities import Capabilities
 from wbmodel.backend.doors import DOORS
 from wbmodel.backend.fetching import afetch_by_open, fetch_by_open
@@ -288,8 +288,8 @@ async def _within(
         raise
     except asyncio.TimeoutError:
         place = without_account(backend.origin) or backend.name or type(backend).__name__
-        first = asked[0] if isinstance(asked, Sequence) and asked else asked
-        subject = subject_of(first) if isinstance(first, Request) else None
+        first: Any = asked[0] if isinstance(asked, Sequence) and asked else asked
+        subject = subject_of(first) if type(first) in DOOR_OF_ASK else None
         raise RequestTimeout(
             f"{place}{f' ({subject})' if subject else ''} did not answer within {timeout:g} s; "
             "allow more time with connect(..., timeout=seconds)",

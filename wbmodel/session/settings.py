@@ -21,7 +21,7 @@ import attrs
 
 from wbmodel.errors import ConfigurationError
 from wbmodel.key_hiding import Secret
-from wbmodel.urls import mask_url, split_credentials, split_scheme
+from wbmodel.urls import is_address, mask_url, split_credentials, split_scheme
 
 __all__ = ["DEFAULT_SERVER", "NO_URL", "Secret", "Setting", "Settings", "resolve_settings"]
 
@@ -145,7 +145,7 @@ def resolve_settings(
     if inner_key is not None and (key_setting is None or key_setting.source != "argument"):
         key_setting = Setting(inner_key, f"URL ({found_url.source})")
     scheme = split_scheme(found_url.value.reveal())[0]
-    if scheme in ("http", "https") and mask_url(found_url.value.reveal()) != found_url.value.reveal():
+    if scheme in ("http", "https") and not is_address(found_url.value.reveal()):
         # Refused here, and not by the backend, in whose frames the address is plain text.
         raise ConfigurationError(
             f"{mask_url(found_url.value.reveal())!r} is not the address of a server: it has no '?' or '#', a port "

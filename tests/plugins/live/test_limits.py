@@ -16,11 +16,14 @@ from typing import Any
 
 import brotli
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.support.pace import stretch
 from tests.support.servers import CODINGS, Ground, head_of, listening
 from wbmodel import Session, connect
-from wbmodel.errors import ConfigurationError, OutcomeUnknown, ServerError, WbmodelError
+from wbmodel.codec import loads, loads_in_steps
+from wbmodel.errors import ConfigurationError, OutcomeUnknown, RequestTimeout, ServerError, WbmodelError
 from wbmodel.request import Request
 
 LIMIT = 3_000_000
@@ -194,8 +197,9 @@ def test_a_length_that_passes_the_limit_is_not_read(ground: Ground) -> None:
         b'{"data": [' + b"{}," * 800_000 + b"{}]}",
         b'{"data": ' + b"[" * 1_500_000,
         b'{"data": [' + b'"ab",' * 900_000 + b"0]}",
+        b'{"data": {' + b",".join(b'"k%d":1' % at for at in range(300_000)) + b"}}",
     ],
-    ids=["objects", "nested", "texts"],
+    ids=["objects", "nested", "texts", "names"],
 )
 def test_small_text_that_makes_many_values_is_refused_before_it_is_read(sender: Sender, body: bytes) -> None:
     sender.body = lambda: iter([body])
@@ -251,3 +255,60 @@ async def test_one_such_server_does_not_stop_another_session(sender: Sender, gro
         stop.set()
         longest = await heart
     assert longest < 0.3 * stretch()
+
+
+HEAVY = {
+    "lists": b"[]",
+    "objects": b'{"a":1}',
+    "texts": b'"ab\\u00e9cd"',
+    "numbers": b"1234567",
+}
+
+
+@pytest.mark.parametrize(
+    "kind", ["lists", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("objects", "texts", "numbers"))]
+)
+def test_decoding_many_values_does_not_stop_another_session(ground: Ground, sender: Sender, kind: str) -> None:
+    """A second server answers small requests meanwhile; and nothing is decoded any more once the deadline passed."""
+    count = 500_000
+    sender.body = lambda: iter([b'{"data":{"x":[' + (HEAVY[kind] + b",") * count + b"0]}}"])
+    quick = Sender()
+    quick.headers["Connection"] = "close"
+    done, slowest = threading.Event(), 0.0
+    with ground.holding(listening(quick.handle)) as port, asking(sender, max_response=30_000_000) as heavy:
+        quick.url = f"http://127.0.0.1:{port}"  # type: ignore[attr-defined]
+        with asking(quick) as other:
+            pending = heavy.backend.submit(Request(QUERY))
+            pending.add_done_callback(lambda _: done.set())
+            while not done.is_set():
+                began = time.perf_counter()
+                other.execute(QUERY)
+                slowest = max(slowest, time.perf_counter() - began)
+            assert len(pending.result().data["x"]) == count + 1
+    assert slowest < 0.5 * stretch()
+
+
+def test_after_the_deadline_nothing_is_decoded_any_more(sender: Sender) -> None:
+    sender.body = lambda: iter([b'{"data":{"x":[' + b'"ab",' * 3_000_000 + b"0]}}"])
+    with asking(sender, max_response=100_000_000, timeout=0.5) as session:
+        with pytest.raises(RequestTimeout, match="did not answer"):
+            session.execute(QUERY)
+        spent = time.process_time()
+        time.sleep(0.3)
+        assert time.process_time() - spent < 0.2
+
+
+_LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+
+
+@settings(max_examples=60)
+@given(st.recursive(_LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_what_is_decoded_in_steps_is_the_same(value: Any) -> None:
+    for text in (json.dumps(value), json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")):
+        assert loads_in_steps(text) == loads(text) == value
+
+
+@pytest.mark.parametrize("text", ["", "[1,", "[1e999]", "[" * 3000, b"\xff\xff[]", "{1: 2}", "[01]"])
+def test_what_cannot_be_decoded_in_steps(text: str | bytes) -> None:
+    with pytest.raises(ValueError):
+        loads_in_steps(text)
