@@ -270,3 +270,28 @@ def test_nothing_is_written_beside_the_answer(odd, tmp_path):
     before = sorted(os.listdir(tmp_path))
     odd("runs")
     assert sorted(os.listdir(tmp_path)) == before
+
+
+@pytest.mark.parametrize(
+    ("filter_text", "said"),
+    [
+        ("config.rev=7", 'config.rev is text in the rows here, such as "7", and the filter asks for a number'),
+        ("config.rev>=7", "config.rev is text in the rows here"),
+        (
+            "config.flag=True",
+            "config.flag is true or false in the rows here, such as true, and the filter asks for text",
+        ),
+        ('config.lr="0.1"', "config.lr is a number in the rows here, such as 0.1, and the filter asks for text"),
+        ('config.rev="8"', None),
+        ("not config.rev=7 and state=crashed", None),
+    ],
+)
+def test_an_operand_whose_type_no_row_has_is_said(filter_text, said, tmp_path, cli):
+    world = tmp_path / "w.yaml"
+    world.write_text('entities: {acme: {projects: {v: {runs: [{id: a, config: {rev: "7", flag: true, lr: 0.1}}]}}}}\n')
+    done = cli("runs", "acme/v", "-u", f"fixtures:{world}", "-f", filter_text)
+    assert done.status == 0
+    if said is None:
+        assert "in the rows here" not in done.err
+    else:
+        assert said in done.err

@@ -33,9 +33,9 @@ async def asuggest_keys(rows: QuerySet[Any, Any], path: str | PathExpr, limit: i
     return near_keys(wanted, await _wider(rows).afields(wanted.field.name), limit) if wanted.keys else []
 
 
-def known_keys(rows: QuerySet[Any, Any], field: str) -> list[str]:
-    """Dotted paths of the keys under ``field`` in the first rows of the same projects, ignoring conditions."""
-    return [info.path for info in _wider(rows).fields(field)]
+def known_keys(rows: QuerySet[Any, Any], field: str) -> list[FieldInfo]:
+    """The keys under ``field`` in the first rows of the same projects, ignoring conditions."""
+    return _wider(rows).fields(field)
 
 
 def _wider(rows: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
