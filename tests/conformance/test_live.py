@@ -12,6 +12,9 @@ from wbmodel.testing.conformance import GivenSeed, World, check, make_world
 
 KEY = "k" * 40
 
+# A server matches $regex by RE2, so there is nothing that the live backend leaves unsaid.
+SERVED = {name: expectation for name, expectation in MODEST.items() if name != "flag/regex/unclaimed"}
+
 
 class Served(GivenSeed):
     """A world that a server holds from the start."""
@@ -28,7 +31,7 @@ class TestLiveOverAServedWorld(Alternating):
 
     backend: ClassVar[Any] = "http://127.0.0.1"  # and a port, when it runs
     options: ClassVar[Any] = {"api_key": KEY}
-    expected = MODEST
+    expected = SERVED
     phase = 1
     running: ClassVar[ExitStack]
 
@@ -48,6 +51,6 @@ class TestLiveOverAServedWorld(Alternating):
 
 def test_a_world_that_is_made_by_mutations() -> None:
     with serving(Engine(empty_store()), api_key=KEY) as server:
-        report = check(server.url, options={"api_key": KEY}, expected=MODEST, only=["page/*", "row/*", "mutation/*"])
+        report = check(server.url, options={"api_key": KEY}, expected=SERVED, only=["page/*", "row/*", "mutation/*"])
     assert report.ok, str(report)
     assert sum(item.result == "passed" for item in report.outcomes) > 50

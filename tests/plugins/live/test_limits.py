@@ -265,9 +265,8 @@ HEAVY = {
 }
 
 
-@pytest.mark.parametrize(
-    "kind", ["lists", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("objects", "texts", "numbers"))]
-)
+@pytest.mark.slow  # it measures time
+@pytest.mark.parametrize("kind", HEAVY)
 def test_decoding_many_values_does_not_stop_another_session(ground: Ground, sender: Sender, kind: str) -> None:
     """A second server answers small requests meanwhile; and nothing is decoded any more once the deadline passed."""
     count = 500_000
