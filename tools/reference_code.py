@@ -181,14 +181,11 @@ def variables_read() -> set[str]:
     for base in ("wbmodel", "plugins"):
         for file in sorted((ROOT / base).rglob("*.py")):
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-                if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
+                if not (isinstance(node, ast.Call) and node.args):
                     continue
-                asks = f"{ast.unparse(node.func.value)}.{node.func.attr}" in (
-                    "env.get",
-                    "environ.get",
-                    "os.environ.get",
-                    "os.getenv",
-                )
+                asks = ast.unparse(node.func) in ("env.get", "environ.get", "os.environ.get", "os.getenv")
+                if ast.unparse(node.func) == "_variable":  # wraps at once what may hold a key
+                    asks, node.args = True, node.args[1:]
                 if asks and isinstance(node.args[0], ast.Constant):
                     found.add(str(node.args[0].value))
     return found
