@@ -19,7 +19,7 @@ import attrs
 
 from wbmodel.safe_text import readable
 
-__all__ = ["ACCEPTED", "ERROR_LIMIT", "Body", "TooLarge", "UnknownCoding", "aside", "read_body", "values_in"]
+__all__ = ["ACCEPTED", "AT_ONCE", "ERROR_LIMIT", "Body", "TooLarge", "UnknownCoding", "aside", "read_body", "values_in"]
 
 ERROR_LIMIT = 1_000_000
 """How many unpacked bytes of an error response are read; the rest is not needed for its words."""
@@ -30,6 +30,9 @@ _MOST_CODINGS = 3
 _MOST_MEMBERS = 1024
 _WINDOW_LOG = 23  # what RFC 9659 allows in HTTP: 8 MB; the format itself allows 2 GB
 _VALUE, _CONTAINER, _NAME, _SPREAD = 64, 80, 32, 5
+AT_ONCE = 400_000
+"""Values that are decoded in one step, for about 0.1 s of which no other thread gets its turn."""
+_FEW = 2**22  # bytes, which hold no more values than 0.5 s decode
 
 T = TypeVar("T")
 
@@ -274,16 +277,36 @@ def _unpacked(stages: Sequence[_Coding], data: bytes) -> Iterator[bytes]:
 
 
 def values_in(content: bytes, limit: int) -> int:
-    """About how many values JSON holds; as many at most.
+    """How many values JSON holds; 0 for what is too short to hold many.
 
     Raises :class:`TooLarge` for so many tiny ones that they would take many times the memory of the text: 60 MB of
     ``{}`` make 1.5 GB of objects.
     """
-    opened = content.count(b"{") + content.count(b"[")
-    parted, named = content.count(b","), content.count(b":")
-    if opened * _CONTAINER + parted * _VALUE + named * _NAME > _SPREAD * limit:
+    most = _SPREAD * limit
+    if len(content) < _FEW and len(content) * _CONTAINER <= most:
+        return 0
+    marks = len(content) - len(content.translate(None, b"{[,:"))  # also those inside of texts
+    if marks <= AT_ONCE and marks * _CONTAINER <= most:
+        return marks
+    opened = parted = named = 0
+    for outside in _outside_of_texts(content):
+        opened += outside.count(b"{") + outside.count(b"[")
+        parted, named = parted + outside.count(b","), named + outside.count(b":")
+    if opened * _CONTAINER + parted * _VALUE + named * _NAME > most:
         raise TooLarge(limit, f"more values than an answer of {readable(limit)} may hold")
     return opened + parted + named
+
+
+def _outside_of_texts(content: bytes) -> Iterator[bytes]:
+    """What of JSON stands outside of its strings: a config is a string, however many values are written in it."""
+    inside, rest = 0, b""
+    for at in range(0, len(content), PIECE):
+        piece = rest + content[at : at + PIECE]
+        escapes = len(piece) - len(piece.rstrip(b"\\"))
+        piece, rest = (piece[:-1], piece[-1:]) if escapes % 2 else (piece, b"")
+        parts = piece.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
+        yield b"".join(parts[inside::2])
+        inside = (inside + len(parts) - 1) % 2
 
 
 async def aside(function: Callable[..., T], *given: Any) -> T:

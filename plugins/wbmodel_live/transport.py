@@ -18,7 +18,7 @@ from graphql import ExecutionResult
 
 from wbmodel.codec import loads, loads_in_steps
 from wbmodel.request import Request, Response
-from wbmodel_live.bodies import aside, read_body, values_in
+from wbmodel_live.bodies import AT_ONCE, aside, read_body, values_in
 from wbmodel_live.words import message_of
 
 __all__ = ["BadReply", "Reply", "Transport", "WireRequest", "reply_of"]
@@ -26,8 +26,6 @@ __all__ = ["BadReply", "Reply", "Transport", "WireRequest", "reply_of"]
 _REPLY = "wbmodel"
 _BIG = 2**20
 """Bodies of this many bytes are decoded on another thread."""
-_AT_ONCE = 400_000
-"""Values that are decoded in one step, for about 0.1 s of which no other thread gets its turn."""
 
 
 @attrs.frozen(slots=True, eq=False)
@@ -151,7 +149,7 @@ def _errors(found: Any) -> Any:
 
 
 def _result(reply: Reply, limit: int, stopped: Callable[[], bool] = lambda: False) -> ExecutionResult:
-    many = len(reply.body) >= _BIG and values_in(reply.body, limit) > _AT_ONCE
+    many = values_in(reply.body, limit) > AT_ONCE
     try:
         decoded = loads_in_steps(reply.body, stopped) if many else loads(reply.body)
     except ValueError:

@@ -25,6 +25,7 @@ from wbmodel import Session, connect
 from wbmodel.codec import loads, loads_in_steps
 from wbmodel.errors import ConfigurationError, OutcomeUnknown, RequestTimeout, ServerError, WbmodelError
 from wbmodel.request import Request
+from wbmodel_live import bodies
 
 LIMIT = 3_000_000
 GOOD = json.dumps({"data": {"viewer": {"username": "ada"}}}).encode()
@@ -269,7 +270,7 @@ HEAVY = {
 @pytest.mark.parametrize("kind", HEAVY)
 def test_decoding_many_values_does_not_stop_another_session(ground: Ground, sender: Sender, kind: str) -> None:
     """A second server answers small requests meanwhile; and nothing is decoded any more once the deadline passed."""
-    count = 500_000
+    count = 700_000
     sender.body = lambda: iter([b'{"data":{"x":[' + (HEAVY[kind] + b",") * count + b"0]}}"])
     quick = Sender()
     quick.headers["Connection"] = "close"
@@ -311,3 +312,19 @@ def test_what_is_decoded_in_steps_is_the_same(value: Any) -> None:
 def test_what_cannot_be_decoded_in_steps(text: str | bytes) -> None:
     with pytest.raises(ValueError):
         loads_in_steps(text)
+
+
+@settings(max_examples=60)
+@given(st.recursive(_LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)), st.integers(1, 9))
+def test_only_what_is_outside_of_texts_counts(value: Any, piece: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bodies, "PIECE", piece)
+        text = json.dumps({"config": json.dumps(value), "n": value})
+        assert b"".join(bodies._outside_of_texts(text.encode())).decode() == re.sub(r'"(?:[^"\\]|\\.)*"', "", text)
+
+
+def test_a_config_of_many_values_is_one_text() -> None:
+    config = json.dumps({f"k{at}": [at, {"value": at}] for at in range(1000)})
+    content = json.dumps({"data": [{"config": config}] * 500}).encode()
+    assert len(content) > 15_000_000
+    assert bodies.values_in(content, 100_000_000) < 2000
