@@ -116,8 +116,8 @@ class FixturesBackend(EngineBackend):
     def save(self, path: str | Path | None = None, *, overwrite: bool = False) -> None:
         """Write the world: back to where it came from, or to a file (``.yaml``, ``.yml``, ``.json``) or a folder.
 
-        All files change together: whoever opens the world finds it as it was or as it is now, also after a crash, a
-        full disk or a power failure. Comments and anchors of hand-written YAML are not kept. Histories and files
+        All files change together: a reader finds the world as it was or as it is now, even after a crash, a full disk
+        or a power failure. Comments and anchors of hand-written YAML are not kept. Histories and files
         that came from files beside the world and did not change stay there; saved elsewhere they are copied.
 
         Where the files of the world have changed since they were read, nothing is written, unless ``overwrite`` says

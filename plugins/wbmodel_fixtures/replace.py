@@ -39,7 +39,7 @@ _PATIENCE = 30.0
 
 
 def stamp(file: Path) -> Stamp | None:
-    """The stamp of ``file`` now, or None where there is no such file."""
+    """The stamp of ``file`` now, or None if it does not exist."""
     try:
         status = os.stat(file)
     except OSError:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.registry.test_registry import GOOD, write_dist
+from tests.registry.test_registry import installed, write_dist
 from tests.support.http import KEY
 from wbmodel import Project, Run, connect
 from wbmodel.backend import Capabilities, SyncBackend
@@ -36,15 +36,8 @@ RAISING = {
 
 @pytest.fixture
 def raising(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    import importlib
-
-    for name, body in {**RAISING, "good-one": GOOD}.items():
-        write_dist(tmp_path, name, body)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    importlib.invalidate_caches()
-    yield tmp_path
-    for name in [*RAISING, "good-one"]:
-        sys.modules.pop(name.replace("-", "_"), None)
+    with installed(RAISING, tmp_path, monkeypatch) as folder:
+        yield folder
 
 
 def test_what_a_module_raises_when_it_is_imported_is_named(raising: Path) -> None:

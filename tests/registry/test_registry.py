@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 import warnings
+from contextlib import contextmanager
 
 import pytest
 
@@ -223,15 +224,23 @@ BROKEN = {
 }
 
 
+@contextmanager
+def installed(bodies, folder, monkeypatch):
+    """While the block runs, distributions with these modules are found, and one that works beside them."""
+    bodies = {**bodies, "good-one": GOOD}
+    for name, body in bodies.items():
+        write_dist(folder, name, body)
+    monkeypatch.syspath_prepend(str(folder))
+    importlib.invalidate_caches()
+    yield folder
+    for name in bodies:
+        sys.modules.pop(name.replace("-", "_"), None)
+
+
 @pytest.fixture
 def dists(tmp_path, monkeypatch):
-    for name, body in {**BROKEN, "good-one": GOOD}.items():
-        write_dist(tmp_path, name, body)
-    monkeypatch.syspath_prepend(str(tmp_path))
-    importlib.invalidate_caches()
-    yield tmp_path
-    for name in [*BROKEN, "good-one"]:
-        sys.modules.pop(name.replace("-", "_"), None)
+    with installed(BROKEN, tmp_path, monkeypatch) as folder:
+        yield folder
 
 
 def test_broken_plugins_are_reported_and_contained(dists):

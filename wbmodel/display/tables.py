@@ -20,7 +20,7 @@ GAP = 2
 ROWS = 20
 """The most rows that are shown."""
 _NARROW = 8
-"""The least width of a column, if there is no room for all."""
+"""The minimum width of a column when not all columns fit."""
 _READABLE = 26
 """So much of a heading is kept, if there is no room for all."""
 _WIDEST = 60
@@ -85,7 +85,7 @@ def text_table(head: Sequence[str], rows: Sequence[Sequence[Any]], note: str) ->
 
 
 def least(title: str) -> int:
-    """The least width of a column with this heading: so much that its last part can be read."""
+    """The minimum width of a column with this heading: its last part stays readable."""
     size = width(title)
     last = width(title.rpartition(".")[2]) + 1
     return min(size, max(_NARROW, min(last, _READABLE)))

@@ -53,7 +53,7 @@ class Catalog(Protocol):
 
     @property
     def viewer(self) -> UserRecord | None:
-        """The current user. None: not logged in, and then there is no default entity."""
+        """The current user. None if nobody is logged in; there is no default entity then."""
         ...
 
     def node(self, node_id: str) -> Record | None:

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
+from tests.support.servers import Ground
 from wbmodel.engine import MemoryStore
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    ground = Ground(Path(tmp_path_factory.mktemp("ground")))
+    yield ground
+    ground.close()
 
 
 @pytest.fixture

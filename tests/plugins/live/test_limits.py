@@ -11,7 +11,6 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import brotli
@@ -59,13 +58,6 @@ class Sender:
         except ConnectionError:
             pass
         self.cut.set()
-
-
-@pytest.fixture(scope="module")
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    ground = Ground(Path(tmp_path_factory.mktemp("ground")))
-    yield ground
-    ground.close()
 
 
 @pytest.fixture

@@ -54,13 +54,6 @@ class Raw:
         await writer.drain()
 
 
-@pytest.fixture(scope="module")
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    ground = Ground(Path(tmp_path_factory.mktemp("ground")))
-    yield ground
-    ground.close()
-
-
 @pytest.fixture
 def raw(ground: Ground) -> Iterator[Raw]:
     raw = Raw()
