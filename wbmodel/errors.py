@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from wbmodel.safe_text import escape_lines
@@ -255,6 +256,18 @@ def exit_of_plugin(error: BaseException, who: str, module: str) -> PluginError |
     told = PluginError(f"{who} called sys.exit({error.code!r}); a plugin must raise an error instead")
     told.__cause__ = error
     return told
+
+
+@contextmanager
+def exits_contained(who: str, module: str) -> Iterator[None]:
+    """Raise what :func:`exit_of_plugin` gives for a ``SystemExit`` of the block."""
+    try:
+        yield
+    except SystemExit as error:
+        told = exit_of_plugin(error, who, module)
+        if told is None:
+            raise
+        raise told from error
 
 
 class LibraryNotInstalled(WbmodelError, ImportError):

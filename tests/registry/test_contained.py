@@ -108,6 +108,10 @@ class Exits(SyncBackend):
     def execute(self, request: Request, /, *, timeout: float | None = None) -> Response:
         sys.exit(8)
 
+    def close(self) -> None:
+        if "close" in self.origin:
+            sys.exit(12)
+
 
 def exiting_wrapper(ask: Any, info: Any) -> Any:
     yield sys.exit(9)
@@ -151,6 +155,15 @@ async def test_an_exit_of_a_plugin_at_work_is_an_error_that_names_it(url: str, w
             assert isinstance(caught.value.__cause__, SystemExit)
             with pytest.raises(PluginError, match=told):
                 await queryset.acount()
+
+
+async def test_an_exit_of_a_backend_that_closes_is_an_error() -> None:
+    for closing in (False, True):
+        session = connect("exits:close", plugins=make_plugin_manager(plugins=[Plugin()]), default=False)
+        assert session.backend
+        with pytest.raises(PluginError, match=r"the backend 'exits' .*called sys\.exit\(12\)"):
+            await session.aclose() if closing else session.close()
+        session.close()  # it is closed
 
 
 def test_an_exit_of_a_hook_is_a_warning() -> None:

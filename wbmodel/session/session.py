@@ -15,7 +15,7 @@ from wbmodel.backend import Backend, Capabilities
 from wbmodel.backend.asks import Ask, Request, Response, raise_for_errors
 from wbmodel.backend.verbs import Send
 from wbmodel.compiler.target import Target
-from wbmodel.errors import BackendNotInstalled, ConfigurationError, exit_of_plugin, suggestion
+from wbmodel.errors import BackendNotInstalled, ConfigurationError, exits_contained, suggestion
 from wbmodel.hookspecs import CallInfo
 from wbmodel.session import current, driver, observers
 from wbmodel.session.clock import Clock
@@ -257,13 +257,19 @@ class Session:
         """Close the backend and remove the session from the table of connections. May be called twice."""
         backend = self._shut()
         if backend is not None:
-            backend.close()
+            with self._exits_contained(type(backend)):
+                backend.close()
 
     async def aclose(self) -> None:
         """The twin of :meth:`close`."""
         backend = self._shut()
         if backend is not None:
-            await backend.aclose()
+            with self._exits_contained(type(backend)):
+                await backend.aclose()
+
+    def _exits_contained(self, code: object) -> contextlib.AbstractContextManager[None]:
+        entry = self._entry
+        return exits_contained(f"the backend {entry.name!r} of {entry.owner}", str(getattr(code, "__module__", "")))
 
     def _shut(self) -> Backend | None:
         with self._lock:
@@ -292,7 +298,8 @@ class Session:
         }
         wanted = {name: get() for name, get in settings.items() if name in entry.wants}
         try:
-            backend = entry.factory(self.settings.url.value, **wanted, **self._options)
+            with self._exits_contained(entry.factory):
+                backend = entry.factory(self.settings.url.value, **wanted, **self._options)
         except ImportError as error:
             extra = f"[{entry.extra}]" if entry.extra else ""
             missing = error.name or str(error)
@@ -300,12 +307,6 @@ class Session:
                 f"the backend {entry.name!r} could not import {missing}; "
                 f'install it with: pip install "{entry.distribution or entry.plugin}{extra}"'
             ) from error
-        except SystemExit as error:
-            module = str(getattr(entry.factory, "__module__", ""))
-            told = exit_of_plugin(error, f"the backend {entry.name!r} of {entry.owner}", module)
-            if told is None:
-                raise
-            raise told from error
         check_api_version(getattr(backend, "api_version", None), entry.name, entry.owner)
         return backend
 
