@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -67,3 +69,28 @@ def test_a_text_that_cannot_be_read_costs_itself_only(name, field, value, said):
         getattr(rows[1], name)
         rows[0].refresh()
         getattr(rows[0], name)
+
+
+FIRST_AT_ONCE = """
+import sys, threading
+from wbmodel.compiler.answer_types import AnswerType, _Object
+sys.setswitchinterval(1e-6)
+for turn in range(30):
+    inner = {f"y{n}": _Object({f"z{m}": str | None for m in range(8)}) for n in range(8)}
+    wanted = AnswerType({f"x{n}": _Object(inner) for n in range(3)})
+    ready = threading.Barrier(8)
+    def check():
+        ready.wait()
+        wanted.check({"x0": None, "x1": None, "x2": None})
+    threads = [threading.Thread(target=check) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+"""
+
+
+def test_threads_may_check_the_first_answers_at_once():
+    """msgspec completes a type when it first converts to it, and crashed where two threads did that."""
+    done = subprocess.run([sys.executable, "-c", FIRST_AT_ONCE], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

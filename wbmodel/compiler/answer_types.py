@@ -6,12 +6,14 @@ Its types are made at the first answer.
 
 from __future__ import annotations
 
+import contextlib
 import re
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Annotated, Any
 
 import attrs
 
+from wbmodel import forks
 from wbmodel.compiler.physical import NodeSpec
 from wbmodel.compiler.selection import related_fields
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, Route, entity_meta
@@ -36,24 +38,36 @@ class _List:
     nullable: bool = False
 
 
-@attrs.define(eq=False, slots=False)
+@attrs.define(eq=False)
 class AnswerType:
     """The type of one document's data."""
 
     fields: Fields
+    _made: Any = attrs.field(default=None, init=False)
 
     def check(self, data: Any) -> None:
         """Raise ``ValueError`` if ``data`` does not fit. It names the place: ``project.runs.edges[3].node.user``."""
         import msgspec
 
         try:
-            msgspec.convert(data, self._type)
+            msgspec.convert(data, self._made or self._make())
         except (msgspec.ValidationError, RecursionError) as error:
             raise ValueError(_in_words(str(error))) from None
 
-    @cached_property
-    def _type(self) -> Any:
-        return _made(_Object(self.fields, nullable=False))
+    def _make(self) -> Any:
+        import msgspec
+
+        with _making:
+            if self._made is None:
+                made = _made(_Object(self.fields, nullable=False))
+                # msgspec completes a type when it first converts to it. Two threads that do so at once crash.
+                with contextlib.suppress(msgspec.ValidationError):
+                    msgspec.convert(None, made)
+                self._made = made
+            return self._made
+
+
+_making = forks.lock()
 
 
 def _made(wanted: Any) -> Any:
