@@ -8,6 +8,7 @@ child is dropped by :func:`in_child` and :func:`renewing`.
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import threading
@@ -89,10 +90,22 @@ def _imports(frame: FrameType | None, *, ours: bool) -> bool:
 def _renew() -> None:
     for each in list(_locks):
         each._at_fork_reinit()  # as the standard library does for its own (concurrent.futures, logging)
+    if sys.version_info < (3, 12):
+        _renew_cached_properties()
     for function in _functions:
         function()
     for owner in list(_owners):
         owner.after_fork()
+
+
+def _renew_cached_properties() -> None:
+    """Release the locks that ``functools.cached_property`` had before Python 3.12. graphql-core holds them while it
+    builds a schema."""
+    modules = [module for name, module in list(sys.modules.items()) if name.partition(".")[0] == "graphql"]
+    for kind in {one for module in modules for one in vars(module).values() if isinstance(one, type)}:
+        for each in vars(kind).values():
+            if isinstance(each, functools.cached_property):
+                each.lock = threading.RLock()  # type: ignore[attr-defined, unused-ignore]
 
 
 def wait_for_imports() -> None:

@@ -252,3 +252,35 @@ def test_every_lock_comes_from_the_ground():
                 and one.value.id == "threading"
             ]
     assert not bare, bare
+
+
+SCHEMA = """
+import os, signal, sys, threading, warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+from graphql import GraphQLObjectType
+from wbmodel import Run, connect
+
+session = connect("demo:")
+lock, held = vars(GraphQLObjectType)["fields"].lock, threading.Event()
+
+def build():  # as a thread does that builds a schema
+    with lock:
+        held.set()
+        threading.Event().wait()
+
+threading.Thread(target=build, daemon=True).start()
+held.wait()
+child = os.fork()
+if not child:
+    signal.alarm(60)
+    os._exit(0 if len(Run.objects.using(session)[:3]) == 3 else 3)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+os._exit(0)
+"""
+
+
+@posix
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="cached_property has no lock from Python 3.12 on")
+def test_a_fork_while_a_thread_builds_a_schema():
+    done = subprocess.run([sys.executable, "-c", SCHEMA], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout == "0\n"
