@@ -30,6 +30,7 @@ from wbmodel.compiler.filters import compile_filter
 from wbmodel.entities.base import Model
 from wbmodel.entities.written import Written
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, all_entities
+from wbmodel.meta.parts import Part
 from wbmodel.meta.scopes import SCOPE_KINDS
 from wbmodel.query.conditions import resolve
 from wbmodel.query.lookups import LOOKUPS, Lookup
@@ -62,6 +63,10 @@ def _metas() -> list[EntityMeta]:
 # -- entities --------------------------------------------------------------------------------------
 
 
+_EDITS = {"clear", "copy", "items", "keys", "pop", "popitem", "setdefault", "update", "values"}
+"""Methods of a dict, all of which a part refuses."""
+
+
 def entities() -> dict[str, str]:
     """The members that all entities share, then one section per entity."""
     rows = [
@@ -77,6 +82,8 @@ def entities() -> dict[str, str]:
     return {
         "common": table(("member", "meaning"), rows),
         "written": table(("member", "meaning"), members(Written, types=True)),
+        "part": markdown(Part.__doc__),
+        "part_members": table(("member", "meaning"), members(Part, without=_EDITS, types=True)),
         "entities": "\n\n".join(map(_entity, _metas())),
     }
 

@@ -27,7 +27,8 @@ from wbmodel.compiler.physical import (
 from wbmodel.compiler.requests import around
 from wbmodel.compiler.target import Target
 from wbmodel.meta import Expansion, Kind, Route, entity_meta
-from wbmodel.query.conditions import fields_of
+from wbmodel.meta.parts import Wanted
+from wbmodel.query.conditions import reads_of
 from wbmodel.query.order import OrderKey, tie_break
 from wbmodel.query.paths import Path
 from wbmodel.query.plan import Plan
@@ -63,14 +64,15 @@ class _Planner:
         asked = plan.order_keys
         known = {key.path.field.name for key in asked if not key.path.keys and key.path.related is None}
         self.keys = (*asked, *(key for key in tie_break(self.meta) if key.path.field.name not in known))
-        needed = {key.path.field.name for key in self.keys}
+        needed: set[Wanted] = {wanted for key in self.keys for wanted in key.path.reads}
         # The whole check of a row, for connections without filters; and what is left of it if the filter is pushed.
         self.whole = Check(plan.where, access.checks) if plan.where is not None or access.checks else None
         self.left = None if self.pushed.grade == "exact" and not access.checks else self.whole
         if self.left is not None:
-            needed.update(fields_of(plan.where))
+            needed.update(reads_of(plan.where))
             needed.update(head for dotted, _ in access.checks if (head := dotted.partition(".")[0]) in self.meta.fields)
-        self.node = NodeSpec(meta=self.meta, fields=plan.fields(needed), related=plan.related, cls=plan.cls)
+        fields, keys = plan.fields(needed), plan.keys(needed)
+        self.node = NodeSpec(meta=self.meta, fields=fields, keys=keys, related=plan.related, cls=plan.cls)
 
     # -- access paths ------------------------------------------------------------------------------
 
@@ -164,7 +166,7 @@ class _Planner:
             filter=conjoined(self.pushed.wire if self._can_filter(route) else None, extra),
             order=order,
             far=None if far is None else self._order_text(far),
-            far_key=None if far is None else far.path.field.name,
+            far_key=None if far is None else far.path,
             keyset=keyset,
             check=self._check(route),
             limit=limit,

@@ -33,7 +33,8 @@ class Shape:
     ``mode`` is ``"list"`` (a page of nodes), ``"count"`` (the number of rows) or ``"point"`` (one node by key).
     ``slots`` is the number of parents in one document. ``counted``: a page includes the number of all rows, from the
     route's field beside the connection. ``far`` is selected from the row at the other end of the order, which the page
-    then includes. ``answer`` is the type of the answer.
+    then includes. ``keys`` are the variables that hold the keys of fields to load in part. ``answer`` is the type of
+    the answer.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Shape:
     slots: int = 1
     counted: bool = False
     far: Selection = ()
+    keys: tuple[str, ...] = ()
     answer: AnswerType | None = None
 
 
@@ -86,6 +88,7 @@ def build(shape: Shape) -> Document:
     variables: dict[str, str] = {}
     suffixes = [f"_{slot}" for slot in range(shape.slots)] if shape.slots > 1 else [""]
     selection = tuple(_slot(shape, suffix, variables) for suffix in suffixes)
+    variables |= dict.fromkeys(shape.keys, "[String!]")
     shared = shape.slots > 1 and shape.mode != "count"
     fragments = [(f"fragment {shape.graphql}Node on {shape.graphql}", shape.node)] if shared else []
     return write(f"query {shape.name}", variables.items(), selection, *fragments, answer=shape.answer)

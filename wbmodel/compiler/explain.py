@@ -5,6 +5,7 @@ It says what a query asks of the backend, what is done locally, and how many req
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -30,9 +31,9 @@ class Explanation:
 
     ``pushed`` are conditions that the backend evaluates, ``superset`` conditions that it evaluates and that are
     re-checked locally, ``local`` conditions that are evaluated only locally. ``order`` says where rows are ordered.
-    ``documents`` are the first requests as they will be sent; ``requests`` is a bound on their number in words, and
-    :meth:`bound` one in figures. ``step`` is the physical plan that all of this is derived from, and :attr:`outline` is
-    its text.
+    ``parts`` are the fields of which only keys are loaded. ``documents`` are the first requests as they will be sent;
+    ``requests`` is a bound on their number in words, and :meth:`bound` one in figures. ``step`` is the physical plan
+    that all of this is derived from, and :attr:`outline` is its text.
     """
 
     entity: str
@@ -45,6 +46,7 @@ class Explanation:
     requests: str
     filters: str | None
     documents: tuple[Request, ...]
+    parts: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
     analysis: dict[str, Any] | None = None
     step: Step = attrs.field(factory=Merge)
     capabilities: Capabilities = attrs.field(factory=Capabilities)
@@ -66,6 +68,7 @@ class Explanation:
         """The explanation as plain data that can be written as JSON."""
         data = {name: getattr(self, name) for name in ("entity", "place", "order", "route", "requests", "filters")}
         data |= {name: list(getattr(self, name)) for name in ("pushed", "superset", "local")}
+        data["parts"] = {name: list(keys) for name, keys in self.parts.items()}
         data["documents"] = [
             {"operation": item.operation_name, "text": item.document.text, "variables": dict(item.variables)}
             for item in self.documents
@@ -84,6 +87,7 @@ class Explanation:
                 lines.append(f"  {label if index == 0 else '':<9} {item}")
         if not (self.pushed or self.superset or self.local):
             lines.append(f"  {'filter':<9} none")
+        lines += [f"  {'part of':<9} {name}: {', '.join(keys)}" for name, keys in self.parts.items()]
         lines += [f"  {'order':<9} {self.order}", f"  {'route':<9} {self.route}", f"  {'requests':<9} {self.requests}"]
         if self.filters is not None:
             lines.append(f"  {'sent':<9} {self.filters}")
@@ -109,7 +113,7 @@ def explain(plan: Plan, target: Target) -> Explanation:
             documents=(),
         )
     step = compile_plan(plan, target)
-    notes = _notes(step)
+    notes, source = _notes(step), _source(step)
     request = _first_request(step, target)
     return Explanation(
         entity=name,
@@ -122,6 +126,7 @@ def explain(plan: Plan, target: Target) -> Explanation:
         requests=_requests(step, plan, target),
         filters=None if request is None else _filters(request),
         documents=() if request is None else (request,),
+        parts={} if isinstance(source, ForEach) else dict(source.node.keys),
         step=step,
         capabilities=target.capabilities,
     )

@@ -79,7 +79,9 @@ def page_request(
         counted=scan.counted,
         far=scan.far_node if far else None,
     )
-    variables: dict[str, Any] = {}
+    variables = _keys(scan.node)
+    if far:
+        variables.update(_keys(scan.far_node, _FAR))
     for index, item in enumerate(scans):
         suffix = _suffix(index, scans)
         _put_parent(variables, scan.route, item.parent, suffix)
@@ -114,10 +116,18 @@ def get_request(gets: Sequence[tuple[Get, Parent]]) -> Request:
     """The request for one node of each parent, by the key of its step."""
     get = gets[0][0]
     shape = shape_of(get.node, get.route, "point", len(gets))
-    variables: dict[str, Any] = {}
+    variables = _keys(get.node)
     for index, (item, parent) in enumerate(gets):
         _put_parent(variables, get.route, {**parent, "key": item.key}, _suffix(index, gets))
     return Request(build(shape), variables, shape.name)
+
+
+_FAR = "far"
+
+
+def _keys(node: NodeSpec, prefix: str = "") -> dict[str, Any]:
+    variables, keys = node.variables(prefix), dict(node.keys)
+    return {variables[name]: list(of) for name, of in keys.items()}
 
 
 def _suffix(index: int, items: Sequence[object]) -> str:
@@ -149,20 +159,23 @@ def shape_of(
         mode=mode,
         route=route,
         graphql=meta.graphql,
-        node=() if counting else _selected(node, route.context),
+        node=() if counting else _selected(node, route.context, ""),
         context=() if counting or context is None else around(node, context),
         filters=filters,
         order=order,
         slots=slots,
         counted=counted,
-        far=() if far is None else _selected(far, None),
+        far=() if far is None else _selected(far, None, _FAR),
+        keys=()
+        if counting
+        else (*node.variables().values(), *(far.variables(_FAR).values() if far is not None else ())),
         answer=answer_type(node, route, mode, slots, counted, far),
     )
 
 
 @lru_cache(maxsize=1024)
-def _selected(node: NodeSpec, context: str | None) -> Selection:
-    return freeze(node_selection(node.meta, node.fields, node.related, context))
+def _selected(node: NodeSpec, context: str | None, prefix: str) -> Selection:
+    return freeze(node_selection(node.meta, node.fields, node.related, context, node.variables(prefix)))
 
 
 @lru_cache(maxsize=1024)

@@ -12,7 +12,7 @@ from wbmodel.entities.written import Written
 from wbmodel.errors import FieldNotLoaded
 from wbmodel.meta import Arg, Kind, Route, Step, Writes, field, relation
 from wbmodel.meta.scopes import ARTIFACT, ENTITY, PROJECT, RUN
-from wbmodel.meta.state import is_loaded, kept
+from wbmodel.meta.state import is_loaded, kept, parts
 from wbmodel.meta.wiring import PROJECT_STEP, RUN_STEP, in_project
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.relations import ToMany
@@ -73,7 +73,7 @@ class Run(Written):
         choices=STATES,
     )
     config: dict[str, Any] = field(
-        "config", Kind.CONFIG, "The settings, unwrapped; a plain dict.", path="config", editable=True
+        "config", Kind.CONFIG, "The settings, unwrapped; a plain dict.", path="config", editable=True, in_part=True
     )
     summary: dict[str, Any] = field(
         "summaryMetrics",
@@ -82,6 +82,7 @@ class Run(Written):
         path="summary_metrics",
         aliases=("summary_metrics", "summaryMetrics"),
         editable=True,
+        in_part=True,
     )
     tags: list[str] = field("tags", Kind.TEXTS, "The tags.", filter="tags", editable=True)
     group: str | None = field(
@@ -209,6 +210,8 @@ class Run(Written):
             text: str | None = kept(self, "config")
         except AttributeError:
             raise FieldNotLoaded("Run.raw_config needs config; a query without defer('config') loads it") from None
+        if "config" in parts(self):
+            raise FieldNotLoaded("Run.raw_config needs all of config; a query with .also('config') loads it")
         try:
             raw: dict[str, Any] = loads(text) if text else {}
         except (ValueError, TypeError) as error:

@@ -81,7 +81,8 @@ class FieldMeta:
     count. ``selected``: a plain query loads it. ``needs`` are the fields from which a property is computed.
     ``editable``: it may be set and saved; ``input`` is then its name in the mutation's input. ``fixed`` is the reason
     why it is not editable. ``choices`` are its values, if known: others are refused at creation, and warned about in
-    conditions. ``owner`` is the entity class that declares it.
+    conditions. ``in_part``: the server can answer only some of its top-level keys, by the argument ``keys``.
+    ``owner`` is the entity class that declares it.
     """
 
     name: str
@@ -100,6 +101,7 @@ class FieldMeta:
     fixed: str = ""
     choices: tuple[str, ...] = ()
     shared: bool = False
+    in_part: bool = False
     target: str | None = None
     identity: tuple[str, ...] = ()
     by_key: bool = False
@@ -152,12 +154,14 @@ def field(
     fixed: str = "",
     choices: tuple[str, ...] = (),
     shared: bool = False,
+    in_part: bool = False,
 ) -> Any:
     """Declare a field of an entity: its GraphQL name, its type, and how it may be used.
 
     ``path`` is the name by which the server filters and orders; give ``filter`` or ``order`` if it does only one of
     them. ``shared``: many rows have the same text, so one copy is kept for all rows of a page. ``input`` is the name in
-    the mutation's input if it differs, ``fixed`` the reason why the field cannot be set.
+    the mutation's input if it differs, ``fixed`` the reason why the field cannot be set. ``in_part``: the GraphQL field
+    takes ``keys``.
     """
     info = {
         "wire": wire,
@@ -175,6 +179,7 @@ def field(
         "fixed": fixed,
         "choices": choices,
         "shared": shared,
+        "in_part": in_part,
     }
     return attrs.field(init=False, metadata={"wbmodel": info})
 

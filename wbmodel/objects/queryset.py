@@ -16,7 +16,8 @@ import attrs
 
 from wbmodel import operations
 from wbmodel.errors import ConfigurationError, FieldError, NotSupported, QueryError
-from wbmodel.meta.state import is_loaded
+from wbmodel.meta.parts import Wanted
+from wbmodel.meta.state import holds
 from wbmodel.objects.chain import Chain, Origin
 from wbmodel.objects.exports import Exports
 from wbmodel.objects.manager import Manager
@@ -401,12 +402,12 @@ class QuerySet(Exports, Chain[E_co, R_co]):
             return operations.table.of_results(self._result.rows, self._plan)
         return cast("Table", await self._aask(operations.table.table))
 
-    def _held(self, fields: Sequence[str]) -> list[Any] | None:
-        """The cached entities, if they were loaded with these fields."""
+    def _held(self, wanted: Sequence[Wanted]) -> list[Any] | None:
+        """The cached entities, if they were loaded with all that is wanted."""
         rows = self._result.rows
         if not self._result.complete or self._plan.is_shaped:
             return None
-        return rows if not rows or all(is_loaded(rows[0], name) for name in fields) else None
+        return rows if not rows or all(holds(rows[0], item) for item in wanted) else None
 
     def aggregate(self, **aggregates: Aggregate) -> dict[str, Any]:
         """Aggregate all rows, one result per name: ``aggregate(n=Count(), best=Min("summary.loss"))``. Null and NaN are
@@ -441,7 +442,7 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         """The groups of the cached rows; None if rows have to be read."""
         meta = self._plan.meta
         rows = self._held(operations.groups.needed(meta, keys, asked))
-        return None if rows is None else operations.groups.group(meta, rows, keys, asked, fresh=False)
+        return None if rows is None else operations.groups.group_held(meta, rows, keys, asked)
 
     def group_by(self, *keys: str | PathExpr | EverythingBut) -> Grouped[E_co, dict[str, Any]]:
         """Group rows by equal values at these paths, to :meth:`annotate` with aggregates. Lazy; makes no requests.

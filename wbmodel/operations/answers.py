@@ -88,7 +88,7 @@ def first_or_raise(plan: Plan, target: Target) -> Operation[Any]:
 def best(plan: Plan, target: Target) -> Operation[Any]:
     """The first row by the plan's single order key, or None if no row has a number there."""
     path = plan.order[0].path
-    asked = attrs.evolve(plan, stop=1, extra=(*plan.extra, path.field.name))
+    asked = attrs.evolve(plan, stop=1, extra=(*plan.extra, *path.reads))
     found = yield from collect(asked, target)
     value = getter(path)(found[0]) if found else None
     if not has_value(value):

@@ -15,9 +15,10 @@ from wbmodel.compiler.target import Target
 from wbmodel.errors import FieldError, QueryError, QueryWarning, suggestion, warn
 from wbmodel.json_values import operand_type
 from wbmodel.meta import EntityMeta, state
+from wbmodel.meta.parts import Wanted
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.cells import Spread, cells, declared, spread
-from wbmodel.operations.keys import say_unknown
+from wbmodel.operations.keys import look_for, say_unknown
 from wbmodel.operations.prefetch import prefetch
 from wbmodel.operations.run import collect
 from wbmodel.query.aggregates import Aggregate, EverythingBut
@@ -37,7 +38,7 @@ __all__ = [
     "best_among",
     "best_of_each",
     "checked",
-    "group",
+    "group_held",
     "groups",
     "needed",
     "needed_for_best",
@@ -76,6 +77,8 @@ class Groups:
     aggregated: dict[str, list[Any]]
     members: list[list[int]]
     """The places of each group's rows, in the order of the rows."""
+    unknown: Sequence[Path] = ()
+    """The paths that no row has."""
 
     @property
     def height(self) -> int:
@@ -87,12 +90,12 @@ class Groups:
         return {name: column[0] for name, column in self.aggregated.items()}
 
 
-def needed(meta: EntityMeta, keys: Sequence[Key], asked: Asked) -> tuple[str, ...]:
-    """The names of the fields that the keys and the aggregates use."""
+def needed(meta: EntityMeta, keys: Sequence[Key], asked: Asked) -> tuple[Wanted, ...]:
+    """What the keys and the aggregates use of a row."""
     paths = [key.path for key in keys if isinstance(key, Column)]
     paths += [path for _, path in asked.values() if path is not None]
     paths += [key.resolve(meta)[0] for key in keys if isinstance(key, EverythingBut)]
-    return tuple(dict.fromkeys(name for path in paths for name in path.reads))
+    return tuple(dict.fromkeys(wanted for path in paths for wanted in path.reads))
 
 
 def groups(plan: Plan, target: Target, keys: Sequence[Key], asked: Asked) -> Operation[Groups]:
@@ -100,8 +103,11 @@ def groups(plan: Plan, target: Target, keys: Sequence[Key], asked: Asked) -> Ope
     any_order = not plan.sliced and not any(item.ordered for item, _ in asked.values())
     bare = plan.bare(*needed(plan.meta, keys, asked), unordered=any_order)
     rows = yield from collect(bare, target)
+    made = group(plan.meta, rows, keys, asked, fresh=True)
     entire = plan.where is None and not plan.sliced
-    return group(plan.meta, rows, keys, asked, fresh=True, entire=entire)
+    for path in made.unknown:
+        yield from look_for(path, rows, plan, target, whole=entire)
+    return made
 
 
 def best_of_each(
@@ -123,7 +129,7 @@ def best_among(
 
     A group of which no row has a number (or a time) at the path of ``by`` has none.
     """
-    made = group(meta, rows, keys, asked, fresh=False)
+    made = group_held(meta, rows, keys, asked)
     get, key, best = getter(by.path), sort_key((by, *tie_break(meta))), []
     for at in choose(made):
         there = [rows[place] for place in made.members[at] if _counts(get(rows[place]))]
@@ -132,9 +138,9 @@ def best_among(
     return best
 
 
-def needed_for_best(meta: EntityMeta, keys: Sequence[Key], asked: Asked, by: OrderKey) -> tuple[str, ...]:
-    """The names of the fields that :func:`best_among` uses."""
-    paths = [item.path.field.name for item in (by, *tie_break(meta))]
+def needed_for_best(meta: EntityMeta, keys: Sequence[Key], asked: Asked, by: OrderKey) -> tuple[Wanted, ...]:
+    """What :func:`best_among` uses of a row."""
+    paths = [wanted for item in (by, *tie_break(meta)) for wanted in item.path.reads]
     return tuple(dict.fromkeys((*needed(meta, keys, asked), *paths)))
 
 
@@ -142,10 +148,16 @@ def _counts(value: Any) -> bool:
     return has_value(value) and operand_type(value) in ("number", "time")
 
 
-def group(
-    meta: EntityMeta, rows: Sequence[Any], keys: Sequence[Key], asked: Asked, *, fresh: bool, entire: bool = False
-) -> Groups:
-    """Group loaded rows. ``fresh``: no other code holds the rows. ``entire``: they are all rows of their place."""
+def group_held(meta: EntityMeta, rows: Sequence[Any], keys: Sequence[Key], asked: Asked) -> Groups:
+    """Group rows that other code holds too. Warns of keys that none of them has."""
+    made = group(meta, rows, keys, asked, fresh=False)
+    for path in made.unknown:
+        say_unknown(path, rows, whole=False)
+    return made
+
+
+def group(meta: EntityMeta, rows: Sequence[Any], keys: Sequence[Key], asked: Asked, *, fresh: bool) -> Groups:
+    """Group loaded rows. ``fresh``: no other code holds the rows."""
     plain = [key for key in keys if isinstance(key, Column)]
     paths = [key.path for key in plain] + [path for _, path in asked.values() if path is not None]
     values = cells(rows, paths, fresh=fresh)
@@ -159,10 +171,10 @@ def group(
             whole, left_out = key.resolve(meta)
             given.update(_all_but(meta, key, left_out, spread(rows, whole.field, fresh=fresh), len(rows)))
     told = _tell(asked, values[len(plain) :], rows)
-    for path, column in zip(paths, values, strict=True):
-        if path.keys and all(value is None for value in column):
-            say_unknown(path, rows, entire, fresh=fresh)
-    return _groups(given, types, asked, told, len(rows), whole=not keys)
+    made = _groups(given, types, asked, told, len(rows), whole=not keys)
+    columns = zip(paths, values, strict=True)
+    made.unknown = [path for path, column in columns if path.keys and all(value is None for value in column)]
+    return made
 
 
 def _all_but(

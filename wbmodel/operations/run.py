@@ -13,7 +13,7 @@ from wbmodel.errors import QueryWarning, warn
 from wbmodel.json_values import ABSENT
 from wbmodel.meta.scopes import ENTITY
 from wbmodel.operations.answer import Operation
-from wbmodel.operations.keys import say_unknown
+from wbmodel.operations.keys import look_for
 from wbmodel.operations.paging import PageBudget, Seen
 from wbmodel.operations.streams import RowStream, open_stream
 from wbmodel.query.evaluate import getter
@@ -45,14 +45,14 @@ class Rows:
         rows = yield from self.stream.pull()
         if rows and not self.checked:
             self.checked = True
-            self._check_key(rows)
+            yield from self._check_key(rows)
         return None if rows is None else self.cut.take(self.seen.fresh(rows))
 
-    def _check_key(self, rows: list[Any]) -> None:
+    def _check_key(self, rows: list[Any]) -> Operation[None]:
         """Warn if no row has the first order key: rows that have it come first."""
         key = self.plan.order[0].path if self.plan.order and not self.plan.unordered else None
         if key is not None and key.keys and getter(key)(rows[0]) is ABSENT:
-            say_unknown(key, rows, self.plan.where is None)
+            yield from look_for(key, rows, self.plan, self.target, whole=self.plan.where is None)
 
 
 class Cut:

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from wbmodel.compiler.target import Target
+from wbmodel.meta.parts import names_of
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.cells import cells, declared, spread
 from wbmodel.operations.results import Distinct
@@ -38,7 +39,7 @@ def of_entities(rows: Sequence[Any], plan: Plan, *, fresh: bool) -> Table:
     The last columns come from the keyed fields. ``fresh`` as in :func:`~wbmodel.operations.cells.cells`.
     """
     meta = plan.meta
-    wanted = set(meta.default_fields() if plan.only is None else plan.only) - plan.defer
+    wanted = set(names_of(plan.asked))
     if plan.only is None:
         wanted.discard("node_id")
     wanted.discard(meta.key)

@@ -15,6 +15,7 @@ import attrs
 from wbmodel.codec import format_datetime
 from wbmodel.errors import ChoiceWarning, FieldError, PluginError, WbmodelError, suggestion, warn
 from wbmodel.meta import EntityMeta, Kind, entity_meta, state
+from wbmodel.meta.parts import Wanted
 from wbmodel.meta.scopes import ENTITY, INSIDE, PROJECT
 from wbmodel.query.days import of_days
 from wbmodel.query.f import PathExpr
@@ -30,7 +31,7 @@ __all__ = [
     "Node",
     "both",
     "either",
-    "fields_of",
+    "reads_of",
     "fixed",
     "is_never",
     "leaves",
@@ -311,9 +312,9 @@ def fixed(node: Node | None, path: Path) -> str | None:
     return None
 
 
-def fields_of(node: Node | None) -> tuple[str, ...]:
-    """The names of the fields that a tree uses, without duplicates."""
-    return tuple(dict.fromkeys(leaf.path.field.name for leaf in leaves(node)))
+def reads_of(node: Node | None) -> tuple[Wanted, ...]:
+    """What a tree needs of a row, without duplicates."""
+    return tuple(dict.fromkeys(wanted for leaf in leaves(node) for wanted in leaf.path.reads))
 
 
 def is_never(node: Node | None) -> bool:

@@ -12,6 +12,7 @@ import attrs
 from wbmodel.errors import QueryError
 from wbmodel.json_values import ABSENT
 from wbmodel.meta import EntityMeta, Kind, all_entities, entity_meta
+from wbmodel.meta.parts import Wanted
 from wbmodel.meta.scopes import PROJECT
 from wbmodel.query.evaluate import getter
 from wbmodel.query.f import PathExpr
@@ -24,8 +25,8 @@ class Shape(Protocol):
     """Converts entities to results."""
 
     @property
-    def fields(self) -> tuple[str, ...] | None:
-        """The fields it needs; None for the fields that the plan selects."""
+    def fields(self) -> tuple[Wanted, ...] | None:
+        """What it needs of each entity; None for the fields that the plan selects."""
         ...
 
     @property
@@ -101,7 +102,7 @@ def _value(meta: EntityMeta, name: str, spelling: str | PathExpr) -> Path:
 class Entities:
     """The entities themselves."""
 
-    fields: tuple[str, ...] | None = None
+    fields: tuple[Wanted, ...] | None = None
     columns: tuple[Column, ...] = ()
 
     def convert(self, rows: Sequence[Any]) -> list[Any]:
@@ -119,8 +120,8 @@ class Entities:
 ENTITIES = Entities()
 
 
-def _needed(made: tuple[Column, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for item in made for name in item.path.reads))
+def _needed(made: tuple[Column, ...]) -> tuple[Wanted, ...]:
+    return tuple(dict.fromkeys(wanted for item in made for wanted in item.path.reads))
 
 
 @attrs.frozen(slots=True)
@@ -130,8 +131,8 @@ class Dicts:
     columns: tuple[Column, ...]
 
     @property
-    def fields(self) -> tuple[str, ...]:
-        """The fields that the columns read."""
+    def fields(self) -> tuple[Wanted, ...]:
+        """What the columns read."""
         return _needed(self.columns)
 
     def convert(self, rows: Sequence[Any]) -> list[dict[str, Any]]:
@@ -152,8 +153,8 @@ class Tuples:
     named: bool = False
 
     @property
-    def fields(self) -> tuple[str, ...]:
-        """The fields that the columns read."""
+    def fields(self) -> tuple[Wanted, ...]:
+        """What the columns read."""
         return _needed(self.columns)
 
     def convert(self, rows: Sequence[Any]) -> list[tuple[Any, ...]]:
@@ -177,8 +178,8 @@ class Flat:
     columns: tuple[Column, ...]
 
     @property
-    def fields(self) -> tuple[str, ...]:
-        """The fields that the column reads."""
+    def fields(self) -> tuple[Wanted, ...]:
+        """What the column reads."""
         return _needed(self.columns)
 
     def convert(self, rows: Sequence[Any]) -> list[Any]:
