@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+import attrs
+
 from wbmodel.backend.asks import Request
 from wbmodel.backend.capabilities import Capabilities
 from wbmodel.codec import dumps
-from wbmodel.compiler.answer_types import answer_type
+from wbmodel.compiler.answer_types import answer_type, tally_type
 from wbmodel.compiler.document import Selection, Shape, build, freeze
 from wbmodel.compiler.physical import Get, NodeSpec, Parent, Scan
 from wbmodel.compiler.selection import node_selection
-from wbmodel.meta import Route
+from wbmodel.meta import FieldMeta, Route
 
 __all__ = [
     "PAGE_BYTES",
@@ -24,6 +26,7 @@ __all__ = [
     "page_request",
     "page_size",
     "shape_of",
+    "tally_request",
 ]
 
 PAGE_BYTES = 4 * 1024 * 1024
@@ -109,6 +112,27 @@ def count_request(scans: Sequence[Scan]) -> Request:
         _put_parent(variables, scan.route, item.parent, suffix)
         if filtering:
             variables["filters" + suffix] = dumps(item.pushed.wire or {})
+    return Request(build(shape), variables, shape.name)
+
+
+def tally_request(scan: Scan, field: FieldMeta) -> Request:
+    """The request for the number of rows of each value of a field, as the server tallies them."""
+    tally = field.tally
+    assert tally is not None
+    item: Selection = ((tally.value, ()), (tally.number, ()))
+    if tally.on is not None:
+        item = ((f"... on {tally.on}", (("edges", (("node", item),)),)),)
+    name = f"{tally.name}({tally.arguments})" if tally.arguments else tally.name
+    shape = Shape(
+        name=f"{scan.node.meta.plural}By{field.name.title()}",
+        mode="point",
+        route=attrs.evolve(scan.route, connection=None, context=None),
+        graphql=scan.node.meta.graphql,
+        node=((name, item),),
+        answer=tally_type(scan.route, tally),
+    )
+    variables: dict[str, Any] = {}
+    _put_parent(variables, scan.route, scan.parent, "")
     return Request(build(shape), variables, shape.name)
 
 

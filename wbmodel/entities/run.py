@@ -10,7 +10,7 @@ from wbmodel.codec import loads
 from wbmodel.entities.base import entity, unreadable
 from wbmodel.entities.written import Written
 from wbmodel.errors import FieldNotLoaded
-from wbmodel.meta import Arg, Kind, Route, Step, Writes, field, relation
+from wbmodel.meta import Arg, Kind, Route, Step, Tally, Writes, field, relation
 from wbmodel.meta.scopes import ARTIFACT, ENTITY, PROJECT, RUN
 from wbmodel.meta.state import is_loaded, kept, parts
 from wbmodel.meta.wiring import PROJECT_STEP, RUN_STEP, in_project
@@ -37,6 +37,10 @@ STATES = ("pending", "running", "preempting", *TERMINAL)
 """The possible states of a run, as in W&B's own clients (0.31.0, seen)."""
 
 _USED_STEP = Step("artifact", (Arg("id", "used_artifact", "ID!"),), entity="Artifact")
+
+_GROUPS = Tally(
+    "groupedRuns", "group", "totalRuns", arguments='groupKeys: ["group"], first: 1000', on="GroupedRunConnection"
+)
 
 
 @entity
@@ -84,7 +88,9 @@ class Run(Written):
         editable=True,
         in_part=True,
     )
-    tags: list[str] = field("tags", Kind.TEXTS, "The tags.", filter="tags", editable=True)
+    tags: list[str] = field(
+        "tags", Kind.TEXTS, "The tags.", filter="tags", editable=True, tally=Tally("tagCounts", "name", "count")
+    )
     group: str | None = field(
         "group",
         Kind.TEXT,
@@ -93,6 +99,7 @@ class Run(Written):
         editable=True,
         input="groupName",
         shared=True,
+        tally=_GROUPS,
     )
     job_type: str | None = field(
         "jobType",

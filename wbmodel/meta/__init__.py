@@ -8,7 +8,7 @@ layers see only an :class:`EntityMeta`, never an entity class, which keeps impor
 from __future__ import annotations
 
 from wbmodel.meta.entity import EntityMeta, all_entities, entity_meta, register
-from wbmodel.meta.fields import Belongs, FieldMeta, Kind, field, relation
+from wbmodel.meta.fields import Belongs, FieldMeta, Kind, Tally, field, relation
 from wbmodel.meta.wiring import Arg, Beside, Expansion, Options, Route, Step, ToManyMeta, Writes
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Options",
     "Route",
     "Step",
+    "Tally",
     "ToManyMeta",
     "Writes",
     "all_entities",

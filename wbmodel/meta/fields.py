@@ -10,7 +10,7 @@ import attrs
 
 from wbmodel.meta.json_fields import Codec, Config, Json, Summary, Text, Texts, Time, Value, Yaml
 
-__all__ = ["Belongs", "FieldMeta", "Kind", "field", "relation"]
+__all__ = ["Belongs", "FieldMeta", "Kind", "Tally", "field", "relation"]
 
 
 class Kind(enum.Enum):
@@ -71,6 +71,21 @@ class Belongs:
     name: str
 
 
+@attrs.frozen(slots=True, eq=False)
+class Tally:
+    """A GraphQL field beside a connection that lists the values of a field with the number of rows of each.
+
+    ``arguments`` are as written; ``on`` is the type of the union member, if it is one. Each item, in a list or at the
+    nodes of a connection, has ``value`` and ``number``.
+    """
+
+    name: str
+    value: str
+    number: str
+    arguments: str = ""
+    on: str | None = None
+
+
 @attrs.frozen(slots=True, kw_only=True, eq=False)
 class FieldMeta:
     """One declared field.
@@ -82,7 +97,7 @@ class FieldMeta:
     ``editable``: it may be set and saved; ``input`` is then its name in the mutation's input. ``fixed`` is the reason
     why it is not editable. ``choices`` are its values, if known: others are refused at creation, and warned about in
     conditions. ``in_part``: the server can answer only some of its top-level keys, by the argument ``keys``.
-    ``owner`` is the entity class that declares it.
+    ``tally`` is the server's own count of its values. ``owner`` is the entity class that declares it.
     """
 
     name: str
@@ -102,6 +117,7 @@ class FieldMeta:
     choices: tuple[str, ...] = ()
     shared: bool = False
     in_part: bool = False
+    tally: Tally | None = None
     target: str | None = None
     identity: tuple[str, ...] = ()
     by_key: bool = False
@@ -155,13 +171,14 @@ def field(
     choices: tuple[str, ...] = (),
     shared: bool = False,
     in_part: bool = False,
+    tally: Tally | None = None,
 ) -> Any:
     """Declare a field of an entity: its GraphQL name, its type, and how it may be used.
 
     ``path`` is the name by which the server filters and orders; give ``filter`` or ``order`` if it does only one of
     them. ``shared``: many rows have the same text, so one copy is kept for all rows of a page. ``input`` is the name in
     the mutation's input if it differs, ``fixed`` the reason why the field cannot be set. ``in_part``: the GraphQL field
-    takes ``keys``.
+    takes ``keys``. ``tally`` is the GraphQL field that counts its values.
     """
     info = {
         "wire": wire,
@@ -180,6 +197,7 @@ def field(
         "choices": choices,
         "shared": shared,
         "in_part": in_part,
+        "tally": tally,
     }
     return attrs.field(init=False, metadata={"wbmodel": info})
 

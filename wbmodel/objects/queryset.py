@@ -449,8 +449,11 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         Example: ``group_by("config.lr").annotate(n=Count(), loss=Mean("summary.loss"))``."""
         from wbmodel.objects.grouped import Grouped, Reading
 
-        reading = Reading(self._groups, self._agroups, self._best_of_each, self._abest_of_each)
+        reading = Reading(self._groups, self._agroups, self._best_of_each, self._abest_of_each, self._explain_groups)
         return Grouped.of(self._plan, keys, reading)
+
+    def _explain_groups(self, keys: Sequence[Key], asked: Asked) -> Explanation:
+        return operations.groups.explained(self._plan, self._bind().target, keys, asked)
 
     def _best_of_each(
         self, keys: Sequence[Key], asked: Asked, path: str | PathExpr, goal: str, choose: Choose

@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 
+from wbmodel.compiler.explain import Explanation, explain
 from wbmodel.compiler.target import Target
 from wbmodel.errors import FieldError, QueryError, QueryWarning, suggestion, warn
 from wbmodel.json_values import operand_type
@@ -18,10 +19,12 @@ from wbmodel.meta import EntityMeta, state
 from wbmodel.meta.parts import Wanted
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.cells import Spread, cells, declared, spread
+from wbmodel.operations.count import count
 from wbmodel.operations.keys import look_for, say_unknown
 from wbmodel.operations.prefetch import prefetch
 from wbmodel.operations.run import collect
-from wbmodel.query.aggregates import Aggregate, EverythingBut
+from wbmodel.operations.tallies import Tally, counting, tally
+from wbmodel.query.aggregates import Aggregate, Count, EverythingBut
 from wbmodel.query.evaluate import getter
 from wbmodel.query.order import OrderKey, has_value, rank, sort_key, tie_break
 from wbmodel.query.paths import Path
@@ -37,7 +40,9 @@ __all__ = [
     "Key",
     "best_among",
     "best_of_each",
+    "counted_by",
     "checked",
+    "explained",
     "group_held",
     "groups",
     "needed",
@@ -76,7 +81,7 @@ class Groups:
     types: dict[str, Dtype]
     aggregated: dict[str, list[Any]]
     members: list[list[int]]
-    """The places of each group's rows, in the order of the rows."""
+    """The places of each group's rows, in the order of the rows; empty if the server counted them."""
     unknown: Sequence[Path] = ()
     """The paths that no row has."""
 
@@ -100,6 +105,13 @@ def needed(meta: EntityMeta, keys: Sequence[Key], asked: Asked) -> tuple[Wanted,
 
 def groups(plan: Plan, target: Target, keys: Sequence[Key], asked: Asked) -> Operation[Groups]:
     """The groups of a plan's rows. Without keys, all rows are one group."""
+    if not keys and _only_counts(asked):
+        total = yield from count(plan, target)
+        return Groups({}, {}, {name: [total] for name in asked}, [[]])
+    counted = counted_by(keys, asked)
+    found = None if counted is None else (yield from tally(plan, counted.path, target))
+    if counted is not None and found is not None:
+        return _of_tally(counted, asked, found)
     any_order = not plan.sliced and not any(item.ordered for item, _ in asked.values())
     bare = plan.bare(*needed(plan.meta, keys, asked), unordered=any_order)
     rows = yield from collect(bare, target)
@@ -108,6 +120,42 @@ def groups(plan: Plan, target: Target, keys: Sequence[Key], asked: Asked) -> Ope
     for path in made.unknown:
         yield from look_for(path, rows, plan, target, whole=entire)
     return made
+
+
+def counted_by(keys: Sequence[Key], asked: Asked) -> Column | None:
+    """The only key, if nothing but the number of rows is asked for."""
+    key = keys[0] if len(keys) == 1 else None
+    return key if isinstance(key, Column) and _only_counts(asked) else None
+
+
+def _only_counts(asked: Asked) -> bool:
+    return bool(asked) and all(isinstance(item, Count) and path is None for item, path in asked.values())
+
+
+def explained(plan: Plan, target: Target, keys: Sequence[Key], asked: Asked) -> Explanation:
+    """How the groups are made. No I/O."""
+    told = explain(plan.bare(*needed(plan.meta, keys, asked), unordered=not plan.sliced), target)
+    counted = counted_by(keys, asked)
+    requests = None if counted is None else counting(plan, counted.path, target)
+    if counted is None or requests is None:
+        return told
+    number = len(requests)
+    return attrs.evolve(
+        told,
+        order="by the keys of the groups, locally",
+        route=f"the number of rows of each {counted.name}, counted by the backend",
+        requests=f"{number} if the counts add up to all rows; else, to read the rows: {told.requests}",
+        documents=tuple(requests),
+        parts={},
+    )
+
+
+def _of_tally(key: Column, asked: Asked, found: Tally) -> Groups:
+    values = [list(value) if isinstance(value, tuple) else value for value in found]
+    order = _order([values], len(values))
+    numbers = list(found.values())
+    made = {name: [numbers[at] for at in order] for name in asked}
+    return Groups({key.name: [values[at] for at in order]}, {key.name: declared(key.path)}, made, [[] for _ in order])
 
 
 def best_of_each(
@@ -274,11 +322,7 @@ def _groups(
         members[()] = list(range(count))
     groups = list(members.values())
     keys = {name: [_shown(column, places) for places in groups] for name, column in given.items()}
-    # NaN comes before None, so that the order does not depend on the order of the rows.
-    order = sorted(
-        range(len(groups)),
-        key=lambda at: tuple((rank(column[at], False), column[at] is None) for column in keys.values()),
-    )
+    order = _order(list(keys.values()), len(groups))
     groups = [groups[at] for at in order]
     made: dict[str, list[Any]] = {}
     for name, (item, path) in asked.items():
@@ -289,6 +333,14 @@ def _groups(
         made[name] = [item.value(_there(column, places)) for places in groups]
     shown = {name: [column[at] for at in order] for name, column in keys.items()}
     return Groups(shown, types, made, groups)
+
+
+def _order(columns: Sequence[Sequence[Any]], count: int) -> list[int]:
+    """The places of the groups, in the order of their keys."""
+    # NaN comes before None, so that the order does not depend on the order of the rows.
+    return sorted(
+        range(count), key=lambda at: tuple((rank(column[at], False), column[at] is None) for column in columns)
+    )
 
 
 def _shown(column: Sequence[Any], places: list[int]) -> Any:

@@ -1,0 +1,120 @@
+"""Count groups on the server: by each value of an enumeration, or by a field that tallies the values.
+
+A tally is taken only if its numbers add up to the server's number of all rows; else the rows are read. So a value that
+nobody knows of, a row with two values, or a list that the server cut are never lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import attrs
+
+from wbmodel.backend.asks import Request
+from wbmodel.compiler.compile import compile_plan
+from wbmodel.compiler.filters import Compiled, conjoined, server_path
+from wbmodel.compiler.physical import Scan
+from wbmodel.compiler.requests import count_request, tally_request
+from wbmodel.compiler.target import Target
+from wbmodel.errors import ServerError
+from wbmodel.meta import FieldMeta, Kind
+from wbmodel.operations.answer import Operation, answer, send_all, walk
+from wbmodel.operations.count import count_in, countable, is_counted
+from wbmodel.query.paths import Path
+from wbmodel.query.plan import Plan
+
+__all__ = ["Tally", "counting", "tally"]
+
+Tally: TypeAlias = "Mapping[Any, int]"
+"""The number of rows of each value, as rows hold it; ``None`` (or an empty tuple) for rows without one."""
+
+
+def _is_tallied(plan: Plan, path: Path, target: Target) -> bool:
+    """Whether a server may be asked for the number of rows of each value of a path."""
+    field = path.field
+    if path.keys or path.related is not None or plan.sliced or plan.is_empty:
+        return False
+    if server_path(path, target.capabilities) is None or len(_values(field)) >= target.capabilities.max_aliases:
+        return False
+    return bool(field.choices) or (field.tally is not None and plan.where is None)
+
+
+def tally(plan: Plan, path: Path, target: Target) -> Operation[Tally | None]:
+    """The number of rows of each value; None if the server does not tell, so that rows have to be read."""
+    if not _is_tallied(plan, path, target):
+        return None
+    bare = plan.bare(order=(), unordered=True)
+    scans, target = yield from countable(bare, target)
+    if scans is None or len(scans) != 1:
+        return None
+    try:
+        return (yield from _tally(scans[0], path.field, target))
+    except ServerError as error:
+        if not error.errors and error.status not in (400, 422, 500, 501):
+            raise
+        return None
+
+
+def counting(plan: Plan, path: Path, target: Target) -> list[Request] | None:
+    """The requests that :func:`tally` sends; None if it sends none. No I/O."""
+    step = compile_plan(plan.bare(order=(), unordered=True), target) if _is_tallied(plan, path, target) else None
+    return _requests(step, path.field, target) if isinstance(step, Scan) and is_counted(step, target) else None
+
+
+def _requests(scan: Scan, field: FieldMeta, target: Target) -> list[Request]:
+    """The requests that tally a field: numbers of rows, all and of each value, and the server's own list of values."""
+    counts = count_request([scan, *(_only(scan, field, value, target) for value in _values(field))])
+    return [counts] if field.choices else [counts, tally_request(scan, field)]
+
+
+def _values(field: FieldMeta) -> list[Any]:
+    """The values that are counted by filters: all that are declared, and none."""
+    return [*field.choices, *([None] if field.nullable or not field.choices else ())]
+
+
+def _tally(scan: Scan, field: FieldMeta, target: Target) -> Operation[Tally | None]:
+    values = _values(field)
+    requests = _requests(scan, field, target)
+    responses = yield from send_all(requests)
+    data = [answer(target, *pair) for pair in zip(requests, responses, strict=True)]
+    total, *rest = (count_in(scan, data[0], f"s{at}", target) for at in range(len(values) + 1))
+    found: dict[Any, int | None] = dict(zip(values, rest, strict=True))
+    if not field.choices:
+        named = _named(scan, field, data[1], target)
+        if named is None:
+            return None
+        found = {**named, None: found[None]}
+    told = {value: number for value, number in found.items() if number is not None}
+    if total is None or len(told) < len(found) or sum(told.values()) != total:
+        return None
+    if field.kind is Kind.TEXTS:
+        told = {() if value is None else (value,): number for value, number in told.items()}
+    return {value: number for value, number in told.items() if number}
+
+
+def _only(scan: Scan, field: FieldMeta, value: Any, target: Target) -> Scan:
+    """The scan of the rows with this value."""
+    name = server_path(Path(field), target.capabilities)
+    assert name is not None
+    own: dict[str, Any] = {name: value}
+    if value is None and field.is_blank:
+        own = {"$or": [own, {name: ""}]}
+    return attrs.evolve(scan, pushed=Compiled(conjoined(scan.filter, own), "exact", ()))
+
+
+def _named(scan: Scan, field: FieldMeta, data: dict[str, Any], target: Target) -> dict[Any, int] | None:
+    """The values and numbers of the server's own list; None if it does not have a whole one."""
+    tally = field.tally
+    assert tally is not None
+    parent, _ = walk(scan.node.meta, scan.route, scan.parent, data, None, target.place, optional=scan.optional)
+    at = None if parent is None else parent[tally.name]
+    if isinstance(at, dict):
+        at = [None if edge is None else edge["node"] for edge in at.get("edges", ())]
+    found: dict[Any, int] = {}
+    for item in at or ():
+        if item is None or item[tally.value] is None or item[tally.value] in found:
+            return None
+        if item[tally.value] or not field.is_blank:  # "" means the same as null, which is counted by itself
+            found[item[tally.value]] = item[tally.number]
+    return None if at is None else found
