@@ -1,15 +1,15 @@
-"""Getters of fields without arguments: type -> field -> function.
+"""Getters of fields that a page of rows may read without the executor: type -> field -> function.
 
 ``FROM_RECORD`` getters take the source; ``FROM_STORE`` getters also take the :class:`Context`, because they query the
-store. Both return what the field's type requires (text for a String, a record for an object), so that a whole page of
-rows can be read without the executor; see ``projection.py``.
+store; ``FROM_ARGUMENTS`` make a getter from a field's arguments, once for a page. All return what the field's type requires (text for a String, a record for an object), which
+``projection.py`` relies on.
 """
 
 from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from operator import attrgetter
 from typing import Any
 
@@ -30,10 +30,11 @@ from wbmodel.engine.select import Select, Term
 from wbmodel.engine.streams import Stream
 from wbmodel.engine.text import encode
 
-__all__ = ["FROM_STORE", "FROM_RECORD", "Getter", "Loader"]
+__all__ = ["FROM_ARGUMENTS", "FROM_RECORD", "FROM_STORE", "Getter", "Loader", "Maker"]
 
 Getter = Callable[[Any], Any]
 Loader = Callable[[Any, Context], Any]
+Maker = Callable[[Mapping[str, Any]], Getter]
 
 
 def _constant(value: Any) -> Getter:
@@ -63,6 +64,19 @@ def _tail(stream: Stream) -> str:
 
 def _keys(run: RunRecord) -> dict[str, Any] | None:
     return history_keys(run.history) if run.history.count() else None
+
+
+def _cut(whole: str, part: Callable[[Any, Collection[str]], str]) -> Maker:
+    """A JSON column: the attribute ``whole``, or ``part(run, keys)`` with keys in the arguments."""
+
+    def make(args: Mapping[str, Any]) -> Getter:
+        keys = args.get("keys")
+        if keys is None:
+            return attrgetter(whole)
+        wanted = dict.fromkeys(keys)
+        return lambda run: part(run, wanted)
+
+    return make
 
 
 def _best_loss(sweep: SweepRecord, context: Context) -> float | None:
@@ -179,8 +193,6 @@ FROM_RECORD: dict[str, dict[str, Getter]] = {
             "stopped",
         ),
         "projectId": lambda run: str(run.project.number),
-        "config": attrgetter("config_text"),
-        "summaryMetrics": attrgetter("summary_text"),
         "systemMetrics": _last_event,
         "sweepName": lambda run: None if run.sweep is None else run.sweep.name,
         "running": lambda run: run.state == "running",
@@ -299,6 +311,13 @@ FROM_RECORD: dict[str, dict[str, Getter]] = {
     "TagConnection": {"edges": _self},
     "TagEdge": {"node": _self},
     "ServerFeature": {"name": _self, "isEnabled": _constant(True)},
+}
+
+FROM_ARGUMENTS: dict[str, dict[str, Maker]] = {
+    "Run": {
+        "config": _cut("config_text", RunRecord.config_part),
+        "summaryMetrics": _cut("summary_text", RunRecord.summary_part),
+    },
 }
 
 FROM_STORE: dict[str, dict[str, Loader]] = {

@@ -10,12 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from graphql import GraphQLSchema
 
-__all__ = ["ADDED", "require"]
-
-ADDED = """
-extend type PageInfo { startCursor: String hasPreviousPage: Boolean! }
-extend type RunConnection { totalCount: Int! }
-"""
+__all__ = ["require"]
 
 _REQUIRED = ("Project.runCount", "FileConnection.totalCount")
 _REQUIRED_ITEMS = ("ParquetHistory.liveData",)

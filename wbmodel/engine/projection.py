@@ -1,8 +1,8 @@
 """A shortcut through graphql-core for lists of plain rows.
 
-graphql-core spends several microseconds on each field of each row. If a selection uses only getters without arguments
-(``getters.py``), it is compiled into one function, which is called per row. The function only skips the executor's
-work; in any case that it does not handle (arguments, abstract types, a null in a non-null field, an error), the
+graphql-core spends several microseconds on each field of each row. If a selection uses only the getters of
+``getters.py``, it is compiled into one function, which is called per row. The function only skips the executor's work;
+in any case that it does not handle (other arguments, abstract types, a null in a non-null field, an error), the
 executor processes the whole list. A property test checks that both give the same results.
 """
 
@@ -13,15 +13,17 @@ from typing import Any
 
 from graphql import (
     GraphQLEnumType,
+    GraphQLError,
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
     GraphQLOutputType,
     GraphQLScalarType,
+    get_argument_values,
 )
 from graphql.execution.executor import Executor
 
-from wbmodel.engine.getters import FROM_RECORD, FROM_STORE
+from wbmodel.engine.getters import FROM_ARGUMENTS, FROM_RECORD, FROM_STORE
 from wbmodel.engine.scalars import OUTPUT
 from wbmodel.engine.stopping import check, until_given_up
 
@@ -64,7 +66,7 @@ class ProjectingExecutor(Executor[Any]):
         if found is None:
             try:
                 made: Project | None = self._value(item, field_details_list)
-            except _NotPlain:
+            except (_NotPlain, GraphQLError):  # a wrong argument, which the executor will report
                 made = None
             # The list is stored with its function to keep its id from being reused.
             found = cache[id(field_details_list)] = (field_details_list, made)
@@ -90,7 +92,7 @@ class ProjectingExecutor(Executor[Any]):
 
     def _object(self, kind: GraphQLObjectType, field_details_list: Any) -> Project:
         plain, loaded = FROM_RECORD.get(kind.name, {}), FROM_STORE.get(kind.name, {})
-        context = self.context_value
+        made, context = FROM_ARGUMENTS.get(kind.name, {}), self.context_value
         parts: list[tuple[str, Callable[[Any], Any], Project]] = []
         for key, details in self.collect_subfields(kind, field_details_list).grouped_field_set.items():
             node = details[0].node
@@ -98,9 +100,17 @@ class ProjectingExecutor(Executor[Any]):
             if name == "__typename":
                 parts.append((key, _constant(kind.name), _as_it_is))
                 continue
-            if node.arguments or (name not in plain and name not in loaded):
+            if name in made:
+                scope = self.variable_values, details[0].fragment_variable_values
+                getter = made[name](get_argument_values(kind.fields[name], node, *scope))
+            elif node.arguments:
                 raise _NotPlain
-            getter = plain[name] if name in plain else _bound(loaded[name], context)
+            elif name in plain:
+                getter = plain[name]
+            elif name in loaded:
+                getter = _bound(loaded[name], context)
+            else:
+                raise _NotPlain
             parts.append((key, getter, self._value(kind.fields[name].type, details)))
         # Decided once per selection, not per row: values that need no completion.
         steps = [(key, getter, None if make is _as_it_is else make) for key, getter, make in parts]

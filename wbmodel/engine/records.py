@@ -10,7 +10,7 @@ Datetimes are aware. ``config`` and ``summary`` hold unwrapped values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, Literal
@@ -291,11 +291,7 @@ class RunRecord(Record):
     def config_text(self) -> str:
         """Config as on the wire: ``{"key": {"desc": null, "value": v}, ..., "_wandb": {...}}``."""
         if self._config_text is None:
-            desc = self.config_desc or {}
-            wire: dict[str, Any] = {k: {"desc": desc.get(k), "value": v} for k, v in self.config.items()}
-            if self.config_wandb is not None:
-                wire["_wandb"] = self.config_wandb
-            self._config_text = encode(wire)
+            self._config_text = encode(self._wired((*self.config, "_wandb")))
         return self._config_text
 
     @property
@@ -304,6 +300,23 @@ class RunRecord(Record):
         if self._summary_text is None:
             self._summary_text = encode(self.summary)
         return self._summary_text
+
+    def config_part(self, keys: Collection[str]) -> str:
+        """Like :attr:`config_text`, but only these of its keys. Does not make the whole text."""
+        return encode(self._wired(keys))
+
+    def summary_part(self, keys: Collection[str]) -> str:
+        """Like :attr:`summary_text`, but only these of its keys. Does not make the whole text."""
+        summary = self.summary
+        return encode({key: summary[key] for key in keys if key in summary})
+
+    def _wired(self, keys: Collection[str]) -> dict[str, Any]:
+        """These keys of config as on the wire."""
+        config, desc = self.config, self.config_desc or {}
+        wire: dict[str, Any] = {k: {"desc": desc.get(k), "value": config[k]} for k in keys if k in config}
+        if self.config_wandb is not None and "_wandb" in keys:
+            wire["_wandb"] = self.config_wandb
+        return wire
 
     def forget_texts(self) -> None:
         self._config_text = self._summary_text = None

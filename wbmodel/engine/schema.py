@@ -35,15 +35,15 @@ def executable_schema(live: bool = False) -> GraphQLSchema:
     from graphql import GraphQLInterfaceType, GraphQLObjectType, GraphQLUnionType, build_schema
 
     from wbmodel.engine import mutations_artifacts
-    from wbmodel.engine.getters import FROM_RECORD, FROM_STORE
-    from wbmodel.engine.live import ADDED, require
+    from wbmodel.engine.getters import FROM_ARGUMENTS, FROM_RECORD, FROM_STORE
+    from wbmodel.engine.live import require
     from wbmodel.engine.mutations import MUTATIONS
     from wbmodel.engine.resolvers import RESOLVERS
     from wbmodel.engine.scalars import attach_scalars
 
     assert mutations_artifacts is not None  # imported because it registers in MUTATIONS
     # tests/schema validates the file; doing so here would take a third of the time to build the schema.
-    schema = build_schema(schema_text() + (ADDED if live else ""), assume_valid_sdl=True)
+    schema = build_schema(schema_text(), assume_valid_sdl=True)
     if live:
         require(schema)
     attach_scalars(schema)
@@ -59,6 +59,8 @@ def executable_schema(live: bool = False) -> GraphQLSchema:
             full = f"{name}.{field_name}"
             if full in with_args:
                 field.resolve = _with_args(with_args[full])
+            elif field_name in FROM_ARGUMENTS.get(name, ()):
+                field.resolve = _made(FROM_ARGUMENTS[name][field_name])
             elif field_name in FROM_STORE.get(name, ()):
                 field.resolve = _loaded(FROM_STORE[name][field_name])
             elif field_name in FROM_RECORD.get(name, ()):
@@ -74,6 +76,13 @@ def _with_args(function: Callable[[Any, Any, dict[str, Any]], Any]) -> Callable[
     def resolve(source: Any, info: Info, **args: Any) -> Any:
         check()  # fields with arguments do the work, and all mutations have arguments
         return function(source, info.context, args)
+
+    return resolve
+
+
+def _made(make: Callable[[dict[str, Any]], Callable[[Any], Any]]) -> Callable[..., Any]:
+    def resolve(source: Any, info: Info, **args: Any) -> Any:
+        return make(args)(source)
 
     return resolve
 
