@@ -131,26 +131,28 @@ def read_types(data: Any) -> set[Lack]:
         for name, field in kind_fields(kind).items():
             if name not in theirs:
                 found.add(Lack(kind, name))
-                continue
-            arguments = {
-                *getattr(field, "args", {}),
-                *(o.argument for o in OPTIONAL if (o.kind, o.field) == (kind, name)),
-            }
-            found |= {Lack(kind, name, argument) for argument in arguments - theirs[name]}
+            elif (arguments := theirs[name]) is not None:
+                found |= {
+                    Lack(kind, name, argument) for argument in getattr(field, "args", ()) if argument not in arguments
+                }
     return found
 
 
-def _shown(kind: Any) -> dict[str, set[str]] | None:
+def _shown(kind: Any) -> dict[str, set[str] | None] | None:
     """The fields that a server shows of a type, with their arguments; None if it does not say."""
     if not isinstance(kind, dict):
         return None
     fields = kind.get("fields") or kind.get("inputFields")
     if not isinstance(fields, list) or not fields:
         return None
-    shown: dict[str, set[str]] = {}
+    shown: dict[str, set[str] | None] = {}
     for field in fields:
         if not isinstance(field, dict) or not isinstance(field.get("name"), str):
             return None
-        arguments = field.get("args") or []
-        shown[field["name"]] = {item["name"] for item in arguments if isinstance(item, dict) and "name" in item}
+        arguments = field.get("args")
+        shown[field["name"]] = (
+            {item.get("name") for item in arguments}
+            if isinstance(arguments, list) and all(isinstance(item, dict) for item in arguments)
+            else None
+        )
     return shown
