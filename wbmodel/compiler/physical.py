@@ -114,8 +114,9 @@ class Scan:
 
     ``place`` is the backend that it was compiled for. ``filter`` is pushed and ``order`` is the order text; ``check``
     is applied locally. ``limit`` is the most rows that will be needed; None for all, or if a check may drop rows.
-    ``counted``: each page includes the number of all rows. ``optional``: the query did not name the parent, so missing
-    parts of it are not an error.
+    ``counted``: each page includes the number of all rows. ``split`` is the path by whose filter rows that lack a value
+    are read apart, ``names`` are the keys of the rows, if the condition fixes them and the route takes them.
+    ``optional``: the query did not name the parent, so missing parts of it are not an error.
 
     ``far`` is the opposite order: page 1 then includes its first row (see :class:`Ties`). ``far_key`` is the field it
     orders by.
@@ -134,6 +135,8 @@ class Scan:
     check: Check | None = None
     limit: int | None = None
     counted: bool = False
+    split: str | None = None
+    names: tuple[str, ...] = ()
     optional: bool = False
 
     @property
