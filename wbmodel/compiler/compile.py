@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from wbmodel.compiler.access import Access, plan_access
+from wbmodel.compiler.extras import BY_DATE, FAR, KEYS, counting, in_order, split
 from wbmodel.compiler.filters import compile_filter, conjoined, order_path, server_path
 from wbmodel.compiler.physical import (
     Check,
@@ -72,7 +73,8 @@ class _Planner:
             needed.update(reads_of(plan.where))
             needed.update(head for dotted, _ in access.checks if (head := dotted.partition(".")[0]) in self.meta.fields)
         fields, keys = plan.fields(needed), plan.keys(needed)
-        self.node = NodeSpec(meta=self.meta, fields=fields, keys=keys, related=plan.related, cls=plan.cls)
+        whole = KEYS in target.refused
+        self.node = NodeSpec(meta=self.meta, fields=fields, keys=keys, whole=whole, related=plan.related, cls=plan.cls)
 
     # -- access paths ------------------------------------------------------------------------------
 
@@ -152,8 +154,10 @@ class _Planner:
         keyset: KeysetBy | None,
         limit: int | None,
         far: OrderKey | None = None,
+        split: str | None = None,
     ) -> Scan:
         can = self.can
+        far = None if FAR in self.target.refused else far
         several = limit is None or limit > can.max_page_size
         # With cursors of unknown semantics, pages may silently miss rows; the count reveals that.
         counted = several and can.count and not can.stable_cursors and keyset is None and self._counts_beside(route)
@@ -171,12 +175,15 @@ class _Planner:
             check=self._check(route),
             limit=limit,
             counted=counted,
+            split=split,
             optional=self.plan.lenient,
         )
 
     def _counts_beside(self, route: Route) -> bool:
         """Whether a page can include the number of all rows that match the filter."""
         if not (route.count or "").startswith("parent:") or not (route.count or "").endswith("(filters)"):
+            return False
+        if counting(route.count_field) in self.target.refused:
             return False
         if not (self.pushed.wire is None or self._can_filter(route)):
             return False
@@ -212,16 +219,16 @@ class _Planner:
             source = self._scan(route, parent, extra=extra, order=order, keyset=keyset, limit=one_more)
             return Ties(source, head, rest)
         name = server_path(head.path, self.can)
-        if name is None:
+        if name is None or split(name) in self.target.refused:
             return SortHere(self._any_order(route, parent, None, extra), keys)
         absent: dict[str, Any] = {name: None}
         there = conjoined(extra, {name: {"$ne": None}})
         if head.path.leaf.is_blank:
             absent, there = {"$or": [absent, {name: ""}]}, conjoined(there, {name: {"$ne": ""}})
-        scan = partial(self._scan, route, parent, extra=there, keyset=keyset)
+        scan = partial(self._scan, route, parent, extra=there, keyset=keyset, split=name)
         if head.path.kind.is_keyed and not (self.can.nulls_last or self.plan.glance):
             source = scan(order=order, limit=one_more, far=head.flipped())
-            far = scan(order=source.far, limit=min(self.can.page_size, self.can.max_page_size))
+            far = scan(order=self._order_text(head.flipped()), limit=min(self.can.page_size, self.can.max_page_size))
         else:
             source, far = scan(order=order, limit=one_more), None
         without = self._ordered(route, parent, rest, conjoined(extra, absent))
@@ -242,7 +249,9 @@ class _Planner:
     def _order_text(self, key: OrderKey) -> str | None:
         """One key as the server writes it; None if the server has no name for it."""
         path = order_path(key.path, self.can)
-        return None if path is None else ("-" if key.descending else "+") + path
+        if path is None or in_order(path) in self.target.refused:
+            return None
+        return ("-" if key.descending else "+") + path
 
     def _keyset(self, route: Route, first: OrderKey) -> KeysetBy | None:
         """The keyset of a server order whose first key is the date of creation, or None.
@@ -251,7 +260,7 @@ class _Planner:
         """
         if first.path.field.name != "created_at" or first.path.related is not None or first.path.keys:
             return None
-        if self.can.stable_cursors or not route.paged or not self._can_filter(route):
+        if BY_DATE in self.target.refused or self.can.stable_cursors or not route.paged or not self._can_filter(route):
             return None
         date = server_path(first.path, self.can)
         if date is None:

@@ -47,17 +47,25 @@ Parent = Mapping[str, Any]
 class NodeSpec:
     """What is selected of each node, and the class of the rows made from the nodes.
 
-    ``keys`` are the fields to load in part, each with its keys.
+    ``keys`` are the fields to load in part, each with its keys; with ``whole``, the server is asked for all of them.
     """
 
     meta: EntityMeta
     fields: tuple[str, ...]
     keys: Keys = ()
+    whole: bool = False
     related: tuple[str, ...] = ()
     cls: type[Any] | None = None
 
+    @property
+    def asks(self) -> bool:
+        """Whether the server is asked for keys of a field."""
+        return bool(self.keys) and not self.whole
+
     def variables(self, prefix: str = "") -> dict[str, str]:
         """The names of the variables that hold the keys, by field."""
+        if not self.asks:
+            return {}
         wires = {name: self.meta.fields[name].wire for name, _ in self.keys}
         return {
             name: f"{prefix}{wire[0].upper()}{wire[1:]}Keys" if prefix else f"{wire}Keys"
@@ -128,8 +136,9 @@ class Scan:
 
     ``place`` is the backend that it was compiled for. ``filter`` is pushed and ``order`` is the order text; ``check``
     is applied locally. ``limit`` is the most rows that will be needed; None for all, or if a check may drop rows.
-    ``counted``: each page includes the number of all rows. ``optional``: the query did not name the parent, so missing
-    parts of it are not an error.
+    ``counted``: each page includes the number of all rows. ``split`` is the path by whose filter rows that lack a value
+    are read apart, ``names`` are the keys of the rows, if the condition fixes them and the route takes them.
+    ``optional``: the query did not name the parent, so missing parts of it are not an error.
 
     ``far`` is the opposite order: page 1 then includes its first row (see :class:`Ties`). ``far_key`` is the path that
     it orders by.
@@ -148,6 +157,8 @@ class Scan:
     check: Check | None = None
     limit: int | None = None
     counted: bool = False
+    split: str | None = None
+    names: tuple[str, ...] = ()
     optional: bool = False
 
     @property
@@ -155,7 +166,7 @@ class Scan:
         """What is selected of the row at the far end."""
         assert self.far_key is not None
         wanted: tuple[Wanted, ...] = ("node_id", *self.far_key.reads)
-        return NodeSpec(meta=self.node.meta, fields=names_of(wanted), keys=keys_of(wanted))
+        return NodeSpec(meta=self.node.meta, fields=names_of(wanted), keys=keys_of(wanted), whole=self.node.whole)
 
 
 @attrs.frozen(slots=True)

@@ -150,8 +150,8 @@ _FAR = "far"
 
 
 def _keys(node: NodeSpec, prefix: str = "") -> dict[str, Any]:
-    variables, keys = node.variables(prefix), dict(node.keys)
-    return {variables[name]: list(of) for name, of in keys.items()}
+    keys = dict(node.keys)
+    return {variable: list(keys[name]) for name, variable in node.variables(prefix).items()}
 
 
 def _suffix(index: int, items: Sequence[object]) -> str:

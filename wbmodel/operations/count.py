@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
+from wbmodel.compiler.extras import ALIASES, Extra, counting
 from wbmodel.compiler.physical import ForEach, Merge, Scan
 from wbmodel.compiler.requests import count_request
 from wbmodel.compiler.target import Target
@@ -12,6 +14,7 @@ from wbmodel.meta.scopes import PARTS, PROJECT
 from wbmodel.operations.answer import Operation, answer, send_all, walk
 from wbmodel.operations.results import results
 from wbmodel.operations.run import collect, planned, settle
+from wbmodel.operations.ways_back import on_lesser_terms, refusable
 from wbmodel.query.plan import Plan
 
 __all__ = ["count", "count_in", "countable", "exists", "is_counted"]
@@ -24,13 +27,18 @@ def count(plan: Plan, target: Target) -> Operation[int]:
     if plan.is_empty:
         return 0
     bare = plan.bare(order=(), unordered=True, start=0, stop=None)
+    total, _ = yield from on_lesser_terms(partial(_total, bare), target)
+    rows = max(total - plan.start, 0)
+    return rows if plan.stop is None else min(rows, plan.stop - plan.start)
+
+
+def _total(bare: Plan, target: Target) -> Operation[int]:
     scans, target = yield from countable(bare, target)
     total = None if scans is None else (yield from _server_count(scans, target))
     if total is None:
         # Each row is read with only the fields that the condition uses.
         total = len((yield from collect(bare, target)))
-    rows = max(total - plan.start, 0)
-    return rows if plan.stop is None else min(rows, plan.stop - plan.start)
+    return total
 
 
 def exists(plan: Plan, target: Target) -> Operation[bool]:
@@ -62,9 +70,10 @@ def _server_count(counted: Sequence[Scan], target: Target) -> Operation[int | No
         most = target.capabilities.max_aliases
         chunks = [scans[at : at + most] for at in range(0, len(scans), most)]
         requests = [count_request(chunk) for chunk in chunks]
-        responses = yield from send_all(requests)
-        for chunk, request, response in zip(chunks, requests, responses, strict=True):
-            data = answer(target, request, response)
+        with refusable(partial(_extras, scans, chunks), scans):
+            responses = yield from send_all(requests)
+            answers = [answer(target, *pair) for pair in zip(requests, responses, strict=True)]
+        for chunk, data in zip(chunks, answers, strict=True):
             for index, scan in enumerate(chunk):
                 number = count_in(scan, data, f"s{index}" if len(chunk) > 1 else None, target)
                 if number is None:
@@ -84,10 +93,15 @@ def count_in(scan: Scan, data: dict[str, Any], alias: str | None, target: Target
     return number
 
 
+def _extras(scans: Sequence[Scan], chunks: Sequence[Sequence[Scan]]) -> set[Extra]:
+    found = {counting(scans[0].route.count_field)}
+    return found | {ALIASES} if len(chunks) < len(scans) else found
+
+
 def is_counted(scan: Scan, target: Target) -> bool:
     """Whether the server's count of rows is exact for this scan."""
     route = scan.route
-    if scan.check is not None or route.count is None:
+    if scan.check is not None or route.count is None or counting(route.count_field) in target.refused:
         return False
     if scan.filter is None:
         return True

@@ -23,7 +23,7 @@ from wbmodel.operations.count import count
 from wbmodel.operations.keys import look_for, say_unknown
 from wbmodel.operations.prefetch import prefetch
 from wbmodel.operations.run import collect
-from wbmodel.operations.tallies import Tally, counting, tally
+from wbmodel.operations.tallies import Tally, sent, tally
 from wbmodel.query.aggregates import Aggregate, Count, EverythingBut
 from wbmodel.query.evaluate import getter
 from wbmodel.query.order import OrderKey, has_value, rank, sort_key, tie_break
@@ -136,7 +136,7 @@ def explained(plan: Plan, target: Target, keys: Sequence[Key], asked: Asked) -> 
     """How the groups are made. No I/O."""
     told = explain(plan.bare(*needed(plan.meta, keys, asked), unordered=not plan.sliced), target)
     counted = counted_by(keys, asked)
-    requests = None if counted is None else counting(plan, counted.path, target)
+    requests = None if counted is None else sent(plan, counted.path, target)
     if counted is None or requests is None:
         return told
     number = len(requests)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import attrs
-
 from wbmodel.backend.asks import Request, Response
 from wbmodel.backend.verbs import Join, Start
+from wbmodel.compiler.extras import ALIASES, BY_DATE, FAR, LARGE, Extra, of_scan
 from wbmodel.compiler.filters import conjoined
 from wbmodel.compiler.physical import Scan
 from wbmodel.compiler.requests import page_request, page_size
 from wbmodel.errors import ServerError
 from wbmodel.meta import EntityMeta, Route
 from wbmodel.operations.answer import Operation, answer, send_all, walk, whole_answer
-from wbmodel.operations.keyset import Keyset, is_refused, refused
+from wbmodel.operations.keyset import Keyset
 from wbmodel.operations.paging import Drift, PageBudget
+from wbmodel.operations.ways_back import refusable
 
 __all__ = ["Pages", "load"]
 
@@ -32,7 +32,7 @@ class Pages:
 
     def __init__(self, scan: Scan, budget: PageBudget) -> None:
         self.scan, self.budget, self.target = scan, budget, budget.target
-        self.keyset = None if scan.keyset is None or is_refused(self.target.owner) else Keyset(scan.keyset)
+        self.keyset = None if scan.keyset is None else Keyset(scan.keyset)
         self.drift = Drift() if scan.counted else None
         self.cursor: str | None = None
         self.done = False
@@ -41,8 +41,6 @@ class Pages:
         """The row from the far end of the order, which comes with page 1 if the scan asks for it."""
         self.pages = 0
         self.received = 0
-        self._back: str | None = None
-        """The cursor of the last page that was asked for without the keyset's condition."""
         self._known: set[int] = set()
         self._idle = 0
         self._keep = None if scan.check is None else scan.check.predicate()
@@ -60,6 +58,17 @@ class Pages:
         """The number of rows to request next."""
         can, most = self.target.capabilities, self.budget.most
         return page_size(self.scan, self.received, self.pages, can, most, alone=not self.budget.pages)
+
+    def extras(self) -> frozenset[Extra]:
+        """What the request for the next page has that the caller did not ask for."""
+        found = set(of_scan(self.scan))
+        if self.keyset is None or self.keyset.condition is None:
+            found.discard(BY_DATE)
+        if self.pages:
+            found.discard(FAR)
+        if self.scan.route.paged and self.size() > self.target.capabilities.page_size:
+            found.add(LARGE)
+        return frozenset(found)
 
     def kind(self) -> tuple[Any, ...]:
         """A key that is equal for pages that can share a document."""
@@ -169,24 +178,8 @@ class Pages:
                 operation=plural,
             )
 
-    def retreat(self, error: ServerError) -> bool:
-        """Give up what wbmodel itself added to the request that was refused. Returns whether it may be sent again.
-
-        That is the keyset's condition on the first page that has one, for which there is a cursor instead, and the
-        count beside a page.
-        """
-        if self.keyset is not None and self.keyset.condition is not None and self._back is not None:
-            refused(self.target.owner)
-            self.keyset, self.cursor = None, self._back
-            return True
-        if self.drift is not None and self.scan.route.count_field in str(error):
-            self.drift, self.scan = None, attrs.evolve(self.scan, counted=False)
-            return True
-        return False
-
     def _go_on(self, nodes: list[dict[str, Any]], cursor: str | None) -> list[dict[str, Any]]:
         """Record where the next page starts. Returns the nodes without those that were already received."""
-        self._back = cursor if self.keyset is None or self.keyset.condition is None else None
         if self.keyset is not None:
             nodes, by_date = self.keyset.take(nodes)
             if by_date:
@@ -235,14 +228,8 @@ def load(pages: Sequence[Pages]) -> Operation[None]:
     for group in kinds.values():
         most = max(1, group[0].target.capabilities.max_aliases)
         chunks += [group[at : at + most] for at in range(0, len(group), most)]
-    try:
+    with refusable(lambda: _extras(waiting, chunks), [item.scan for item in waiting]):
         arrived = yield from _arrived(chunks, [item for item in waiting if item.is_ahead])
-    except ServerError as error:
-        is_refusal = type(error) is ServerError and (error.errors or error.status in (400, 422, 500, 501))
-        # Each connection has to give up its own.
-        if not is_refusal or not sum(item.retreat(error) for item in waiting):
-            raise
-        return (yield from load(pages))
     for chunk, request, response, data in arrived:
         _receive(chunk, request, response, data)
     for item in waiting:
@@ -252,6 +239,11 @@ def load(pages: Sequence[Pages]) -> Operation[None]:
         with whole_answer(chunk[0].target, request):
             for item in chunk:
                 item.make()
+
+
+def _extras(waiting: Sequence[Pages], chunks: Sequence[Sequence[Pages]]) -> set[Extra]:
+    found = {extra for item in waiting for extra in item.extras()}
+    return found | {ALIASES} if any(len(chunk) > 1 for chunk in chunks) else found
 
 
 Arrived = tuple[Sequence[Pages], Request, Response, dict[str, Any]]

@@ -7,24 +7,26 @@ nobody knows of, a row with two values, or a list that the server cut are never 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, TypeAlias
 
 import attrs
 
 from wbmodel.backend.asks import Request
 from wbmodel.compiler.compile import compile_plan
+from wbmodel.compiler.extras import ALIASES, Extra, counting, tallying
 from wbmodel.compiler.filters import Compiled, conjoined, server_path
 from wbmodel.compiler.physical import Scan
 from wbmodel.compiler.requests import count_request, tally_request
 from wbmodel.compiler.target import Target
-from wbmodel.errors import ServerError
 from wbmodel.meta import FieldMeta, Kind
 from wbmodel.operations.answer import Operation, answer, send_all, walk
 from wbmodel.operations.count import count_in, countable, is_counted
+from wbmodel.operations.ways_back import on_lesser_terms, refusable
 from wbmodel.query.paths import Path
 from wbmodel.query.plan import Plan
 
-__all__ = ["Tally", "counting", "tally"]
+__all__ = ["Tally", "sent", "tally"]
 
 Tally: TypeAlias = "Mapping[Any, int]"
 """The number of rows of each value, as rows hold it; ``None`` (or an empty tuple) for rows without one."""
@@ -37,26 +39,25 @@ def _is_tallied(plan: Plan, path: Path, target: Target) -> bool:
         return False
     if server_path(path, target.capabilities) is None or len(_values(field)) >= target.capabilities.max_aliases:
         return False
-    return bool(field.choices) or (field.tally is not None and plan.where is None)
+    if field.choices:
+        return True
+    return field.tally is not None and plan.where is None and tallying(field.tally.name) not in target.refused
 
 
 def tally(plan: Plan, path: Path, target: Target) -> Operation[Tally | None]:
     """The number of rows of each value; None if the server does not tell, so that rows have to be read."""
+    found, _ = yield from on_lesser_terms(partial(_found, plan, path), target)
+    return found
+
+
+def _found(plan: Plan, path: Path, target: Target) -> Operation[Tally | None]:
     if not _is_tallied(plan, path, target):
         return None
-    bare = plan.bare(order=(), unordered=True)
-    scans, target = yield from countable(bare, target)
-    if scans is None or len(scans) != 1:
-        return None
-    try:
-        return (yield from _tally(scans[0], path.field, target))
-    except ServerError as error:
-        if not error.errors and error.status not in (400, 422, 500, 501):
-            raise
-        return None
+    scans, target = yield from countable(plan.bare(order=(), unordered=True), target)
+    return None if scans is None or len(scans) != 1 else (yield from _tally(scans[0], path.field, target))
 
 
-def counting(plan: Plan, path: Path, target: Target) -> list[Request] | None:
+def sent(plan: Plan, path: Path, target: Target) -> list[Request] | None:
     """The requests that :func:`tally` sends; None if it sends none. No I/O."""
     step = compile_plan(plan.bare(order=(), unordered=True), target) if _is_tallied(plan, path, target) else None
     return _requests(step, path.field, target) if isinstance(step, Scan) and is_counted(step, target) else None
@@ -73,11 +74,17 @@ def _values(field: FieldMeta) -> list[Any]:
     return [*field.choices, *([None] if field.nullable or not field.choices else ())]
 
 
+def _extras(scan: Scan, field: FieldMeta) -> set[Extra]:
+    found = {ALIASES, counting(scan.route.count_field)}
+    return found if field.tally is None else {tallying(field.tally.name), *found}
+
+
 def _tally(scan: Scan, field: FieldMeta, target: Target) -> Operation[Tally | None]:
     values = _values(field)
     requests = _requests(scan, field, target)
-    responses = yield from send_all(requests)
-    data = [answer(target, *pair) for pair in zip(requests, responses, strict=True)]
+    with refusable(lambda: _extras(scan, field), [scan]):
+        responses = yield from send_all(requests)
+        data = [answer(target, *pair) for pair in zip(requests, responses, strict=True)]
     total, *rest = (count_in(scan, data[0], f"s{at}", target) for at in range(len(values) + 1))
     found: dict[Any, int | None] = dict(zip(values, rest, strict=True))
     if not field.choices:
