@@ -71,6 +71,8 @@ def _requests(scan: Scan, field: FieldMeta, target: Target) -> list[Request]:
 
 def _values(field: FieldMeta) -> list[Any]:
     """The values that are counted by filters: all that are declared, and none."""
+    if field.kind is Kind.TEXTS:
+        return []  # what a server takes for no item is unknown
     return [*field.choices, *([None] if field.nullable or not field.choices else ())]
 
 
@@ -81,23 +83,40 @@ def _extras(scan: Scan, field: FieldMeta) -> set[Extra]:
 
 def _tally(scan: Scan, field: FieldMeta, target: Target) -> Operation[Tally | None]:
     values = _values(field)
-    requests = _requests(scan, field, target)
-    with refusable(lambda: _extras(scan, field), [scan]):
-        responses = yield from send_all(requests)
-        data = [answer(target, *pair) for pair in zip(requests, responses, strict=True)]
-    total, *rest = (count_in(scan, data[0], f"s{at}", target) for at in range(len(values) + 1))
-    found: dict[Any, int | None] = dict(zip(values, rest, strict=True))
-    if not field.choices:
-        named = _named(scan, field, data[1], target)
+    first, *more = yield from _asked(scan, field, _requests(scan, field, target), target)
+    several = bool(values)
+    numbers = [count_in(scan, first, f"s{at}" if several else None, target) for at in range(len(values) + 1)]
+    found: dict[Any, int | None] = dict(zip(values, numbers[1:], strict=True))
+    if more:
+        named = _named(scan, field, more[0], target)
         if named is None:
             return None
-        found = {**named, None: found[None]}
-    told = {value: number for value, number in found.items() if number is not None}
-    if total is None or len(told) < len(found) or sum(told.values()) != total:
-        return None
+        found = {**named, **found}
     if field.kind is Kind.TEXTS:
-        told = {() if value is None else (value,): number for value, number in told.items()}
+        found = yield from _of_items(scan, field, found, numbers[0], target)
+    told = {value: number for value, number in found.items() if number is not None}
+    if len(told) < len(found) or sum(told.values()) != numbers[0]:
+        return None
     return {value: number for value, number in told.items() if number}
+
+
+def _of_items(
+    scan: Scan, field: FieldMeta, found: dict[Any, int | None], total: int | None, target: Target
+) -> Operation[dict[Any, int | None]]:
+    """The numbers of rows that have one item each, and of those that have none. They do not add up if a row has two."""
+    if not found:
+        return {(): total}
+    items = _only(scan, field, {"$in": list(found)}, target)
+    (data,) = yield from _asked(scan, field, [count_request([items])], target)
+    some = count_in(scan, data, None, target)
+    none = None if total is None or some is None else total - some
+    return {(): none, **{(item,): number for item, number in found.items()}}
+
+
+def _asked(scan: Scan, field: FieldMeta, requests: list[Request], target: Target) -> Operation[list[dict[str, Any]]]:
+    with refusable(lambda: _extras(scan, field), [scan]):
+        responses = yield from send_all(requests)
+        return [answer(target, *pair) for pair in zip(requests, responses, strict=True)]
 
 
 def _only(scan: Scan, field: FieldMeta, value: Any, target: Target) -> Scan:
