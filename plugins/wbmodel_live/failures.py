@@ -37,6 +37,7 @@ from wbmodel.errors import (
     PermissionDenied,
     RateLimited,
     RequestTimeout,
+    ResponseTooLarge,
     ServerError,
     ServerUnreachable,
     WbmodelError,
@@ -50,12 +51,12 @@ from wbmodel_live.words import is_page, words_of
 if TYPE_CHECKING:
     from wbmodel_live.transport import Reply
 
-__all__ = ["FEW", "Retry", "FailedAttempt", "bare", "of_body", "of_exception", "of_reply", "retry_after"]
+__all__ = ["FEW", "TWO", "Retry", "FailedAttempt", "bare", "of_body", "of_exception", "of_reply", "retry_after"]
 
 FEW = 3
 """Attempts to reach a host that cannot be reached: a misspelt name should not take a minute to report."""
 TWO = 2
-"""Attempts when a resolver refuses with HTTP 500: it may be by chance once."""
+"""Attempts when a resolver refuses with HTTP 500, or a page gets 502 or 504: it may be by chance once."""
 _PROXIES = "check proxy=, HTTPS_PROXY and NO_PROXY"
 _CERTIFICATES = {
     10: "the server needs a new certificate, unless this machine's clock is wrong",  # X509_V_ERR_CERT_HAS_EXPIRED
@@ -218,7 +219,7 @@ def of_body(error: TooLarge | UnknownCoding) -> FailedAttempt:
     if isinstance(error, TooLarge):
         return FailedAttempt(
             f"answered with {error.what}",
-            ServerError,
+            ResponseTooLarge,
             Retry.UNSURE,
             advice="allow more (max_response=, in bytes), or ask for less at once: fewer fields (only()) or fewer rows "
             "(a slice)",

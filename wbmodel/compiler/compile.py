@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 
 from wbmodel.compiler.access import Access, plan_access
-from wbmodel.compiler.extras import BY_DATE, FAR, KEYS, counting, in_order, split
+from wbmodel.compiler.extras import BY_DATE, FAR, KEYS, SIDES, counting, in_order, split
 from wbmodel.compiler.filters import compile_filter, conjoined, order_path, server_path
 from wbmodel.compiler.physical import (
     Check,
@@ -160,7 +160,8 @@ class _Planner:
         far = None if FAR in self.target.refused else far
         several = limit is None or limit > can.max_page_size
         # With cursors of unknown semantics, pages may silently miss rows; the count reveals that.
-        counted = several and can.count and not can.stable_cursors and keyset is None and self._counts_beside(route)
+        counted = several and can.count and not can.stable_cursors and self._counts_beside(route)
+        sides = counted and keyset is not None and can.concurrent and SIDES not in self.target.refused
         return Scan(
             node=self.node,
             route=route,
@@ -174,7 +175,8 @@ class _Planner:
             keyset=keyset,
             check=self._check(route),
             limit=limit,
-            counted=counted,
+            counted=counted and keyset is None,
+            sides=sides,
             split=split,
             optional=self.plan.lenient,
         )

@@ -177,8 +177,7 @@ def _first_request(step: Step, target: Target) -> Request | None:
     can = target.capabilities
     chunk = first[: can.max_aliases]
     filters = [scan.filter for scan in chunk]
-    far = chunk[0].far is not None
-    return page_request(chunk, filters, first_size(chunk[0], can), [None] * len(chunk), far=far)
+    return page_request(chunk, filters, first_size(chunk[0], can), [None] * len(chunk), begins=True)
 
 
 def _filters(request: Request) -> str | None:

@@ -25,6 +25,7 @@ __all__ = [
     "LARGE",
     "NAMES",
     "SEVERAL_KEYS",
+    "SIDES",
     "Extra",
     "Refusals",
     "counting",
@@ -62,6 +63,7 @@ FAR = Extra("the row at the far end of an order", "the far end is read by itself
 LARGE = Extra("large pages", "pages are small", ("first", "limit", "page", "size", "rows"))
 ALIASES = Extra("several places in one request", "each place is a request of its own", ("alias", "aliases", "s0", "s1"))
 NAMES = Extra("rows by their names", "all rows are read and their names checked here", ("names",), costs=True)
+SIDES = Extra("pages side by side", "pages are read in turn", ("after", "cursor", "cursors", "created_at", "$lt"))
 KEYS = Extra("keys of config and summary", "they are read whole", ("keys",))
 SEVERAL_KEYS = Extra("orders by several keys", "the server orders by the first key", ("order", "sort", "sorting"))
 
@@ -104,13 +106,14 @@ def order_of(text: str | None) -> frozenset[Extra]:
 
 
 def of_scan(scan: Scan) -> frozenset[Extra]:
-    """The extras of the requests for a connection; pages by date and the far row are part of some only."""
+    """The extras of the requests for a connection; pages by date, pages side by side and the far row are part of
+    some only."""
     found = set(order_of(scan.order))
     if scan.keyset is not None:
         found.add(BY_DATE)
     if scan.far is not None:
         found.add(FAR)
-    if scan.counted:
+    if scan.counted or scan.sides:
         found.add(counting(scan.route.count_field))
     if scan.split is not None:
         found.add(split(scan.split))

@@ -58,6 +58,12 @@ class NodeSpec:
     cls: type[Any] | None = None
 
     @property
+    def is_light(self) -> bool:
+        """Whether rows are small: no JSON field is loaded whole."""
+        there = () if self.whole else dict(self.keys)
+        return not any(self.meta.fields[name].kind.is_keyed and name not in there for name in self.fields)
+
+    @property
     def asks(self) -> bool:
         """Whether the server is asked for keys of a field."""
         return bool(self.keys) and not self.whole
@@ -136,7 +142,8 @@ class Scan:
 
     ``place`` is the backend that it was compiled for. ``filter`` is pushed and ``order`` is the order text; ``check``
     is applied locally. ``limit`` is the most rows that will be needed; None for all, or if a check may drop rows.
-    ``counted``: each page includes the number of all rows. ``split`` is the path by whose filter rows that lack a value
+    ``counted``: each page includes the number of all rows. ``sides``: page 1 does, and the others may be read side by
+    side. ``split`` is the path by whose filter rows that lack a value
     are read apart, ``names`` are the keys of the rows, if the condition fixes them and the route takes them.
     ``optional``: the query did not name the parent, so missing parts of it are not an error.
 
@@ -157,6 +164,7 @@ class Scan:
     check: Check | None = None
     limit: int | None = None
     counted: bool = False
+    sides: bool = False
     split: str | None = None
     names: tuple[str, ...] = ()
     optional: bool = False

@@ -45,7 +45,7 @@ def page_size(scan: Scan, received: int, pages: int, can: Capabilities, most: in
     limit, and ``alone`` says that no other connection of the query was read before.
     """
     if scan.limit is None:
-        return min(can.page_size, most) if pages == 0 and alone else most
+        return min(can.page_size, most) if pages == 0 and alone and not scan.node.is_light else most
     left = scan.limit - received
     if left > 0:
         return min(left, most)
@@ -64,14 +64,15 @@ def page_request(
     first: int,
     after: Sequence[str | None],
     *,
-    far: bool = False,
+    begins: bool = False,
 ) -> Request:
     """The request for one page of each connection; they differ only in their parents and filters.
 
-    ``far``: include the first row in the opposite order.
+    ``begins``: it is page 1, which may include the number of all rows, and the first row in the opposite order.
     """
     scan = scans[0]
     filtering = any(item is not None for item in filters)
+    far = begins and scan.far is not None
     shape = shape_of(
         scan.node,
         scan.route,
@@ -79,7 +80,7 @@ def page_request(
         len(scans),
         filters=filtering,
         order=scan.order is not None,
-        counted=scan.counted,
+        counted=scan.counted or (begins and scan.sides),
         far=scan.far_node if far else None,
     )
     variables = _keys(scan.node)
@@ -98,7 +99,7 @@ def page_request(
         variables["far"] = scan.far
     if scan.route.paged:
         variables["first"] = first
-    return Request(build(shape), variables, shape.name)
+    return Request(build(shape), variables, shape.name, divisible=scan.route.paged and first > 1)
 
 
 def count_request(scans: Sequence[Scan]) -> Request:

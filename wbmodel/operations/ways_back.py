@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from wbmodel.compiler.extras import ALIASES, BY_DATE, FAR, KEYS, LARGE, NAMES, SEVERAL_KEYS, Extra
+from wbmodel.compiler.extras import ALIASES, BY_DATE, FAR, KEYS, LARGE, NAMES, SEVERAL_KEYS, SIDES, Extra
 from wbmodel.compiler.physical import Scan
 from wbmodel.compiler.target import Target
 from wbmodel.errors import NotSupportedByServer, QueryWarning, ServerError, warn
@@ -32,7 +32,7 @@ _PASSING = re.compile(
     re.IGNORECASE,
 )
 """The words of failures that may pass, and of places that are not there: without the addition they are the same."""
-_CHEAP = (KEYS, ALIASES, LARGE, FAR, BY_DATE, SEVERAL_KEYS, NAMES)
+_CHEAP = (SIDES, KEYS, ALIASES, LARGE, FAR, BY_DATE, SEVERAL_KEYS, NAMES)
 """What is left out first if the server does not name what it refuses: what costs least to do without."""
 
 
