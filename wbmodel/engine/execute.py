@@ -98,7 +98,7 @@ class Engine:
     def for_server(self, url_for: Callable[[FileRecord], str]) -> Engine:
         """An engine over the same store for a server: other file URLs, RE2 for patterns, and a limit on filters."""
         terms = min(self.dialect.max_terms, SERVED_TERMS)
-        return Engine(self.store, attrs.evolve(self.dialect, regex="re2", max_terms=terms), url_for=url_for)
+        return type(self)(self.store, attrs.evolve(self.dialect, regex="re2", max_terms=terms), url_for=url_for)
 
     def execute(self, request: Request, *, given_up: Callable[[], bool] | None = None) -> Response:
         """Answer one request. Errors in the request are returned in ``Response.errors``, not raised.
