@@ -74,7 +74,16 @@ class Pages:
         """A key that is equal for pages that can share a document."""
         scan = self.scan
         asks_far = scan.far is not None and not self.pages
-        return (scan.node, id(scan.route), scan.order, self.filters is None, self.drift is None, asks_far, self.size())
+        return (
+            scan.node,
+            id(scan.route),
+            scan.order,
+            scan.names,
+            self.filters is None,
+            self.drift is None,
+            asks_far,
+            self.size(),
+        )
 
     # -- read-ahead --------------------------------------------------------------------------------
 
