@@ -253,6 +253,7 @@ class Connection:
             operation=intent.name,
             attempts=progress.attempts,
             server_message=said,
+            errors=({"message": said},) if failure.refused else (),
         )
 
 

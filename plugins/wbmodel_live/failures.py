@@ -78,7 +78,7 @@ class Retry(enum.Enum):
 class FailedAttempt(Exception):
     """One attempt that failed. ``what`` continues a sentence that begins with the server ("answered HTTP 502"),
     ``advice`` says what the user can do, ``said`` quotes the server, ``wait`` is the pause in seconds that the server
-    asked for, ``most`` limits the number of attempts."""
+    asked for, ``most`` limits the number of attempts. ``refused``: the server answered with GraphQL errors."""
 
     def __init__(
         self,
@@ -91,10 +91,12 @@ class FailedAttempt(Exception):
         said: str | None = None,
         wait: float | None = None,
         most: int | None = None,
+        refused: bool = False,
     ) -> None:
         super().__init__(what)
         self.what, self.error, self.retry, self.advice = what, error, retry, advice
         self.status, self.said, self.wait, self.most = status, said, wait, most
+        self.refused = refused
 
     def may_retry(self, intent: Intent) -> bool:
         """Whether a request with this intent may be sent again."""
@@ -164,6 +166,7 @@ def of_reply(
             status=status,
             said=said,
             most=TWO,
+            refused=True,
         )
     if status >= 500 and status not in (501, 505):
         return FailedAttempt(

@@ -7,11 +7,14 @@ import json
 
 import pytest
 
+from tests.support.old_server import OldEngine
 from wbmodel import Run, Sweep, connect, errors
 from wbmodel.cli import main as cli_main
 from wbmodel.cli.listed import LISTED
 from wbmodel.cli.main import _Commands, exit_status
 from wbmodel.cli.options import COMMANDS, command_word, make_parser, tidy
+from wbmodel.engine import MemoryStore
+from wbmodel.engine.server import serving
 from wbmodel.registry import make_plugin_manager
 
 VIT = "demo/vit-prisma"
@@ -137,7 +140,19 @@ def test_status_says_where_each_setting_is_from(demo, monkeypatch):
     for line in (("status",), ("status", "--csv"), ("status", "--json"), ("plugins",)):
         assert "0123456789abcdef" not in demo(*line).out
     assert "you are viewer" in demo("status", "--check").out
-    assert demo("status", "--check", "--json").data["viewer"] == "viewer"
+    checked = demo("status", "--check", "--json").data
+    assert checked["viewer"] == "viewer"
+    assert checked["server"] == {"lacks": [], "refuses": []}
+
+
+def test_status_says_what_the_server_lacks(cli, monkeypatch):
+    monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
+    store = MemoryStore()
+    store.viewer = store.add_user("ada")
+    with serving(OldEngine(store, {"Run.jobType", "Run.files(names:)"}), api_key="k" * 40) as server:
+        line = ("-u", server.url, "status", "--check")
+        assert cli(*line, "--json").data["server"]["lacks"] == ["Run.files(names:)", "Run.jobType"]
+        assert "it lacks Run.files(names:), Run.jobType" in cli(*line).out
 
 
 def test_status_says_which_credentials_are_used(cli, tmp_path, monkeypatch):

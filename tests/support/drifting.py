@@ -59,8 +59,8 @@ def _moment(after: int) -> datetime:
 
 @attrs.define(eq=False, slots=False)
 class Server:
-    """What both backends below answer with. ``cap``: rows of a page at most. ``offsets``: cursors count rows; ``relay``:
-    they are written as relay's are, by the place of the last row. ``trouble`` may change or replace an answer.
+    """What both backends below answer with. ``cap``: rows of a page at most. ``offsets``: cursors count rows;
+    ``relay``: they are written as relay's are, by the place of the last row. ``trouble`` may replace an answer.
     ``digits``: of the fraction of a second in dates (None: as they are). ``size``: bytes that a row is said to weigh.
     """
 

@@ -9,8 +9,8 @@ from typing import Any
 import attrs
 
 from wbmodel.compiler.access import Access, plan_access
-from wbmodel.compiler.extras import BY_DATE, FAR, KEYS, SIDES, counting, in_order, split
-from wbmodel.compiler.filters import compile_filter, conjoined, order_path, server_path
+from wbmodel.compiler.extras import BY_DATE, FAR, KEYS, NAMES, SIDES, counting, in_order, split
+from wbmodel.compiler.filters import Note, compile_filter, conjoined, order_path, server_path
 from wbmodel.compiler.physical import (
     Check,
     ForEach,
@@ -29,13 +29,16 @@ from wbmodel.compiler.requests import around
 from wbmodel.compiler.target import Target
 from wbmodel.meta import Expansion, Kind, Route, entity_meta
 from wbmodel.meta.parts import Wanted
-from wbmodel.query.conditions import reads_of
+from wbmodel.query.conditions import one_of, reads_of
 from wbmodel.query.order import OrderKey, tie_break
 from wbmodel.query.paths import Path
 from wbmodel.query.plan import Plan
 from wbmodel.query.scopes import Scopes
 
 __all__ = ["compile_plan", "expand"]
+
+MOST_NAMES = 1000
+"""The most rows that are asked for by name: some 30 kB of names."""
 
 
 def compile_plan(plan: Plan, target: Target) -> Step:
@@ -66,6 +69,13 @@ class _Planner:
         known = {key.path.field.name for key in asked if not key.path.keys and key.path.related is None}
         self.keys = (*asked, *(key for key in tie_break(self.meta) if key.path.field.name not in known))
         needed: set[Wanted] = {wanted for key in self.keys for wanted in key.path.reads}
+        # The keys of the rows, for a route that takes them; the rows are checked all the same.
+        can_name = any(route.names is not None for route in routes) and NAMES not in target.refused
+        self.names = one_of(plan.where, Path(self.meta.fields[self.meta.key])) if can_name else ()
+        if not 0 < len(self.names) <= MOST_NAMES:
+            self.names = ()
+        if self.names:
+            self.pushed = attrs.evolve(self.pushed, notes=tuple(map(self._with_names, self.pushed.notes)))
         # The whole check of a row, for connections without filters; and what is left of it if the filter is pushed.
         self.whole = Check(plan.where, access.checks) if plan.where is not None or access.checks else None
         self.left = None if self.pushed.grade == "exact" and not access.checks else self.whole
@@ -75,6 +85,13 @@ class _Planner:
         fields, keys = plan.fields(needed), plan.keys(needed)
         whole = KEYS in target.refused
         self.node = NodeSpec(meta=self.meta, fields=fields, keys=keys, whole=whole, related=plan.related, cls=plan.cls)
+
+    def _with_names(self, note: Note) -> Note:
+        """The note on a leaf, which the route's names evaluate if it is about them."""
+        path, names = Path(self.meta.fields[self.meta.key]), list(self.names)
+        if note.grade != "local" or one_of(note.leaf, path) != self.names:
+            return note
+        return attrs.evolve(note, grade="superset", wire={"names": names})
 
     # -- access paths ------------------------------------------------------------------------------
 
@@ -178,6 +195,7 @@ class _Planner:
             counted=counted and keyset is None,
             sides=sides,
             split=split,
+            names=self.names if route.names is not None else (),
             optional=self.plan.lenient,
         )
 

@@ -31,10 +31,10 @@ class Shape:
     """Everything that the document of a query depends on. Equal shapes give the same document.
 
     ``mode`` is ``"list"`` (a page of nodes), ``"count"`` (the number of rows) or ``"point"`` (one node by key).
-    ``slots`` is the number of parents in one document. ``counted``: a page includes the number of all rows, from the
-    route's field beside the connection. ``far`` is selected from the row at the other end of the order, which the page
-    then includes. ``keys`` are the variables that hold the keys of fields to load in part. ``answer`` is the type of
-    the answer.
+    ``names``: the rows are asked for by their keys. ``slots`` is the number of parents in one document. ``counted``: a
+    page includes the number of all rows, from the route's field beside the connection. ``far`` is selected from the row
+    at the other end of the order, which the page then includes. ``keys`` are the variables that hold the keys of fields
+    to load in part. ``answer`` is the type of the answer.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Shape:
     context: Selection = ()
     filters: bool = False
     order: bool = False
+    names: bool = False
     slots: int = 1
     counted: bool = False
     far: Selection = ()
@@ -161,6 +162,9 @@ def _connection_arguments(
     arguments += [f"{name}: {dumps(value)}" for name, value in shape.route.fixed]
     if shape.filters:
         arguments.append(_argument("filters", f"filters{suffix}", "JSONString", variables))
+    if shape.names and shape.route.names is not None:
+        names = shape.route.names
+        arguments.append(_argument(names.name, names.variable, names.type, variables))
     if shape.order:
         arguments.append(_argument("order", order, "String", variables))
     if paged:

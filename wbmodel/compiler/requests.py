@@ -80,6 +80,7 @@ def page_request(
         len(scans),
         filters=filtering,
         order=scan.order is not None,
+        names=bool(scan.names),
         counted=scan.counted or (begins and scan.sides),
         far=scan.far_node if far else None,
     )
@@ -93,6 +94,8 @@ def page_request(
             variables["filters" + suffix] = dumps(filters[index] or {})
         if scan.route.paged:
             variables["after" + suffix] = after[index]
+    if scan.names and scan.route.names is not None:
+        variables[scan.route.names.variable] = list(scan.names)
     if scan.order is not None:
         variables["order"] = scan.order
     if far:
@@ -172,6 +175,7 @@ def shape_of(
     *,
     filters: bool = False,
     order: bool = False,
+    names: bool = False,
     counted: bool = False,
     far: NodeSpec | None = None,
 ) -> Shape:
@@ -188,6 +192,7 @@ def shape_of(
         context=() if counting or context is None else around(node, context),
         filters=filters,
         order=order,
+        names=names,
         slots=slots,
         counted=counted,
         far=() if far is None else _selected(far, None, _FAR),

@@ -43,8 +43,18 @@ class File(Model):
         key="name",
         scopes={RUN: RUN, ARTIFACT: ARTIFACT},
         routes=(
-            Route(needs=(RUN,), steps=(PROJECT_STEP, RUN_STEP), connection="files", count="parent:fileCount"),
-            Route(steps=(Step("artifact", (Arg("id", ARTIFACT, "ID!"),), entity="Artifact"),), connection="files"),
+            Route(
+                needs=(RUN,),
+                steps=(PROJECT_STEP, RUN_STEP),
+                connection="files",
+                count="parent:fileCount",
+                names=Arg("names", "names", "[String]"),
+            ),
+            Route(
+                steps=(Step("artifact", (Arg("id", ARTIFACT, "ID!"),), entity="Artifact"),),
+                connection="files",
+                names=Arg("names", "names", "[String!]"),
+            ),
         ),
         order=("name",),
     )

@@ -81,7 +81,7 @@ class Pages:
     def kind(self) -> tuple[Any, ...]:
         """A key that is equal for pages that can share a document."""
         scan = self.scan
-        extra = (self.drift is None, not self.pages, scan.sides, scan.far is None)
+        extra = (scan.names, self.drift is None, not self.pages, scan.sides, scan.far is None)
         return (scan.node, id(scan.route), scan.order, self.filters is None, extra, self.size())
 
     # -- read-ahead --------------------------------------------------------------------------------

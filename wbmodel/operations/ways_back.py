@@ -51,10 +51,11 @@ class Refused(Exception):
         words = {part for word in _WORD.findall(said) for part in (word, *word.split("."))}
         others = sorted(self.extras - set(_CHEAP), key=str)
         extras = [extra for extra in (*_CHEAP, *others) if extra in self.extras]
-        named = next((extra for extra in extras if extra.words & words), None)
-        if named or isinstance(error, NotSupportedByServer) or self.own & words or _PASSING.search(said):
-            return named
-        return extras[0]
+        best = max(extras, key=lambda extra: len(extra.words & words))  # the first of several
+        if best.words & words:
+            return best
+        unknown = isinstance(error, NotSupportedByServer) or self.own & words or _PASSING.search(said)
+        return None if unknown else best
 
 
 @contextlib.contextmanager

@@ -312,6 +312,18 @@ def fixed(node: Node | None, path: Path) -> str | None:
     return None
 
 
+def one_of(node: Node | None, path: Path) -> tuple[str, ...]:
+    """The texts of which the top level of a condition requires one at ``path``; empty if it does not fix them."""
+    items = node.children if isinstance(node, Group) and node.connector == "AND" else (node,)
+    for item in items:
+        if not isinstance(item, Leaf) or item.path != path or item.negated:
+            continue
+        texts = (item.operand,) if item.lookup.name == "exact" else item.operand if item.lookup.name == "in" else ()
+        if texts and all(isinstance(text, str) and text for text in texts):
+            return tuple(dict.fromkeys(texts))
+    return ()
+
+
 def reads_of(node: Node | None) -> tuple[Wanted, ...]:
     """What a tree needs of a row, without duplicates."""
     return tuple(dict.fromkeys(wanted for leaf in leaves(node) for wanted in leaf.path.reads))
