@@ -18,6 +18,7 @@ from wbmodel.meta import EntityMeta, state
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.cells import Spread, cells, declared, spread
 from wbmodel.operations.keys import say_unknown
+from wbmodel.operations.operand_types import say_why_empty
 from wbmodel.operations.prefetch import prefetch
 from wbmodel.operations.run import collect
 from wbmodel.query.aggregates import Aggregate, EverythingBut
@@ -100,6 +101,8 @@ def groups(plan: Plan, target: Target, keys: Sequence[Key], asked: Asked) -> Ope
     any_order = not plan.sliced and not any(item.ordered for item, _ in asked.values())
     bare = plan.bare(*needed(plan.meta, keys, asked), unordered=any_order)
     rows = yield from collect(bare, target)
+    if not rows:
+        yield from say_why_empty(plan, target)
     entire = plan.where is None and not plan.sliced
     return group(plan.meta, rows, keys, asked, fresh=True, entire=entire)
 
@@ -110,6 +113,8 @@ def best_of_each(
     """The best row of each chosen group, as :func:`best_among`, with the relations that the plan prefetches."""
     extra = (*plan.extra, *needed_for_best(plan.meta, keys, asked, by))
     rows = yield from collect(attrs.evolve(plan, prefetch=(), extra=extra), target)
+    if not rows:
+        yield from say_why_empty(plan, target)
     found = best_among(plan.meta, rows, keys, asked, by, choose)
     if plan.prefetch:
         yield from prefetch(found, plan.prefetch, target)
