@@ -32,8 +32,8 @@ class OfPage(str):
         made.page = page
         return made
 
-    def __getnewargs__(self) -> tuple[str, str]:
-        return str(self), self.page
+    def __reduce__(self) -> tuple[Any, ...]:
+        return OfPage, (str(self), self.page)
 
 
 def marked(text: str, given: str) -> str:
