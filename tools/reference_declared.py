@@ -96,7 +96,7 @@ def _entity(meta: EntityMeta) -> str:
         names = [f"`{name}` ({SCOPE_KINDS[kind]})" for name, kind in meta.options.scopes.items()]
         head += f" Scopes: {', '.join(names)}."
     annotations: dict[str, Any] = cls.__annotations__
-    rows = [_field(meta, item, annotations.get(item.name, "")) for item in meta.fields.values()]
+    rows = [_field(meta, item, _type(annotations.get(item.name, ""))) for item in meta.fields.values()]
     columns = ("field", "type", "GraphQL", "loaded", "set", "filter", "order", "meaning")
     parts = [f"## {meta.name}", markdown(cls.__doc__), head, table(columns, rows)]
     if meta.to_many:
@@ -109,6 +109,11 @@ def _entity(meta: EntityMeta) -> str:
     if own:
         parts.append(table(("property or method", "meaning"), own))
     return "\n\n".join(parts)
+
+
+def _type(annotation: str) -> str:
+    """The type that is read: the column ``set`` says whether it can be set."""
+    return annotation.removeprefix("ReadOnly[").removesuffix("]") if annotation.startswith("ReadOnly[") else annotation
 
 
 def _field(meta: EntityMeta, item: FieldMeta, annotation: object) -> tuple[str, ...]:

@@ -320,6 +320,11 @@ class KeyWarning(QueryWarning):
     """An order, a group key, an aggregate or ``best()`` names a key that no row has."""
 
 
+class OperandWarning(QueryWarning):
+    """A result is empty where a condition compares a key with a type that no row has there, such as ``7`` and
+    ``"7"``."""
+
+
 class ChoiceWarning(QueryWarning):
     """A condition compares with a value outside the known values of a field, such as a misspelt state."""
 

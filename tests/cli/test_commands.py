@@ -16,6 +16,7 @@ from wbmodel.cli.options import COMMANDS, command_word, make_parser, tidy
 from wbmodel.engine import MemoryStore
 from wbmodel.engine.server import serving
 from wbmodel.registry import make_plugin_manager
+from wbmodel.testing import served
 
 VIT = "demo/vit-prisma"
 RUN = f"{VIT}/0lhwu6v9"
@@ -109,6 +110,16 @@ def test_graphql(demo, tmp_path, monkeypatch):
     assert demo(*files).data == expected
     monkeypatch.setattr("sys.stdin", io.StringIO(document))
     assert demo("graphql", "-", "--variables", variables, "--operation", "Who").data == expected
+
+
+def test_graphql_leaves_out_what_only_our_own_server_adds(cli, monkeypatch):
+    """wbmodel's server counts its work under extensions.wbmodel; extensions of others are shown."""
+    with served("demo:", api_key="k" * 40) as server:
+        monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
+        done = cli("graphql", "-u", server.url, "{ viewer { id } }", "--json")
+    assert done.status == 0
+    assert "extensions" not in done.out
+    assert "wbmodel" not in done.out
 
 
 def test_graphql_shows_errors_as_they_came(demo):

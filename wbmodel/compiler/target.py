@@ -10,6 +10,8 @@ from typing_extensions import Self
 from wbmodel.backend.capabilities import Capabilities
 from wbmodel.compiler.extras import Extra, Refusals, lesser
 from wbmodel.errors import ConfigurationError
+from wbmodel.query.scopes import OfPage
+from wbmodel.urls import app_url, mask_url, web_host
 
 __all__ = ["Target"]
 
@@ -36,6 +38,20 @@ class Target:
         """The same target, whose plans do without ``extra``."""
         refused = self.refused | {extra}
         return attrs.evolve(self, refused=refused, capabilities=lesser(self.capabilities, refused))
+
+    def refuse_page(self, value: Any) -> None:
+        """Raise :class:`~wbmodel.errors.ConfigurationError` for what the URL of another server's page named.
+
+        A backend without web pages, such as fixtures, takes every page.
+        """
+        if not isinstance(value, OfPage) or (app := app_url(self.place)) is None:
+            return
+        page, here = web_host(value.page), web_host(app)
+        if page not in (here, web_host(self.place)):
+            raise ConfigurationError(
+                f"the page {mask_url(value.page)} is on {page}, but this session asks {here}; connect() to {page}, or "
+                f"write {str(value)!r} if it is on {here} too"
+            )
 
     def refuse_foreign(self, row: Any) -> None:
         """Raise :class:`~wbmodel.errors.ConfigurationError` for an object that came from another backend."""

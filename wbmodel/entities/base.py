@@ -9,7 +9,7 @@ import attrs
 
 from wbmodel import errors, forks, operations
 from wbmodel.errors import ConfigurationError, FieldError, FieldNotLoaded, UnreadableValue, nearest
-from wbmodel.meta import EntityMeta, FieldMeta, Kind, Options, register, state
+from wbmodel.meta import EntityMeta, FieldMeta, Kind, Options, ReadOnly, register, state
 from wbmodel.meta.parts import Part
 from wbmodel.meta.state import State
 from wbmodel.objects.relations import ToMany
@@ -64,7 +64,7 @@ class Model(State):
     DoesNotExist: ClassVar[type[errors.DoesNotExist]]
     MultipleObjectsReturned: ClassVar[type[errors.MultipleObjectsReturned]]
 
-    node_id: str = attrs.field(init=False)
+    node_id: ReadOnly[str] = attrs.field(init=False)
 
     if TYPE_CHECKING:
 

@@ -4,13 +4,31 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 
 from wbmodel.meta.json_fields import Codec, Config, Json, Summary, Text, Texts, Time, Value, Yaml
 
-__all__ = ["Belongs", "FieldMeta", "Kind", "Tally", "field", "relation"]
+if TYPE_CHECKING:
+    from typing_extensions import Never
+
+__all__ = ["Belongs", "FieldMeta", "Kind", "ReadOnly", "Tally", "field", "relation"]
+
+T = TypeVar("T")
+
+
+class ReadOnly(Generic[T]):
+    """The type of a field that cannot be set, for type checkers only: read as ``T``, never assigned.
+
+    The attribute itself is a plain slot, so reading it costs nothing more. Its run-time check is that of every field.
+    """
+
+    if TYPE_CHECKING:
+
+        def __get__(self, instance: object, owner: Any) -> T: ...
+
+        def __set__(self, instance: object, value: Never) -> None: ...
 
 
 class Kind(enum.Enum):

@@ -12,6 +12,7 @@ from wbmodel.compiler.requests import count_request
 from wbmodel.compiler.target import Target
 from wbmodel.meta.scopes import PARTS, PROJECT
 from wbmodel.operations.answer import Operation, answer, send_all, walk
+from wbmodel.operations.operand_types import say_why_empty
 from wbmodel.operations.results import results
 from wbmodel.operations.run import collect, planned, settle
 from wbmodel.operations.ways_back import on_lesser_terms, refusable
@@ -28,6 +29,8 @@ def count(plan: Plan, target: Target) -> Operation[int]:
         return 0
     bare = plan.bare(order=(), unordered=True, start=0, stop=None)
     total, _ = yield from on_lesser_terms(partial(_total, bare), target)
+    if total == 0:
+        yield from say_why_empty(plan, target)
     rows = max(total - plan.start, 0)
     return rows if plan.stop is None else min(rows, plan.stop - plan.start)
 
@@ -44,7 +47,10 @@ def _total(bare: Plan, target: Target) -> Operation[int]:
 def exists(plan: Plan, target: Target) -> Operation[bool]:
     """Whether a plan has any row: reads one row, with only the fields that the condition uses."""
     stop = plan.start + 1 if plan.stop is None else min(plan.stop, plan.start + 1)
-    return bool((yield from collect(plan.bare(order=(), unordered=True, stop=stop), target)))
+    found = yield from collect(plan.bare(order=(), unordered=True, stop=stop), target)
+    if not found:
+        yield from say_why_empty(plan, target)
+    return bool(found)
 
 
 def countable(plan: Plan, target: Target) -> Operation[tuple[list[Scan] | None, Target]]:

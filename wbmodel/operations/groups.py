@@ -21,6 +21,7 @@ from wbmodel.operations.answer import Operation
 from wbmodel.operations.cells import Spread, cells, declared, spread
 from wbmodel.operations.count import count
 from wbmodel.operations.keys import look_for, say_unknown
+from wbmodel.operations.operand_types import say_why_empty
 from wbmodel.operations.prefetch import prefetch
 from wbmodel.operations.run import collect
 from wbmodel.operations.tallies import Tally, sent, tally
@@ -115,6 +116,8 @@ def groups(plan: Plan, target: Target, keys: Sequence[Key], asked: Asked) -> Ope
     any_order = not plan.sliced and not any(item.ordered for item, _ in asked.values())
     bare = plan.bare(*needed(plan.meta, keys, asked), unordered=any_order)
     rows = yield from collect(bare, target)
+    if not rows:
+        yield from say_why_empty(plan, target)
     made = group(plan.meta, rows, keys, asked, fresh=True)
     entire = plan.where is None and not plan.sliced
     for path in made.unknown:
@@ -164,6 +167,8 @@ def best_of_each(
     """The best row of each chosen group, as :func:`best_among`, with the relations that the plan prefetches."""
     extra = (*plan.extra, *needed_for_best(plan.meta, keys, asked, by))
     rows = yield from collect(attrs.evolve(plan, prefetch=(), extra=extra), target)
+    if not rows:
+        yield from say_why_empty(plan, target)
     found = best_among(plan.meta, rows, keys, asked, by, choose)
     if plan.prefetch:
         yield from prefetch(found, plan.prefetch, target)

@@ -11,6 +11,7 @@ from wbmodel.compiler.target import Target
 from wbmodel.meta.parts import names_of
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.cells import cells, declared, spread
+from wbmodel.operations.operand_types import say_why_empty
 from wbmodel.operations.results import Distinct
 from wbmodel.operations.run import collect
 from wbmodel.query.plan import Plan
@@ -24,6 +25,8 @@ __all__ = ["of_entities", "of_results", "table"]
 def table(plan: Plan, target: Target) -> Operation[Table]:
     """Read a plan's results into a table. Prefetched relations are not columns, so they are not loaded."""
     found = yield from collect(attrs.evolve(plan, prefetch=()), target)
+    if not found:
+        yield from say_why_empty(plan, target)
     if not plan.is_shaped:
         return of_entities(found, plan, fresh=True)
     if plan.distinct:

@@ -83,7 +83,8 @@ def columns(meta: EntityMeta, spellings: Sequence[str | PathExpr]) -> tuple[Colu
 def _value(meta: EntityMeta, name: str, spelling: str | PathExpr) -> Path:
     """The path of a value: a field, a key inside one, or a property such as ``path``.
 
-    A relation stands for the key of its target; a project for its path, as its name is unique only in its entity.
+    A relation stands for the path of its target, as names are unique only in an entity or a project; for the key of a
+    target that lives in neither, such as a user.
     """
     computed = meta.computed.get(name) if meta.find(name) is None else None
     if computed is not None:
@@ -93,8 +94,8 @@ def _value(meta: EntityMeta, name: str, spelling: str | PathExpr) -> Path:
     if path.field.kind is Kind.REF and path.related is None:
         assert path.field.target is not None
         target = entity_meta(path.field.target)
-        whole = path.field.name == meta.home == PROJECT
-        return Path(path.field, (), target.computed["path"] if whole else target.fields[target.key])
+        whole = target.computed.get("path") if target.home is not None else None
+        return Path(path.field, (), whole or target.fields[target.key])
     return path
 
 
