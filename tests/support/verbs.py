@@ -90,7 +90,7 @@ def _sweep(key: str = "sw1") -> Any:
 
 
 def _report() -> Any:
-    return next(iter(Report.objects.all()))
+    return Report.objects.get(id="rep1")
 
 
 SWEEP = {"method": "grid", "parameters": {"lr": {"values": [1]}}}
@@ -130,7 +130,7 @@ VERBS = {
     "best of each": Verb(lambda: Run.objects.group_by("state"), "best", ("summary.loss",), {"goal": "min"}),
     "values_list": Verb(lambda: Run.objects.order_by("config.lr").values_list("id", "state", "summary.loss")),
     "watch": Verb(lambda: Run.objects.only("state"), "watch", (), {"interval": 1, "timeout": 0, "existing": True}),
-    "watch on": Verb(lambda: Run.objects.filter(id="v05"), "watch", (), {"interval": 0.001, "timeout": 0.02}),
+    "watch on": Verb(lambda: Run.objects.filter(id="v05"), "watch", (), {"interval": 0.001, "timeout": 0.1}),
     "wait": Verb(lambda: Run.objects.filter(state="finished").first(), "wait", (0,)),
     "files": Verb(lambda: File.objects.filter(run="v05")),
     "users": Verb(User.objects.all),
@@ -167,7 +167,7 @@ def plain(value: Any, depth: int = 0) -> Any:
         many = {name: state.prefetched(value, name) for name in type(value).__wbmodel_meta__.to_many}
         return {**{name: plain(getattr(value, name), depth + 1) for name in names}, **plain(many, depth + 1)}
     if isinstance(value, Change):
-        return [value.kind, plain(value.obj, depth), list(value.fields)]
+        return [value.kind, plain(value.obj, depth), plain(value.before, depth), list(value.fields)]
     if isinstance(value, dict):
         return {str(key): plain(item, depth) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
