@@ -371,8 +371,9 @@ class SpoilingServer:
             if self.asked == self.turn:
                 self.spoil(answer, headers["authorization"].encode())
                 self.spoiled, self.name = answer, str(request.operation_name)
+                answer.headers["Connection"] = "close"  # a connection that ends is what a cut body needs
             self.asked += 1
             writer.write(answer.wire())
             await writer.drain()
             if answer is self.spoiled:
-                return  # a connection that ends is what a cut body needs
+                return
