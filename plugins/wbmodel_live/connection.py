@@ -184,6 +184,7 @@ class Connection:
                 raise ConfigurationError(f"{call.intent.name} cannot be sent: {error} ({self.url})") from None
             if failure is None:
                 raise
+            failure.hide(self._credentials.hide)
             if not progress.in_flight and failure.retry is Retry.IF_IDEMPOTENT:
                 failure.retry = Retry.ALWAYS
             raise failure from failure.__cause__

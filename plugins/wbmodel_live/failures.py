@@ -25,6 +25,7 @@ from __future__ import annotations
 import enum
 import os
 import ssl
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
@@ -97,6 +98,11 @@ class FailedAttempt(Exception):
         self.what, self.error, self.retry, self.advice = what, error, retry, advice
         self.status, self.said, self.wait, self.most = status, said, wait, most
         self.refused = refused
+
+    def hide(self, hide: Callable[[str], str]) -> None:
+        """Hide keys in its words: a traceback that shows variables shows them, and so do the pauses of a host."""
+        self.what, self.said = hide(self.what), None if self.said is None else hide(self.said)
+        self.args = (self.what,)
 
     def may_retry(self, intent: Intent) -> bool:
         """Whether a request with this intent may be sent again."""

@@ -78,7 +78,9 @@ class Chain(Generic[E_co, R_co]):
 
     def _copy(self, plan: Plan, result: Result | None = None) -> Self:
         made = type(self).__new__(type(self))
-        made._plan, made._using, made._timeout = plan, self._using, self._timeout
+        made._plan, made._timeout = plan, self._timeout
+        # Once it holds rows, everything asked of it or made of it goes where they came from.
+        made._using = self._using if self._using is not None else self._result.session
         made._result = Result() if result is None else result
         return made
 
@@ -92,8 +94,11 @@ class Chain(Generic[E_co, R_co]):
         return self._plan
 
     def all(self) -> Self:
-        """A fresh, unevaluated copy: evaluating it makes new requests."""
-        return self._with()
+        """A fresh, unevaluated copy: evaluating it makes new requests, in the current session if this queryset was not
+        made for another one."""
+        made = self._with()
+        made._using = self._using
+        return made
 
     def none(self) -> Self:
         """An empty queryset that never makes requests."""

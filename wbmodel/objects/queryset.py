@@ -112,16 +112,16 @@ class QuerySet(Exports, Chain[E_co, R_co]):
     def _bind(self) -> Session:
         from wbmodel.session.current import current_session, get_session
 
-        session = self._using
+        session = self._using if self._using is not None else self._result.session
         if session is None:
             return current_session()
         if isinstance(session, Origin):
             return session.find()
         return get_session(session) if isinstance(session, str) else session
 
-    def _begin(self) -> Iterator[Sequence[Any]]:
+    def _begin(self) -> tuple[Session, Iterator[Sequence[Any]]]:
         session = self._bind()
-        return session.iterate(operations.results.emit(self._plan, session.target), timeout=self._timeout)
+        return session, session.iterate(operations.results.emit(self._plan, session.target), timeout=self._timeout)
 
     def _fetch_all(self) -> list[Any]:
         while self._result.more(self._begin):
@@ -151,7 +151,7 @@ class QuerySet(Exports, Chain[E_co, R_co]):
                 for row in part:
                     rows.append(row)
                     yield cast(R_co, row)
-        self._result.take(rows)
+        self._result.take(rows, session)
 
     def __len__(self) -> int:
         return len(self._fetch_all())
