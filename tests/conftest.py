@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 
 from tests.support import depth, matrix
+from tests.support.sampling import thin_out
 from wbmodel.session import current
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -41,7 +42,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(matrix)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    thin_out(items)
     # What takes longest begins first, so that of several processes none is left with it in the end.
     items.sort(key=lambda item: "typing" not in item.path.parts)
 

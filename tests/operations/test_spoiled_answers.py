@@ -231,6 +231,7 @@ def test_thousands_of_spoiled_answers(name: str, colour: str, monkeypatch: pytes
     assert fuzz(name, colour, MANY, monkeypatch)["ServerError"]
 
 
+@pytest.mark.sampled("name", "colour", every=2)
 @pytest.mark.parametrize("colour", ["sync", "async"])
 @pytest.mark.parametrize("name", VERBS)
 def test_only_right_or_said_or_an_own_error(name: str, colour: str, monkeypatch: pytest.MonkeyPatch) -> None:
