@@ -40,6 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     depth.quick = "not slow" in config.option.markexpr
     config.pluginmanager.register(matrix)
+    gc.disable()  # until all is collected: what is collected stays, and is a lot to look through
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -54,6 +55,7 @@ def pytest_collection_finish() -> None:
     # thread for tenths of a second, in the middle of tests that hold deadlines.
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
