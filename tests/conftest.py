@@ -44,8 +44,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    thin_out(items)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    thin_out(items, whole=not any("::" in argument for argument in config.args))
     # What takes longest begins first, so that of several processes none is left with it in the end.
     items.sort(key=lambda item: "typing" not in item.path.parts)
 

@@ -7,7 +7,6 @@ value of each parameter stays in the quick run; whoever asks for more than that 
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import pytest
@@ -15,8 +14,9 @@ import pytest
 __all__ = ["thin_out"]
 
 
-def thin_out(items: list[pytest.Item]) -> None:
-    """Mark as slow what the quick run leaves out."""
+def thin_out(items: list[pytest.Item], whole: bool) -> None:
+    """Mark as slow what the quick run leaves out. ``whole``: whether the tests are there with all their parameters, and
+    not as some ids that were asked for."""
     of: dict[tuple[Any, ...], list[tuple[bool, dict[str, int]]]] = {}
     for item in items:
         mark = item.get_closest_marker("sampled")
@@ -30,10 +30,7 @@ def thin_out(items: list[pytest.Item]) -> None:
         if not quick:
             item.add_marker(pytest.mark.slow)
         of.setdefault((item.path, item.nodeid.partition("[")[0], mark.args), []).append((quick, places))
-    for (_, test, names), tried in of.items():
-        sizes = [1 + max(places[name] for _, places in tried) for name in names]
-        if len(tried) < math.prod(sizes):  # only some were asked for, by their ids
-            continue
-        for name, size in zip(names, sizes, strict=True):
-            if len({places[name] for quick, places in tried if quick}) < size:
+    for (_, test, names), tried in of.items() if whole else ():
+        for name in names:
+            if {places[name] for quick, places in tried if quick} != {places[name] for _, places in tried}:
                 raise pytest.UsageError(f"{test}: the quick run has not every value of {name}: sample less")
