@@ -12,6 +12,7 @@ import pytest
 from tests.support.sampling import thin_out
 
 NAMES = ("kind", "verb")
+KINDS, VERBS = [[n] for n in range(4)], [{n: n} for n in range(3)]  # without a hash
 
 
 def items(kinds: int, verbs: int, every: int) -> list[Any]:
@@ -24,7 +25,7 @@ def items(kinds: int, verbs: int, every: int) -> list[Any]:
             SimpleNamespace(
                 path=Path("test_it.py"),
                 nodeid=f"test_it.py::test_it[{kind}-{verb}]",
-                callspec=SimpleNamespace(indices={"kind": kind, "verb": verb, "other": 0}),
+                callspec=SimpleNamespace(params={"kind": KINDS[kind], "verb": VERBS[verb], "other": 0}),
                 get_closest_marker=lambda name, mark=mark: mark if name == "sampled" else None,
                 add_marker=marks.append,
                 marks=marks,
@@ -34,7 +35,8 @@ def items(kinds: int, verbs: int, every: int) -> list[Any]:
 
 
 def quick(made: list[Any]) -> list[tuple[int, int]]:
-    return [(item.callspec.indices["kind"], item.callspec.indices["verb"]) for item in made if not item.marks]
+    left = [item.callspec.params for item in made if not item.marks]
+    return [(KINDS.index(params["kind"]), VERBS.index(params["verb"])) for params in left]
 
 
 def test_the_slice_goes_along_the_diagonals() -> None:
