@@ -66,6 +66,7 @@ READS = {
 }
 
 
+@pytest.mark.sampled("verb", "stored", every=3)
 @pytest.mark.parametrize("stored", DAMAGED, ids=str)
 @pytest.mark.parametrize("verb", READS)
 def test_what_hands_a_damaged_value_out_names_run_and_field(verb: str, stored: Any) -> None:

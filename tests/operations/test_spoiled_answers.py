@@ -3,7 +3,6 @@ wbmodel's own that names the place."""
 
 from __future__ import annotations
 
-import itertools
 import json
 import random
 import warnings
@@ -134,7 +133,9 @@ def test_thousands_of_spoiled_answers(name: str, colour: str, monkeypatch: pytes
     assert fuzz(name, colour, MANY, monkeypatch)["ServerError"]
 
 
-@pytest.mark.parametrize(("name", "colour"), [*zip(VERBS, itertools.cycle(["sync", "async", "async", "sync"]))])
+@pytest.mark.sampled("name", "colour", every=2)
+@pytest.mark.parametrize("colour", ["sync", "async"])
+@pytest.mark.parametrize("name", VERBS)
 def test_only_right_or_said_or_an_own_error(name: str, colour: str, monkeypatch: pytest.MonkeyPatch) -> None:
     counts = fuzz(name, colour, QUICK, monkeypatch)
     assert counts.total() - counts["not asked"] > 0

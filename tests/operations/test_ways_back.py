@@ -49,6 +49,7 @@ async def _listed() -> int:
     return len([run async for run in Run.objects.all()])
 
 
+@pytest.mark.sampled("verb", "words", every=3)
 @pytest.mark.parametrize(
     "words",
     [
