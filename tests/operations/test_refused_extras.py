@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable
 from typing import Any
@@ -191,3 +192,14 @@ def test_a_filter_on_a_files_name_asks_for_these_names(refused: bool) -> None:
         shown = str(File.objects.filter(run="v05", name=name).explain())
         assert ("(re-checked locally)" in shown) is not refused
         assert ("refused   rows by their names" in shown) is refused
+
+
+@pytest.mark.parametrize("colour", ["sync", "async"])
+def test_the_warning_points_at_the_callers_line(colour: str) -> None:
+    async def listed() -> None:
+        [run async for run in Run.objects.order_by("summary.loss")]
+
+    with picky(STORE, {"orders": ADDED["orders by a key"]}):
+        with pytest.warns(QueryWarning, match="refuses orders by summary") as said:
+            asyncio.run(listed()) if colour == "async" else list(Run.objects.order_by("summary.loss"))
+    assert [item.filename for item in said] == [__file__]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import attrs
 
 from wbmodel.compiler.access import Access, plan_access
-from wbmodel.compiler.extras import BY_DATE, FAR, KEYS, NAMES, SIDES, counting, in_order, split
+from wbmodel.compiler.extras import BY_DATE, FAR, KEYS, NAMES, SIDES, Extra, counting, in_order, split
 from wbmodel.compiler.filters import Note, compile_filter, conjoined, order_path, server_path
 from wbmodel.compiler.physical import (
     Check,
@@ -148,6 +148,10 @@ class _Planner:
 
     # -- connections -------------------------------------------------------------------------------
 
+    def _refused(self, make: Callable[[str], Extra], name: str) -> bool:
+        refused = self.target.refused
+        return bool(refused) and make(name) in refused
+
     def _can_filter(self, route: Route) -> bool:
         return route.filters and self.meta.graphql in self.can.filtered
 
@@ -203,7 +207,7 @@ class _Planner:
         """Whether a page can include the number of all rows that match the filter."""
         if not (route.count or "").startswith("parent:") or not (route.count or "").endswith("(filters)"):
             return False
-        if counting(route.count_field) in self.target.refused:
+        if self._refused(counting, route.count_field):
             return False
         if not (self.pushed.wire is None or self._can_filter(route)):
             return False
@@ -239,7 +243,7 @@ class _Planner:
             source = self._scan(route, parent, extra=extra, order=order, keyset=keyset, limit=one_more)
             return Ties(source, head, rest)
         name = server_path(head.path, self.can)
-        if name is None or split(name) in self.target.refused:
+        if name is None or self._refused(split, name):
             return SortHere(self._any_order(route, parent, None, extra), keys)
         absent: dict[str, Any] = {name: None}
         there = conjoined(extra, {name: {"$ne": None}})
@@ -269,7 +273,7 @@ class _Planner:
     def _order_text(self, key: OrderKey) -> str | None:
         """One key as the server writes it; None if the server has no name for it."""
         path = order_path(key.path, self.can)
-        if path is None or in_order(path) in self.target.refused:
+        if path is None or self._refused(in_order, path):
             return None
         return ("-" if key.descending else "+") + path
 
