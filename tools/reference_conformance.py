@@ -20,6 +20,7 @@ _ABOUT = {
     "relation": "To one and to many, both ways, in the same document and prefetched.",
     "page": "`first`, cursors, ends, slices, and rows that come while pages are read.",
     "count": "The server's counts and those of querysets.",
+    "beyond": "What a server may lack: a backend that refuses it is skipped, one that serves it must be right.",
     "error": "Wrong questions are refused in words that name what is wrong.",
     "document": "How documents are written, which variables come with them, and what JSON may hold.",
     "flag": "Each promise is kept, and each ability is claimed.",

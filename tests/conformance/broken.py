@@ -145,6 +145,27 @@ class WrongCount(Turned):
         return response
 
 
+class WrongBeyond(Turned):
+    """Is wrong about what a server may lack: counts everything, parts are empty, tags are counted by letters."""
+
+    def turn(self, request: Request, response: Response) -> Response:
+        project = (response.data or {}).get("project")
+        if not isinstance(project, dict):
+            return response
+        for connection in _connections(project):
+            if "totalCount" in connection:
+                connection["totalCount"] = 23
+            for edge in connection["edges"]:
+                node = edge.get("node") or {}
+                if "someConfig" in node:
+                    node["someConfig"] = "{}"
+                if "path" in node:
+                    node["path"] = node["path"].replace("config.", "")
+        for item in project.get("tagCounts") or ():
+            item["count"] = len(item["name"])
+        return response
+
+
 class EmptyForWrong(Turned):
     """Answers a filter that it does not understand with an empty page."""
 
@@ -281,6 +302,12 @@ BROKEN: dict[str, Broken] = {
     "a wrong count": Broken(
         _turned(WrongCount), "count/filtered/text", r"filter\(.*\)\.count\(\) is 23, and must be 6"
     ),
+    "a wrong total": Broken(_turned(WrongBeyond), "beyond/totals", "totalCount with the filters .* is 23"),
+    "parts that are empty": Broken(
+        _turned(WrongBeyond), "beyond/keys", r"the keys of config\(keys: ...\) of .* is \[\]"
+    ),
+    "paths of nothing": Broken(_turned(WrongBeyond), "beyond/fields", "fields has config.* is False"),
+    "wrong counts of tags": Broken(_turned(WrongBeyond), "beyond/counts", "tagCounts is"),
     "empty answers to wrong questions": Broken(
         _turned(EmptyForWrong),
         "error/filter-unknown-operator",

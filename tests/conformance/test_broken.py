@@ -6,9 +6,12 @@ import re
 
 import pytest
 
-from tests.conformance.backends import engine
+from tests.conformance.backends import ALL, engine, store_of
 from tests.conformance.broken import BROKEN
-from wbmodel.testing.conformance import check
+from tests.support.backends import SERVERS, EngineBackend
+from wbmodel.testing.conformance import World, check
+
+CASES = ("keys", "totals", "fields", "counts")
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -36,6 +39,19 @@ def test_what_is_right_about_a_wrong_backend_passes() -> None:
     for name, only in fine.items():
         report = check(BROKEN[name].make, colours=["sync"], only=only)
         assert report.ok, str(report)
+
+
+@pytest.mark.parametrize("kind", ["old", "ignoring"])
+def test_what_a_server_may_lack_is_not_required(kind: str) -> None:
+    dialect, _ = SERVERS[kind]
+
+    def lesser(world: World) -> EngineBackend:
+        return EngineBackend("engine:", store=store_of(world), dialect=dialect, capabilities=ALL)
+
+    report = check(lesser, only=["beyond/*"], colours=["sync"])
+    lacking = {"beyond/keys"} if kind == "ignoring" else {f"beyond/{name}" for name in CASES}
+    assert {item.case for item in report.outcomes if item.result == "skipped"} == lacking, str(report)
+    assert {item.result for item in report.outcomes} <= {"skipped", "passed"}
 
 
 def test_a_message_shows_the_row_its_value_and_the_rule() -> None:

@@ -189,7 +189,7 @@ def test_every_paged_connection_below_a_project_is_walked() -> None:
     for name in ("Project", "Run", "Artifact", "ArtifactType"):
         for field, described in schema.type_map[name].fields.items():
             if {"first", "after"} <= described.args.keys() and f"{name}.{field}" not in walked:
-                left_out = {"Run.logLines", "ArtifactType.artifactSequences"}
+                left_out = {"Run.logLines", "ArtifactType.artifactSequences", "Project.fields"}
                 assert f"{name}.{field}" in left_out, f"{name}.{field} is neither walked nor left out on purpose"
 
 

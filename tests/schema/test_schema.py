@@ -42,7 +42,7 @@ def test_every_field_has_a_resolver() -> None:
 
 
 def test_every_connection_has_one_shape(schema: GraphQLSchema) -> None:
-    unpaged = {"EntityConnection", "TagConnection", "ApiKeyConnection"}
+    unpaged = {"EntityConnection", "TagConnection", "ApiKeyConnection", "GroupedRunConnection"}
     for name, kind in schema.type_map.items():
         if not name.endswith("Connection"):
             continue
@@ -75,7 +75,15 @@ def test_only_keys_are_required_arguments(schema: GraphQLSchema) -> None:
         for argument, definition in field.args.items()
         if isinstance(definition.type, GraphQLNonNull)
     }
-    assert {text[text.index("(") :] for text in required} == {"(id)", "(name)", "(aliasName)", "(input)"}
+    assert {text[text.index("(") :] for text in required} == {
+        "(id)",
+        "(name)",
+        "(aliasName)",
+        "(input)",
+        "(specs)",
+        "(liveKeys)",
+        "(sweepName)",
+    }
 
 
 def test_what_the_readme_calls_ours_exists(schema: GraphQLSchema) -> None:
@@ -114,6 +122,8 @@ def test_every_field_can_be_reached_and_is_answered() -> None:
         "sweepName": '"sw1"',
         "aliasName": '"v0"',
         "specs": "[]",
+        "liveKeys": "[]",
+        "groupKeys": '["group"]',
     }
     reached: set[str] = set()
     todo: list[tuple[str, Any]] = [("%s", schema.query_type)]

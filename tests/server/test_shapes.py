@@ -54,10 +54,10 @@ def test_pages_of_both_shapes(server):
         ('run(name: "r1") { parquetHistory { parquetUrls } }', "liveKeys"),
     ],
 )
-def test_arguments_that_the_live_shape_requires(server, selection, missing):
+def test_arguments_that_are_required(server, selection, missing):
     got = post(server, f'{{ project(name: "vision", entityName: "acme") {{ {selection} }} }}')
-    assert got.status == (400 if server.live else 200)
-    assert (missing in str(got.data.get("errors"))) is server.live
+    assert got.status == 400
+    assert missing in str(got.data["errors"])
 
 
 def test_wbmodel_reads_both_shapes_alike(server):

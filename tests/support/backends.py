@@ -10,6 +10,8 @@ from typing import Any
 
 import attrs
 
+from tests.support.http import KEY
+from tests.support.odd_engine import OddEngine
 from wbmodel.backend import AsyncBackend, Capabilities, SyncBackend
 from wbmodel.engine.dialect import Dialect
 from wbmodel.engine.execute import Engine
@@ -31,8 +33,10 @@ from wbmodel.request import (
 )
 from wbmodel.session.current import connect
 from wbmodel.session.session import Session
+from wbmodel.testing.serving import FaultyServer
+from wbmodel.testing.serving import served as serving
 
-__all__ = ["FULL", "KINDS", "WEAK", "EngineBackend", "SlowBackend", "served"]
+__all__ = ["FULL", "KINDS", "SERVERS", "WEAK", "EngineBackend", "SlowBackend", "over_loopback", "served"]
 
 FULL = Capabilities(
     strict_values=True,
@@ -61,9 +65,15 @@ class EngineBackend(SyncBackend):
     name = "engine"
 
     def __init__(
-        self, url: str, *, store: MemoryStore, dialect: Dialect | None = None, capabilities: Capabilities = FULL
+        self,
+        url: str,
+        *,
+        store: MemoryStore,
+        dialect: Dialect | None = None,
+        capabilities: Capabilities = FULL,
+        engine: type[Engine] = Engine,
     ) -> None:
-        self.engine = Engine(store, dialect)
+        self.engine = engine(store, dialect)
         self.capabilities = capabilities
         self.origin = f"{url}{next(_numbers)}"
 
@@ -155,12 +165,53 @@ KINDS: dict[str, tuple[str, Dialect, Capabilities]] = {
 }
 """Pairs of what a server does and what it promises, each true of the other."""
 
+BEYOND_OLD = frozenset(
+    {
+        *(f"Run.{name}(keys)" for name in ("config", "summaryMetrics")),
+        *("Run.historyKeys(format)", "Run.history(maxKeyLimit)", "Run.sampledHistory(packVersion)"),
+        *(f"Run.{name}" for name in ("bucketedHistory", "computeSeconds", "host", "runInfo", "tagColors", "updatedAt")),
+        *("RunConnection.totalCount", "RunConnection.historyKeys", "PageInfo.startCursor", "PageInfo.hasPreviousPage"),
+        *("Project.fields", "Project.tagCounts", "Project.groupedRuns"),
+    }
+)
+"""What W&B's servers may lack, of what ours serves."""
+
+SERVERS: dict[str, tuple[Dialect, type[Engine]]] = {
+    # Lacks all that may be lacking, and says so; the first without introspection too.
+    "silent": (Dialect(lacking=BEYOND_OLD, introspection=False), Engine),
+    "old": (Dialect(lacking=BEYOND_OLD), Engine),
+    # Takes keys, and sends everything.
+    "ignoring": (Dialect(ignoring={"Run.config(keys)", "Run.summaryMetrics(keys)"}), Engine),
+    # Cursors that shift when runs come and go.
+    "offsets": (Dialect(cursors="offsets", max_page=5), Engine),
+    # Status 500 for a resolver that fails, as W&B's own.
+    "live": (Dialect(live=True, cursors="offsets"), Engine),
+    # The same, and the values of server 0.82: texts for NaN, null users, null edges.
+    "odd": (Dialect(live=True, cursors="offsets"), OddEngine),
+}
+"""Servers that differ in what they have and send, by name: for :func:`served` (all promise little) and
+:func:`over_loopback`."""
+
 
 @contextmanager
 def served(store: MemoryStore, kind: str = "full", **options: Any) -> Iterator[Session]:
-    """A session over ``store``, current inside the block. ``options`` go to ``connect``."""
-    scheme, dialect, capabilities = KINDS[kind]
+    """A session over ``store``, current inside the block; ``kind``: of :data:`KINDS` or :data:`SERVERS`. ``options`` go
+    to ``connect``."""
+    if kind in SERVERS:
+        dialect, engine = SERVERS[kind]
+        scheme, capabilities, options = "engine", WEAK, {"engine": engine, **options}
+    else:
+        scheme, dialect, capabilities = KINDS[kind]
     settings = {"project": "acme/vision", "name": f"test-{next(_numbers)}", "default": False, **options}
     given = {"dialect": dialect, "capabilities": capabilities, "store": store}
     with connect(f"{scheme}:", plugins=_plugins(), **{**given, **settings}) as session:
         yield session
+
+
+@contextmanager
+def over_loopback(store: MemoryStore, kind: str, **options: Any) -> Iterator[tuple[FaultyServer, Session]]:
+    """A server of :data:`SERVERS` on the loopback device, and a session to it, current inside the block."""
+    dialect, engine = SERVERS[kind]
+    settings = {"project": "acme/vision", "api_key": KEY, "name": f"test-{next(_numbers)}", "default": False, **options}
+    with serving(engine(store, dialect), api_key=KEY) as server, connect(server.url, **settings) as session:
+        yield server, session

@@ -16,7 +16,20 @@ from typing import Any
 import attrs
 
 from wbmodel.backend import Capabilities
-from wbmodel.engine import All, Condition, EngineBackend, MemoryStore, Not, PageLoader, Select, Some, predicate
+from wbmodel.engine import (
+    All,
+    Condition,
+    EngineBackend,
+    Group,
+    KeyFacts,
+    MemoryStore,
+    Not,
+    PageLoader,
+    Path,
+    Select,
+    Some,
+    predicate,
+)
 from wbmodel.engine.orders import Order, compile_order
 from wbmodel.engine.records import Record
 from wbmodel.request import Request, Response
@@ -113,6 +126,12 @@ class View:
 
     def count(self, ask: Select, parents: Sequence[str] | None = None, /) -> Mapping[Any, int]:
         return {parent: len(self.matching(ask, parent)) for parent in ([ask.parent] if parents is None else parents)}
+
+    def groups(self, ask: Select, by: tuple[Path, ...], /) -> Sequence[Group]:
+        return self.inner.groups(ask, by)
+
+    def keys(self, ask: Select, part: Path, /) -> Mapping[str, KeyFacts]:
+        return self.inner.keys(ask, part)
 
     def matching(self, ask: Select, parent: str | None) -> list[Any]:
         wider = attrs.evolve(ask, parent=parent, where=superset(ask.where), order=(), after=None, first=None)

@@ -12,7 +12,7 @@ import attrs
 
 from wbmodel.engine.conditions import All, Condition
 from wbmodel.engine.dialect import Dialect
-from wbmodel.engine.pages import Connection, Reader, stamp_of
+from wbmodel.engine.pages import Connection, Reader, RestOfPage, stamp_of
 from wbmodel.engine.records import (
     ArtifactRecord,
     EntityRecord,
@@ -114,13 +114,20 @@ class Context:
         order: tuple[Term, ...] = (),
     ) -> Connection:
         """The page that a document requests; see :meth:`Reader.ask`."""
-        return self.page(self.reader.ask(relation, None if parent is None else parent.id, args, where, order))
+        ask = self.reader.ask(relation, None if parent is None else parent.id, args, where, order)
+        start = self.reader.start(args)
+        if not start:
+            return self.page(ask, start)
+        found = self.store.select(attrs.evolve(ask, first=start + (ask.first or 0)))
+        return self._noted(Connection(RestOfPage(found, start), 0, True, ask, start))
 
-    def page(self, ask: Select) -> Connection:
-        """A page as a document sees it."""
-        page = self.store.select(ask)
-        self.counts.note(page.rows)
-        return Connection(page, stamp_of(ask), ask.after is not None)
+    def page(self, ask: Select, start: int | None = None) -> Connection:
+        """A page as a document sees it. ``start``: as in :class:`Connection`."""
+        return self._noted(Connection(self.store.select(ask), stamp_of(ask), ask.after is not None, ask, start))
+
+    def _noted(self, connection: Connection) -> Connection:
+        self.counts.note(connection.rows)
+        return connection
 
     def names(self, relation: str, parent: Record | None = None) -> list[str]:
         """Names of the first rows, for suggestions in messages."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from itertools import permutations
 from typing import Any, Literal
 
@@ -20,9 +22,22 @@ TYPES: tuple[ValueType, ...] = ("number", "text", "bool", "list", "object")
 """The types of values in their documented order."""
 
 
+_NAME = re.compile(r"\w+\.\w+(\(\w+\))?")
+
+
 def _each_type_once(dialect: Dialect, attribute: attrs.Attribute[Any], types: Any) -> None:
     if not isinstance(types, tuple) or len(types) != len(TYPES) or any(name not in types for name in TYPES):
         raise ConfigurationError(f"Dialect(types=...) must be the tuple {TYPES!r} in any order, not {types!r}")
+
+
+def _names(given: Iterable[str]) -> frozenset[str]:
+    names = frozenset((given,) if isinstance(given, str) else given)
+    for name in names:
+        if not _NAME.fullmatch(name):
+            raise ConfigurationError(
+                f'a dialect names a field as "Run.config", an argument as "Run.config(keys)", not {name!r}'
+            )
+    return names
 
 
 @attrs.frozen(slots=True, kw_only=True)
@@ -94,9 +109,21 @@ class Dialect:
     is null (seen); on real servers every run has a user. Filters and orders do not see this user."""
 
     live: bool = False
-    """The shape of W&B's own server where it differs from that of ``schema/wandb.graphql``: connections of runs have
-    ``totalCount``, pages have ``startCursor`` and ``hasPreviousPage``, more is non-null (``live.py`` lists it), and a
-    server answers a failed resolver with status 500."""
+    """A server answers a failed resolver with status 500, as W&B's own (otherwise 200)."""
+
+    lacking: frozenset[str] = attrs.field(default=frozenset(), converter=_names)
+    """Fields (``"RunConnection.totalCount"``) and arguments (``"Run.config(keys)"``) that the schema lacks, as that of
+    an older server. Documents with them are refused as a whole: ``Cannot query field``, ``Unknown argument``."""
+
+    ignoring: frozenset[str] = attrs.field(default=frozenset(), converter=_names)
+    """Arguments (``"Run.config(keys)"``) that are taken, and treated as if they were not there."""
+
+    introspection: bool = True
+    """Whether ``__schema`` and ``__type`` are answered; if False, a document with them is refused."""
+
+    cursors: Literal["places", "offsets"] = "places"
+    """``offsets``: the cursor of a row is its index in the list at that moment, as W&B's are (base64 of
+    ``arrayconnection:<index>``): while runs come and go, pages repeat and skip others. Numbered lines keep theirs."""
 
     features: frozenset[str] = frozenset()
     """Names that ``serverInfo.features`` lists as enabled."""
@@ -129,6 +156,7 @@ class Dialect:
             seed=seed,
             multi_order=False,
             literal_keys=False,
+            cursors="offsets",
             max_page=7,
             features=frozenset({"A_FEATURE_NOBODY_KNOWS"}),
             filtered=frozenset({"Run"}),

@@ -88,7 +88,7 @@ class Engine:
             max_page_size=dialect.max_page,
             max_aliases=200,
             in_process=True,
-            stable_cursors=True,
+            stable_cursors=dialect.cursors == "places",
             writable=writable,
             columns=True,
             append=writable,
@@ -98,7 +98,7 @@ class Engine:
     def for_server(self, url_for: Callable[[FileRecord], str]) -> Engine:
         """An engine over the same store for a server: other file URLs, RE2 for patterns, and a limit on filters."""
         terms = min(self.dialect.max_terms, SERVED_TERMS)
-        return Engine(self.store, attrs.evolve(self.dialect, regex="re2", max_terms=terms), url_for=url_for)
+        return type(self)(self.store, attrs.evolve(self.dialect, regex="re2", max_terms=terms), url_for=url_for)
 
     def execute(self, request: Request, *, given_up: Callable[[], bool] | None = None) -> Response:
         """Answer one request. Errors in the request are returned in ``Response.errors``, not raised.
@@ -111,7 +111,7 @@ class Engine:
         from wbmodel.engine.schema import executable_schema
 
         try:
-            ast, problems = _checked(request.document, self.dialect.live)
+            ast, problems = _checked(request.document, self.dialect)
         except GraphQLError as error:
             return Response(errors=[error.formatted])
         if problems:
@@ -120,7 +120,7 @@ class Engine:
             with watching(given_up), self._opened(request) as context:
                 check()  # opening may have waited for another request
                 result = execute(
-                    executable_schema(self.dialect.live),
+                    executable_schema(self.dialect.lacking),
                     ast,
                     context_value=context,
                     variable_values=dict(request.variables),
@@ -265,25 +265,28 @@ def _formatted(error: GraphQLError) -> dict[str, Any]:
 # -- validation, once per document -----------------------------------------------------------------
 
 _Checked = tuple["DocumentNode", "list[GraphQLError]"]
-_by_document: dict[tuple[int, bool], tuple[weakref.ref[Document], _Checked]] = {}
+_Rules = tuple[frozenset[str], frozenset[str], bool]
+_by_document: dict[tuple[int, _Rules], tuple[weakref.ref[Document], _Checked]] = {}
 _by_text: WeightedCache[_Checked] = WeightedCache(_KEPT_TEXTS)
 
 
-def _checked(document: Document, live: bool) -> _Checked:
-    """The AST and its validation errors, cached for the life of the document and, if it is valid, for recent texts.
+def _checked(document: Document, dialect: Dialect) -> _Checked:
+    """The AST to execute and its validation errors, cached for the life of the document and, if it is valid, for recent
+    texts.
 
     Without a lock: threads that validate the same document at once do so twice.
     """
-    key = (id(document), live)
+    rules = (dialect.lacking, dialect.ignoring, dialect.introspection)
+    key = (id(document), rules)
     known = _by_document.get(key)
     if known is not None and known[0]() is document:
         return known[1]
     text = _text(document)
-    checked = _by_text.get((live, text))
+    checked = _by_text.get((rules, text))
     if checked is None:
-        checked = _validate(document, live)
+        checked = _validate(document, dialect)
         if not checked[1]:
-            _by_text.put((live, text), checked, len(text))
+            _by_text.put((rules, text), checked, len(text))
     _by_document[key] = (weakref.ref(document, lambda _: _by_document.pop(key, None)), checked)
     return checked
 
@@ -297,17 +300,28 @@ def _text(document: Document) -> str:
         raise GraphQLError("the document nests too deeply") from None
 
 
-def _validate(document: Document, live: bool) -> _Checked:
+def _validate(document: Document, dialect: Dialect) -> _Checked:
     from graphql import GraphQLError, specified_rules, validate
-    from graphql.validation import NoUnusedFragmentsRule, NoUnusedVariablesRule, VariablesInAllowedPositionRule
+    from graphql.validation import (
+        NoSchemaIntrospectionCustomRule,
+        NoUnusedFragmentsRule,
+        NoUnusedVariablesRule,
+        VariablesInAllowedPositionRule,
+    )
 
-    from wbmodel.engine.schema import executable_schema
+    from wbmodel.engine.schema import executable_schema, without_arguments
 
     # Real clients declare more than they use, and declare "String" where the schema may say ID or JSONString.
     relaxed = {NoUnusedFragmentsRule, NoUnusedVariablesRule, VariablesInAllowedPositionRule}
     rules = [rule for rule in specified_rules if rule not in relaxed]
+    if not dialect.introspection:
+        rules.append(NoSchemaIntrospectionCustomRule)
+    schema = executable_schema(dialect.lacking)
     try:
         ast = document.ast
-        return ast, validate(executable_schema(live), ast, rules)
+        problems = validate(schema, ast, rules)
+        if dialect.ignoring and not problems:
+            ast = without_arguments(ast, schema, dialect.ignoring)
+        return ast, problems
     except RecursionError:
         raise GraphQLError("the document nests too deeply") from None

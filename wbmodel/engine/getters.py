@@ -1,22 +1,22 @@
 """Getters of fields that a page of rows may read without the executor: type -> field -> function.
 
 ``FROM_RECORD`` getters take the source; ``FROM_STORE`` getters also take the :class:`Context`, because they query the
-store; ``FROM_ARGUMENTS`` make a getter from a field's arguments, once for a page. All return what the field's type requires (text for a String, a record for an object), which
-``projection.py`` relies on.
+store; ``FROM_ARGUMENTS`` makes a getter from a field's arguments. All return what the field's type requires (text for a
+String, a record for an object), which ``projection.py`` relies on.
 """
 
 from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Callable, Collection, Mapping
-from operator import attrgetter
+from collections.abc import Callable
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from wbmodel.engine.conditions import All, Compare, all_of
 from wbmodel.engine.context import Context, Tag
 from wbmodel.engine.fields import Path, getter
-from wbmodel.engine.history import history_keys
+from wbmodel.engine.project_facts import connection_keys, tag_counts
 from wbmodel.engine.records import (
     AliasRecord,
     ArtifactRecord,
@@ -26,6 +26,8 @@ from wbmodel.engine.records import (
     SweepRecord,
     UserRecord,
 )
+from wbmodel.engine.run_info import TEXTS, run_info
+from wbmodel.engine.run_parts import RUN_PARTS, Maker
 from wbmodel.engine.select import Select, Term
 from wbmodel.engine.streams import Stream
 from wbmodel.engine.text import encode
@@ -34,7 +36,6 @@ __all__ = ["FROM_ARGUMENTS", "FROM_RECORD", "FROM_STORE", "Getter", "Loader", "M
 
 Getter = Callable[[Any], Any]
 Loader = Callable[[Any, Context], Any]
-Maker = Callable[[Mapping[str, Any]], Getter]
 
 
 def _constant(value: Any) -> Getter:
@@ -62,21 +63,12 @@ def _tail(stream: Stream) -> str:
     return encode([encode(row) for row in stream.tail(1)])
 
 
-def _keys(run: RunRecord) -> dict[str, Any] | None:
-    return history_keys(run.history) if run.history.count() else None
-
-
-def _cut(whole: str, part: Callable[[Any, Collection[str]], str]) -> Maker:
-    """A JSON column: the attribute ``whole``, or ``part(run, keys)`` with keys in the arguments."""
-
-    def make(args: Mapping[str, Any]) -> Getter:
-        keys = args.get("keys")
-        if keys is None:
-            return attrgetter(whole)
-        wanted = dict.fromkeys(keys)
-        return lambda run: part(run, wanted)
-
-    return make
+def _seconds(run: RunRecord) -> int | None:
+    """How long a run has run: what it logged last as ``_runtime``, else the time to its last sign of life."""
+    logged = run.summary.get("_runtime")
+    if isinstance(logged, (int, float)) and not isinstance(logged, bool) and math.isfinite(logged):
+        return int(logged)
+    return None if run.heartbeat_at is None else max(0, int((run.heartbeat_at - run.created_at).total_seconds()))
 
 
 def _best_loss(sweep: SweepRecord, context: Context) -> float | None:
@@ -92,6 +84,10 @@ def _best_loss(sweep: SweepRecord, context: Context) -> float | None:
         ask = Select("sweep.runs", sweep.id, all_of([where, *finite]), (Term(path, highest),), first=1)
         found += [float(getter("Run", path)(run)) for run in context.store.select(ask).rows]
     return (max if highest else min)(found) if found else None
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else encode(value)
 
 
 # -- artifacts -------------------------------------------------------------------------------------
@@ -188,10 +184,14 @@ FROM_RECORD: dict[str, dict[str, Getter]] = {
             "jobType",
             "commit",
             "createdAt",
+            "updatedAt",
             "heartbeatAt",
             "exitcode",
             "stopped",
+            "host",
         ),
+        "computeSeconds": _seconds,
+        "tagColors": lambda run: _tags(run.tags),
         "projectId": lambda run: str(run.project.number),
         "systemMetrics": _last_event,
         "sweepName": lambda run: None if run.sweep is None else run.sweep.name,
@@ -199,15 +199,24 @@ FROM_RECORD: dict[str, dict[str, Getter]] = {
         "failed": lambda run: run.state in ("failed", "crashed"),
         "shouldStop": attrgetter("stopped"),
         "readOnly": _constant(False),
-        "historyKeys": _keys,
         "historyLineCount": lambda run: run.history.length(),
         "historyTail": lambda run: _tail(run.history),
         "eventsLineCount": lambda run: run.events.length(),
         "eventsTail": lambda run: _tail(run.events),
         "logLineCount": lambda run: run.console.length(),
     },
+    "RunTag": {**_same("id", "name"), "colorIndex": _constant(None)},
+    "RunInfo": {name: itemgetter(name) for name in (*TEXTS, "args", "cpuCount", "cpuCountLogical", "gpuCount", "git")},
+    "GitInfo": {name: itemgetter(name) for name in ("remote", "commit")},
     "RunEdge": _EDGE,
     "RunConnection": _COUNTED,
+    "TagCount": {"name": lambda group: group.values[0], "count": attrgetter("count")},
+    "ProjectField": _same("path", "type"),
+    "ProjectFieldEdge": _EDGE,
+    "ProjectFieldConnection": _PAGE,
+    "GroupedRunConnection": {"edges": _self},
+    "GroupedRunEdge": {"node": _self},
+    "GroupedRun": {"group": lambda group: _shown(group.values[0]), "totalRuns": attrgetter("count")},
     "ParquetHistory": {"parquetUrls": _constant(()), "liveData": _constant(())},
     "LogLineConnection": _PAGE,
     "LogLineEdge": _EDGE,
@@ -313,12 +322,7 @@ FROM_RECORD: dict[str, dict[str, Getter]] = {
     "ServerFeature": {"name": _self, "isEnabled": _constant(True)},
 }
 
-FROM_ARGUMENTS: dict[str, dict[str, Maker]] = {
-    "Run": {
-        "config": _cut("config_text", RunRecord.config_part),
-        "summaryMetrics": _cut("summary_text", RunRecord.summary_part),
-    },
-}
+FROM_ARGUMENTS: dict[str, dict[str, Maker]] = {"Run": RUN_PARTS}
 
 FROM_STORE: dict[str, dict[str, Loader]] = {
     "User": {
@@ -330,10 +334,15 @@ FROM_STORE: dict[str, dict[str, Loader]] = {
             user for user in map(context.store.user, entity.members) if isinstance(user, UserRecord)
         ],
     },
-    "Project": {"totalSweeps": lambda project, context: context.counts.of("project.sweeps", project.id)},
+    "Project": {
+        "totalSweeps": lambda project, context: context.counts.of("project.sweeps", project.id),
+        "tagCounts": tag_counts,
+    },
+    "RunConnection": {"historyKeys": connection_keys},
     "Run": {
         "fileCount": lambda run, context: context.counts.of("run.files", run.id),
         "user": lambda run, context: run.user or context.nobody,
+        "runInfo": run_info,
     },
     "File": {"directUrl": lambda file, context: context.url_for(file)},
     "Sweep": {

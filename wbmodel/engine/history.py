@@ -2,41 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from wbmodel.codec import loads, strict
+from wbmodel.engine.select import KeyFacts
 from wbmodel.engine.stopping import until_given_up
 from wbmodel.engine.streams import Row, Stream, flat_row, sample
 
-__all__ = ["history_keys", "sampled_rows"]
+__all__ = ["history_keys", "load_spec", "sampled_rows"]
 
 
-def history_keys(history: Stream) -> dict[str, Any]:
+def history_keys(keys: Mapping[str, KeyFacts], last_step: int) -> dict[str, Any]:
     """``{"keys": {key: {...}}, "sets": [], "lastStep": n}``; without rows, ``lastStep`` is -1 and ``keys`` is empty.
 
-    Clients read only ``lastStep`` and ``keys[k].previousValue``; ``typeCounts``, ``monotonic`` and ``sets`` have the
-    shape that servers reportedly send.
+    The official client reads only ``lastStep`` and ``keys[k].previousValue``; W&B's web application and query engine
+    read ``typeCounts`` and ``monotonic``. Nobody is seen to read ``sets``.
     """
-    keys = {key: facts.info for key, facts in history.keys().items()}
-    return {"keys": keys, "sets": [], "lastStep": history.last_step}
+    return {"keys": {key: facts.info for key, facts in keys.items()}, "sets": [], "lastStep": last_step}
 
 
-def sampled_rows(history: Stream, spec_text: Any) -> list[Row]:
-    """The rows for one spec of ``sampledHistory``: its keys, in rows that have all of them.
-
-    ``maxStep`` is inclusive here, unlike in ``history`` (according to a commit of the client). Raises ``ValueError``
-    for a spec that is not a JSON object, or whose parts have the wrong type.
-    """
-    spec = loads(spec_text) if isinstance(spec_text, str) else spec_text
+def load_spec(text: Any) -> dict[str, Any]:
+    """A spec of ``sampledHistory``, checked. Raises ``ValueError`` if it is not a JSON object, or has a part of a wrong
+    type."""
+    spec = loads(text) if isinstance(text, str) else text
     if not isinstance(spec, dict):
-        raise ValueError(f"a spec must be a JSON object with keys, minStep, maxStep and samples, not {spec_text!r}")
-    keys = list(dict.fromkeys(spec.get("keys") or ()))
-    bounds = [spec.get(name) for name in ("minStep", "maxStep", "samples")]
-    if not all(isinstance(key, str) for key in keys):
+        raise ValueError(f"a spec must be a JSON object with keys, minStep, maxStep and samples, not {text!r}")
+    keys = spec.get("keys") or []
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
         raise ValueError("the keys of a spec must be strings")
+    bounds = [spec.get(name) for name in ("minStep", "maxStep", "samples")]
     if any(isinstance(b, bool) or not isinstance(b, (int, float, type(None))) for b in bounds):
         raise ValueError("minStep, maxStep and samples of a spec must be numbers")
-    low, high, samples = bounds
+    return spec
+
+
+def sampled_rows(history: Stream, spec: Mapping[str, Any]) -> list[Row]:
+    """The rows for one spec of ``sampledHistory``: its keys, in rows that have all of them.
+
+    ``maxStep`` is inclusive here, unlike in ``history`` (according to a commit of the client).
+    """
+    keys = list(dict.fromkeys(spec.get("keys") or ()))
+    low, high, samples = (spec.get(name) for name in ("minStep", "maxStep", "samples"))
     rows = history.between(low, None if high is None else high + 1)
     flat: list[Row] = [flat_row(row) for row in until_given_up(rows)]
     if keys:

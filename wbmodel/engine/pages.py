@@ -23,7 +23,7 @@ from wbmodel.engine.paths import split_order
 from wbmodel.engine.select import RELATIONS, Collation, Page, Place, Select, Term
 from wbmodel.weighted_cache import WeightedCache
 
-__all__ = ["DEFAULT_FIRST", "LINES", "Connection", "Edge", "Line", "LinePage", "Reader", "stamp_of"]
+__all__ = ["DEFAULT_FIRST", "LINES", "Connection", "Edge", "Line", "LinePage", "Reader", "RestOfPage", "stamp_of"]
 
 DEFAULT_FIRST = 50
 """Default number of rows in a page."""
@@ -31,6 +31,9 @@ DEFAULT_FIRST = 50
 _KEPT_FILTERS = 256 * 1024
 """Size of the cache of parsed filters, in characters: a listing's filter is parsed once, not for every page."""
 
+
+_OFFSET = "arrayconnection:"
+"""What W&B's cursors begin with, before the index of their row."""
 
 LINES = 0
 """The order stamp in cursors of numbered lines."""
@@ -61,6 +64,10 @@ class Connection:
     """The order stamp in cursors: a cursor is valid only with the order that it was created for."""
     has_previous_page: bool = False
     """Whether the page continues another one."""
+    ask: Select | None = None
+    """What the rows answer; None for numbered lines and fields."""
+    start: int | None = None
+    """The index of the first row, if cursors count rows."""
 
     @property
     def rows(self) -> Sequence[Any]:
@@ -84,6 +91,8 @@ class Connection:
 
     def cursor(self, at: int) -> str:
         """The opaque cursor of a row, by its index on the page."""
+        if self.start is not None:
+            return base64.b64encode(f"{_OFFSET}{self.start + at}".encode()).decode()
         text = dumps([self.stamp, *self.page.places[at]])
         return base64.urlsafe_b64encode(text.encode("utf-8", "surrogatepass")).decode()
 
@@ -96,6 +105,34 @@ class Connection:
     def end_cursor(self) -> str | None:
         """The cursor of the last row; None on an empty page."""
         return self.cursor(len(self.rows) - 1) if self.rows else None
+
+
+@attrs.frozen(slots=True, eq=False)
+class RestOfPage:
+    """A page without its first ``start`` rows."""
+
+    page: Page
+    start: int
+
+    @property
+    def rows(self) -> Sequence[Any]:
+        """The rows that are left."""
+        return self.page.rows[self.start :]
+
+    @property
+    def has_next(self) -> bool:
+        """Whether rows follow."""
+        return self.page.has_next
+
+    @property
+    def places(self) -> Sequence[Place]:
+        """Their positions."""
+        return self.page.places[self.start :]
+
+    @property
+    def total(self) -> int:
+        """The number of matching rows."""
+        return self.page.total
 
 
 class Line:
@@ -133,6 +170,7 @@ class Reader:
             dialect.nan == "text",
             dialect.seed if dialect.ties == "arbitrary" else None,
         )
+        self.offsets = dialect.cursors == "offsets"
         self._filters: WeightedCache[Condition] = WeightedCache(_KEPT_FILTERS)
 
     def ask(
@@ -148,16 +186,28 @@ class Reader:
         kind = RELATIONS[relation].kind
         terms = self._terms(kind, args.get("order")) or order
         where = all_of([where, self.where(kind, args.get("filters"))])
-        ask = Select(relation, parent, where, terms, None, self._first(args), self.collation)
+        ask = Select(relation, parent, where, terms, None, self.first(args), self.collation)
         after = args.get("after")
-        if not after:
+        if not after or self.offsets:
             return ask
         return attrs.evolve(ask, after=_decoded(after, ask.terms, ask.collation, stamp_of(ask)))
 
     def window(self, args: Mapping[str, Any]) -> tuple[int, int]:
         """The first line that a connection of numbered lines requests, and the maximum number of lines."""
-        first, after = self._first(args), args.get("after")
-        return (_decoded(after, (), self.collation, LINES)[-1][0] + 1 if after else 0), first
+        after = self.after(args, LINES)
+        return (0 if after is None else after[0] + 1), self.first(args)
+
+    def after(self, args: Mapping[str, Any], stamp: int) -> Sequence[Any] | None:
+        """The rank of the row that a page of lines or fields starts after; None for the first page."""
+        after = args.get("after")
+        return _decoded(after, (), self.collation, stamp)[-1] if after else None
+
+    def start(self, args: Mapping[str, Any]) -> int | None:
+        """The index of the row that a page starts with, under a dialect whose cursors count rows; else None."""
+        if not self.offsets:
+            return None
+        after = args.get("after")
+        return _counted(after) + 1 if after else 0
 
     def where(self, kind: str, text: Any) -> Condition:
         """The condition of a ``filters`` argument."""
@@ -173,14 +223,15 @@ class Reader:
             self._filters.put(key, found, len(key))
         return found
 
-    # -- inside ------------------------------------------------------------------------------------
-
-    def _first(self, args: Mapping[str, Any]) -> int:
+    def first(self, args: Mapping[str, Any]) -> int:
+        """How many rows a page may have."""
         first = args.get("first")
         first = DEFAULT_FIRST if first is None else first
         if first < 0:
             raise LanguageError(f"first must not be negative, but it is {first}")
         return int(min(first, self.dialect.max_page))
+
+    # -- inside ------------------------------------------------------------------------------------
 
     def _terms(self, kind: str, text: str | None) -> tuple[Term, ...]:
         if not text:
@@ -202,6 +253,16 @@ class Reader:
 def stamp_of(ask: Select) -> int:
     """The stamp of the order of ``ask`` in cursors."""
     return crc32(repr(ask.terms).encode("utf-8", "surrogatepass"))
+
+
+def _counted(after: str) -> int:
+    try:
+        kind, index = base64.b64decode(after, validate=True).decode().split(":")
+    except (ValueError, binascii.Error):
+        kind, index = "", ""
+    if f"{kind}:" != _OFFSET or not index.isdecimal() or len(index) > 18:
+        raise LanguageError(f"after is not a cursor of this connection: {after[:80]!r}")
+    return int(index)
 
 
 def _decoded(after: str, terms: tuple[Term, ...], collation: Collation, stamp: int) -> Place:

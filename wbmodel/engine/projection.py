@@ -13,7 +13,6 @@ from typing import Any
 
 from graphql import (
     GraphQLEnumType,
-    GraphQLError,
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
@@ -66,7 +65,7 @@ class ProjectingExecutor(Executor[Any]):
         if found is None:
             try:
                 made: Project | None = self._value(item, field_details_list)
-            except (_NotPlain, GraphQLError):  # a wrong argument, which the executor will report
+            except Exception:  # not plain, or a wrong argument, which the executor will report
                 made = None
             # The list is stored with its function to keep its id from being reused.
             found = cache[id(field_details_list)] = (field_details_list, made)

@@ -8,8 +8,8 @@ from typing import Any
 from wbmodel.engine.conditions import All, Compare, Condition, all_of, some_of
 from wbmodel.engine.context import Context
 from wbmodel.engine.fields import LanguageError, Path
-from wbmodel.engine.history import sampled_rows
 from wbmodel.engine.pages import LINES, Connection, Line, LinePage
+from wbmodel.engine.project_facts import fields, grouped_runs
 from wbmodel.engine.records import (
     ArtifactRecord,
     ArtifactTypeRecord,
@@ -25,9 +25,6 @@ from wbmodel.engine.records import (
     ViewRecord,
 )
 from wbmodel.engine.select import Select, Term
-from wbmodel.engine.stopping import until_given_up
-from wbmodel.engine.streams import sample
-from wbmodel.engine.text import encode
 from wbmodel.errors import suggestion
 
 __all__ = ["RESOLVERS", "NotFound", "Resolver"]
@@ -154,6 +151,8 @@ def _sweep(project: ProjectRecord, context: Context, args: dict[str, Any]) -> Sw
 
 
 _connection("Project.sweeps", "project.sweeps")
+RESOLVERS["Project.fields"] = fields
+RESOLVERS["Project.groupedRuns"] = grouped_runs
 _connection("Sweep.runs", "sweep.runs")
 
 
@@ -289,25 +288,6 @@ def _file_url(file: FileRecord, context: Context, args: dict[str, Any]) -> str:
 # -- streams ---------------------------------------------------------------------------------------
 
 
-@_resolver("Run.history")
-def _history(run: RunRecord, context: Context, args: dict[str, Any]) -> list[str]:
-    rows = run.history.between(args.get("minStep"), args.get("maxStep"))
-    return [encode(row) for row in until_given_up(sample(rows, args.get("samples")))]
-
-
-@_resolver("Run.sampledHistory")
-def _sampled_history(run: RunRecord, context: Context, args: dict[str, Any]) -> list[Any]:
-    try:
-        return [sampled_rows(run.history, spec) for spec in until_given_up(args.get("specs") or ())]
-    except ValueError as error:
-        raise LanguageError(f"sampledHistory: {error}") from None
-
-
-@_resolver("Run.events")
-def _events(run: RunRecord, context: Context, args: dict[str, Any]) -> list[str]:
-    return [encode(row) for row in until_given_up(sample(run.events.tail(run.events.count()), args.get("samples")))]
-
-
 @_resolver("Run.parquetHistory")
 def _parquet(run: RunRecord, context: Context, args: dict[str, Any]) -> dict[str, Any]:
     return {}
@@ -324,14 +304,3 @@ def _log_lines(run: RunRecord, context: Context, args: dict[str, Any]) -> Connec
     numbered = enumerate(run.console.rows(start, stop), start)
     lines = [Line(number, line) for number, line in numbered if line is not None]
     return Connection(LinePage(lines, stop < length, length), LINES, start > 0)
-
-
-@_resolver("Run.wandbConfig")
-def _wandb_config(run: RunRecord, context: Context, args: dict[str, Any]) -> str | None:
-    inner = run.config_wandb
-    if isinstance(inner, dict) and "value" in inner and inner.keys() <= {"desc", "value"}:
-        inner = inner["value"]
-    if not isinstance(inner, dict):
-        return None
-    keys = args.get("keys")
-    return encode(inner if keys is None else {key: inner[key] for key in keys if key in inner})

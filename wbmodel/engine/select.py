@@ -161,14 +161,14 @@ class Group:
     count: int
 
 
-JSON_TYPES = {bool: "boolean", int: "number", float: "number", str: "string", list: "list", dict: "map"}
+JSON_TYPES = {bool: "bool", int: "number", float: "number", str: "string", list: "list", dict: "map"}
 """The names of types in key facts; any other type is ``nil``."""
 
 
 @attrs.frozen(slots=True)
 class KeyFacts:
     """Facts about one key: the number of rows that have it, and their number by type (``number``, ``string``,
-    ``boolean``, ``list``, ``map``, ``nil``). For a stream also the last value, and whether its numbers never
+    ``bool``, ``list``, ``map``, ``nil``). For a stream also the last value, and whether its numbers never
     decrease."""
 
     count: int

@@ -7,14 +7,15 @@ once.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from itertools import product
 from typing import Any, overload
 
 import attrs
 
 from wbmodel.engine.conditions import All, Compare, Condition, Not
 from wbmodel.engine.evaluate import predicate
-from wbmodel.engine.fields import MISSING, Path, getter
+from wbmodel.engine.fields import Path, getter
 from wbmodel.engine.orders import Order, compile_order, ranker
 from wbmodel.engine.select import JSON_TYPES, Collation, Group, KeyFacts, Page, Place, Select, Term
 from wbmodel.engine.stopping import until_given_up
@@ -69,31 +70,55 @@ class ListSelection:
     def groups(self, ask: Select, by: tuple[Path, ...], /) -> Sequence[Group]:
         """The number of rows for each combination of values at ``by``, largest first. A row counts once for each
         element of a list column, and not at all if the list is empty."""
-        getters = [(getter(ask.kind, path, ask.collation.nan_text), path.kind == "list") for path in by]
+        key = ("groups", by, ask.relation, ask.parent, ask.where, ask.terms, ask.collation)
+        kept = self._kept_rows(key)
+        return self._keep(key, ask.where, self._groups(ask, by)) if kept is None else kept
+
+    def _groups(self, ask: Select, by: tuple[Path, ...]) -> list[Group]:
+        rows = self._found(ask, self._order(ask.terms, ask.kind, ask.collation))
+        getters = [getter(ask.kind, path, ask.collation.nan_text) for path in by]
+        found: Iterable[tuple[tuple[Any, ...], int]]
+        if all(path.kind == "plain" for path in by):
+            # Values of such a column have one type, so equal ones may be counted before they are ranked.
+            found = Counter(zip(*(map(get, rows) for get in getters), strict=True)).items()
+        else:
+            lists = [path.kind == "list" for path in by]
+            found = (
+                (values, 1)
+                for row in until_given_up(rows)
+                for values in product(
+                    *(
+                        dict.fromkeys(get(row)) if many else (get(row),)
+                        for get, many in zip(getters, lists, strict=True)
+                    )
+                )
+            )
         rank, shown = ranker(ask.collation.types), dict[Any, Any]()
         counts: Counter[tuple[Any, ...]] = Counter()
-        for row in until_given_up(self._found(ask, self._order(ask.terms, ask.kind, ask.collation))):
-            keys: list[tuple[Any, ...]] = [()]
-            for get, is_list in getters:
-                value = get(row)
-                ranks = []
-                for item in dict.fromkeys(value) if is_list else (value,):
-                    placed = rank(item)
-                    shown.setdefault(placed, None if placed is None else item)
-                    ranks.append(placed)
-                keys = [(*key, placed) for key in keys for placed in ranks]
-            counts.update(keys)
-        return [Group(tuple(shown[rank] for rank in key), count) for key, count in counts.most_common()]
+        for values, count in found:
+            key = tuple(map(rank, values))
+            if key not in shown:
+                shown[key] = tuple(None if placed is None else value for placed, value in zip(key, values, strict=True))
+            counts[key] += count
+        return [Group(shown[key], count) for key, count in counts.most_common()]
 
     def keys(self, ask: Select, part: Path, /) -> Mapping[str, KeyFacts]:
         """The keys of rows in a JSON column, written as paths: nested keys are dotted, a dot inside a key is escaped
-        with a backslash."""
-        get = getter(ask.kind, part)
-        counts: dict[str, Counter[str]] = {}
+        with a backslash. ``keys_info`` as ``part`` means the keys of the rows' histories."""
+        key = ("keys", part, ask.relation, ask.parent, ask.where, ask.terms, ask.collation)
+        kept = self._kept_rows(key)
+        if kept is None:
+            kept = self._keep(key, ask.where, list(self._keys(ask, part).items()))
+        return dict(kept)
+
+    def _keys(self, ask: Select, part: Path) -> dict[str, KeyFacts]:
+        if part.name == "keys_info":
+            rows = until_given_up(self._found(ask, self._order(ask.terms, ask.kind, ask.collation)))
+            return _merged(run.history.keys() for run in rows)
+        get, leaves = getter(ask.kind, part), _Leaves()
         for row in until_given_up(self._found(ask, self._order(ask.terms, ask.kind, ask.collation))):
-            for key, value in _leaves(get(row)):
-                counts.setdefault(key, Counter())[JSON_TYPES.get(type(value), "nil")] += 1
-        return {key: KeyFacts(sum(types.values()), dict(types)) for key, types in counts.items()}
+            leaves.add(get(row))
+        return leaves.facts()
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -183,12 +208,49 @@ def _start(rows: Sequence[Any], order: Order, place: Place) -> int:
     return low
 
 
-def _leaves(value: Any, before: str = "") -> Iterator[tuple[str, Any]]:
-    if type(value) is not dict or value is MISSING:
-        return
-    for key, item in value.items():
-        escaped = str(key).replace("\\", "\\\\").replace(".", "\\.").replace(",", "\\,")
-        if type(item) is dict and item:
-            yield from _leaves(item, f"{before}{escaped}.")
-        else:
-            yield before + escaped, item
+def _merged(each: Iterable[Mapping[str, KeyFacts]]) -> dict[str, KeyFacts]:
+    """The facts about the keys of several histories."""
+    merged: dict[str, KeyFacts] = {}
+    for keys in each:
+        for key, facts in keys.items():
+            known = merged.get(key)
+            if known is None:
+                merged[key] = facts
+                continue
+            types = dict(Counter(known.types) + Counter(facts.types))
+            both = known.monotonic and facts.monotonic
+            merged[key] = KeyFacts(known.count + facts.count, types, known.last, both)
+    return merged
+
+
+class _Leaves:
+    """Counts the keys of JSON objects by type: for each path to an object, pairs of key and type."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, Counter[tuple[Any, type]]] = {}
+
+    def add(self, value: Any, before: str = "") -> None:
+        """Count the keys of one object, and those of the objects in it."""
+        if type(value) is not dict:
+            return
+        kinds = list(map(type, value.values()))
+        counts = self._counts.setdefault(before, Counter())
+        counts.update(zip(value, kinds, strict=True))
+        if dict in kinds:
+            for key, item in value.items():
+                if type(item) is dict and item:
+                    counts[key, dict] -= 1
+                    self.add(item, f"{before}{_escaped(key)}.")
+
+    def facts(self) -> dict[str, KeyFacts]:
+        """The facts about each key."""
+        types: dict[str, Counter[str]] = {}
+        for before, counts in self._counts.items():
+            for (key, kind), count in counts.items():
+                if count:
+                    types.setdefault(before + _escaped(key), Counter())[JSON_TYPES.get(kind, "nil")] += count
+        return {key: KeyFacts(sum(counts.values()), dict(counts)) for key, counts in types.items()}
+
+
+def _escaped(key: Any) -> str:
+    return str(key).replace("\\", "\\\\").replace(".", "\\.").replace(",", "\\,")

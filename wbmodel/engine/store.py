@@ -104,7 +104,9 @@ class Selection(Protocol):
         ...
 
     def keys(self, ask: Select, part: Path, /) -> Mapping[str, KeyFacts]:
-        """The keys of the rows in a JSON column (``Path("json", "config")``), written as in filters."""
+        """The keys of the rows in a JSON column (``Path("json", "config")``), written as in filters. Of
+        ``Path("json", "keys_info")``: those of the rows' histories, counted in their rows; ``last`` is that of the
+        first row of the list that has the key, and ``monotonic`` means in each row."""
         ...
 
 

@@ -155,12 +155,13 @@ class Kit:
     def response(self, text: str, variables: Mapping[str, Any] | None = None, operation: str | None = None) -> Response:
         """The backend's own answer to a valid document, including errors. Does not use the session."""
         try:
-            return self._response(text, variables, operation)
+            return self.ask_raw(text, variables, operation)
         except WbmodelError as error:
             told = f"a right document made execute() raise {type(error).__name__}: {error}"
             raise Nonconforming(f"{told}\nthe document: {' '.join(text.split())}") from error
 
-    def _response(self, text: str, variables: Mapping[str, Any] | None, operation: str | None = None) -> Response:
+    def ask_raw(self, text: str, variables: Mapping[str, Any] | None, operation: str | None = None) -> Response:
+        """The backend's own answer to a document, or the error that it raises."""
         found: object = self.ask(self.backend, "execute", Request(text, dict(variables or {}), operation))
         if not isinstance(found, Response):
             self.fail(f"execute() gave {found!r} and not a Response")
@@ -179,7 +180,7 @@ class Kit:
     def refused(self, text: str, /, **variables: Any) -> str:
         """The message of the error for a document that the backend must refuse."""
         try:
-            response = self._response(text, variables)
+            response = self.ask_raw(text, variables)
         except WbmodelError as error:
             return str(error)
         except Nonconforming:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from wbmodel.testing.conformance.beyond import BeyondTests
 from wbmodel.testing.conformance.cases import Case
 from wbmodel.testing.conformance.counts import CountTests
 from wbmodel.testing.conformance.documents import DocumentTests
@@ -29,6 +30,7 @@ class Conformance(
     FlagTests,
     DocumentTests,
     FaultTests,
+    BeyondTests,
     CountTests,
     PageTests,
     RelationTests,
