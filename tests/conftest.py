@@ -10,6 +10,7 @@ import hypothesis
 import pytest
 
 from tests.support import depth, matrix
+from tests.support.sampling import thin_out
 from wbmodel.session import current
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -23,6 +24,7 @@ SETTINGS = (
     "WANDB_IDENTITY_TOKEN_FILE",
     "WANDB_ENTITY",
     "WANDB_PROJECT",
+    "REQUESTS_CA_BUNDLE",
 )
 
 
@@ -38,9 +40,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     depth.quick = "not slow" in config.option.markexpr
     config.pluginmanager.register(matrix)
+    gc.disable()  # until all is collected: what is collected stays, and is a lot to look through
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    thin_out(items, whole=not any("::" in argument for argument in config.args))
     # What takes longest begins first, so that of several processes none is left with it in the end.
     items.sort(key=lambda item: "typing" not in item.path.parts)
 
@@ -50,6 +55,7 @@ def pytest_collection_finish() -> None:
     # thread for tenths of a second, in the middle of tests that hold deadlines.
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)

@@ -55,6 +55,7 @@ _WHERE = {
     **dict.fromkeys(("BulkResult", "RowResult"), "querysets.md#what-update-and-delete-return"),
     "everything_but": "aggregates.md#everything_but",
     "Change": "querysets.md#watch",
+    "Part": "entities.md#fields-loaded-in-part",
     "F": "querysets.md#f",
     "Q": "querysets.md#q",
     "QuerySet": "querysets.md#queryset",

@@ -30,6 +30,7 @@ from wbmodel.compiler.filters import compile_filter
 from wbmodel.entities.base import Model
 from wbmodel.entities.written import Written
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, all_entities
+from wbmodel.meta.parts import Part
 from wbmodel.meta.scopes import SCOPE_KINDS
 from wbmodel.query.conditions import resolve
 from wbmodel.query.lookups import LOOKUPS, Lookup
@@ -62,6 +63,10 @@ def _metas() -> list[EntityMeta]:
 # -- entities --------------------------------------------------------------------------------------
 
 
+_EDITS = {"clear", "copy", "items", "keys", "pop", "popitem", "setdefault", "update", "values"}
+"""Methods of a dict, all of which a part refuses."""
+
+
 def entities() -> dict[str, str]:
     """The members that all entities share, then one section per entity."""
     rows = [
@@ -77,6 +82,8 @@ def entities() -> dict[str, str]:
     return {
         "common": table(("member", "meaning"), rows),
         "written": table(("member", "meaning"), members(Written, types=True)),
+        "part": markdown(Part.__doc__),
+        "part_members": table(("member", "meaning"), members(Part, without=_EDITS, types=True)),
         "entities": "\n\n".join(map(_entity, _metas())),
     }
 
@@ -89,7 +96,7 @@ def _entity(meta: EntityMeta) -> str:
         names = [f"`{name}` ({SCOPE_KINDS[kind]})" for name, kind in meta.options.scopes.items()]
         head += f" Scopes: {', '.join(names)}."
     annotations: dict[str, Any] = cls.__annotations__
-    rows = [_field(meta, item, annotations.get(item.name, "")) for item in meta.fields.values()]
+    rows = [_field(meta, item, _type(annotations.get(item.name, ""))) for item in meta.fields.values()]
     columns = ("field", "type", "GraphQL", "loaded", "set", "filter", "order", "meaning")
     parts = [f"## {meta.name}", markdown(cls.__doc__), head, table(columns, rows)]
     if meta.to_many:
@@ -102,6 +109,11 @@ def _entity(meta: EntityMeta) -> str:
     if own:
         parts.append(table(("property or method", "meaning"), own))
     return "\n\n".join(parts)
+
+
+def _type(annotation: str) -> str:
+    """The type that is read: the column ``set`` says whether it can be set."""
+    return annotation.removeprefix("ReadOnly[").removesuffix("]") if annotation.startswith("ReadOnly[") else annotation
 
 
 def _field(meta: EntityMeta, item: FieldMeta, annotation: object) -> tuple[str, ...]:

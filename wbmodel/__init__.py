@@ -29,6 +29,7 @@ from wbmodel.entities import (
 )
 from wbmodel.entities.run import TERMINAL
 from wbmodel.errors import WbmodelError
+from wbmodel.meta.parts import Part
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.queryset import QuerySet
 from wbmodel.query.changes import Add, Remove, Set, Unset
@@ -74,6 +75,7 @@ __all__ = [
     "Mean",
     "Median",
     "Min",
+    "Part",
     "Project",
     "Q",
     "Quantile",

@@ -47,6 +47,7 @@ __all__ = [
     "QueryWarning",
     "RateLimited",
     "RequestTimeout",
+    "ResponseTooLarge",
     "ServerError",
     "ServerUnreachable",
     "SessionWarning",
@@ -160,6 +161,11 @@ class UnreadableValue(ServerError, ValueError):
 
 class RateLimited(ServerError):
     """The server asked for fewer requests, and the deadline left no time to wait."""
+
+
+class ResponseTooLarge(ServerError):
+    """An answer is larger than the session's ``max_response``, and was not read to its end. Listings go on with smaller
+    pages."""
 
 
 class RequestTimeout(ServerError, TimeoutError):
@@ -312,6 +318,11 @@ class QueryWarning(WbmodelWarning):
 
 class KeyWarning(QueryWarning):
     """An order, a group key, an aggregate or ``best()`` names a key that no row has."""
+
+
+class OperandWarning(QueryWarning):
+    """A result is empty where a condition compares a key with a type that no row has there, such as ``7`` and
+    ``"7"``."""
 
 
 class ChoiceWarning(QueryWarning):

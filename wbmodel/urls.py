@@ -15,6 +15,7 @@ __all__ = [
     "mask_url",
     "split_credentials",
     "split_scheme",
+    "web_host",
     "without_account",
 ]
 
@@ -133,6 +134,18 @@ def app_url(url: str) -> str | None:
     elif host.startswith("api."):
         host = "app." + host.removeprefix("api.")
     return urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
+
+
+def web_host(url: str) -> str:
+    """The host of an address, with its port unless that is the scheme's own; every name of this machine is one."""
+    bare, _ = split_credentials(url)
+    try:
+        parts = urlsplit(bare)
+        name, port = parts.hostname or "", parts.port
+    except ValueError:
+        return ""
+    name = "localhost" if is_loopback(name) else name.removeprefix("www.")
+    return name if port in (None, {"http": 80, "https": 443}.get(parts.scheme)) else f"{name}:{port}"
 
 
 _WEB = re.compile(r"\s*https?:/*", re.IGNORECASE)

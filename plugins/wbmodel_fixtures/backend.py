@@ -121,11 +121,12 @@ class FixturesBackend(EngineBackend):
         that came from files beside the world and did not change stay there; saved elsewhere they are copied.
 
         Where the files of the world have changed since they were read, nothing is written, unless ``overwrite`` says
-        so. Raises :class:`~wbmodel.errors.FixtureError`, and :class:`~wbmodel.errors.ConfigurationError` where there
-        is nowhere to write to.
+        so. A save that was decided and could not be put in place is completed by the next one. Raises
+        :class:`~wbmodel.errors.FixtureError`, and :class:`~wbmodel.errors.ConfigurationError` where there is nowhere to
+        write to.
         """
         from wbmodel_fixtures.folder import part_files
-        from wbmodel_fixtures.replace import writing
+        from wbmodel_fixtures.replace import finish, writing
         from wbmodel_fixtures.save import save_file, save_folder
         from wbmodel_fixtures.sources import SUFFIXES
 
@@ -142,7 +143,8 @@ class FixturesBackend(EngineBackend):
             else:
                 target, home = self._path, True
             folder = target.is_dir() or target.suffix.lower() not in SUFFIXES
-            with writing(target if folder else target.parent):
+            root = target if folder else target.parent
+            with writing(root):
                 there = [file for _, file, _, _ in part_files(target)] if folder else [target]
                 if home and not overwrite:
                     self._check_unchanged(there)
@@ -154,6 +156,10 @@ class FixturesBackend(EngineBackend):
                     files = save_folder(world, target, suffix, there)
                 else:
                     files = save_file(world, target)
+                if home:
+                    # Kept before the files are in place: if that fails, the save is decided, and this backend's own.
+                    self._stamps = files
+                finish(root)
                 if home:
                     self._stamps = {file: stamp(file) for file in files}
 

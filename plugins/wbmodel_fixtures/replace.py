@@ -113,15 +113,19 @@ def _wait_for(handle: int, shared: bool, folder: Path) -> None:
             return
 
 
-def replace_files(root: Path, files: Sequence[tuple[Path, bytes]], removed: Iterable[Path] = ()) -> None:
-    """Give every one of ``files``, which are below ``root``, its new content, and remove ``removed``: all or nothing.
+def replace_files(
+    root: Path, files: Sequence[tuple[Path, bytes]], removed: Iterable[Path] = ()
+) -> dict[Path, Stamp | None]:
+    """Decide that every one of ``files``, which are below ``root``, has its new content, and that ``removed`` go: all
+    or nothing. :func:`finish` puts them in place.
 
-    To be called while :func:`writing`. Raises :class:`FixtureError` where a file cannot be written; then all files are
-    as they were.
+    To be called while :func:`writing`. Returns the stamps that the files will have, as renaming keeps them. Raises
+    :class:`FixtureError` where a file cannot be written; then all files are as they were.
     """
     _clear(root)
     made: list[Path] = []
     staging: Path | None = None
+    stamps: dict[Path, Stamp | None] = {}
     try:
         for folder in {file.parent: None for file, _ in files}:
             _make(folder, made)
@@ -130,6 +134,7 @@ def replace_files(root: Path, files: Sequence[tuple[Path, bytes]], removed: Iter
         for number, (file, data) in enumerate(files):
             _write(staging / str(number), data, like=file)
             moves[str(number)] = _below(root, file)
+            stamps[file] = stamp(staging / str(number))
         gone = [_below(root, file) for file in removed]
         if len(moves) == 1 and not gone:
             os.replace(staging / "0", files[0][0])  # one file needs no list
@@ -150,7 +155,7 @@ def replace_files(root: Path, files: Sequence[tuple[Path, bytes]], removed: Iter
     finally:
         if staging is not None:
             shutil.rmtree(staging, ignore_errors=True)
-    finish(root)
+    return stamps
 
 
 def finish(root: Path) -> None:

@@ -18,7 +18,7 @@ from wbmodel.errors import FixtureError
 from wbmodel_fixtures.content import FileBytes, FileLines
 from wbmodel_fixtures.dump import dump_file, dump_project, dump_run, dump_world
 from wbmodel_fixtures.fill import FilledWorld
-from wbmodel_fixtures.replace import replace_files
+from wbmodel_fixtures.replace import Stamp, replace_files
 from wbmodel_fixtures.rows import LazyRows
 from wbmodel_fixtures.sources import SUFFIXES
 
@@ -161,8 +161,8 @@ def _comparable(rows: Any) -> Any:
     return [row if "_step" in row else {**row, "_step": number} for number, row in enumerate(rows)]
 
 
-def save_file(world: FilledWorld, file: Path) -> list[Path]:
-    """Write the whole world into one file. Returns the files of the world."""
+def save_file(world: FilledWorld, file: Path) -> dict[Path, Stamp | None]:
+    """Write the whole world into one file. Returns the files of the world, as ``replace_files`` does."""
     if file.suffix.lower() not in SUFFIXES:
         raise FixtureError(f"a world file ends in {', '.join(SUFFIXES)}", file=str(file))
     store = world.store
@@ -173,13 +173,15 @@ def save_file(world: FilledWorld, file: Path) -> list[Path]:
             value["entities"][entity.name].setdefault("projects", {})[project.name] = dump_project(
                 store, project, keeper
             )
-    replace_files(file.parent, [(file, _text(value, file.suffix.lower()))])
-    return [file]
+    return replace_files(file.parent, [(file, _text(value, file.suffix.lower()))])
 
 
-def save_folder(world: FilledWorld, root: Path, suffix: str = ".yaml", old: Collection[Path] = ()) -> list[Path]:
+def save_folder(
+    world: FilledWorld, root: Path, suffix: str = ".yaml", old: Collection[Path] = ()
+) -> dict[Path, Stamp | None]:
     """Write the world into a folder: ``world``, one file for each project, its runs, and what is large beside them.
-    Files of ``old`` that no longer belong to the world are removed. Returns the files of the world."""
+    Files of ``old`` that no longer belong to the world are removed. Returns the files of the world, as
+    ``replace_files`` does."""
     store = world.store
     value = dump_world(store)
     files: list[tuple[Path, bytes]] = []
@@ -205,5 +207,5 @@ def save_folder(world: FilledWorld, root: Path, suffix: str = ".yaml", old: Coll
     parts.append(root / f"world{suffix}")
     files.append((parts[-1], _text(value, suffix)))
     now = {os.path.realpath(part) for part in parts}
-    replace_files(root, files, [file for file in old if os.path.realpath(file) not in now])
-    return parts
+    stamps = replace_files(root, files, [file for file in old if os.path.realpath(file) not in now])
+    return {part: stamps[part] for part in parts}

@@ -32,7 +32,7 @@ from wbmodel.urls import mask_url
 from wbmodel_live.calls import Call, Channel, Progress
 from wbmodel_live.client import Client
 from wbmodel_live.credentials import Credentials
-from wbmodel_live.failures import FailedAttempt, Retry
+from wbmodel_live.failures import TWO, FailedAttempt, Retry
 from wbmodel_live.foreign import Foreign
 from wbmodel_live.idempotency import intent_of
 from wbmodel_live.limiter import TooLong, limiter_for
@@ -184,6 +184,7 @@ class Connection:
                 raise ConfigurationError(f"{call.intent.name} cannot be sent: {error} ({self.url})") from None
             if failure is None:
                 raise
+            failure.hide(self._credentials.hide)
             if not progress.in_flight and failure.retry is Retry.IF_IDEMPOTENT:
                 failure.retry = Retry.ALWAYS
             raise failure from failure.__cause__
@@ -253,6 +254,7 @@ class Connection:
             operation=intent.name,
             attempts=progress.attempts,
             server_message=said,
+            errors=({"message": said},) if failure.refused else (),
         )
 
 
@@ -288,6 +290,8 @@ class _Stop(stop_base):
         most = self._most
         if isinstance(failure, FailedAttempt) and failure.most is not None:
             most = min(most, failure.most)
+        if isinstance(failure, FailedAttempt) and failure.status in (502, 504) and self._course.call.intent.divisible:
+            most = min(most, TWO)  # a page may be too heavy for the server
         return state.attempt_number >= most or state.upcoming_sleep >= self._course.left
 
 

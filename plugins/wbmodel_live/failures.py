@@ -25,6 +25,7 @@ from __future__ import annotations
 import enum
 import os
 import ssl
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
@@ -37,6 +38,7 @@ from wbmodel.errors import (
     PermissionDenied,
     RateLimited,
     RequestTimeout,
+    ResponseTooLarge,
     ServerError,
     ServerUnreachable,
     WbmodelError,
@@ -50,12 +52,12 @@ from wbmodel_live.words import is_page, words_of
 if TYPE_CHECKING:
     from wbmodel_live.transport import Reply
 
-__all__ = ["FEW", "Retry", "FailedAttempt", "bare", "of_body", "of_exception", "of_reply", "retry_after"]
+__all__ = ["FEW", "TWO", "Retry", "FailedAttempt", "bare", "of_body", "of_exception", "of_reply", "retry_after"]
 
 FEW = 3
 """Attempts to reach a host that cannot be reached: a misspelt name should not take a minute to report."""
 TWO = 2
-"""Attempts when a resolver refuses with HTTP 500: it may be by chance once."""
+"""Attempts when a resolver refuses with HTTP 500, or a page gets 502 or 504: it may be by chance once."""
 _PROXIES = "check proxy=, HTTPS_PROXY and NO_PROXY"
 _CERTIFICATES = {
     10: "the server needs a new certificate, unless this machine's clock is wrong",  # X509_V_ERR_CERT_HAS_EXPIRED
@@ -77,7 +79,7 @@ class Retry(enum.Enum):
 class FailedAttempt(Exception):
     """One attempt that failed. ``what`` continues a sentence that begins with the server ("answered HTTP 502"),
     ``advice`` says what the user can do, ``said`` quotes the server, ``wait`` is the pause in seconds that the server
-    asked for, ``most`` limits the number of attempts."""
+    asked for, ``most`` limits the number of attempts. ``refused``: the server answered with GraphQL errors."""
 
     def __init__(
         self,
@@ -90,10 +92,17 @@ class FailedAttempt(Exception):
         said: str | None = None,
         wait: float | None = None,
         most: int | None = None,
+        refused: bool = False,
     ) -> None:
         super().__init__(what)
         self.what, self.error, self.retry, self.advice = what, error, retry, advice
         self.status, self.said, self.wait, self.most = status, said, wait, most
+        self.refused = refused
+
+    def hide(self, hide: Callable[[str], str]) -> None:
+        """Hide keys in its words: a traceback that shows variables shows them, and so do the pauses of a host."""
+        self.what, self.said = hide(self.what), None if self.said is None else hide(self.said)
+        self.args = (self.what,)
 
     def may_retry(self, intent: Intent) -> bool:
         """Whether a request with this intent may be sent again."""
@@ -163,6 +172,7 @@ def of_reply(
             status=status,
             said=said,
             most=TWO,
+            refused=True,
         )
     if status >= 500 and status not in (501, 505):
         return FailedAttempt(
@@ -218,7 +228,7 @@ def of_body(error: TooLarge | UnknownCoding) -> FailedAttempt:
     if isinstance(error, TooLarge):
         return FailedAttempt(
             f"answered with {error.what}",
-            ServerError,
+            ResponseTooLarge,
             Retry.UNSURE,
             advice="allow more (max_response=, in bytes), or ask for less at once: fewer fields (only()) or fewer rows "
             "(a slice)",

@@ -35,11 +35,12 @@ _NAMED_BY: dict[str, tuple[str, ...]] = {
 @attrs.frozen(slots=True)
 class Intent:
     """``name`` is for messages, ``mutates`` is whether the request changes anything, ``idempotent`` whether sending it
-    twice has the same effect as sending it once."""
+    twice has the same effect as sending it once, ``divisible`` whether its sender can ask for less at once."""
 
     name: str
     mutates: bool
     idempotent: bool
+    divisible: bool = False
 
 
 @attrs.frozen(slots=True)
@@ -60,7 +61,7 @@ def intent_of(request: Request) -> Intent:
         shape = by_name[asked] = _shape(request.document, asked)
     name = request.operation_name or shape.name or "the query"
     if shape.roots is None:
-        return Intent(name, False, True)
+        return Intent(name, False, True, request.divisible)
     return Intent(
         name, True, bool(shape.roots) and all(_is_idempotent(root, request.variables) for root in shape.roots)
     )

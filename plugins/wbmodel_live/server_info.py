@@ -21,8 +21,8 @@ QUESTION = Request(
 @attrs.frozen(slots=True, kw_only=True)
 class ServerInfo:
     """What a server reports about itself. ``version`` is the server's own text or None, ``features`` are the names of
-    the enabled features, ``lacking`` are the fields of ``schema/wandb.graphql`` that the server is known to lack,
-    ``viewer`` is the session's user name or None."""
+    the enabled features, ``lacking`` are the fields and arguments of ``schema/wandb.graphql`` that the server is known
+    to lack (``"Run.readOnly"``, ``"Run.config(keys:)"``), ``viewer`` is the session's user name or None."""
 
     version: str | None
     features: frozenset[str]

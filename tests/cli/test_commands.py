@@ -7,12 +7,16 @@ import json
 
 import pytest
 
+from tests.support.old_server import OldEngine
 from wbmodel import Run, Sweep, connect, errors
 from wbmodel.cli import main as cli_main
 from wbmodel.cli.listed import LISTED
 from wbmodel.cli.main import _Commands, exit_status
 from wbmodel.cli.options import COMMANDS, command_word, make_parser, tidy
+from wbmodel.engine import MemoryStore
+from wbmodel.engine.server import serving
 from wbmodel.registry import make_plugin_manager
+from wbmodel.testing import served
 
 VIT = "demo/vit-prisma"
 RUN = f"{VIT}/0lhwu6v9"
@@ -108,6 +112,16 @@ def test_graphql(demo, tmp_path, monkeypatch):
     assert demo("graphql", "-", "--variables", variables, "--operation", "Who").data == expected
 
 
+def test_graphql_leaves_out_what_only_our_own_server_adds(cli, monkeypatch):
+    """wbmodel's server counts its work under extensions.wbmodel; extensions of others are shown."""
+    with served("demo:", api_key="k" * 40) as server:
+        monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
+        done = cli("graphql", "-u", server.url, "{ viewer { id } }", "--json")
+    assert done.status == 0
+    assert "extensions" not in done.out
+    assert "wbmodel" not in done.out
+
+
 def test_graphql_shows_errors_as_they_came(demo):
     done = demo("graphql", "{ nothing }")
     assert done.status == 1
@@ -137,7 +151,19 @@ def test_status_says_where_each_setting_is_from(demo, monkeypatch):
     for line in (("status",), ("status", "--csv"), ("status", "--json"), ("plugins",)):
         assert "0123456789abcdef" not in demo(*line).out
     assert "you are viewer" in demo("status", "--check").out
-    assert demo("status", "--check", "--json").data["viewer"] == "viewer"
+    checked = demo("status", "--check", "--json").data
+    assert checked["viewer"] == "viewer"
+    assert checked["server"] == {"lacks": [], "refuses": []}
+
+
+def test_status_says_what_the_server_lacks(cli, monkeypatch):
+    monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
+    store = MemoryStore()
+    store.viewer = store.add_user("ada")
+    with serving(OldEngine(store, {"Run.jobType", "Run.files(names:)"}), api_key="k" * 40) as server:
+        line = ("-u", server.url, "status", "--check")
+        assert cli(*line, "--json").data["server"]["lacks"] == ["Run.files(names:)", "Run.jobType"]
+        assert "it lacks Run.files(names:), Run.jobType" in cli(*line).out
 
 
 def test_status_says_which_credentials_are_used(cli, tmp_path, monkeypatch):

@@ -280,7 +280,7 @@ CONDITIONS = st.recursive(
 
 
 @given(CONDITIONS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=deep(150), deadline=None)
 def test_rendered_and_parsed_a_condition_is_itself(condition: Q) -> None:
     text = render_filter(condition)
     assert parse_filter(text, RUN) == condition

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from tests.support import depth
+
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = Path(sys.executable).with_name("wbmodel")
 WBMODEL = [sys.executable, "-m", "wbmodel"]
@@ -86,7 +88,7 @@ def test_a_terminal_gets_colours_and_a_table_that_fits():
     assert all(len(line) <= 100 for line in plain(text).splitlines())
 
 
-@pytest.mark.parametrize("setting", ["flag", "NO_COLOR"])
+@pytest.mark.parametrize("setting", ["NO_COLOR", pytest.param("flag", marks=pytest.mark.slow)])
 def test_no_colours_when_they_are_not_wanted(setting):
     if setting == "flag":
         text = on_terminal("runs", "demo/vit-prisma", "-n", "3", "--no-color")
@@ -147,14 +149,14 @@ def test_an_encoding_that_lacks_characters(tmp_path):
     assert json.loads(done.stdout)["items"] == [{"name": "実験 \U0001f600"}]
     # A pipe takes UTF-8, whatever the locale.
     posix = {"LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
-    for how in ("--json", "--csv", "--jsonl", "--no-color"):
+    for how in ("--json", "--no-color") if depth.quick else ("--json", "--csv", "--jsonl", "--no-color"):
         done = call(
             [*WBMODEL, "-u", f"fixtures:{world}", "runs", "-c", "name", how], env=environment(**posix), text=False
         )
         assert "実験 \U0001f600" in done.stdout.decode(), how
 
 
-@pytest.mark.parametrize("format", ["--jsonl", None])
+@pytest.mark.parametrize("format", [None, pytest.param("--jsonl", marks=pytest.mark.slow)])
 def test_a_closed_pipe_is_quiet(format):
     line = f"{' '.join(WBMODEL)} runs -n all {format or ''} -c 'path,config' | head -n 1; echo ${{PIPESTATUS[0]}}"
     done = call(["bash", "-c", line], env=environment(), cwd=ROOT)
@@ -166,6 +168,7 @@ def test_a_closed_pipe_is_quiet(format):
 CANNOT = {"/dev/full": "No space left on device", "&-": "standard output is closed"}
 
 
+@pytest.mark.sampled("where", "command", every=2)
 @pytest.mark.parametrize("where", CANNOT)
 @pytest.mark.parametrize("command", ["runs -n all", "--help", "run demo/gpt3-chem/ft-69Qz1KujHgKgrjvDs20RlI9G --json"])
 def test_output_that_cannot_be_written_is_one_line_and_a_status(command, where):

@@ -91,7 +91,9 @@ def test_an_empty_world_by_default():
     assert "stopped after 3 requests" in told
 
 
-@pytest.mark.parametrize("how", ["demo:", "--url demo:", "file", "fixtures:file"])
+@pytest.mark.parametrize(
+    "how", ["demo:", "file", *(pytest.param(how, marks=pytest.mark.slow) for how in ("--url demo:", "fixtures:file"))]
+)
 def test_a_fixtures_world(tmp_path, how):
     world = tmp_path / "world.yaml"
     world.write_text("entities: {acme: {projects: {vision: {runs: [{id: a}, {id: b}]}}}}", encoding="utf-8")

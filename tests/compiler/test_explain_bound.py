@@ -147,6 +147,7 @@ PLAIN: dict[str, Any] = {
 }
 
 
+@pytest.mark.sampled("kind", "projects", "made", every=6)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("projects", PROJECTS, ids=len)
 @pytest.mark.parametrize("made", PLAIN.values(), ids=PLAIN)

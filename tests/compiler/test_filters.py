@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 from tests.support.backends import FULL, WEAK
+from tests.support.depth import deep
 from tests.support.strategies import as_q, conditions
 from wbmodel import F, Q, Run
 from wbmodel.backend import Capabilities
@@ -189,7 +190,7 @@ def test_nothing_is_sent_that_no_client_was_seen_to_send() -> None:
             assert operators(compiled(item, NOTHING).wire) <= known
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=deep(150), deadline=None, derandomize=True)
 @given(conditions)
 def test_a_server_that_promises_nothing_gets_strict_json_and_known_operators(condition: Any) -> None:
     text = dumps(compiled(as_q(condition), NOTHING).wire)
@@ -198,7 +199,7 @@ def test_a_server_that_promises_nothing_gets_strict_json_and_known_operators(con
     json.loads(text, parse_constant=pytest.fail)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=deep(150), deadline=None, derandomize=True)
 @given(conditions)
 def test_no_leaf_is_dropped(condition: Any) -> None:
     """Each leaf is in explain() exactly once, and what is not exact is asked here."""

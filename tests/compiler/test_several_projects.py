@@ -19,6 +19,7 @@ ALWAYS: Any = ("and", [])
 BOTH = WORLD.of("acme/vision", "acme/nlp")
 
 
+@pytest.mark.sampled("kind", "key", "descending", every=4)
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("key", [None, *ORDER_KEYS])
 @pytest.mark.parametrize("descending", [False, True])

@@ -15,6 +15,7 @@ from wbmodel.testing.conformance import MutationSeed, all_cases, check
 
 GROUPS = {case.id.split("/")[0] for case in all_cases()}
 # To ask whether more could be promised takes as long as all the rest. Slow tests do, and those over HTTP.
+LOOKUPS = [case.id for case in all_cases() if case.core and case.id.startswith("lookup/")]
 QUICK = [*(f"{group}/*" for group in sorted(GROUPS - {"lookup", "flag"})), "flag/*/kept"]
 
 
@@ -29,14 +30,18 @@ class TestFixtures(Alternating):
 
 @pytest.mark.parametrize(
     ("delay", "only"),
-    [(0.0, ["lookup/*"]), (0.0005, QUICK)],
-    ids=["lookups", "the-rest"],
+    [
+        (0.0, LOOKUPS[::4]),
+        (0.0005, QUICK),
+        pytest.param(0.0, LOOKUPS, marks=pytest.mark.slow),
+    ],
+    ids=["lookups", "the-rest", "every-lookup"],
 )
 def test_the_slow_paged_backend_passes(delay: float, only: list[str]) -> None:
     """Asynchronous, in pages, with no more promised than a live server would; in the colour that is its own."""
     report = check(lambda world: slow(world, delay=delay), colours=["async"], only=only)
     assert report.ok, str(report)
-    assert sum(item.result == "passed" for item in report.outcomes) > 300
+    assert sum(item.result == "passed" for item in report.outcomes) > 100
 
 
 @pytest.mark.parametrize("colour", ["sync", "async"])
@@ -75,14 +80,20 @@ UNSAID = {
 }
 
 
-@pytest.mark.parametrize("kind", [kind for kind in UNSAID if kind != "hostile1"])
-def test_a_server_that_does_otherwise_and_promises_nothing_passes(kind: str) -> None:
-    """No false alarms: what the dialect switches turn round is the compiler's to mend, and not the backend's fault."""
-    report = check(
-        kind_of(kind), colours=["sync"], only=["row/*", "order/*", "page/*", "count/*", "error/*", "lookup/keys"]
-    )
+PLAIN = [
+    case.id
+    for case in all_cases()
+    if case.core and (case.id.split("/")[0] in ("row", "order", "page", "count", "error") or case.id == "lookup/keys")
+]
+
+
+@pytest.mark.parametrize(("place", "kind"), [*enumerate(kind for kind in UNSAID if kind != "hostile1")])
+def test_a_server_that_does_otherwise_and_promises_nothing_passes(place: int, kind: str) -> None:
+    """No false alarms: what the dialect switches turn round is the compiler's to mend, and not the backend's fault.
+    Each kind is asked a third of the cases, and the slow test below asks all."""
+    report = check(kind_of(kind), colours=["sync"], only=PLAIN[place % 3 :: 3])
     assert report.ok, str(report)
-    assert sum(item.result == "passed" for item in report.outcomes) > 200
+    assert sum(item.result == "passed" for item in report.outcomes) > 60
 
 
 @pytest.mark.slow

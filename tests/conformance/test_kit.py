@@ -284,6 +284,14 @@ def test_each_case_is_quick_in_one_colour_and_elsewhere_in_the_other() -> None:
     in_sync = sum(quick(Even, case) == ["sync"] for case in cases)
     assert 0.45 < in_sync / len(cases) < 0.55
 
+    class Fourth(Odd):
+        share = 4
+
+    lookups = [case for case in cases if case.id.startswith("lookup/")]
+    assert all(quick(Fourth, case) in ([], quick(Odd, case)) for case in lookups)
+    assert 0.2 < sum(quick(Fourth, case) != [] for case in lookups) / len(lookups) < 0.3
+    assert all(quick(Fourth, case) == quick(Odd, case) for case in cases if case not in lookups)
+
 
 def test_a_bench_closes_what_it_opens() -> None:
     from wbmodel.session.current import connections

@@ -33,6 +33,7 @@ class TestLiveOverAServedWorld(Alternating):
     options: ClassVar[Any] = {"api_key": KEY}
     expected = SERVED
     phase = 1
+    share, asks_for_more = 4, False  # each costs several requests over HTTP
     running: ClassVar[ExitStack]
 
     @classmethod

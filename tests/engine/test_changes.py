@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.depth import deep
 from tests.support.engine_world import Asker, make_world
 from wbmodel.engine import Engine, MemoryStore, RunRecord, Select, StoreError
 from wbmodel.engine.records import PageLoader, Record
@@ -109,7 +110,7 @@ class Stopped(BaseException):
     """Not an Exception: what is undone must not depend on the kind of error."""
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=deep(60), deadline=None, derandomize=True)
 @given(st.lists(st.sampled_from(sorted(STEPS)), max_size=6))
 def test_what_raises_leaves_no_trace(names: list[str]) -> None:
     store = make_world()

@@ -24,6 +24,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from mongoquery import Query
 
+from tests.support.depth import deep
 from tests.support.engine_world import matching
 from wbmodel.engine import Dialect, MemoryStore
 
@@ -87,7 +88,7 @@ MONGOMOCK = filters(conditions(st.one_of(SCALARS, st.none()), SCALARS))
 MONGOQUERY = filters(conditions(st.one_of(TEXTS, st.integers(-3, 3)), st.integers(-3, 3)))
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=deep(400), deadline=None, derandomize=True)
 @given(DOCUMENTS, MONGOMOCK)
 def test_mongomock_agrees(document: dict[str, Any], filter_: dict[str, Any]) -> None:
     expected = bool(mongomock.filtering.filter_applies(filter_, document))
@@ -103,7 +104,7 @@ NUMERIC = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=400, deadline=None, derandomize=True)
+@settings(max_examples=deep(400), deadline=None, derandomize=True)
 @given(NUMERIC, MONGOQUERY)
 def test_mongoquery_agrees(document: dict[str, Any], filter_: dict[str, Any]) -> None:
     try:

@@ -87,25 +87,25 @@ def test_filters(document: dict[str, Any], engine: Engine) -> None:
     check(engine, {"filters": json.dumps(document)})
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=deep(100), deadline=None, derandomize=True)
 @given(st.text(max_size=20), st.sampled_from(ENGINES))
 def test_filter_texts(text: str, engine: Engine) -> None:
     check(engine, {"filters": text})
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=deep(150), deadline=None, derandomize=True)
 @given(st.one_of(st.text(max_size=20), FIELDS.map(lambda path: "-" + path)), st.sampled_from(ENGINES))
 def test_orders(order: str, engine: Engine) -> None:
     check(engine, {"order": order})
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=deep(100), deadline=None, derandomize=True)
 @given(st.text(max_size=30), st.integers(-3, 3))
 def test_cursors(after: str, first: int) -> None:
     check(ENGINES[0], {"after": after, "first": first})
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=deep(150), deadline=None, derandomize=True)
 @given(st.text(max_size=40))
 def test_documents(text: str) -> None:
     ENGINES[0].execute(Request(text))

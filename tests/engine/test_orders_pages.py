@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.depth import deep
 from tests.support.engine_world import RUNS, START, Asker, make_world
 from wbmodel.engine import Dialect, MemoryStore
 from wbmodel.engine.dialect import TYPES, ValueType
@@ -102,7 +103,7 @@ DIALECTS = [
 ]
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=deep(60), deadline=None, derandomize=True)
 @given(
     st.lists(st.tuples(VALUE, st.integers(0, 3)), max_size=12),
     st.sampled_from(
@@ -126,7 +127,7 @@ def _switches(dialect: Dialect) -> dict[str, Any]:
     return {name: getattr(dialect, name) for name in attrs.fields_dict(Dialect)}
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=deep(60), deadline=None, derandomize=True)
 @given(st.lists(VALUE, max_size=12), st.permutations(TYPES), st.booleans())
 def test_types_in_every_order(values: list[Any], types: list[ValueType], descending: bool) -> None:
     """Rows of one type stand as in the documented order, and the types as the dialect says."""
@@ -144,7 +145,7 @@ def test_types_in_every_order(values: list[Any], types: list[ValueType], descend
     assert [int(name[1:]) for name in ask.names(order=order)] == expected
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=deep(60), deadline=None, derandomize=True)
 @given(
     st.lists(st.one_of(st.integers(-2, 2), st.text("ab", max_size=2), st.none(), st.booleans()), max_size=10),
     st.booleans(),

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.depth import deep
 from tests.support.engine_world import Asker
 from wbmodel.engine import ConsoleLine, Engine, KeyFacts, MemoryStore, RowStream, Stream
 from wbmodel.engine.streams import flat_row, sample
@@ -328,7 +329,7 @@ def test_a_subclass_says_rows_and_token_and_all_else_follows() -> None:
     assert [row["x"] for row in stream.rows(1)] == [2.0, 0.5]
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=deep(200), deadline=None, derandomize=True)
 @given(
     st.lists(st.integers(-3, 3), max_size=12),
     st.one_of(st.none(), st.integers(-5, 5)),

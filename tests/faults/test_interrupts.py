@@ -11,7 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -26,6 +26,12 @@ from wbmodel.engine.server import Server, serving
 from wbmodel.testing import Fault
 
 posix = pytest.mark.skipif(os.name != "posix", reason="signals and forks as POSIX has them")
+
+
+def _some(scripts: dict[str, str], *quick: str) -> list[Any]:
+    """The names of scripts, each of which is a process: these in quick runs, the others with the slow tests."""
+    assert set(quick) <= set(scripts)
+    return [name if name in quick else pytest.param(name, marks=pytest.mark.slow) for name in scripts]
 
 
 @pytest.fixture
@@ -53,7 +59,7 @@ ASKING = {
 
 
 @posix
-@pytest.mark.parametrize("what", ASKING)
+@pytest.mark.parametrize("what", _some(ASKING, "list", "twin"))
 def test_ctrl_c_ends_a_call_at_once(what: str, silent: tuple[Silent, str]) -> None:
     """At once: without waiting for an answer that never comes, or for the deadline; ``ended`` has less patience."""
     quiet, url = silent
@@ -166,34 +172,26 @@ time.sleep(0.6)  # until the server has answered what nobody waits for
 """
 
 
-def _at_once(scripts: dict[str, str], faults: Callable[[str, Server], object]) -> dict[str, Ended]:
-    """How scripts end, each with a server of its own; some run at once, as most of it is waiting."""
-
-    def end(what: str) -> Ended:
-        with serving(Engine(make_store(), Dialect(max_page=PAGE)), api_key=KEY) as server:
-            faults(what, server)
-            return ended(start(scripts[what], server.url, STRICT))
-
-    with ThreadPoolExecutor(4) as pool:
-        return dict(zip(scripts, pool.map(end, scripts), strict=True))
+def _end(code: str, *faults: Fault, **how: Any) -> Ended:
+    """How a script ends whose server has these faults."""
+    with serving(Engine(make_store(), Dialect(max_page=PAGE)), api_key=KEY) as server:
+        for fault in faults:
+            server.faults.add(fault, **how)
+        return ended(start(code, server.url, STRICT))
 
 
-@pytest.fixture(scope="module")
-def loops() -> dict[str, Ended]:
-    """How the scripts with loops that close ended."""
-
-    def faults(what: str, server: Server) -> None:
-        if "stall" in what:
-            server.faults.add(Fault.stalled(0.8), after=1, times=1, operation="Runs")
-        elif "under a request" in what:
-            server.faults.add(Fault.stalled(0.8), times=1, operation="RunsCount")
-
-    return _at_once({what: code + AGAIN for what, code in LOOPS.items()}, faults)
-
-
-@pytest.mark.parametrize("what", LOOPS)
-def test_a_loop_that_closes_leaves_nothing_behind(what: str, loops: dict[str, Ended]) -> None:
-    end = loops[what]
+@pytest.mark.parametrize(
+    "what",
+    _some(LOOPS, "break", "left by a queryset", "loop closed, next page stalls", "asyncio.run ends under a request"),
+)
+def test_a_loop_that_closes_leaves_nothing_behind(what: str) -> None:
+    code = LOOPS[what] + AGAIN
+    if "stall" in what:
+        end = _end(code, Fault.stalled(0.8), after=1, times=1, operation="Runs")
+    elif "under a request" in what:
+        end = _end(code, Fault.stalled(0.8), times=1, operation="RunsCount")
+    else:
+        end = _end(code)
     assert (end.status, end.out, end.err) == (0, "24 r01 24\n", "")
 
 
@@ -305,7 +303,7 @@ print("both")
 
 
 @posix
-@pytest.mark.parametrize("what", FORKS)
+@pytest.mark.parametrize("what", _some(FORKS, "os.fork", "under a request"))
 def test_both_sides_of_a_fork_go_on_asking(what: str, server: Server, tap: tuple[Tap, str]) -> None:
     look, url = tap
     if what == "under a request":
@@ -363,15 +361,13 @@ except wbmodel.Project.DoesNotExist as error:
 }
 
 
-@pytest.fixture(scope="module")
-def ends() -> dict[str, Ended]:
-    """How the scripts ended that just end. Whatever asks for one run is not answered."""
-    return _at_once(ENDS, lambda what, server: server.faults.add(Fault.stalled(300), times=None, operation="Run"))
-
-
-@pytest.mark.parametrize("what", ENDS)
-def test_a_process_ends_in_silence(what: str, ends: dict[str, Ended]) -> None:
-    end = ends[what]
+@pytest.mark.parametrize(
+    "what",
+    _some(ENDS, "asked twice, in both colours", "half read, async", "a task asks in a thread", "sys.exit in a block"),
+)
+def test_a_process_ends_in_silence(what: str) -> None:
+    # Whatever asks for one run is not answered.
+    end = _end(ENDS[what], Fault.stalled(300), times=None, operation="Run")
     # That it ended says that it waited for nobody: requests stall for longer than ``ended`` waits.
     assert (end.status, end.err) == (0, "")
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.places import on, world
-from wbmodel import Count, Project, Report, Run, Sweep
+from wbmodel import Artifact, Count, Project, Report, Run, Sweep, connect
 from wbmodel.errors import FieldError
 
 PATHS = ["acme/vision", "beta/vision"]
@@ -36,6 +36,34 @@ def test_a_project_is_its_path_wherever_it_is_a_value() -> None:
     assert list(pickle.loads(pickle.dumps(rows.values("project")))) == list(rows.values("project"))
     # The name alone, where it is asked for.
     assert list(rows.values_list("project.name", flat=True)) == ["vision", "vision"]
+
+
+def test_what_is_named_inside_a_project_is_its_path_as_a_value() -> None:
+    """A short name that two projects have does not merge what it names."""
+    for path in PATHS:
+        Run.objects.create(id="mine", project=path, sweep="sw")
+    rows = Run.objects.filter(project__in=PATHS, id="mine").order_by("project.name", "created_at")
+    sweeps = {f"{path}/sweeps/sw" for path in PATHS}
+    assert {row["sweep"]: row["n"] for row in rows.group_by("sweep").annotate(n=Count())} == dict.fromkeys(sweeps, 1)
+    assert {row["sweep"] for row in rows.values("sweep").distinct()} == sweeps
+    assert set(rows.values_list("sweep", flat=True)) == sweeps
+    assert set(rows.to_pandas()["sweep"]) == sweeps
+    assert len(rows.group_by("sweep").best("summary.loss", goal="min")) == 0
+    assert list(rows.values_list("sweep.id", flat=True)) == ["sw", "sw"]  # the name alone, where it is asked for
+    for sweep in sweeps:  # what a value says can be asked for
+        assert Run.objects.filter(sweep=sweep).count() == 1
+
+
+def test_artifacts_name_their_collection_and_run_by_path() -> None:
+    project = {"runs": [{"id": "r"}], "artifacts": {"model": {"type": "model", "versions": [{"logged_by": "r"}]}}}
+    world = {"entities": {name: {"projects": {"vision": copy.deepcopy(project)}} for name in ("acme", "beta")}}
+    with connect("fixtures:", world=world, name="two-collections", default=False) as session:
+        rows = Artifact.objects.using(session).filter(project__in=PATHS)
+        made = {
+            (row["collection"], row["logged_by"]): row["n"]
+            for row in rows.group_by("collection", "logged_by").annotate(n=Count())
+        }
+    assert made == {(f"{path}/model", f"{path}/r"): 1 for path in PATHS}
 
 
 def test_paths_and_urls_are_values(place: str) -> None:

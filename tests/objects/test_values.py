@@ -39,7 +39,7 @@ def test_what_is_absent_is_none(kind: str) -> None:
             None if (lr := oracle.look(run, ("config", "lr"))) is oracle.ABSENT else lr,
             None,
             run["group"],
-            run["sweep"],
+            run["sweep"] and f"{run['project']}/sweeps/{run['sweep']}",
             run["user"],
             run["user"],
         )

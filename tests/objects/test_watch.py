@@ -15,7 +15,8 @@ from tests.support.changing import outside
 from tests.support.pace import stretch
 from tests.support.worlds import make_world, small_world
 from wbmodel import Change, Run
-from wbmodel.errors import QueryError, RequestTimeout
+from wbmodel.errors import QueryError, RequestTimeout, UnreadableValue
+from wbmodel.meta import state
 from wbmodel.objects.queryset import QuerySet
 from wbmodel.objects.watch import Watch
 from wbmodel.testing import count_requests
@@ -77,6 +78,19 @@ async def test_added_changed_removed(colour: str) -> None:
         assert changed.obj == changed.before
         assert removed.obj == first
         assert repr(changed) == "<Change changed <Run acme/vision/r2 (running)> name, summary>"
+
+
+def test_a_damaged_value_is_a_change_and_no_raw_error() -> None:
+    """A server that sends a number where the text of a config belongs."""
+    with outside():
+        row, bad = Run.objects.get(id="r1"), Run.objects.get(id="r1")
+        state.put(bad, "_config_text", 5)
+        watch = Run.objects.all()._watch(1, 0, False)
+        assert watch.take([row]) == []
+        (change,) = watch.take([bad])
+        assert change.fields == ("config",)
+        with pytest.raises(UnreadableValue, match="config of <Run acme/vision/r1"):
+            _ = change.obj.config
 
 
 @COLOURS

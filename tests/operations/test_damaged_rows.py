@@ -6,6 +6,7 @@ import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -65,6 +66,7 @@ READS = {
 }
 
 
+@pytest.mark.sampled("verb", "stored", every=3)
 @pytest.mark.parametrize("stored", DAMAGED, ids=str)
 @pytest.mark.parametrize("verb", READS)
 def test_what_hands_a_damaged_value_out_names_run_and_field(verb: str, stored: Any) -> None:
@@ -108,6 +110,25 @@ def test_a_listing_shows_the_other_rows(capsys: pytest.CaptureFixture[str]) -> N
         rows = {row["id"]: row["config.lr"] for row in json.loads(out.out)["items"]}
         assert (status, rows) == (0, {"r0": 0, "r1": 1, "r2": None, "r3": 3})
         assert "config.lr of acme/vision/r2 is left empty" in out.err
+
+
+@pytest.mark.parametrize("metric", [5, {"name": 7}, ["loss"]], ids=str)
+@pytest.mark.parametrize("how", [(), ("--csv",), ("--jsonl",), ("--json",)], ids=str)
+def test_a_definition_that_means_nothing_costs_its_cell(
+    metric: Any, how: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sweeps = {"good": {"config": {"metric": {"name": "loss"}}}, "bad": {"config": {"metric": metric}}}
+    (tmp_path / "w.json").write_text(json.dumps({"entities": {"acme": {"projects": {"v": {"sweeps": sweeps}}}}}))
+    where = ["-u", f"fixtures:{tmp_path / 'w.json'}"]
+    assert main(["sweeps", "acme/v", "-c", "id,metric,goal", *where, *how]) == 0
+    shown = capsys.readouterr()
+    assert "loss" in shown.out
+    assert "bad" in shown.out
+    assert "metric of acme/v/sweeps/bad is left empty: acme/v/sweeps/bad: config.metric" in shown.err
+    assert main(["sweep", "acme/v/bad", *where, *how]) == 0
+    shown = capsys.readouterr()
+    assert "bad" in shown.out
+    assert "best_run of acme/v/sweeps/bad is left out: acme/v/sweeps/bad: config.metric" in shown.err
 
 
 def test_a_notebook_shows_the_other_rows() -> None:

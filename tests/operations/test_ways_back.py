@@ -49,8 +49,18 @@ async def _listed() -> int:
     return len([run async for run in Run.objects.all()])
 
 
+@pytest.mark.sampled("verb", "words", every=3)
 @pytest.mark.parametrize(
-    "words", ["unknown operator $lt", "no such field: created_at", ServerError("HTTP 500", status=500)], ids=str
+    "words",
+    [
+        "unknown operator $lt",
+        "no such field: created_at",
+        "bad filter",
+        ServerError("HTTP 400", status=400),
+        ServerError("HTTP 422", status=422),
+        ServerError("HTTP 500", status=500, errors=[{"message": "resolver"}]),
+    ],
+    ids=str,
 )
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_refused_keyset_follows_the_cursors(verb: str, words: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import reduce
 from operator import and_, or_
 from typing import Any
@@ -99,7 +100,7 @@ def test_a_q_is_not_changed_by_being_combined() -> None:
     one = Q(state="a")
     before = one.children
     _ = one & Q(group="b"), one | Q(group="b"), ~one
-    assert one.children is before
+    assert one.children == before
     assert not one.negated
 
 
@@ -123,3 +124,40 @@ def test_repr_says_the_condition() -> None:
 def test_pickles(condition: Q) -> None:
     for protocol in (2, pickle.HIGHEST_PROTOCOL):
         assert pickle.loads(pickle.dumps(condition, protocol)) == condition
+
+
+@pytest.mark.parametrize("join", [or_, and_])
+def test_joining_one_by_one_is_linear(join: Any) -> None:
+    """What is joined is shared, not copied: 10,000 terms hold 10,000 places, not fifty million."""
+    terms = [Q(state=str(number)) for number in range(10_000)]
+    whole = reduce(join, terms)
+    assert len(whole.children) == 10_000
+    assert whole == Q._make([term.children[0] for term in terms], 10_000, whole.connector, False, 1)
+    longer = join(whole, Q(state="more"))
+    assert longer._items is whole._items
+    assert len(whole.children) == 10_000
+
+
+@pytest.mark.parametrize("join", [or_, and_])
+def test_conditions_that_share_a_beginning_stay_apart(join: Any) -> None:
+    base = join(Q(id="a"), Q(id="b"))
+    one, two = join(base, Q(id="c")), join(base, Q(id="d"))
+    flipped = ~base
+    three = join(join(one, Q(id="e")), two)
+    names = [[term.value for term in item.children] for item in (base, one, two)]
+    assert names == [["a", "b"], ["a", "b", "c"], ["a", "b", "d"]]
+    assert [term.value for term in three.children] == ["a", "b", "c", "e", "a", "b", "d"]
+    assert flipped.children == base.children
+    assert join(base, base).children == base.children * 2
+    for item in (base, one, two, three, flipped):
+        again = pickle.loads(pickle.dumps(item))
+        assert again == item
+        assert len(again._items) == len(item.children)
+
+
+def test_threads_that_join_to_one_condition_do_not_mix() -> None:
+    base = Q(id="a") | Q(id="b")
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda number: base | Q(id=str(number)), range(2_000)))
+    assert [item.children[2].value for item in made] == [str(number) for number in range(2_000)]  # type: ignore[union-attr]
+    assert all(len(item.children) == 3 for item in made)

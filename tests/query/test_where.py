@@ -12,7 +12,7 @@ from tests.support.strategies import as_q, conditions
 from tests.support.worlds import make_world
 from wbmodel import F, Q, Run
 from wbmodel.errors import FieldError
-from wbmodel.query.conditions import MAX_DEPTH, Group, Leaf, both, either, fields_of, is_never, leaves, resolve
+from wbmodel.query.conditions import MAX_DEPTH, Group, Leaf, both, either, is_never, leaves, reads_of, resolve
 from wbmodel.query.evaluate import predicate
 from wbmodel.testing import oracle
 
@@ -83,7 +83,7 @@ def test_every_leaf_stays() -> None:
         ("tags", True),
         ("config.y", True),
     ]
-    assert fields_of(node) == ("state", "group", "name", "config", "tags")
+    assert reads_of(node) == ("state", "group", "name", ("config", "x"), "tags", ("config", "y"))
 
 
 def test_ne_and_nin_are_negated_leaves() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.depth import deep
 from wbmodel.backend import AsyncBackend, Capabilities, SyncBackend
 from wbmodel.errors import ServerError, WbmodelError
 from wbmodel.hookspecs import CallInfo, hookimpl
@@ -18,7 +19,7 @@ from wbmodel.registry import make_plugin_manager
 from wbmodel.request import END, Batch, BlobRef, Emit, Join, Next, Open, Request, Response, Send, Start
 from wbmodel.session import connect
 
-SEEDS = 2_000
+SEEDS = deep(2_000)
 ITEMS = 3
 
 

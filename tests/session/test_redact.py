@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wbmodel.codec import dumps
 from wbmodel.session.redact import HIDDEN, Redactor, is_secret_name
 from wbmodel.session.settings import Secret
 
@@ -119,7 +120,7 @@ def test_what_is_no_secret_stays(value):
         (f"sent Basic {base64.b64encode(b'api:unknown-key').decode()} to it", "sent Basic *** to it"),
         ("Basic configuration of a run", "Basic configuration of a run"),
         ("git remote https://x-access:ghp_abc@github.com/a/b.git", "git remote https://***@github.com/a/b.git"),
-        ("https://host/p?a=1&token=abc&b=2", "https://host/p?a=1&token=***&b=2"),
+        ("https://host/p?a=1&token=abc&b=2", "https://host/p?***"),
         ("host=h password='a b' user=u", "host=h password='***' user=u"),
         ("lr: 0.1, max_tokens: 5", "lr: 0.1, max_tokens: 5"),
         (f"refused {KEY}: no", "refused ***: no"),
@@ -129,6 +130,37 @@ def test_what_is_no_secret_stays(value):
 )
 def test_text(text, expected):
     assert Redactor([KEY]).text(text) == expected
+
+
+SIGNED = [
+    "https://storage.example/bucket/file.bin?X-Amz-Signature=3f2a9c&X-Amz-Date=20260101",
+    "https://storage.example/bucket/file.bin?X-Goog-Signature=3f2a9c",
+    "https://storage.example/bucket/file.bin?sig=3f2a9c&se=2026",
+    "https://storage.example/bucket/file.bin?3f2a9c",
+    "gs://storage.example/bucket/file.bin?s=3f2a9c#part",
+    f"https://storage.example/bucket/file.bin?k={KEY}",
+]
+
+
+@pytest.mark.parametrize("url", SIGNED)
+def test_of_an_address_host_and_path_are_shown_and_never_the_query(url):
+    redactor = Redactor([KEY])
+    shapes = [
+        redactor.text(f"ClientError: GET {url} failed"),
+        redactor.text(f"('{url}', 403)"),
+        dumps(redactor.value({"url": url, "list": [url], "json": dumps({"at": url}), url: 1})),
+        redactor.document(f'mutation {{ put(url: "{url}") {{ id }} }}'),
+    ]
+    for shown in shapes:
+        assert "storage.example/bucket/file.bin" in shown
+        assert "3f2a9c" not in shown
+        assert "2026" not in shown
+        assert KEY not in shown
+
+
+def test_a_path_that_holds_a_known_key_is_shown_without_it():
+    shown = Redactor([KEY]).text(f"https://host/files/{KEY}/a.bin?x=1")
+    assert shown == f"https://host/files/{HIDDEN}/a.bin?{HIDDEN}"
 
 
 def test_a_short_key_is_hidden_where_it_is_all_there_is():

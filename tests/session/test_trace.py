@@ -368,7 +368,8 @@ def script(value, setup="", level="WARNING", **more):
     )
 
 
-@pytest.mark.parametrize("value", ["1", "true"])
+# Each of these starts a process.
+@pytest.mark.parametrize("value", ["1", pytest.param("true", marks=pytest.mark.slow)])
 def test_a_line_for_each_request_on_stderr(value):
     done = script(value)
     lines = done.stderr.splitlines()
@@ -379,7 +380,7 @@ def test_a_line_for_each_request_on_stderr(value):
     assert done.stdout.split() == ["0", "1"]
 
 
-@pytest.mark.parametrize("value", [None, "", "0", "false"])
+@pytest.mark.parametrize("value", [None, "0", *(pytest.param(off, marks=pytest.mark.slow) for off in ("", "false"))])
 def test_off_is_silent(value):
     done = script(value)
     assert done.stderr == ""

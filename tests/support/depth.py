@@ -1,4 +1,4 @@
-"""How many random examples a property test tries: as many as it says, and half of them in the quick run."""
+"""How many random examples a property test tries: as many as it says, and a quarter of them in the quick run."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ quick = False
 
 
 def deep(many: int) -> int:
-    """``many`` examples, or half of them in the quick run. For properties whose examples are dear."""
-    return max(many // 2, 1) if quick else many
+    """``many`` examples, or a quarter of them in the quick run. For properties whose examples are dear."""
+    return max(many // 4, 1) if quick else many

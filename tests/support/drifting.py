@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Iterator, Sequence
+from base64 import b64decode
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,6 +22,7 @@ from wbmodel.engine.dialect import Dialect
 from wbmodel.engine.execute import Engine
 from wbmodel.engine.memory import MemoryStore
 from wbmodel.hookspecs import RegisterBackends, hookimpl
+from wbmodel.operations.side_by_side import cursor_at
 from wbmodel.registry import make_plugin_manager
 from wbmodel.request import CallNote, Request, Response
 from wbmodel.session.current import connect
@@ -57,7 +59,8 @@ def _moment(after: int) -> datetime:
 
 @attrs.define(eq=False, slots=False)
 class Server:
-    """What both backends below answer with. ``cap``: rows of a page at most. ``offsets``: cursors count rows.
+    """What both backends below answer with. ``cap``: rows of a page at most. ``offsets``: cursors count rows;
+    ``relay``: they are written as relay's are, by the place of the last row. ``trouble`` may replace an answer.
     ``digits``: of the fraction of a second in dates (None: as they are). ``size``: bytes that a row is said to weigh.
     """
 
@@ -65,6 +68,8 @@ class Server:
     dialect: Dialect = attrs.field(factory=Dialect)
     cap: int = _EVERY
     offsets: bool = True
+    relay: bool = False
+    trouble: Callable[[Request, Response], Response] | None = None
     digits: int | None = None
     script: Sequence[Step] = ()
     project: str = "vision"
@@ -86,7 +91,7 @@ class Server:
         asked: dict[str, int] = {}
         if self.offsets:
             for name in [key for key in variables if key.startswith("after")]:
-                asked[name.removeprefix("after")] = int(variables.pop(name) or 0)
+                asked[name.removeprefix("after")] = self._place(variables.pop(name))
             if asked:
                 variables["first"] = _EVERY
         response = self.engine.execute(attrs.evolve(request, variables=variables))
@@ -97,14 +102,21 @@ class Server:
                 stop = start + min(int(request.variables["first"]), self.cap)
                 more = stop < len(connection["edges"])
                 connection["edges"] = connection["edges"][start:stop]
-                connection["pageInfo"] = {"endCursor": str(stop) if connection["edges"] else None, "hasNextPage": more}
+                end = cursor_at(start + len(connection["edges"]) - 1) if self.relay else str(stop)
+                connection["pageInfo"] = {"endCursor": end if connection["edges"] else None, "hasNextPage": more}
             if self.digits is not None:
                 for edge in connection["edges"]:
                     edge["node"]["createdAt"] = self._shown(edge["node"]["createdAt"])
             rows += len(connection["edges"])
         self.given.append(rows)
         note = None if self.size is None else CallNote(size=self.size * rows)
-        return attrs.evolve(response, note=note)
+        response = attrs.evolve(response, note=note)
+        return response if self.trouble is None else self.trouble(request, response)
+
+    def _place(self, cursor: str | None) -> int:
+        if cursor is None:
+            return 0
+        return int(b64decode(cursor).decode().removeprefix("arrayconnection:")) + 1 if self.relay else int(cursor)
 
     def step(self) -> None:
         """The next step of the script."""

@@ -1,13 +1,15 @@
 """Saves of a world that end at each point where they touch the file system, in children of a process without threads.
 
-Run as a module: ``python -m tests.support.interrupted_save WORLD HOW``. ``WORLD`` is a world's file or folder, ``HOW``
-is ``kill`` (SIGKILL) or ``fail`` (no space left). Every child changes the world and saves it. Prints one JSON line per
-point: what stopped the child, what it said, whether the world was then ``old`` or ``new``, and what else was there.
+Run as a module: ``python -m tests.support.interrupted_save WORLD HOW EVERY``. ``WORLD`` is a world's file or folder,
+``HOW`` is ``kill`` (SIGKILL) or ``fail`` (no space left), at every ``EVERY``-th point. Every child changes the world
+and saves it. Prints one JSON line per point: what stopped the child, what it said, whether the world was then ``old``
+or ``new``, and what else was there.
 """
 
 from __future__ import annotations
 
 import errno
+import itertools
 import json
 import os
 import shutil
@@ -112,15 +114,13 @@ def changed(place: Path) -> str:
     return repr(everything(FixturesBackend(f"fixtures:{place}")))
 
 
-def main(world: Path, how: str) -> None:
+def main(world: Path, how: str, every: int) -> None:
     work = world.parent / f"{world.name}-{how}"
     old = repr(everything(FixturesBackend(f"fixtures:{world}")))
     place = copied(world, work)
     new = changed(place)
     assert old != new
-    point = 0
-    while True:
-        point += 1
+    for point in itertools.count(1, every):
         place = copied(world, work)
         result = save_in_child(place, point, how)
         root = place if place.is_dir() else work
@@ -136,4 +136,4 @@ def main(world: Path, how: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))

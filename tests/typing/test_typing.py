@@ -107,6 +107,7 @@ def test_mypy_understands_one_and_refuses_the_other() -> None:
     assert run_mypy() == {"positive.py": {}, "must_fail.py": expected("must_fail.py")}
 
 
+@pytest.mark.slow
 def test_pyright_agrees() -> None:
     found = run_pyright()
     assert found["positive.py"] == {}

@@ -150,11 +150,16 @@ def _to_document(value: Document | str) -> Document:
 
 @attrs.frozen(slots=True)
 class Request:
-    """One GraphQL request. ``variables`` may hold more than the document declares: real clients send such requests."""
+    """One GraphQL request. ``variables`` may hold more than the document declares: real clients send such requests.
+
+    ``divisible``: it asks for a page, and its sender asks for a smaller one if the answer is too much for the server
+    (502, 504, :class:`~wbmodel.errors.ResponseTooLarge`), so it need not be repeated often.
+    """
 
     document: Document = attrs.field(converter=_to_document)
     variables: Mapping[str, Any] = attrs.field(factory=dict)
     operation_name: str | None = None
+    divisible: bool = attrs.field(default=False, eq=False, repr=False, kw_only=True)
 
     def __str__(self) -> str:
         from wbmodel.codec import dumps

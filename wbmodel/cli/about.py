@@ -127,7 +127,8 @@ def _describe(backend: dict[str, Any]) -> None:
 
 
 def run_status(arguments: argparse.Namespace) -> int:
-    """Show each setting and its source; with ``--check``, also whether the backend answers, and the account."""
+    """Show each setting and its source; with ``--check``, also whether the backend answers, the account, and what the
+    server was found to lack and to refuse."""
     from wbmodel._version import __version__
 
     python = ".".join(map(str, sys.version_info[:3]))
@@ -145,6 +146,7 @@ def run_status(arguments: argparse.Namespace) -> int:
         if arguments.check:
             try:
                 told["viewer"] = _viewer(session)
+                told["server"] = _server(session)
             except WbmodelError as error:
                 failed, told["viewer"] = error, None
     if arguments.format in ("json", "jsonl"):
@@ -158,6 +160,9 @@ def run_status(arguments: argparse.Namespace) -> int:
             emit(f"\nwbmodel {__version__}, Python {python}, backend {told['backend']}")
             if told.get("viewer"):
                 emit(escape(f"{session.url} answers; you are {told['viewer']}"))
+            for words, names in (told.get("server") or {}).items():
+                if names:
+                    emit(escape(f"it {words} {', '.join(names)}"))
     if failed is not None:
         raise failed
     return 0
@@ -167,3 +172,11 @@ def _viewer(session: Any) -> str:
     answer = session.execute("query Viewer { viewer { username } }")
     viewer = (answer.data or {}).get("viewer") or {}
     return str(viewer.get("username") or "nobody: not signed in")
+
+
+def _server(session: Any) -> dict[str, list[str]]:
+    """What the server lacks of the schema, and what it refuses of the requests that wbmodel makes by itself."""
+    # Only the backend of servers has this.
+    info = getattr(session.backend, "server_info", None)
+    lacks = sorted(info().lacking) if info is not None else []
+    return {"lacks": lacks, "refuses": [f"{what} ({instead})" for what, instead in session.refused.items()]}

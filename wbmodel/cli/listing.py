@@ -22,11 +22,9 @@ from wbmodel.cli.listed import LISTED
 from wbmodel.cli.output import MAX_TABLE_COLUMNS, complain, emit, to_json, write_csv, write_table
 from wbmodel.cli.session import conditioned, open_session
 from wbmodel.errors import QueryError
-from wbmodel.json_values import operand_type
-from wbmodel.query.conditions import Leaf, leaves
+from wbmodel.query.conditions import leaves
 
 if TYPE_CHECKING:
-    from wbmodel.objects.discovery import FieldInfo
     from wbmodel.objects.queryset import QuerySet
     from wbmodel.session.session import Session
 
@@ -138,8 +136,7 @@ def _stream(rows: QuerySet[Any, Any], columns: Sequence[Column], how: str) -> li
 
 
 def _hint(columns: Sequence[Column], found: Sequence[Any], rows: QuerySet[Any, Any]) -> None:
-    """Report keys that no row has: those of the columns or, if nothing was found, those of the filter; and operands of
-    the filter whose type no row has there."""
+    """Report keys that no row has: those of the columns or, if nothing was found, those of the filter."""
     if found:
         told = missing_keys(columns, found, rows)
     else:
@@ -147,34 +144,11 @@ def _hint(columns: Sequence[Column], found: Sequence[Any], rows: QuerySet[Any, A
 
         asked = [leaf for leaf in leaves(rows.plan.where) if leaf.path.keys]
         fields = dict.fromkeys(leaf.path.field.name for leaf in asked)
-        known = {info.path: info for field in fields for info in known_keys(rows, field)}
+        known = {info.path for field in fields for info in known_keys(rows, field)}
         names = dict.fromkeys(leaf.path.dotted for leaf in asked)
         told = unknown_keys([name for name in names if name not in known][:3], rows)
-        told += [
-            sentence for leaf in asked if (sentence := _of_another_type(leaf, known.get(leaf.path.dotted))) is not None
-        ][:3]
     for sentence in told:
         complain(sentence)
-
-
-def _of_another_type(leaf: Leaf, info: FieldInfo | None) -> str | None:
-    """The sentence that a comparison can match nothing, because no row has a value of the operand's type."""
-    operands = leaf.operand if isinstance(leaf.operand, (list, tuple)) else [leaf.operand]
-    types = {operand_type(operand) for operand in operands}
-    if info is None or leaf.negated or leaf.lookup.name not in _COMPARE or not operands:
-        return None
-    if info.type not in _SCALARS or not types <= _SCALARS or info.type in types:
-        return None
-    shown = to_json(info.example).strip() if len(str(info.example)) <= 40 else "..."
-    there = f"{info.path} is {_SAID[info.type]} in the rows here, such as {shown}"
-    return (
-        f"{there}, and the filter asks for {_SAID[types.pop()]}; text is written in double quotes, true and false bare"
-    )
-
-
-_COMPARE = frozenset({"exact", "in", "gt", "gte", "lt", "lte", "range"})
-_SCALARS = frozenset({"number", "text", "bool"})
-_SAID = {"number": "a number", "text": "text", "bool": "true or false"}
 
 
 def _footer(rows: QuerySet[Any, Any], session: Session, found: Sequence[Any], limit: int | None, name: str) -> str:

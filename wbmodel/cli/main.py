@@ -56,7 +56,8 @@ def _run(arguments: list[str]) -> int:
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
-    complain(str(message), "warning")
+    tail = "; text is written in double quotes, true and false bare" if category is errors.OperandWarning else ""
+    complain(f"{message}{tail}", "warning")
 
 
 # -- plugin commands -------------------------------------------------------------------------------

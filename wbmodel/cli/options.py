@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -44,7 +45,20 @@ arguments, so a key passed as an argument is removed at once by re-executing the
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse's parser with escaped messages, safe to print on a terminal."""
+    """argparse's parser with escaped messages, safe to print on a terminal, and with options anywhere."""
+
+    _mixing = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse's own, but options may stand between positional arguments: ``explain runs -u URL PROJECT``."""
+        chooses = any(isinstance(action, argparse._SubParsersAction) for action in self._actions)
+        if self._mixing or chooses or "--" in (args or ()) or "_ARGCOMPLETE" in os.environ:
+            return super().parse_known_args(args, namespace)
+        self._mixing = True  # argparse's own way parses twice, through this method
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._mixing = False
 
     def _print_message(self, message: str, file: Any = None) -> None:
         # argparse's own ignores a full disk.

@@ -9,7 +9,7 @@ from typing import Any
 from wbmodel.cli.columns import Column, every_field, expand, fields_to_load, missing_keys, parse_columns, plain
 from wbmodel.cli.output import complain, emit, to_json, write_csv, write_table
 from wbmodel.cli.session import open_session
-from wbmodel.errors import FieldError
+from wbmodel.errors import DamagedRow, FieldError, UnreadableValue, warn
 from wbmodel.json_values import ABSENT
 from wbmodel.query.spelling import quote_key
 
@@ -32,9 +32,18 @@ def run_single(arguments: argparse.Namespace) -> int:
         columns = expand(columns, [row])
         for sentence in missing_keys(columns, [row], rows):
             complain(sentence)
-        best = row.best_run() if command == "sweep" and not arguments.columns and row.metric else None
+        best = _best(row) if command == "sweep" and not arguments.columns else None
         _print(row, best, columns, arguments)
     return 0
+
+
+def _best(sweep: Any) -> Any:
+    """The best run of a sweep, or None; a damaged definition costs that line only."""
+    try:
+        return sweep.best_run() if sweep.metric else None
+    except (FieldError, UnreadableValue) as error:
+        warn(f"best_run of {sweep.path} is left out: {error}", DamagedRow)
+        return None
 
 
 def split_path(path: str, command: str) -> tuple[str | None, str]:

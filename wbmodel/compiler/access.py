@@ -13,9 +13,9 @@ import attrs
 from wbmodel.compiler.physical import Parent
 from wbmodel.compiler.target import Target
 from wbmodel.errors import FieldError
-from wbmodel.meta import EntityMeta, Expansion, Route
+from wbmodel.meta import EntityMeta, Expansion, Kind, Route
 from wbmodel.meta.scopes import ENTITY, INSIDE, MEMBER, PARTS, PROJECT, TEXT
-from wbmodel.query.conditions import fixed
+from wbmodel.query.conditions import fixed, leaves
 from wbmodel.query.paths import Path
 from wbmodel.query.plan import Plan
 from wbmodel.query.scopes import split_inside, split_project
@@ -43,9 +43,14 @@ class Access:
 def plan_access(plan: Plan, target: Target, *, listed: bool = False) -> Access:
     """The access path of a plan. With ``listed``, only connections are considered.
 
-    Raises :class:`FieldError` if a required scope is missing, or if two scopes need routes that cannot be combined.
+    Raises :class:`FieldError` if a required scope is missing, or if two scopes need routes that cannot be combined, and
+    :class:`~wbmodel.errors.ConfigurationError` for a page of another server.
     """
     meta = plan.meta
+    for leaf in leaves(plan.where):
+        if leaf.path.field.kind is Kind.REF:
+            for operand in leaf.operand if isinstance(leaf.operand, list) else (leaf.operand,):
+                target.refuse_page(operand)
     scopes = dict(plan.scopes)
     placed = any(meta.options.scopes[name] not in (TEXT, MEMBER) for name in scopes)
     if meta.home == PROJECT and not placed and target.project is not None:
@@ -166,6 +171,7 @@ def parent_of(meta: EntityMeta, values: Mapping[str, Any], entity: str | None, t
     """The variables of one parent, for one value of each scope; None if the project is not the entity's."""
     parent: dict[str, Any] = {}
     for name, value in values.items():
+        target.refuse_page(value)
         kind = meta.options.scopes[name]
         if kind == PROJECT:
             owner, parent[PROJECT] = split_project(value)

@@ -16,9 +16,9 @@ import attrs
 from wbmodel import forks
 from wbmodel.compiler.physical import NodeSpec
 from wbmodel.compiler.selection import related_fields
-from wbmodel.meta import EntityMeta, FieldMeta, Kind, Route, entity_meta
+from wbmodel.meta import EntityMeta, FieldMeta, Kind, Route, Tally, entity_meta
 
-__all__ = ["AnswerType", "answer_type", "created_type"]
+__all__ = ["AnswerType", "answer_type", "created_type", "tally_type"]
 
 Fields = dict[str, Any]
 """Response key -> the type of its value: a Python type, an :class:`_Object` or a :class:`_List`."""
@@ -129,6 +129,19 @@ def answer_type(
     if slots > 1:
         (one,) = inside.values()
         inside = {f"s{slot}": one for slot in range(slots)}
+    return AnswerType(inside)
+
+
+@lru_cache(maxsize=64)
+def tally_type(route: Route, tally: Tally) -> AnswerType:
+    """The type of the answer to a request for a server's own list of values and numbers."""
+    item = _Object({tally.value: str | None, tally.number: int})
+    listed: Any = _List(item, nullable=True)
+    if tally.on is not None:
+        listed = _Object({"edges": _List(_Object({"node": item}))}, partly=True)
+    inside: Fields = {tally.name: listed}
+    for step in reversed(route.steps):
+        inside = {step.field: _Object(inside)}
     return AnswerType(inside)
 
 

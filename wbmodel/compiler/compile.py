@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import attrs
 
 from wbmodel.compiler.access import Access, plan_access
-from wbmodel.compiler.filters import compile_filter, conjoined, order_path, server_path
+from wbmodel.compiler.extras import BY_DATE, FAR, KEYS, NAMES, SIDES, Extra, counting, in_order, split
+from wbmodel.compiler.filters import Note, compile_filter, conjoined, order_path, server_path
 from wbmodel.compiler.physical import (
     Check,
     ForEach,
@@ -27,13 +28,17 @@ from wbmodel.compiler.physical import (
 from wbmodel.compiler.requests import around
 from wbmodel.compiler.target import Target
 from wbmodel.meta import Expansion, Kind, Route, entity_meta
-from wbmodel.query.conditions import fields_of
+from wbmodel.meta.parts import Wanted
+from wbmodel.query.conditions import one_of, reads_of
 from wbmodel.query.order import OrderKey, tie_break
 from wbmodel.query.paths import Path
 from wbmodel.query.plan import Plan
 from wbmodel.query.scopes import Scopes
 
 __all__ = ["compile_plan", "expand"]
+
+MOST_NAMES = 1000
+"""The most rows that are asked for by name: some 30 kB of names."""
 
 
 def compile_plan(plan: Plan, target: Target) -> Step:
@@ -63,14 +68,30 @@ class _Planner:
         asked = plan.order_keys
         known = {key.path.field.name for key in asked if not key.path.keys and key.path.related is None}
         self.keys = (*asked, *(key for key in tie_break(self.meta) if key.path.field.name not in known))
-        needed = {key.path.field.name for key in self.keys}
+        needed: set[Wanted] = {wanted for key in self.keys for wanted in key.path.reads}
+        # The keys of the rows, for a route that takes them; the rows are checked all the same.
+        can_name = any(route.names is not None for route in routes) and NAMES not in target.refused
+        self.names = one_of(plan.where, Path(self.meta.fields[self.meta.key])) if can_name else ()
+        if not 0 < len(self.names) <= MOST_NAMES:
+            self.names = ()
+        if self.names:
+            self.pushed = attrs.evolve(self.pushed, notes=tuple(map(self._with_names, self.pushed.notes)))
         # The whole check of a row, for connections without filters; and what is left of it if the filter is pushed.
         self.whole = Check(plan.where, access.checks) if plan.where is not None or access.checks else None
         self.left = None if self.pushed.grade == "exact" and not access.checks else self.whole
         if self.left is not None:
-            needed.update(fields_of(plan.where))
+            needed.update(reads_of(plan.where))
             needed.update(head for dotted, _ in access.checks if (head := dotted.partition(".")[0]) in self.meta.fields)
-        self.node = NodeSpec(meta=self.meta, fields=plan.fields(needed), related=plan.related, cls=plan.cls)
+        fields, keys = plan.fields(needed), plan.keys(needed)
+        whole = KEYS in target.refused
+        self.node = NodeSpec(meta=self.meta, fields=fields, keys=keys, whole=whole, related=plan.related, cls=plan.cls)
+
+    def _with_names(self, note: Note) -> Note:
+        """The note on a leaf, which the route's names evaluate if it is about them."""
+        path, names = Path(self.meta.fields[self.meta.key]), list(self.names)
+        if note.grade != "local" or one_of(note.leaf, path) != self.names:
+            return note
+        return attrs.evolve(note, grade="superset", wire={"names": names})
 
     # -- access paths ------------------------------------------------------------------------------
 
@@ -127,6 +148,10 @@ class _Planner:
 
     # -- connections -------------------------------------------------------------------------------
 
+    def _refused(self, make: Callable[[str], Extra], name: str) -> bool:
+        refused = self.target.refused
+        return bool(refused) and make(name) in refused
+
     def _can_filter(self, route: Route) -> bool:
         return route.filters and self.meta.graphql in self.can.filtered
 
@@ -150,11 +175,14 @@ class _Planner:
         keyset: KeysetBy | None,
         limit: int | None,
         far: OrderKey | None = None,
+        split: str | None = None,
     ) -> Scan:
         can = self.can
+        far = None if FAR in self.target.refused else far
         several = limit is None or limit > can.max_page_size
         # With cursors of unknown semantics, pages may silently miss rows; the count reveals that.
-        counted = several and can.count and not can.stable_cursors and keyset is None and self._counts_beside(route)
+        counted = several and can.count and not can.stable_cursors and self._counts_beside(route)
+        sides = counted and keyset is not None and can.concurrent and SIDES not in self.target.refused
         return Scan(
             node=self.node,
             route=route,
@@ -164,17 +192,22 @@ class _Planner:
             filter=conjoined(self.pushed.wire if self._can_filter(route) else None, extra),
             order=order,
             far=None if far is None else self._order_text(far),
-            far_key=None if far is None else far.path.field.name,
+            far_key=None if far is None else far.path,
             keyset=keyset,
             check=self._check(route),
             limit=limit,
-            counted=counted,
+            counted=counted and keyset is None,
+            sides=sides,
+            split=split,
+            names=self.names if route.names is not None else (),
             optional=self.plan.lenient,
         )
 
     def _counts_beside(self, route: Route) -> bool:
         """Whether a page can include the number of all rows that match the filter."""
         if not (route.count or "").startswith("parent:") or not (route.count or "").endswith("(filters)"):
+            return False
+        if self._refused(counting, route.count_field):
             return False
         if not (self.pushed.wire is None or self._can_filter(route)):
             return False
@@ -210,16 +243,16 @@ class _Planner:
             source = self._scan(route, parent, extra=extra, order=order, keyset=keyset, limit=one_more)
             return Ties(source, head, rest)
         name = server_path(head.path, self.can)
-        if name is None:
+        if name is None or self._refused(split, name):
             return SortHere(self._any_order(route, parent, None, extra), keys)
         absent: dict[str, Any] = {name: None}
         there = conjoined(extra, {name: {"$ne": None}})
         if head.path.leaf.is_blank:
             absent, there = {"$or": [absent, {name: ""}]}, conjoined(there, {name: {"$ne": ""}})
-        scan = partial(self._scan, route, parent, extra=there, keyset=keyset)
+        scan = partial(self._scan, route, parent, extra=there, keyset=keyset, split=name)
         if head.path.kind.is_keyed and not (self.can.nulls_last or self.plan.glance):
             source = scan(order=order, limit=one_more, far=head.flipped())
-            far = scan(order=source.far, limit=min(self.can.page_size, self.can.max_page_size))
+            far = scan(order=self._order_text(head.flipped()), limit=min(self.can.page_size, self.can.max_page_size))
         else:
             source, far = scan(order=order, limit=one_more), None
         without = self._ordered(route, parent, rest, conjoined(extra, absent))
@@ -240,7 +273,9 @@ class _Planner:
     def _order_text(self, key: OrderKey) -> str | None:
         """One key as the server writes it; None if the server has no name for it."""
         path = order_path(key.path, self.can)
-        return None if path is None else ("-" if key.descending else "+") + path
+        if path is None or self._refused(in_order, path):
+            return None
+        return ("-" if key.descending else "+") + path
 
     def _keyset(self, route: Route, first: OrderKey) -> KeysetBy | None:
         """The keyset of a server order whose first key is the date of creation, or None.
@@ -249,7 +284,7 @@ class _Planner:
         """
         if first.path.field.name != "created_at" or first.path.related is not None or first.path.keys:
             return None
-        if self.can.stable_cursors or not route.paged or not self._can_filter(route):
+        if BY_DATE in self.target.refused or self.can.stable_cursors or not route.paged or not self._can_filter(route):
             return None
         date = server_path(first.path, self.can)
         if date is None:

@@ -31,9 +31,10 @@ class Shape:
     """Everything that the document of a query depends on. Equal shapes give the same document.
 
     ``mode`` is ``"list"`` (a page of nodes), ``"count"`` (the number of rows) or ``"point"`` (one node by key).
-    ``slots`` is the number of parents in one document. ``counted``: a page includes the number of all rows, from the
-    route's field beside the connection. ``far`` is selected from the row at the other end of the order, which the page
-    then includes. ``answer`` is the type of the answer.
+    ``names``: the rows are asked for by their keys. ``slots`` is the number of parents in one document. ``counted``: a
+    page includes the number of all rows, from the route's field beside the connection. ``far`` is selected from the row
+    at the other end of the order, which the page then includes. ``keys`` are the variables that hold the keys of fields
+    to load in part. ``answer`` is the type of the answer.
     """
 
     name: str
@@ -44,9 +45,11 @@ class Shape:
     context: Selection = ()
     filters: bool = False
     order: bool = False
+    names: bool = False
     slots: int = 1
     counted: bool = False
     far: Selection = ()
+    keys: tuple[str, ...] = ()
     answer: AnswerType | None = None
 
 
@@ -86,6 +89,7 @@ def build(shape: Shape) -> Document:
     variables: dict[str, str] = {}
     suffixes = [f"_{slot}" for slot in range(shape.slots)] if shape.slots > 1 else [""]
     selection = tuple(_slot(shape, suffix, variables) for suffix in suffixes)
+    variables |= dict.fromkeys(shape.keys, "[String!]")
     shared = shape.slots > 1 and shape.mode != "count"
     fragments = [(f"fragment {shape.graphql}Node on {shape.graphql}", shape.node)] if shared else []
     return write(f"query {shape.name}", variables.items(), selection, *fragments, answer=shape.answer)
@@ -158,6 +162,9 @@ def _connection_arguments(
     arguments += [f"{name}: {dumps(value)}" for name, value in shape.route.fixed]
     if shape.filters:
         arguments.append(_argument("filters", f"filters{suffix}", "JSONString", variables))
+    if shape.names and shape.route.names is not None:
+        names = shape.route.names
+        arguments.append(_argument(names.name, names.variable, names.type, variables))
     if shape.order:
         arguments.append(_argument("order", order, "String", variables))
     if paged:

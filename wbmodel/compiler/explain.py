@@ -5,6 +5,7 @@ It says what a query asks of the backend, what is done locally, and how many req
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -13,6 +14,7 @@ from wbmodel.backend.asks import Request
 from wbmodel.backend.capabilities import Capabilities
 from wbmodel.codec import dumps
 from wbmodel.compiler.compile import compile_plan
+from wbmodel.compiler.extras import ALIASES, LARGE, SEVERAL_KEYS, Extra, counting, of_scan
 from wbmodel.compiler.filters import Compiled, Note
 from wbmodel.compiler.outline import outline
 from wbmodel.compiler.physical import ForEach, Get, Merge, Scan, SortHere, Step, Ties, ValuesFirst, scans
@@ -30,9 +32,10 @@ class Explanation:
 
     ``pushed`` are conditions that the backend evaluates, ``superset`` conditions that it evaluates and that are
     re-checked locally, ``local`` conditions that are evaluated only locally. ``order`` says where rows are ordered.
-    ``documents`` are the first requests as they will be sent; ``requests`` is a bound on their number in words, and
-    :meth:`bound` one in figures. ``step`` is the physical plan that all of this is derived from, and :attr:`outline` is
-    its text.
+    ``parts`` are the fields of which only keys are loaded. ``refused`` is what this server was found to refuse of what
+    the query would add to its requests, with what is done instead. ``documents`` are the first requests as they will be
+    sent; ``requests`` is a bound on their number in words, and :meth:`bound` one in figures. ``step`` is the physical
+    plan that all of this is derived from, and :attr:`outline` is its text.
     """
 
     entity: str
@@ -45,7 +48,9 @@ class Explanation:
     requests: str
     filters: str | None
     documents: tuple[Request, ...]
+    parts: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
     analysis: dict[str, Any] | None = None
+    refused: tuple[str, ...] = ()
     step: Step = attrs.field(factory=Merge)
     capabilities: Capabilities = attrs.field(factory=Capabilities)
 
@@ -66,10 +71,13 @@ class Explanation:
         """The explanation as plain data that can be written as JSON."""
         data = {name: getattr(self, name) for name in ("entity", "place", "order", "route", "requests", "filters")}
         data |= {name: list(getattr(self, name)) for name in ("pushed", "superset", "local")}
+        data["parts"] = {name: list(keys) for name, keys in self.parts.items()}
         data["documents"] = [
             {"operation": item.operation_name, "text": item.document.text, "variables": dict(item.variables)}
             for item in self.documents
         ]
+        if self.refused:
+            data["refused"] = list(self.refused)
         if self.analysis is not None:
             data["analysis"] = self.analysis
         return data
@@ -84,9 +92,12 @@ class Explanation:
                 lines.append(f"  {label if index == 0 else '':<9} {item}")
         if not (self.pushed or self.superset or self.local):
             lines.append(f"  {'filter':<9} none")
+        lines += [f"  {'part of':<9} {name}: {', '.join(keys)}" for name, keys in self.parts.items()]
         lines += [f"  {'order':<9} {self.order}", f"  {'route':<9} {self.route}", f"  {'requests':<9} {self.requests}"]
         if self.filters is not None:
             lines.append(f"  {'sent':<9} {self.filters}")
+        for index, item in enumerate(self.refused):
+            lines.append(f"  {'refused' if index == 0 else '':<9} {item}")
         for name, value in (self.analysis or {}).items():
             lines.append(f"  {name:<9} {value}")
         return "\n".join(lines)
@@ -109,7 +120,7 @@ def explain(plan: Plan, target: Target) -> Explanation:
             documents=(),
         )
     step = compile_plan(plan, target)
-    notes = _notes(step)
+    notes, source = _notes(step), _source(step)
     request = _first_request(step, target)
     return Explanation(
         entity=name,
@@ -122,9 +133,41 @@ def explain(plan: Plan, target: Target) -> Explanation:
         requests=_requests(step, plan, target),
         filters=None if request is None else _filters(request),
         documents=() if request is None else (request,),
+        parts={} if isinstance(source, ForEach) else dict(source.node.keys),
+        refused=_refused(plan, step, target),
         step=step,
         capabilities=target.capabilities,
     )
+
+
+def _refused(plan: Plan, step: Step, target: Target) -> tuple[str, ...]:
+    """What the plan does without because the server refuses it."""
+    if not target.refused:
+        return ()
+    # What the plan would have, had nothing been refused; and what its lesser plan would have in place of that.
+    would = _extras(compile_plan(plan, attrs.evolve(target, refused=frozenset())))
+    known = sorted(target.refused & (would | _COMMON), key=str)
+    return tuple(f"{extra}: {extra.instead}" for extra in known)
+
+
+_COMMON = frozenset({ALIASES, LARGE, SEVERAL_KEYS})
+"""Extras that a plan does not show."""
+
+
+def _extras(step: Step) -> frozenset[Extra]:
+    """The extras of all connections of a step, and the count that ``count()`` asks of them."""
+    if isinstance(step, Scan):
+        field = step.route.count_field
+        return of_scan(step) | ({counting(field)} if field else frozenset())
+    if isinstance(step, (Get, ForEach)):
+        return frozenset()
+    if isinstance(step, Ties):
+        parts: tuple[Step, ...] = (step.source,) if step.far is None else (step.source, step.far)
+    elif isinstance(step, ValuesFirst):
+        parts = (step.present, step.absent)
+    else:
+        parts = step.sources if isinstance(step, Merge) else (step.source,)
+    return frozenset().union(*map(_extras, parts))
 
 
 def text_of(plan: Plan, target: Target) -> str:
@@ -172,8 +215,7 @@ def _first_request(step: Step, target: Target) -> Request | None:
     can = target.capabilities
     chunk = first[: can.max_aliases]
     filters = [scan.filter for scan in chunk]
-    far = chunk[0].far is not None
-    return page_request(chunk, filters, first_size(chunk[0], can), [None] * len(chunk), far=far)
+    return page_request(chunk, filters, first_size(chunk[0], can), [None] * len(chunk), begins=True)
 
 
 def _filters(request: Request) -> str | None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from wbmodel.compiler.selection import related_fields
 from wbmodel.meta import Belongs, EntityMeta, FieldMeta, Kind, entity_meta
+from wbmodel.meta.parts import Keys
 from wbmodel.meta.state import home, put, put_damaged
 
 __all__ = ["Hydrator", "hydrator"]
@@ -27,19 +28,25 @@ def hydrator(
     related: tuple[str, ...] = (),
     context: str | None = None,
     cls: type[Any] | None = None,
+    keys: Keys = (),
 ) -> Hydrator:
     """The function that makes entities from nodes with ``fields``.
 
     ``related`` are relations that were widened, ``context`` names the relation that the route itself provides, and
-    ``cls`` is a subclass to make instead of the entity class.
+    ``cls`` is a subclass to make instead of the entity class; ``keys`` are the fields that are there in part.
     """
     made: Any = cls or meta.cls
-    return _generate(meta, fields, related, context, made)
+    return _generate(meta, fields, related, context, made, keys)
 
 
 @lru_cache(maxsize=512)
 def _generate(
-    meta: EntityMeta, fields: tuple[str, ...], related: tuple[str, ...], context: str | None, cls: Any
+    meta: EntityMeta,
+    fields: tuple[str, ...],
+    related: tuple[str, ...],
+    context: str | None,
+    cls: Any,
+    keys: Keys,
 ) -> Hydrator:
     names: dict[str, Any] = {
         "new": object.__new__,
@@ -57,6 +64,9 @@ def _generate(
         "        o = new(filling)",
     ]
     lines.append("        o._owner = owner")
+    if keys:
+        names["parts"] = {name: frozenset(of) for name, of in keys}
+        lines.append("        o._parts = parts")
     # A field whose items belong to a relation comes after that relation.
     for name in sorted(fields, key=lambda name: meta.fields[name].belongs is not None):
         field = meta.fields[name]

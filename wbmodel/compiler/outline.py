@@ -57,6 +57,7 @@ def _head(step: Step) -> str:
 def _details(scan: Scan) -> str:
     said = [
         "" if scan.filter is None else f"filter={dumps(scan.filter)}",
+        f"names={dumps(list(scan.names))}" if scan.names else "",
         "" if scan.order is None else f"order={scan.order}",
         "" if scan.keyset is None else "pages by date",
         "" if scan.check is None else "check",

@@ -16,9 +16,11 @@ from wbmodel.compiler.filters import Compiled
 from wbmodel.compiler.hydrate import Hydrator, hydrator
 from wbmodel.compiler.selection import related_fields
 from wbmodel.meta import EntityMeta, Expansion, Route, entity_meta
+from wbmodel.meta.parts import Keys, Wanted, keys_of, names_of
 from wbmodel.query.conditions import Node
 from wbmodel.query.evaluate import predicate
 from wbmodel.query.order import OrderKey
+from wbmodel.query.paths import Path
 from wbmodel.query.plan import Plan
 
 __all__ = [
@@ -43,16 +45,42 @@ Parent = Mapping[str, Any]
 
 @attrs.frozen(slots=True, kw_only=True)
 class NodeSpec:
-    """What is selected of each node, and the class of the rows made from the nodes."""
+    """What is selected of each node, and the class of the rows made from the nodes.
+
+    ``keys`` are the fields to load in part, each with its keys; with ``whole``, the server is asked for all of them.
+    """
 
     meta: EntityMeta
     fields: tuple[str, ...]
+    keys: Keys = ()
+    whole: bool = False
     related: tuple[str, ...] = ()
     cls: type[Any] | None = None
 
+    @property
+    def is_light(self) -> bool:
+        """Whether rows are small: no JSON field is loaded whole."""
+        there = () if self.whole else dict(self.keys)
+        return not any(self.meta.fields[name].kind.is_keyed and name not in there for name in self.fields)
+
+    @property
+    def asks(self) -> bool:
+        """Whether the server is asked for keys of a field."""
+        return bool(self.keys) and not self.whole
+
+    def variables(self, prefix: str = "") -> dict[str, str]:
+        """The names of the variables that hold the keys, by field."""
+        if not self.asks:
+            return {}
+        wires = {name: self.meta.fields[name].wire for name, _ in self.keys}
+        return {
+            name: f"{prefix}{wire[0].upper()}{wire[1:]}Keys" if prefix else f"{wire}Keys"
+            for name, wire in wires.items()
+        }
+
     def hydrator(self, route: Route) -> Hydrator:
         """The function that makes rows from the nodes of a route."""
-        return hydrator(self.meta, self.fields, self.related, route.context, self.cls)
+        return hydrator(self.meta, self.fields, self.related, route.context, self.cls, self.keys)
 
     def context_hydrator(self, route: Route) -> Hydrator | None:
         """The function that makes the object of the route's context step, which all rows share."""
@@ -114,11 +142,13 @@ class Scan:
 
     ``place`` is the backend that it was compiled for. ``filter`` is pushed and ``order`` is the order text; ``check``
     is applied locally. ``limit`` is the most rows that will be needed; None for all, or if a check may drop rows.
-    ``counted``: each page includes the number of all rows. ``optional``: the query did not name the parent, so missing
-    parts of it are not an error.
+    ``counted``: each page includes the number of all rows. ``sides``: page 1 does, and the others may be read side by
+    side. ``split`` is the path by whose filter rows that lack a value
+    are read apart, ``names`` are the keys of the rows, if the condition fixes them and the route takes them.
+    ``optional``: the query did not name the parent, so missing parts of it are not an error.
 
-    ``far`` is the opposite order: page 1 then includes its first row (see :class:`Ties`). ``far_key`` is the field it
-    orders by.
+    ``far`` is the opposite order: page 1 then includes its first row (see :class:`Ties`). ``far_key`` is the path that
+    it orders by.
     """
 
     node: NodeSpec
@@ -129,18 +159,22 @@ class Scan:
     filter: dict[str, Any] | None = None
     order: str | None = None
     far: str | None = None
-    far_key: str | None = None
+    far_key: Path | None = None
     keyset: KeysetBy | None = None
     check: Check | None = None
     limit: int | None = None
     counted: bool = False
+    sides: bool = False
+    split: str | None = None
+    names: tuple[str, ...] = ()
     optional: bool = False
 
     @property
     def far_node(self) -> NodeSpec:
         """What is selected of the row at the far end."""
         assert self.far_key is not None
-        return NodeSpec(meta=self.node.meta, fields=("node_id", self.far_key))
+        wanted: tuple[Wanted, ...] = ("node_id", *self.far_key.reads)
+        return NodeSpec(meta=self.node.meta, fields=names_of(wanted), keys=keys_of(wanted), whole=self.node.whole)
 
 
 @attrs.frozen(slots=True)

@@ -6,14 +6,16 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+import attrs
+
 from wbmodel.backend.asks import Request
 from wbmodel.backend.capabilities import Capabilities
 from wbmodel.codec import dumps
-from wbmodel.compiler.answer_types import answer_type
+from wbmodel.compiler.answer_types import answer_type, tally_type
 from wbmodel.compiler.document import Selection, Shape, build, freeze
 from wbmodel.compiler.physical import Get, NodeSpec, Parent, Scan
 from wbmodel.compiler.selection import node_selection
-from wbmodel.meta import Route
+from wbmodel.meta import FieldMeta, Route
 
 __all__ = [
     "PAGE_BYTES",
@@ -24,6 +26,7 @@ __all__ = [
     "page_request",
     "page_size",
     "shape_of",
+    "tally_request",
 ]
 
 PAGE_BYTES = 4 * 1024 * 1024
@@ -42,7 +45,7 @@ def page_size(scan: Scan, received: int, pages: int, can: Capabilities, most: in
     limit, and ``alone`` says that no other connection of the query was read before.
     """
     if scan.limit is None:
-        return min(can.page_size, most) if pages == 0 and alone else most
+        return min(can.page_size, most) if pages == 0 and alone and not scan.node.is_light else most
     left = scan.limit - received
     if left > 0:
         return min(left, most)
@@ -61,14 +64,15 @@ def page_request(
     first: int,
     after: Sequence[str | None],
     *,
-    far: bool = False,
+    begins: bool = False,
 ) -> Request:
     """The request for one page of each connection; they differ only in their parents and filters.
 
-    ``far``: include the first row in the opposite order.
+    ``begins``: it is page 1, which may include the number of all rows, and the first row in the opposite order.
     """
     scan = scans[0]
     filtering = any(item is not None for item in filters)
+    far = begins and scan.far is not None
     shape = shape_of(
         scan.node,
         scan.route,
@@ -76,10 +80,13 @@ def page_request(
         len(scans),
         filters=filtering,
         order=scan.order is not None,
-        counted=scan.counted,
+        names=bool(scan.names),
+        counted=scan.counted or (begins and scan.sides),
         far=scan.far_node if far else None,
     )
-    variables: dict[str, Any] = {}
+    variables = _keys(scan.node)
+    if far:
+        variables.update(_keys(scan.far_node, _FAR))
     for index, item in enumerate(scans):
         suffix = _suffix(index, scans)
         _put_parent(variables, scan.route, item.parent, suffix)
@@ -87,13 +94,15 @@ def page_request(
             variables["filters" + suffix] = dumps(filters[index] or {})
         if scan.route.paged:
             variables["after" + suffix] = after[index]
+    if scan.names and scan.route.names is not None:
+        variables[scan.route.names.variable] = list(scan.names)
     if scan.order is not None:
         variables["order"] = scan.order
     if far:
         variables["far"] = scan.far
     if scan.route.paged:
         variables["first"] = first
-    return Request(build(shape), variables, shape.name)
+    return Request(build(shape), variables, shape.name, divisible=scan.route.paged and first > 1)
 
 
 def count_request(scans: Sequence[Scan]) -> Request:
@@ -110,14 +119,43 @@ def count_request(scans: Sequence[Scan]) -> Request:
     return Request(build(shape), variables, shape.name)
 
 
+def tally_request(scan: Scan, field: FieldMeta) -> Request:
+    """The request for the number of rows of each value of a field, as the server tallies them."""
+    tally = field.tally
+    assert tally is not None
+    item: Selection = ((tally.value, ()), (tally.number, ()))
+    if tally.on is not None:
+        item = ((f"... on {tally.on}", (("edges", (("node", item),)),)),)
+    name = f"{tally.name}({tally.arguments})" if tally.arguments else tally.name
+    shape = Shape(
+        name=f"{scan.node.meta.plural}By{field.name.title()}",
+        mode="point",
+        route=attrs.evolve(scan.route, connection=None, context=None),
+        graphql=scan.node.meta.graphql,
+        node=((name, item),),
+        answer=tally_type(scan.route, tally),
+    )
+    variables: dict[str, Any] = {}
+    _put_parent(variables, scan.route, scan.parent, "")
+    return Request(build(shape), variables, shape.name)
+
+
 def get_request(gets: Sequence[tuple[Get, Parent]]) -> Request:
     """The request for one node of each parent, by the key of its step."""
     get = gets[0][0]
     shape = shape_of(get.node, get.route, "point", len(gets))
-    variables: dict[str, Any] = {}
+    variables = _keys(get.node)
     for index, (item, parent) in enumerate(gets):
         _put_parent(variables, get.route, {**parent, "key": item.key}, _suffix(index, gets))
     return Request(build(shape), variables, shape.name)
+
+
+_FAR = "far"
+
+
+def _keys(node: NodeSpec, prefix: str = "") -> dict[str, Any]:
+    keys = dict(node.keys)
+    return {variable: list(keys[name]) for name, variable in node.variables(prefix).items()}
 
 
 def _suffix(index: int, items: Sequence[object]) -> str:
@@ -137,6 +175,7 @@ def shape_of(
     *,
     filters: bool = False,
     order: bool = False,
+    names: bool = False,
     counted: bool = False,
     far: NodeSpec | None = None,
 ) -> Shape:
@@ -149,20 +188,24 @@ def shape_of(
         mode=mode,
         route=route,
         graphql=meta.graphql,
-        node=() if counting else _selected(node, route.context),
+        node=() if counting else _selected(node, route.context, ""),
         context=() if counting or context is None else around(node, context),
         filters=filters,
         order=order,
+        names=names,
         slots=slots,
         counted=counted,
-        far=() if far is None else _selected(far, None),
+        far=() if far is None else _selected(far, None, _FAR),
+        keys=()
+        if counting
+        else (*node.variables().values(), *(far.variables(_FAR).values() if far is not None else ())),
         answer=answer_type(node, route, mode, slots, counted, far),
     )
 
 
 @lru_cache(maxsize=1024)
-def _selected(node: NodeSpec, context: str | None) -> Selection:
-    return freeze(node_selection(node.meta, node.fields, node.related, context))
+def _selected(node: NodeSpec, context: str | None, prefix: str) -> Selection:
+    return freeze(node_selection(node.meta, node.fields, node.related, context, node.variables(prefix)))
 
 
 @lru_cache(maxsize=1024)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from wbmodel.errors import FieldError, suggestion
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, entity_meta
 
@@ -12,12 +14,16 @@ Tree = dict[str, "Tree"]
 
 
 def node_selection(
-    meta: EntityMeta, fields: tuple[str, ...], related: tuple[str, ...] = (), context: str | None = None
+    meta: EntityMeta,
+    fields: tuple[str, ...],
+    related: tuple[str, ...] = (),
+    context: str | None = None,
+    keys: Mapping[str, str] | None = None,
 ) -> Tree:
     """The selection of a node that loads ``fields``.
 
     ``related`` relations are widened to their default fields; ``context`` is the relation that the route itself
-    provides.
+    provides. ``keys`` names the variable that holds the keys of a field to load in part.
     """
     tree: Tree = {}
     for name in fields:
@@ -39,7 +45,8 @@ def node_selection(
                     inner,
                     {field.belongs.name: {}, field.belongs.object: _reference(meta.fields[field.belongs.relation])},
                 )
-        merge(tree, {field.wire: inner})
+        variable = (keys or {}).get(name)
+        merge(tree, {field.wire if variable is None else f"{field.wire}(keys: ${variable})": inner})
     return tree
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from wbmodel.entities.base import Model, entity
-from wbmodel.meta import Arg, Belongs, Beside, Expansion, Kind, Options, Route, Step, field, relation
+from wbmodel.meta import Arg, Belongs, Beside, Expansion, Kind, Options, ReadOnly, Route, Step, field, relation
 from wbmodel.meta.scopes import ARTIFACT, ENTITY, MEMBER, PROJECT, RUN, TEXT, VERSION
 from wbmodel.meta.wiring import EVERY_PROJECT, PROJECT_STEP, RUN_STEP, TOTAL, in_project, listing
 from wbmodel.objects.manager import Manager
@@ -46,12 +46,16 @@ _EVERY_COLLECTION = Expansion(
 class ArtifactType(Model):
     """A type of artifact in a project: ``dataset``, ``model``."""
 
-    node_id: str = field("id", Kind.ID, "The GraphQL id.", nullable=False)
-    name: str = field("name", Kind.TEXT, "The name of the type.", nullable=False)
-    description: str | None = field("description", Kind.TEXT, "The description.")
-    created_at: datetime = field("createdAt", Kind.TIME, "When it was made.", nullable=False, aliases=("createdAt",))
+    node_id: ReadOnly[str] = field("id", Kind.ID, "The GraphQL id.", nullable=False)
+    name: ReadOnly[str] = field("name", Kind.TEXT, "The name of the type.", nullable=False)
+    description: ReadOnly[str | None] = field("description", Kind.TEXT, "The description.")
+    created_at: ReadOnly[datetime] = field(
+        "createdAt", Kind.TIME, "When it was made.", nullable=False, aliases=("createdAt",)
+    )
     # This type has no such field on the wire: it is only reached through a project, which provides the value.
-    project: Project = relation("Project", "project", "The project it belongs to.", identity=("name", "entity"))
+    project: ReadOnly[Project] = relation(
+        "Project", "project", "The project it belongs to.", identity=("name", "entity")
+    )
 
     collections: ClassVar[ToMany[ArtifactCollection]] = ToMany(
         "ArtifactCollection", "type", "The collections of this type."
@@ -72,20 +76,29 @@ class ArtifactType(Model):
 class ArtifactCollection(Model):
     """A named series of artifact versions: a sequence (its own versions) or a portfolio (links to others)."""
 
-    node_id: str = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False)
-    name: str = field("name", Kind.TEXT, "The name, unique in its project.", nullable=False, path="name")
-    kind: str = field("__typename", Kind.TEXT, "ArtifactSequence or ArtifactPortfolio.", nullable=False)
-    type: str = field("defaultArtifactType", Kind.TEXT, "The type of its artifacts.", sub=("name",), nullable=False)
+    node_id: ReadOnly[str] = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False)
+    name: ReadOnly[str] = field("name", Kind.TEXT, "The name, unique in its project.", nullable=False, path="name")
+    kind: ReadOnly[str] = field("__typename", Kind.TEXT, "ArtifactSequence or ArtifactPortfolio.", nullable=False)
+    type: ReadOnly[str] = field(
+        "defaultArtifactType", Kind.TEXT, "The type of its artifacts.", sub=("name",), nullable=False
+    )
     description: str | None = field("description", Kind.TEXT, "What it is about.", editable=True)
-    created_at: datetime = field(
+    created_at: ReadOnly[datetime] = field(
         "createdAt", Kind.TIME, "When it was made.", nullable=False, path="created_at", aliases=("createdAt",)
     )
-    updated_at: datetime | None = field(
+    updated_at: ReadOnly[datetime | None] = field(
         "updatedAt", Kind.TIME, "When it last changed.", selected=False, aliases=("updatedAt",)
     )
-    project: Project = relation("Project", "project", "The project it belongs to.", identity=("name", "entity"))
+    project: ReadOnly[Project] = relation(
+        "Project", "project", "The project it belongs to.", identity=("name", "entity")
+    )
 
     artifacts: ClassVar[ToMany[Artifact]] = ToMany("Artifact", "collection", "The versions in the collection.")
+
+    @property
+    def path(self) -> str:
+        """``"entity/project/collection"``."""
+        return f"{self.project.path}/{self.name}"
 
     objects = Manager["QuerySet[ArtifactCollection]"]()
     __wbmodel__ = in_project(
@@ -104,18 +117,20 @@ class ArtifactCollection(Model):
 class Artifact(Model):
     """One version of an artifact."""
 
-    node_id: str = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False, aliases=("id",))
-    version_index: int | None = field(
+    node_id: ReadOnly[str] = field(
+        "id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False, aliases=("id",)
+    )
+    version_index: ReadOnly[int | None] = field(
         "versionIndex",
         Kind.INT,
         "The number of the version in ``collection``.",
         path="version_index",
         aliases=("versionIndex",),
     )
-    type_name: str = field(
+    type_name: ReadOnly[str] = field(
         "artifactType", Kind.TEXT, "The type of artifact.", sub=("name",), nullable=False, shared=True
     )
-    state: str = field(
+    state: ReadOnly[str] = field(
         "state",
         Kind.TEXT,
         "PENDING, COMMITTED or DELETED.",
@@ -124,16 +139,16 @@ class Artifact(Model):
         shared=True,
         choices=("PENDING", "COMMITTED", "DELETED"),
     )
-    aliases: list[str] = field(
+    aliases: ReadOnly[list[str]] = field(
         "aliases",
         Kind.TEXTS,
         "The aliases in ``collection``, such as latest.",
         sub=("alias",),
         belongs=Belongs("collection", "artifactCollection", "artifactCollectionName"),
     )
-    digest: str = field("digest", Kind.TEXT, "The digest of the content.", nullable=False, filter="digest")
-    size: int = field("size", Kind.INT, "The size of all files in bytes.", nullable=False, path="size")
-    file_count: int = field(
+    digest: ReadOnly[str] = field("digest", Kind.TEXT, "The digest of the content.", nullable=False, filter="digest")
+    size: ReadOnly[int] = field("size", Kind.INT, "The size of all files in bytes.", nullable=False, path="size")
+    file_count: ReadOnly[int] = field(
         "fileCount", Kind.INT, "How many files it has.", nullable=False, selected=False, aliases=("fileCount",)
     )
     description: str | None = field("description", Kind.TEXT, "What it is about.", filter="description", editable=True)
@@ -141,22 +156,22 @@ class Artifact(Model):
         "metadata", Kind.JSON, "The metadata that its creator recorded.", filter="metadata", editable=True
     )
     tags: list[str] = field("tags", Kind.TEXTS, "The tags.", sub=("name",), selected=False, editable=True)
-    created_at: datetime = field(
+    created_at: ReadOnly[datetime] = field(
         "createdAt", Kind.TIME, "When it was made.", nullable=False, path="created_at", aliases=("createdAt",)
     )
-    updated_at: datetime | None = field(
+    updated_at: ReadOnly[datetime | None] = field(
         "updatedAt", Kind.TIME, "When it last changed.", selected=False, aliases=("updatedAt",)
     )
-    commit_hash: str | None = field(
+    commit_hash: ReadOnly[str | None] = field(
         "commitHash", Kind.TEXT, "The hash of the commit.", selected=False, aliases=("commitHash",)
     )
-    collection: ArtifactCollection = relation(
+    collection: ReadOnly[ArtifactCollection] = relation(
         "ArtifactCollection",
         "artifactSequence",
         "The collection through which it was queried: a sequence or a portfolio; else the sequence it is a version of.",
         identity=("name", "project"),
     )
-    logged_by: Run | None = relation(
+    logged_by: ReadOnly[Run | None] = relation(
         "Run", "createdBy", "The run that created it, if any.", identity=("id", "project"), on="Run"
     )
 

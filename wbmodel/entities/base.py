@@ -9,7 +9,8 @@ import attrs
 
 from wbmodel import errors, forks, operations
 from wbmodel.errors import ConfigurationError, FieldError, FieldNotLoaded, UnreadableValue, nearest
-from wbmodel.meta import EntityMeta, FieldMeta, Kind, Options, register, state
+from wbmodel.meta import EntityMeta, FieldMeta, Kind, Options, ReadOnly, register, state
+from wbmodel.meta.parts import Part
 from wbmodel.meta.state import State
 from wbmodel.objects.relations import ToMany
 from wbmodel.urls import without_account
@@ -63,7 +64,7 @@ class Model(State):
     DoesNotExist: ClassVar[type[errors.DoesNotExist]]
     MultipleObjectsReturned: ClassVar[type[errors.MultipleObjectsReturned]]
 
-    node_id: str = attrs.field(init=False)
+    node_id: ReadOnly[str] = attrs.field(init=False)
 
     if TYPE_CHECKING:
 
@@ -114,6 +115,9 @@ class Model(State):
                     value = decode(text)
                 except (ValueError, TypeError, RecursionError) as error:
                     raise unreadable(self, name, text, error) from error
+                keys = state.parts(self).get(name)
+                if keys is not None:
+                    value = Part(value, keys, f"{meta.name}.{name}")
                 with _keeping:
                     try:
                         return made(self)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from wbmodel.entities.base import entity
 from wbmodel.entities.written import Written
-from wbmodel.meta import Arg, Expansion, Kind, Options, Route, Step, Writes, field
+from wbmodel.meta import Arg, Expansion, Kind, Options, ReadOnly, Route, Step, Writes, field
 from wbmodel.meta.scopes import ENTITY, PROJECT
 from wbmodel.meta.wiring import PROJECT_STEP, listing
 from wbmodel.objects.manager import Manager
@@ -27,8 +27,8 @@ __all__ = ["Project"]
 class Project(Written):
     """A project of an entity: runs, sweeps, artifacts and reports."""
 
-    node_id: str = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False)
-    name: str = field(
+    node_id: ReadOnly[str] = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False)
+    name: ReadOnly[str] = field(
         "name",
         Kind.TEXT,
         "The project's name, the last part of its path.",
@@ -36,7 +36,7 @@ class Project(Written):
         path="name",
         fixed="rename a project with the mutation renameProject, through session.execute()",
     )
-    entity: str = field(
+    entity: ReadOnly[str] = field(
         "entityName",
         Kind.TEXT,
         "The user or team that owns it.",
@@ -44,20 +44,20 @@ class Project(Written):
         aliases=("entity_name", "entityName"),
         shared=True,
     )
-    created_at: datetime = field(
+    created_at: ReadOnly[datetime] = field(
         "createdAt", Kind.TIME, "When it was made.", nullable=False, path="created_at", aliases=("createdAt",)
     )
     description: str | None = field("description", Kind.TEXT, "What it is about.", editable=True, filter="description")
-    updated_at: datetime | None = field(
+    updated_at: ReadOnly[datetime | None] = field(
         "updatedAt", Kind.TIME, "When it last changed.", selected=False, aliases=("updatedAt",)
     )
-    access: str | None = field(
+    access: ReadOnly[str | None] = field(
         "access", Kind.TEXT, "Who may see it, in the server's words.", selected=False, shared=True
     )
-    read_only: bool | None = field(
+    read_only: ReadOnly[bool | None] = field(
         "readOnly", Kind.BOOL, "Whether this account may not write to it.", selected=False, aliases=("readOnly",)
     )
-    is_benchmark: bool = field(
+    is_benchmark: ReadOnly[bool] = field(
         "isBenchmark",
         Kind.BOOL,
         "Whether it is a benchmark project.",
@@ -65,7 +65,9 @@ class Project(Written):
         selected=False,
         aliases=("isBenchmark",),
     )
-    run_count: int | None = field("runCount", Kind.INT, "How many runs it has.", selected=False, aliases=("runCount",))
+    run_count: ReadOnly[int | None] = field(
+        "runCount", Kind.INT, "How many runs it has.", selected=False, aliases=("runCount",)
+    )
 
     runs: ClassVar[ToMany[Run]] = ToMany("Run", "project", "The project's runs.")
     sweeps: ClassVar[ToMany[Sweep]] = ToMany("Sweep", "project", "The project's sweeps.")

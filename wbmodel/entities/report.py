@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from wbmodel.entities.base import entity
 from wbmodel.entities.written import Written
 from wbmodel.errors import FieldNotLoaded
-from wbmodel.meta import Kind, Writes, field, relation
+from wbmodel.meta import Kind, ReadOnly, Writes, field, relation
 from wbmodel.meta.scopes import ENTITY, PROJECT
 from wbmodel.meta.wiring import in_project
 from wbmodel.objects.manager import Manager
@@ -37,8 +37,8 @@ _EMPTY: dict[str, Any] = {
 class Report(Written):
     """A report: a page of text and panels over the runs of a project."""
 
-    node_id: str = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False)
-    id: str = field(
+    node_id: ReadOnly[str] = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False)
+    id: ReadOnly[str] = field(
         "name",
         Kind.TEXT,
         "The short name, unique in its project.",
@@ -55,14 +55,16 @@ class Report(Written):
     )
     description: str | None = field("description", Kind.TEXT, "What it is about.", editable=True)
     spec: dict[str, Any] | None = field("spec", Kind.JSON, "The whole content.", editable=True)
-    created_at: datetime = field(
+    created_at: ReadOnly[datetime] = field(
         "createdAt", Kind.TIME, "When it was made.", nullable=False, path="created_at", aliases=("createdAt",)
     )
-    updated_at: datetime | None = field(
+    updated_at: ReadOnly[datetime | None] = field(
         "updatedAt", Kind.TIME, "When it last changed.", path="updated_at", aliases=("updatedAt",)
     )
-    project: Project = relation("Project", "project", "The project it belongs to.", identity=("name", "entity"))
-    user: User | None = relation("User", "user", "Who made it.", identity=("username", "name"))
+    project: ReadOnly[Project] = relation(
+        "Project", "project", "The project it belongs to.", identity=("name", "entity")
+    )
+    user: ReadOnly[User | None] = relation("User", "user", "Who made it.", identity=("username", "name"))
 
     @property
     def sections(self) -> list[dict[str, Any]]:

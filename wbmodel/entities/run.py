@@ -10,9 +10,9 @@ from wbmodel.codec import loads
 from wbmodel.entities.base import entity, unreadable
 from wbmodel.entities.written import Written
 from wbmodel.errors import FieldNotLoaded
-from wbmodel.meta import Arg, Kind, Route, Step, Writes, field, relation
+from wbmodel.meta import Arg, Kind, ReadOnly, Route, Step, Tally, Writes, field, relation
 from wbmodel.meta.scopes import ARTIFACT, ENTITY, PROJECT, RUN
-from wbmodel.meta.state import is_loaded, kept
+from wbmodel.meta.state import is_loaded, kept, parts
 from wbmodel.meta.wiring import PROJECT_STEP, RUN_STEP, in_project
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.relations import ToMany
@@ -38,15 +38,19 @@ STATES = ("pending", "running", "preempting", *TERMINAL)
 
 _USED_STEP = Step("artifact", (Arg("id", "used_artifact", "ID!"),), entity="Artifact")
 
+_GROUPS = Tally(
+    "groupedRuns", "group", "totalRuns", arguments='groupKeys: ["group"], first: 1000', on="GroupedRunConnection"
+)
+
 
 @entity
 class Run(Written):
     """One run of a script: its settings (``config``), its results (``summary``), and related objects."""
 
-    node_id: str = field(
+    node_id: ReadOnly[str] = field(
         "id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False, aliases=("storage_id",)
     )
-    id: str = field(
+    id: ReadOnly[str] = field(
         "name",
         Kind.TEXT,
         "The short id, unique in its project.",
@@ -63,7 +67,7 @@ class Run(Written):
         aliases=("display_name", "displayName"),
         editable=True,
     )
-    state: str = field(
+    state: ReadOnly[str] = field(
         "state",
         Kind.TEXT,
         "running, pending, finished, crashed, failed, killed, preempting or preempted.",
@@ -73,7 +77,7 @@ class Run(Written):
         choices=STATES,
     )
     config: dict[str, Any] = field(
-        "config", Kind.CONFIG, "The settings, unwrapped; a plain dict.", path="config", editable=True
+        "config", Kind.CONFIG, "The settings, unwrapped; a plain dict.", path="config", editable=True, in_part=True
     )
     summary: dict[str, Any] = field(
         "summaryMetrics",
@@ -82,8 +86,11 @@ class Run(Written):
         path="summary_metrics",
         aliases=("summary_metrics", "summaryMetrics"),
         editable=True,
+        in_part=True,
     )
-    tags: list[str] = field("tags", Kind.TEXTS, "The tags.", filter="tags", editable=True)
+    tags: list[str] = field(
+        "tags", Kind.TEXTS, "The tags.", filter="tags", editable=True, tally=Tally("tagCounts", "name", "count")
+    )
     group: str | None = field(
         "group",
         Kind.TEXT,
@@ -92,6 +99,7 @@ class Run(Written):
         editable=True,
         input="groupName",
         shared=True,
+        tally=_GROUPS,
     )
     job_type: str | None = field(
         "jobType",
@@ -106,34 +114,36 @@ class Run(Written):
     description: str | None = field(
         "description", Kind.TEXT, "The description, as older clients set it.", selected=False, editable=True
     )
-    created_at: datetime = field(
+    created_at: ReadOnly[datetime] = field(
         "createdAt", Kind.TIME, "When it started.", nullable=False, path="created_at", aliases=("createdAt",)
     )
-    heartbeat_at: datetime | None = field(
+    heartbeat_at: ReadOnly[datetime | None] = field(
         "heartbeatAt", Kind.TIME, "When it last sent a heartbeat.", path="heartbeat_at", aliases=("heartbeatAt",)
     )
-    commit: str | None = field("commit", Kind.TEXT, "The Git commit of the code.", selected=False)
-    read_only: bool | None = field(
+    commit: ReadOnly[str | None] = field("commit", Kind.TEXT, "The Git commit of the code.", selected=False)
+    read_only: ReadOnly[bool | None] = field(
         "readOnly", Kind.BOOL, "Whether this account may not change it.", selected=False, aliases=("readOnly",)
     )
-    system_metrics: dict[str, Any] | None = field(
+    system_metrics: ReadOnly[dict[str, Any] | None] = field(
         "systemMetrics", Kind.JSON, "The last system metrics.", selected=False, aliases=("systemMetrics",)
     )
-    history_line_count: int | None = field(
+    history_line_count: ReadOnly[int | None] = field(
         "historyLineCount", Kind.INT, "How many rows its history has.", selected=False, aliases=("historyLineCount",)
     )
-    history_keys: dict[str, Any] | None = field(
+    history_keys: ReadOnly[dict[str, Any] | None] = field(
         "historyKeys",
         Kind.VALUE,
         "Which keys its history has, and its last step.",
         selected=False,
         aliases=("historyKeys",),
     )
-    file_count: int | None = field(
+    file_count: ReadOnly[int | None] = field(
         "fileCount", Kind.INT, "How many files it has.", selected=False, aliases=("fileCount",)
     )
-    project: Project = relation("Project", "project", "The project it belongs to.", identity=("name", "entity"))
-    sweep: Sweep | None = relation(
+    project: ReadOnly[Project] = relation(
+        "Project", "project", "The project it belongs to.", identity=("name", "entity")
+    )
+    sweep: ReadOnly[Sweep | None] = relation(
         "Sweep",
         "sweepName",
         "The sweep it belongs to, a reference by id.",
@@ -142,7 +152,7 @@ class Run(Written):
         filters={"id": "sweep"},
         aliases=("sweep_name", "sweepName"),
     )
-    user: User | None = relation(
+    user: ReadOnly[User | None] = relation(
         "User", "user", "Who started it.", identity=("username", "name"), filters={"username": "username"}
     )
 
@@ -209,6 +219,8 @@ class Run(Written):
             text: str | None = kept(self, "config")
         except AttributeError:
             raise FieldNotLoaded("Run.raw_config needs config; a query without defer('config') loads it") from None
+        if "config" in parts(self):
+            raise FieldNotLoaded("Run.raw_config needs all of config; a query with .also('config') loads it")
         try:
             raw: dict[str, Any] = loads(text) if text else {}
         except (ValueError, TypeError) as error:

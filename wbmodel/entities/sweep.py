@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from wbmodel.entities.base import entity
 from wbmodel.entities.written import Written
 from wbmodel.errors import ConflictError, FieldError, FieldNotLoaded
-from wbmodel.meta import Arg, Kind, Route, Step, Writes, field, relation
+from wbmodel.meta import Arg, Kind, ReadOnly, Route, Step, Writes, field, relation
 from wbmodel.meta.scopes import ENTITY, PROJECT, SWEEP
 from wbmodel.meta.state import put
 from wbmodel.meta.wiring import PROJECT_STEP, in_project
@@ -33,8 +33,8 @@ __all__ = ["Sweep"]
 class Sweep(Written):
     """A search over settings: its definition (``config``) and its runs."""
 
-    node_id: str = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False)
-    id: str = field(
+    node_id: ReadOnly[str] = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False)
+    id: ReadOnly[str] = field(
         "name",
         Kind.TEXT,
         "The short id, unique in its project.",
@@ -50,7 +50,7 @@ class Sweep(Written):
         aliases=("display_name", "displayName"),
         editable=True,
     )
-    state: str = field(
+    state: ReadOnly[str] = field(
         "state",
         Kind.TEXT,
         "PENDING, RUNNING, PAUSED, CANCELED or FINISHED.",
@@ -60,35 +60,39 @@ class Sweep(Written):
         shared=True,
         fixed="say pause(), resume(), stop() or cancel()",
     )
-    method: str = field(
+    method: ReadOnly[str] = field(
         "method", Kind.TEXT, "How settings are chosen: grid, random, bayes.", nullable=False, shared=True
     )
-    config: dict[str, Any] = field(
+    config: ReadOnly[dict[str, Any]] = field(
         "config",
         Kind.YAML,
         "The definition of the sweep.",
         nullable=False,
         fixed="a sweep keeps the definition that it was made with; create() makes another sweep",
     )
-    created_at: datetime = field(
+    created_at: ReadOnly[datetime] = field(
         "createdAt", Kind.TIME, "When it was made.", nullable=False, path="created_at", aliases=("createdAt",)
     )
     description: str | None = field("description", Kind.TEXT, "What it is about.", editable=True)
-    best_loss: float | None = field(
+    best_loss: ReadOnly[float | None] = field(
         "bestLoss", Kind.FLOAT, "The best value of its metric so far.", aliases=("bestLoss",)
     )
-    run_count: int = field("runCount", Kind.INT, "How many runs it has.", nullable=False, aliases=("runCount",))
-    expected_run_count: int | None = field(
+    run_count: ReadOnly[int] = field(
+        "runCount", Kind.INT, "How many runs it has.", nullable=False, aliases=("runCount",)
+    )
+    expected_run_count: ReadOnly[int | None] = field(
         "runCountExpected",
         Kind.INT,
         "How many runs it will have, for a grid.",
         selected=False,
         aliases=("runCountExpected",),
     )
-    updated_at: datetime | None = field(
+    updated_at: ReadOnly[datetime | None] = field(
         "updatedAt", Kind.TIME, "When it last changed.", selected=False, aliases=("updatedAt",)
     )
-    project: Project = relation("Project", "project", "The project it belongs to.", identity=("name", "entity"))
+    project: ReadOnly[Project] = relation(
+        "Project", "project", "The project it belongs to.", identity=("name", "entity")
+    )
 
     runs: ClassVar[ToMany[Run]] = ToMany("Run", "sweep", "The sweep's runs.")
 

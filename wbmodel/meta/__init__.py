@@ -8,7 +8,7 @@ layers see only an :class:`EntityMeta`, never an entity class, which keeps impor
 from __future__ import annotations
 
 from wbmodel.meta.entity import EntityMeta, all_entities, entity_meta, register
-from wbmodel.meta.fields import Belongs, FieldMeta, Kind, field, relation
+from wbmodel.meta.fields import Belongs, FieldMeta, Kind, ReadOnly, Tally, field, relation
 from wbmodel.meta.wiring import Arg, Beside, Expansion, Options, Route, Step, ToManyMeta, Writes
 
 __all__ = [
@@ -20,8 +20,10 @@ __all__ = [
     "FieldMeta",
     "Kind",
     "Options",
+    "ReadOnly",
     "Route",
     "Step",
+    "Tally",
     "ToManyMeta",
     "Writes",
     "all_entities",

@@ -4,13 +4,31 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 
 from wbmodel.meta.json_fields import Codec, Config, Json, Summary, Text, Texts, Time, Value, Yaml
 
-__all__ = ["Belongs", "FieldMeta", "Kind", "field", "relation"]
+if TYPE_CHECKING:
+    from typing_extensions import Never
+
+__all__ = ["Belongs", "FieldMeta", "Kind", "ReadOnly", "Tally", "field", "relation"]
+
+T = TypeVar("T")
+
+
+class ReadOnly(Generic[T]):
+    """The type of a field that cannot be set, for type checkers only: read as ``T``, never assigned.
+
+    The attribute itself is a plain slot, so reading it costs nothing more. Its run-time check is that of every field.
+    """
+
+    if TYPE_CHECKING:
+
+        def __get__(self, instance: object, owner: Any) -> T: ...
+
+        def __set__(self, instance: object, value: Never) -> None: ...
 
 
 class Kind(enum.Enum):
@@ -71,6 +89,21 @@ class Belongs:
     name: str
 
 
+@attrs.frozen(slots=True, eq=False)
+class Tally:
+    """A GraphQL field beside a connection that lists the values of a field with the number of rows of each.
+
+    ``arguments`` are as written; ``on`` is the type of the union member, if it is one. Each item, in a list or at the
+    nodes of a connection, has ``value`` and ``number``.
+    """
+
+    name: str
+    value: str
+    number: str
+    arguments: str = ""
+    on: str | None = None
+
+
 @attrs.frozen(slots=True, kw_only=True, eq=False)
 class FieldMeta:
     """One declared field.
@@ -81,7 +114,8 @@ class FieldMeta:
     count. ``selected``: a plain query loads it. ``needs`` are the fields from which a property is computed.
     ``editable``: it may be set and saved; ``input`` is then its name in the mutation's input. ``fixed`` is the reason
     why it is not editable. ``choices`` are its values, if known: others are refused at creation, and warned about in
-    conditions. ``owner`` is the entity class that declares it.
+    conditions. ``in_part``: the server can answer only some of its top-level keys, by the argument ``keys``.
+    ``tally`` is the server's own count of its values. ``owner`` is the entity class that declares it.
     """
 
     name: str
@@ -100,6 +134,8 @@ class FieldMeta:
     fixed: str = ""
     choices: tuple[str, ...] = ()
     shared: bool = False
+    in_part: bool = False
+    tally: Tally | None = None
     target: str | None = None
     identity: tuple[str, ...] = ()
     by_key: bool = False
@@ -152,12 +188,15 @@ def field(
     fixed: str = "",
     choices: tuple[str, ...] = (),
     shared: bool = False,
+    in_part: bool = False,
+    tally: Tally | None = None,
 ) -> Any:
     """Declare a field of an entity: its GraphQL name, its type, and how it may be used.
 
     ``path`` is the name by which the server filters and orders; give ``filter`` or ``order`` if it does only one of
     them. ``shared``: many rows have the same text, so one copy is kept for all rows of a page. ``input`` is the name in
-    the mutation's input if it differs, ``fixed`` the reason why the field cannot be set.
+    the mutation's input if it differs, ``fixed`` the reason why the field cannot be set. ``in_part``: the GraphQL field
+    takes ``keys``. ``tally`` is the GraphQL field that counts its values.
     """
     info = {
         "wire": wire,
@@ -175,6 +214,8 @@ def field(
         "fixed": fixed,
         "choices": choices,
         "shared": shared,
+        "in_part": in_part,
+        "tally": tally,
     }
     return attrs.field(init=False, metadata={"wbmodel": info})
 

@@ -7,11 +7,13 @@ selection.)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
 import attrs
+
+from wbmodel.meta.parts import Wanted
 
 __all__ = [
     "State",
@@ -20,11 +22,13 @@ __all__ = [
     "edits",
     "forget",
     "get",
+    "holds",
     "home",
     "is_loaded",
     "kept",
     "label",
     "notes",
+    "parts",
     "prefetched",
     "put",
     "put_damaged",
@@ -42,6 +46,8 @@ class State:
     _edits: dict[str, Any] = attrs.field(init=False)
     # What the server has in fields that could not be read, with the reason.
     _damaged: dict[str, tuple[Any, str]] = attrs.field(init=False)
+    # The keys of the fields that were loaded in part; one mapping for all rows of a query.
+    _parts: Mapping[str, frozenset[str]] = attrs.field(init=False)
 
     def _home(self) -> str | None:
         try:
@@ -143,6 +149,25 @@ def is_loaded(row: Any, name: str) -> bool:
             continue
         return True
     return damage(row, name) is not None
+
+
+def parts(row: Any) -> Mapping[str, frozenset[str]]:
+    """The fields that were loaded in part, with the keys that were asked for. Read-only."""
+    try:
+        found: Mapping[str, frozenset[str]] = get(row, "_parts")
+    except AttributeError:
+        return _WHOLE
+    return found
+
+
+_WHOLE: Mapping[str, frozenset[str]] = {}
+
+
+def holds(row: Any, wanted: Wanted) -> bool:
+    """Whether a field is loaded, all of it or the key that is wanted."""
+    name, key = (wanted, None) if isinstance(wanted, str) else wanted
+    keys = parts(row).get(name)
+    return is_loaded(row, name) and (keys is None or key in keys)
 
 
 # -- other state -----------------------------------------------------------------------------------

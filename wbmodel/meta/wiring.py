@@ -91,7 +91,8 @@ class Route:
     honouring filters) or :data:`TOTAL`. ``args`` are the connection's own scope arguments, ``fixed`` its literal ones.
     ``context`` names the relation whose value comes from one of the steps; without it, the relation is selected on each
     node. ``edge`` maps fields to those of the edge that hold their value here, as text such as ``v3``. ``beside`` is a
-    field next to a single node that has values of its own for some of the node's fields.
+    field next to a single node that has values of its own for some of the node's fields. ``names`` is an argument that
+    takes the keys of the wanted rows; a server that ignores it answers with more rows.
     """
 
     steps: tuple[Step, ...] = ()
@@ -106,6 +107,7 @@ class Route:
     context: str | None = None
     edge: Mapping[str, str] = attrs.field(factory=dict)
     beside: Beside | None = None
+    names: Arg | None = None
     needs: tuple[str, ...] = attrs.field(default=attrs.Factory(_given_scopes, takes_self=True))
 
     @property

@@ -11,6 +11,7 @@ import attrs
 from wbmodel.compiler.selection import check_related
 from wbmodel.errors import ConfigurationError, QueryError
 from wbmodel.meta import EntityMeta
+from wbmodel.meta.parts import Wanted
 from wbmodel.objects.result import Result
 from wbmodel.objects.typevars import E_co, R_co
 from wbmodel.query.conditions import both, either
@@ -77,7 +78,9 @@ class Chain(Generic[E_co, R_co]):
 
     def _copy(self, plan: Plan, result: Result | None = None) -> Self:
         made = type(self).__new__(type(self))
-        made._plan, made._using, made._timeout = plan, self._using, self._timeout
+        made._plan, made._timeout = plan, self._timeout
+        # Once it holds rows, everything asked of it or made of it goes where they came from.
+        made._using = self._using if self._using is not None else self._result.session
         made._result = Result() if result is None else result
         return made
 
@@ -91,8 +94,11 @@ class Chain(Generic[E_co, R_co]):
         return self._plan
 
     def all(self) -> Self:
-        """A fresh, unevaluated copy: evaluating it makes new requests."""
-        return self._with()
+        """A fresh, unevaluated copy: evaluating it makes new requests, in the current session if this queryset was not
+        made for another one."""
+        made = self._with()
+        made._using = self._using
+        return made
 
     def none(self) -> Self:
         """An empty queryset that never makes requests."""
@@ -133,17 +139,22 @@ class Chain(Generic[E_co, R_co]):
         return self._with(order=tuple(key.flipped() for key in self._plan.order_keys))
 
     def only(self, *fields: str | PathExpr) -> Self:
-        """Load only these fields (and the identity). Reading another raises :class:`~wbmodel.errors.FieldNotLoaded`."""
+        """Load only these fields (and the identity). Reading another raises :class:`~wbmodel.errors.FieldNotLoaded`.
+
+        Of a path into ``config`` or ``summary``, only its first key is loaded: after ``only("summary.loss")``, a run's
+        summary is a :class:`~wbmodel.Part`, a read-only mapping that knows this key alone.
+        """
         self._plan.refuse_shaped("only")
-        names = tuple(dict.fromkeys(resolve_path(self._plan.meta, item).field.name for item in fields))
-        return self._with(only=names, defer=frozenset())
+        return self._with(only=self._wanted(fields), defer=frozenset())
+
+    def _wanted(self, fields: tuple[str | PathExpr, ...]) -> tuple[Wanted, ...]:
+        return tuple(dict.fromkeys(item for field in fields for item in resolve_path(self._plan.meta, field).reads))
 
     def also(self, *fields: str | PathExpr) -> Self:
         """Load these fields too, besides the default ones or those of :meth:`only`."""
         self._plan.refuse_shaped("also")
-        names = tuple(resolve_path(self._plan.meta, item).field.name for item in fields)
-        only = self._plan.meta.default_fields() if self._plan.only is None else self._plan.only
-        return self._with(only=tuple(dict.fromkeys((*only, *names))), defer=self._plan.defer - set(names))
+        more = self._wanted(fields)
+        return self._with(only=tuple(dict.fromkeys((*self._plan.asked, *more))), defer=frozenset())
 
     def defer(self, *fields: str | PathExpr) -> Self:
         """Do not load these fields."""

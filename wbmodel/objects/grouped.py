@@ -29,6 +29,8 @@ from wbmodel.table.table import Table
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from wbmodel.compiler.explain import Explanation
+
 __all__ = ["Grouped", "Reading"]
 
 _FLOATS = (Mean, Std, Median, Quantile)
@@ -50,6 +52,7 @@ class Reading(Generic[E_co]):
     agroups: Callable[[Sequence[Key], Asked], Awaitable[Groups]]
     best: Callable[[Sequence[Key], Asked, str | PathExpr, str, Choose], list[E_co]]
     abest: Callable[[Sequence[Key], Asked, str | PathExpr, str, Choose], Awaitable[list[E_co]]]
+    explain: Callable[[Sequence[Key], Asked], Explanation]
 
 
 class Grouped(Exports, Generic[E_co, R_co]):
@@ -238,6 +241,11 @@ class Grouped(Exports, Generic[E_co, R_co]):
         newest is taken. Reads all rows, with the fields of the queryset.
         """
         return self._reading.best(self._keys, self._asked, path, goal, self._choose)
+
+    def explain(self) -> Explanation:
+        """Explain whether the backend counts the groups or the rows are read, and with how many requests. Makes no
+        requests."""
+        return self._reading.explain(self._keys, self._asked)
 
     async def abest(self, path: str | PathExpr, *, goal: Literal["min", "max"]) -> list[E_co]:
         """The async twin of :meth:`best`."""

@@ -16,7 +16,8 @@ import attrs
 
 from wbmodel import operations
 from wbmodel.errors import ConfigurationError, FieldError, NotSupported, QueryError
-from wbmodel.meta.state import is_loaded
+from wbmodel.meta.parts import Wanted
+from wbmodel.meta.state import holds
 from wbmodel.objects.chain import Chain, Origin
 from wbmodel.objects.exports import Exports
 from wbmodel.objects.manager import Manager
@@ -111,16 +112,16 @@ class QuerySet(Exports, Chain[E_co, R_co]):
     def _bind(self) -> Session:
         from wbmodel.session.current import current_session, get_session
 
-        session = self._using
+        session = self._using if self._using is not None else self._result.session
         if session is None:
             return current_session()
         if isinstance(session, Origin):
             return session.find()
         return get_session(session) if isinstance(session, str) else session
 
-    def _begin(self) -> Iterator[Sequence[Any]]:
+    def _begin(self) -> tuple[Session, Iterator[Sequence[Any]]]:
         session = self._bind()
-        return session.iterate(operations.results.emit(self._plan, session.target), timeout=self._timeout)
+        return session, session.iterate(operations.results.emit(self._plan, session.target), timeout=self._timeout)
 
     def _fetch_all(self) -> list[Any]:
         while self._result.more(self._begin):
@@ -150,7 +151,7 @@ class QuerySet(Exports, Chain[E_co, R_co]):
                 for row in part:
                     rows.append(row)
                     yield cast(R_co, row)
-        self._result.take(rows)
+        self._result.take(rows, session)
 
     def __len__(self) -> int:
         return len(self._fetch_all())
@@ -401,12 +402,12 @@ class QuerySet(Exports, Chain[E_co, R_co]):
             return operations.table.of_results(self._result.rows, self._plan)
         return cast("Table", await self._aask(operations.table.table))
 
-    def _held(self, fields: Sequence[str]) -> list[Any] | None:
-        """The cached entities, if they were loaded with these fields."""
+    def _held(self, wanted: Sequence[Wanted]) -> list[Any] | None:
+        """The cached entities, if they were loaded with all that is wanted."""
         rows = self._result.rows
         if not self._result.complete or self._plan.is_shaped:
             return None
-        return rows if not rows or all(is_loaded(rows[0], name) for name in fields) else None
+        return rows if not rows or all(holds(rows[0], item) for item in wanted) else None
 
     def aggregate(self, **aggregates: Aggregate) -> dict[str, Any]:
         """Aggregate all rows, one result per name: ``aggregate(n=Count(), best=Min("summary.loss"))``. Null and NaN are
@@ -441,15 +442,18 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         """The groups of the cached rows; None if rows have to be read."""
         meta = self._plan.meta
         rows = self._held(operations.groups.needed(meta, keys, asked))
-        return None if rows is None else operations.groups.group(meta, rows, keys, asked, fresh=False)
+        return None if rows is None else operations.groups.group_held(meta, rows, keys, asked)
 
     def group_by(self, *keys: str | PathExpr | EverythingBut) -> Grouped[E_co, dict[str, Any]]:
         """Group rows by equal values at these paths, to :meth:`annotate` with aggregates. Lazy; makes no requests.
         Example: ``group_by("config.lr").annotate(n=Count(), loss=Mean("summary.loss"))``."""
         from wbmodel.objects.grouped import Grouped, Reading
 
-        reading = Reading(self._groups, self._agroups, self._best_of_each, self._abest_of_each)
+        reading = Reading(self._groups, self._agroups, self._best_of_each, self._abest_of_each, self._explain_groups)
         return Grouped.of(self._plan, keys, reading)
+
+    def _explain_groups(self, keys: Sequence[Key], asked: Asked) -> Explanation:
+        return operations.groups.explained(self._plan, self._bind().target, keys, asked)
 
     def _best_of_each(
         self, keys: Sequence[Key], asked: Asked, path: str | PathExpr, goal: str, choose: Choose

@@ -285,5 +285,5 @@ def _same_document(one: str | None, other: str | None) -> bool:
         return False
     try:
         return same(loads(one), loads(other), exact=True)
-    except (ValueError, RecursionError):  # YAML, or not JSON at all
+    except (ValueError, TypeError, RecursionError):  # YAML, not JSON, or not even text
         return False

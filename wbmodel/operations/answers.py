@@ -13,6 +13,7 @@ from wbmodel.errors import FieldError, QueryError
 from wbmodel.json_values import operand_type
 from wbmodel.meta import Kind
 from wbmodel.operations.answer import Operation
+from wbmodel.operations.operand_types import say_why_empty
 from wbmodel.operations.prefetch import prefetch
 from wbmodel.operations.results import results
 from wbmodel.operations.run import collect
@@ -65,12 +66,15 @@ def get_or_none(plan: Plan, target: Target) -> Operation[Any]:
     try:
         return (yield from get(plan, target))
     except plan.row_class.DoesNotExist:
+        yield from say_why_empty(plan, target)
         return None
 
 
 def first(plan: Plan, target: Target) -> Operation[Any]:
     """The first row, or None."""
     found = yield from _head(plan, target, 1)
+    if not found:
+        yield from say_why_empty(plan, target)
     return found[0] if found else None
 
 
@@ -88,8 +92,10 @@ def first_or_raise(plan: Plan, target: Target) -> Operation[Any]:
 def best(plan: Plan, target: Target) -> Operation[Any]:
     """The first row by the plan's single order key, or None if no row has a number there."""
     path = plan.order[0].path
-    asked = attrs.evolve(plan, stop=1, extra=(*plan.extra, path.field.name))
+    asked = attrs.evolve(plan, stop=1, extra=(*plan.extra, *path.reads))
     found = yield from collect(asked, target)
+    if not found:
+        yield from say_why_empty(plan, target)
     value = getter(path)(found[0]) if found else None
     if not has_value(value):
         return None

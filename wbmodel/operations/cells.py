@@ -11,15 +11,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from wbmodel.json_values import ABSENT
-from wbmodel.meta import EntityMeta, FieldMeta, Kind
+from wbmodel.meta import EntityMeta, FieldMeta, Kind, state
 from wbmodel.meta.json_fields import HOUSEKEEPING
+from wbmodel.meta.parts import Part
 from wbmodel.query.evaluate import dig, getter
 from wbmodel.query.paths import Path
 from wbmodel.table.build import Builder
 from wbmodel.table.column import BOOL, FLOAT, INT, NULL, TEXT, TIME, Column, Dtype
 from wbmodel.table.json_columns import Layout, columns_of_texts, is_plain, some_of_texts
 
-__all__ = ["LAYOUTS", "Keys", "Spread", "cells", "declared", "documents", "spread"]
+__all__ = ["LAYOUTS", "Keys", "Spread", "cells", "declared", "documents", "is_part", "spread"]
 
 _DAMAGE = (ValueError, TypeError, RecursionError)
 """What a codec raises for a damaged text. The row itself is then read, whose error names it."""
@@ -87,14 +88,18 @@ def _look(rows: Sequence[Any], path: Path) -> list[Any]:
 
 
 def documents(rows: Sequence[Any], field: FieldMeta, *, fresh: bool) -> list[Any]:
-    """The decoded value of a keyed field per row."""
-    texts = _texts(rows, field) if fresh else None
-    if texts is None:
-        return [getattr(row, field.name) for row in rows]
-    try:
-        return list(map(field.kind.codec.decode, texts))
-    except _DAMAGE:
-        return [getattr(row, field.name) for row in rows]
+    """The decoded value of a keyed field per row, or what is there of it."""
+    texts = _texts(rows, field) if fresh and not is_part(rows, field) else None
+    if texts is not None:
+        with contextlib.suppress(*_DAMAGE):
+            return list(map(field.kind.codec.decode, texts))
+    values = [getattr(row, field.name) for row in rows]
+    return [value.loaded() if isinstance(value, Part) else value for value in values]
+
+
+def is_part(rows: Sequence[Any], field: FieldMeta) -> bool:
+    """Whether the rows hold only some keys of a field."""
+    return bool(rows) and field.name in state.parts(rows[0])
 
 
 def _texts(rows: Sequence[Any], field: FieldMeta) -> list[str | None] | None:
@@ -117,7 +122,8 @@ def spread(rows: Sequence[Any], field: FieldMeta, *, fresh: bool) -> Spread:
     Columns are named by their dotted paths. A cell is None if the row lacks the key. A nested empty dict is a value; a
     field that is not a dict at all is under ``()``.
     """
-    texts = _texts(rows, field) if fresh and field.kind in LAYOUTS else None
+    whole = fresh and field.kind in LAYOUTS and not is_part(rows, field)
+    texts = _texts(rows, field) if whole else None
     found: Spread = {}
     top: dict[str, Column] | None = None
     if texts is not None:

@@ -11,16 +11,21 @@ from typing import Any
 
 import attrs
 
+from wbmodel.compiler.explain import Explanation, explain
 from wbmodel.compiler.target import Target
 from wbmodel.errors import FieldError, QueryError, QueryWarning, suggestion, warn
 from wbmodel.json_values import operand_type
 from wbmodel.meta import EntityMeta, state
+from wbmodel.meta.parts import Wanted
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.cells import Spread, cells, declared, spread
-from wbmodel.operations.keys import say_unknown
+from wbmodel.operations.count import count
+from wbmodel.operations.keys import look_for, say_unknown
+from wbmodel.operations.operand_types import say_why_empty
 from wbmodel.operations.prefetch import prefetch
 from wbmodel.operations.run import collect
-from wbmodel.query.aggregates import Aggregate, EverythingBut
+from wbmodel.operations.tallies import Tally, sent, tally
+from wbmodel.query.aggregates import Aggregate, Count, EverythingBut
 from wbmodel.query.evaluate import getter
 from wbmodel.query.order import OrderKey, has_value, rank, sort_key, tie_break
 from wbmodel.query.paths import Path
@@ -36,8 +41,10 @@ __all__ = [
     "Key",
     "best_among",
     "best_of_each",
+    "counted_by",
     "checked",
-    "group",
+    "explained",
+    "group_held",
     "groups",
     "needed",
     "needed_for_best",
@@ -75,7 +82,9 @@ class Groups:
     types: dict[str, Dtype]
     aggregated: dict[str, list[Any]]
     members: list[list[int]]
-    """The places of each group's rows, in the order of the rows."""
+    """The places of each group's rows, in the order of the rows; empty if the server counted them."""
+    unknown: Sequence[Path] = ()
+    """The paths that no row has."""
 
     @property
     def height(self) -> int:
@@ -87,21 +96,69 @@ class Groups:
         return {name: column[0] for name, column in self.aggregated.items()}
 
 
-def needed(meta: EntityMeta, keys: Sequence[Key], asked: Asked) -> tuple[str, ...]:
-    """The names of the fields that the keys and the aggregates use."""
+def needed(meta: EntityMeta, keys: Sequence[Key], asked: Asked) -> tuple[Wanted, ...]:
+    """What the keys and the aggregates use of a row."""
     paths = [key.path for key in keys if isinstance(key, Column)]
     paths += [path for _, path in asked.values() if path is not None]
     paths += [key.resolve(meta)[0] for key in keys if isinstance(key, EverythingBut)]
-    return tuple(dict.fromkeys(name for path in paths for name in path.reads))
+    return tuple(dict.fromkeys(wanted for path in paths for wanted in path.reads))
 
 
 def groups(plan: Plan, target: Target, keys: Sequence[Key], asked: Asked) -> Operation[Groups]:
     """The groups of a plan's rows. Without keys, all rows are one group."""
+    if not keys and _only_counts(asked):
+        total = yield from count(plan, target)
+        return Groups({}, {}, {name: [total] for name in asked}, [[]])
+    counted = counted_by(keys, asked)
+    found = None if counted is None else (yield from tally(plan, counted.path, target))
+    if counted is not None and found is not None:
+        return _of_tally(counted, asked, found)
     any_order = not plan.sliced and not any(item.ordered for item, _ in asked.values())
     bare = plan.bare(*needed(plan.meta, keys, asked), unordered=any_order)
     rows = yield from collect(bare, target)
+    if not rows:
+        yield from say_why_empty(plan, target)
+    made = group(plan.meta, rows, keys, asked, fresh=True)
     entire = plan.where is None and not plan.sliced
-    return group(plan.meta, rows, keys, asked, fresh=True, entire=entire)
+    for path in made.unknown:
+        yield from look_for(path, rows, plan, target, whole=entire)
+    return made
+
+
+def counted_by(keys: Sequence[Key], asked: Asked) -> Column | None:
+    """The only key, if nothing but the number of rows is asked for."""
+    key = keys[0] if len(keys) == 1 else None
+    return key if isinstance(key, Column) and _only_counts(asked) else None
+
+
+def _only_counts(asked: Asked) -> bool:
+    return bool(asked) and all(isinstance(item, Count) and path is None for item, path in asked.values())
+
+
+def explained(plan: Plan, target: Target, keys: Sequence[Key], asked: Asked) -> Explanation:
+    """How the groups are made. No I/O."""
+    told = explain(plan.bare(*needed(plan.meta, keys, asked), unordered=not plan.sliced), target)
+    counted = counted_by(keys, asked)
+    requests = None if counted is None else sent(plan, counted.path, target)
+    if counted is None or requests is None:
+        return told
+    number = len(requests)
+    return attrs.evolve(
+        told,
+        order="by the keys of the groups, locally",
+        route=f"the number of rows of each {counted.name}, counted by the backend",
+        requests=f"{number} if the counts add up to all rows; else, to read the rows: {told.requests}",
+        documents=tuple(requests),
+        parts={},
+    )
+
+
+def _of_tally(key: Column, asked: Asked, found: Tally) -> Groups:
+    values = [list(value) if isinstance(value, tuple) else value for value in found]
+    order = _order([values], len(values))
+    numbers = list(found.values())
+    made = {name: [numbers[at] for at in order] for name in asked}
+    return Groups({key.name: [values[at] for at in order]}, {key.name: declared(key.path)}, made, [[] for _ in order])
 
 
 def best_of_each(
@@ -110,6 +167,8 @@ def best_of_each(
     """The best row of each chosen group, as :func:`best_among`, with the relations that the plan prefetches."""
     extra = (*plan.extra, *needed_for_best(plan.meta, keys, asked, by))
     rows = yield from collect(attrs.evolve(plan, prefetch=(), extra=extra), target)
+    if not rows:
+        yield from say_why_empty(plan, target)
     found = best_among(plan.meta, rows, keys, asked, by, choose)
     if plan.prefetch:
         yield from prefetch(found, plan.prefetch, target)
@@ -123,7 +182,7 @@ def best_among(
 
     A group of which no row has a number (or a time) at the path of ``by`` has none.
     """
-    made = group(meta, rows, keys, asked, fresh=False)
+    made = group_held(meta, rows, keys, asked)
     get, key, best = getter(by.path), sort_key((by, *tie_break(meta))), []
     for at in choose(made):
         there = [rows[place] for place in made.members[at] if _counts(get(rows[place]))]
@@ -132,9 +191,9 @@ def best_among(
     return best
 
 
-def needed_for_best(meta: EntityMeta, keys: Sequence[Key], asked: Asked, by: OrderKey) -> tuple[str, ...]:
-    """The names of the fields that :func:`best_among` uses."""
-    paths = [item.path.field.name for item in (by, *tie_break(meta))]
+def needed_for_best(meta: EntityMeta, keys: Sequence[Key], asked: Asked, by: OrderKey) -> tuple[Wanted, ...]:
+    """What :func:`best_among` uses of a row."""
+    paths = [wanted for item in (by, *tie_break(meta)) for wanted in item.path.reads]
     return tuple(dict.fromkeys((*needed(meta, keys, asked), *paths)))
 
 
@@ -142,10 +201,16 @@ def _counts(value: Any) -> bool:
     return has_value(value) and operand_type(value) in ("number", "time")
 
 
-def group(
-    meta: EntityMeta, rows: Sequence[Any], keys: Sequence[Key], asked: Asked, *, fresh: bool, entire: bool = False
-) -> Groups:
-    """Group loaded rows. ``fresh``: no other code holds the rows. ``entire``: they are all rows of their place."""
+def group_held(meta: EntityMeta, rows: Sequence[Any], keys: Sequence[Key], asked: Asked) -> Groups:
+    """Group rows that other code holds too. Warns of keys that none of them has."""
+    made = group(meta, rows, keys, asked, fresh=False)
+    for path in made.unknown:
+        say_unknown(path, rows, whole=False)
+    return made
+
+
+def group(meta: EntityMeta, rows: Sequence[Any], keys: Sequence[Key], asked: Asked, *, fresh: bool) -> Groups:
+    """Group loaded rows. ``fresh``: no other code holds the rows."""
     plain = [key for key in keys if isinstance(key, Column)]
     paths = [key.path for key in plain] + [path for _, path in asked.values() if path is not None]
     values = cells(rows, paths, fresh=fresh)
@@ -159,10 +224,10 @@ def group(
             whole, left_out = key.resolve(meta)
             given.update(_all_but(meta, key, left_out, spread(rows, whole.field, fresh=fresh), len(rows)))
     told = _tell(asked, values[len(plain) :], rows)
-    for path, column in zip(paths, values, strict=True):
-        if path.keys and all(value is None for value in column):
-            say_unknown(path, rows, entire, fresh=fresh)
-    return _groups(given, types, asked, told, len(rows), whole=not keys)
+    made = _groups(given, types, asked, told, len(rows), whole=not keys)
+    columns = zip(paths, values, strict=True)
+    made.unknown = [path for path, column in columns if path.keys and all(value is None for value in column)]
+    return made
 
 
 def _all_but(
@@ -262,11 +327,7 @@ def _groups(
         members[()] = list(range(count))
     groups = list(members.values())
     keys = {name: [_shown(column, places) for places in groups] for name, column in given.items()}
-    # NaN comes before None, so that the order does not depend on the order of the rows.
-    order = sorted(
-        range(len(groups)),
-        key=lambda at: tuple((rank(column[at], False), column[at] is None) for column in keys.values()),
-    )
+    order = _order(list(keys.values()), len(groups))
     groups = [groups[at] for at in order]
     made: dict[str, list[Any]] = {}
     for name, (item, path) in asked.items():
@@ -277,6 +338,14 @@ def _groups(
         made[name] = [item.value(_there(column, places)) for places in groups]
     shown = {name: [column[at] for at in order] for name, column in keys.items()}
     return Groups(shown, types, made, groups)
+
+
+def _order(columns: Sequence[Sequence[Any]], count: int) -> list[int]:
+    """The places of the groups, in the order of their keys."""
+    # NaN comes before None, so that the order does not depend on the order of the rows.
+    return sorted(
+        range(count), key=lambda at: tuple((rank(column[at], False), column[at] is None) for column in columns)
+    )
 
 
 def _shown(column: Sequence[Any], places: list[int]) -> Any:

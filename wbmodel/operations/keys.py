@@ -12,12 +12,25 @@ from wbmodel.errors import FieldError, KeyWarning, UnreadableValue, nearest, war
 from wbmodel.json_values import operand_type
 from wbmodel.meta import EntityMeta, FieldMeta
 from wbmodel.operations.answer import Operation
-from wbmodel.operations.cells import documents
+from wbmodel.operations.cells import documents, is_part
 from wbmodel.query.evaluate import tolerant
 from wbmodel.query.paths import Path
 from wbmodel.query.plan import Plan
 
-__all__ = ["LOOKED_AT", "FieldInfo", "keyed_fields", "keys_in", "keys_of", "near_keys", "say_unknown"]
+__all__ = [
+    "LOOKED_AT",
+    "SAMPLE",
+    "FieldInfo",
+    "keyed_fields",
+    "keys_in",
+    "keys_of",
+    "look_for",
+    "near_keys",
+    "say_unknown",
+]
+
+SAMPLE = 20
+"""How many rows are read again with all keys, to find the names near to one that no row has."""
 
 LOOKED_AT = 200
 """How many rows are read to find a similar key."""
@@ -127,6 +140,17 @@ def near_keys(wanted: Path, infos: Sequence[FieldInfo], limit: int) -> list[str]
     return list(dict.fromkeys((*moved, *spelt)))[:limit]
 
 
+def look_for(path: Path, rows: Sequence[Any], plan: Plan, target: Target, *, whole: bool) -> Operation[None]:
+    """Like :func:`say_unknown`; where the rows hold the asked keys alone, a few are read again with all keys."""
+    from wbmodel.operations.run import collect
+
+    if not is_part(rows, path.field):
+        say_unknown(path, rows, whole, fresh=True)
+        return
+    sample = yield from collect(plan.bare(path.field.name, order=(), unordered=True, start=0, stop=SAMPLE), target)
+    _say(path, keys_in(sample, [path.field], fresh=True), rows, whole)
+
+
 def say_unknown(path: Path, rows: Sequence[Any], whole: bool, *, fresh: bool = False) -> None:
     """Warn that no row has a key, with the nearest keys of the rows.
 
@@ -135,7 +159,10 @@ def say_unknown(path: Path, rows: Sequence[Any], whole: bool, *, fresh: bool = F
     """
     if not path.keys or not rows:
         return
-    infos = keys_in(rows, [path.field], fresh=fresh)
+    _say(path, keys_in(rows, [path.field], fresh=fresh), rows, whole)
+
+
+def _say(path: Path, infos: Sequence[FieldInfo], rows: Sequence[Any], whole: bool) -> None:
     if any(info.path == path.dotted for info in infos):
         return
     hits = near_keys(path, infos, 3)

@@ -8,7 +8,6 @@ page contains only new rows.
 
 from __future__ import annotations
 
-import weakref
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +15,7 @@ from wbmodel.codec import format_datetime, parse_datetime
 from wbmodel.compiler.filters import conjoined
 from wbmodel.compiler.physical import KeysetBy
 
-__all__ = ["NAMED", "Keyset", "is_refused", "refused", "resolution"]
+__all__ = ["NAMED", "Keyset", "resolution"]
 
 NAMED = 2000
 """The most rows of one date that a filter excludes by name, about 30 kB of filter.
@@ -25,18 +24,6 @@ If more rows share a date, their pages follow the server's cursor.
 """
 
 _SECOND = 1_000_000
-_refusing: weakref.WeakSet[Any] = weakref.WeakSet()
-
-
-def refused(owner: Any) -> None:
-    """Record that the server of a session refuses the filters of keysets."""
-    if owner is not None:
-        _refusing.add(owner)
-
-
-def is_refused(owner: Any) -> bool:
-    """Whether the server of a session is known to refuse the filters of keysets, so that pages follow its cursors."""
-    return owner is not None and owner in _refusing
 
 
 def resolution(text: str) -> timedelta:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-import attrs
-
 from wbmodel.backend.asks import Request, Response
 from wbmodel.backend.verbs import Join, Start
+from wbmodel.compiler.extras import ALIASES, BY_DATE, FAR, LARGE, SIDES, Extra, of_scan
 from wbmodel.compiler.filters import conjoined
 from wbmodel.compiler.physical import Scan
 from wbmodel.compiler.requests import page_request, page_size
-from wbmodel.errors import ServerError
+from wbmodel.errors import RAN_OUT, RequestTimeout, ResponseTooLarge, ServerError
 from wbmodel.meta import EntityMeta, Route
 from wbmodel.operations.answer import Operation, answer, send_all, walk, whole_answer
-from wbmodel.operations.keyset import Keyset, is_refused, refused
+from wbmodel.operations.keyset import Keyset
 from wbmodel.operations.paging import Drift, PageBudget
+from wbmodel.operations.side_by_side import SideBySide, side_by_side
+from wbmodel.operations.ways_back import refusable
 
 __all__ = ["Pages", "load"]
 
@@ -32,7 +34,7 @@ class Pages:
 
     def __init__(self, scan: Scan, budget: PageBudget) -> None:
         self.scan, self.budget, self.target = scan, budget, budget.target
-        self.keyset = None if scan.keyset is None or is_refused(self.target.owner) else Keyset(scan.keyset)
+        self.keyset = None if scan.keyset is None else Keyset(scan.keyset)
         self.drift = Drift() if scan.counted else None
         self.cursor: str | None = None
         self.done = False
@@ -41,31 +43,46 @@ class Pages:
         """The row from the far end of the order, which comes with page 1 if the scan asks for it."""
         self.pages = 0
         self.received = 0
-        self._back: str | None = None
-        """The cursor of the last page that was asked for without the keyset's condition."""
         self._known: set[int] = set()
         self._idle = 0
         self._keep = None if scan.check is None else scan.check.predicate()
         self._nodes: tuple[list[dict[str, Any]], Any] = ([], None)
-        self._handle: Any = None
-        self._asked: Any = None
-        self._failed: Exception | None = None
+        self._first: tuple[list[Any], str | None, int | None] | None = None
+        """The edges, the last cursor and the number of all rows that page 1 had."""
+        self._side: SideBySide | None = None
+        self._under: dict[str, Any] | None = None
+        """The condition of the pages that the cursor leads through, besides the query's own."""
+        self._ahead: deque[tuple[Request, Any]] = deque()
+        """Requests that were sent ahead, each with its handle or its error."""
 
     @property
     def filters(self) -> dict[str, Any] | None:
         """The filter of the next page."""
-        return self.scan.filter if self.keyset is None else conjoined(self.scan.filter, self.keyset.condition)
+        return conjoined(self.scan.filter, self._under)
 
     def size(self) -> int:
         """The number of rows to request next."""
         can, most = self.target.capabilities, self.budget.most
         return page_size(self.scan, self.received, self.pages, can, most, alone=not self.budget.pages)
 
+    def extras(self) -> frozenset[Extra]:
+        """What the request for the next page has that the caller did not ask for."""
+        found = set(of_scan(self.scan))
+        if self._under is None:
+            found.discard(BY_DATE)
+        if self._side is not None:
+            found.add(SIDES)
+        if self.pages:
+            found.discard(FAR)
+        if self.scan.route.paged and self.size() > self.target.capabilities.page_size:
+            found.add(LARGE)
+        return frozenset(found)
+
     def kind(self) -> tuple[Any, ...]:
         """A key that is equal for pages that can share a document."""
         scan = self.scan
-        asks_far = scan.far is not None and not self.pages
-        return (scan.node, id(scan.route), scan.order, self.filters is None, self.drift is None, asks_far, self.size())
+        extra = (scan.names, self.drift is None, not self.pages, scan.sides, scan.far is None)
+        return (scan.node, id(scan.route), scan.order, self.filters is None, extra, self.size())
 
     # -- read-ahead --------------------------------------------------------------------------------
 
@@ -73,7 +90,11 @@ class Pages:
     def wants_more(self) -> bool:
         """Whether to request the next page before the rows of this one are used."""
         budget = self.budget
-        if self.done or not budget.looks_ahead or budget.ahead is not None:
+        if self.done or not budget.looks_ahead or budget.ahead not in (None, self):
+            return False
+        if self._side is not None:
+            return not self._side.is_over
+        if self._ahead:
             return False
         if self.scan.limit is not None:
             return self.received < self.scan.limit
@@ -81,28 +102,59 @@ class Pages:
         return not budget.sliced or self.pages > 1
 
     def look_ahead(self) -> Operation[None]:
-        """Start the request for the next page without waiting for it."""
-        request = self._asked = _request([self])
+        """Start the requests for the next pages without waiting for them: one, or several side by side."""
+        if self._first is not None:
+            self._side, self._first = self._beside(*self._first), None
+        side = self._side
+        if side is None:
+            yield from self._start(_request([self]))
+            return
+        while not side.is_over and len(self._ahead) < side.room(self.budget.weight):
+            filters = conjoined(self.scan.filter, side.bound)
+            yield from self._start(page_request([self.scan], [filters], side.size, [side.next_cursor()]))
+
+    def _beside(self, edges: list[Any], cursor: str | None, count: int | None) -> SideBySide | None:
+        """The pages after page 1, if they can be read side by side."""
+        limit, by = self.scan.limit, self.scan.keyset
+        if count is None or by is None or (limit is None and self.budget.sliced):
+            return None
+        return side_by_side(by, edges, cursor, count if limit is None else min(count, limit), self.budget.most)
+
+    def _start(self, request: Request) -> Operation[None]:
         try:
-            self._handle = yield Start(request)
+            handle = yield Start(request)
         except Exception as error:
             # Only the next page failed; return the rows of this one first.
-            self._failed = error
+            handle = error
+        self._ahead.append((request, handle))
         self.budget.ahead = self
 
     @property
     def is_ahead(self) -> bool:
         """Whether the next page has already been requested."""
-        return self.budget.ahead is self
+        return bool(self._ahead)
 
     def collect(self) -> Operation[tuple[Request, Response]]:
         """The request that was sent ahead, and its response."""
-        handle, error = self._handle, self._failed
-        self._handle = self._failed = self.budget.ahead = None
-        if error is not None:
-            raise error
+        request, handle = self._ahead.popleft()
+        if not self._ahead:
+            self.budget.ahead = None
+        if isinstance(handle, Exception):
+            raise handle
         response = yield Join(handle)
-        return self._asked, response
+        return request, response
+
+    def _in_turn(self) -> None:
+        """Read the rest in turn."""
+        self._side = None
+        self._ahead.clear()
+        self.budget.ahead = None
+
+    def shrink(self) -> bool:
+        """Read the next page in turn, and fewer rows of it. Returns whether that is possible."""
+        asked = max((request.variables.get("first", 1) for request, _ in self._ahead), default=self.size())
+        self._in_turn()
+        return self.scan.route.paged and self.budget.shrink(max(asked, self.size()))
 
     # -- receiving a page --------------------------------------------------------------------------
 
@@ -120,6 +172,12 @@ class Pages:
         if connection is None:
             raise ServerError(f"{meta.plural}: the server answered null for {route.connection}")
         edges = connection["edges"]
+        more = route.paged and connection["pageInfo"]["hasNextPage"]
+        if self._side is not None and not self._side.fits(edges, more):
+            self.done = not self._side.more
+            self._in_turn()
+            self._nodes = ([], None)
+            return 0
         nodes = [
             _own_values(route, meta, edge) if route.edge else edge["node"]
             for edge in edges
@@ -128,12 +186,19 @@ class Pages:
         came = len(nodes)
         if came < len(edges):
             self._tell_of_nulls(edges)
-        more = route.paged and connection["pageInfo"]["hasNextPage"]
+        if self._side is not None:
+            self._under = self._side.bound
+            more = more or bool(self._ahead) or not self._side.is_over
         if more or self.pages > 1:
             self._look_for_new(nodes)
         self.done = not more
         if route.paged:
-            nodes = self._go_on(nodes, connection["pageInfo"]["endCursor"])
+            cursor = connection["pageInfo"]["endCursor"]
+            if self.pages == 1 and more and scan.sides:
+                self._first = (edges, cursor, parent[route.count_field])
+            nodes = self._go_on(nodes, cursor)
+            if self._side is not None and self._side.is_over and not self._ahead and self.pages > 1:
+                self._in_turn()
         if self.drift is not None:
             # The count includes rows that this account may not see, and these cannot be told apart.
             count = parent[route.count_field] if came == len(edges) else None
@@ -169,28 +234,12 @@ class Pages:
                 operation=plural,
             )
 
-    def retreat(self, error: ServerError) -> bool:
-        """Give up what wbmodel itself added to the request that was refused. Returns whether it may be sent again.
-
-        That is the keyset's condition on the first page that has one, for which there is a cursor instead, and the
-        count beside a page.
-        """
-        if self.keyset is not None and self.keyset.condition is not None and self._back is not None:
-            refused(self.target.owner)
-            self.keyset, self.cursor = None, self._back
-            return True
-        if self.drift is not None and self.scan.route.count_field in str(error):
-            self.drift, self.scan = None, attrs.evolve(self.scan, counted=False)
-            return True
-        return False
-
     def _go_on(self, nodes: list[dict[str, Any]], cursor: str | None) -> list[dict[str, Any]]:
         """Record where the next page starts. Returns the nodes without those that were already received."""
-        self._back = cursor if self.keyset is None or self.keyset.condition is None else None
         if self.keyset is not None:
             nodes, by_date = self.keyset.take(nodes)
             if by_date:
-                self.cursor = None
+                self.cursor, self._under = None, self.keyset.condition
                 return nodes
         if not self.done and (cursor is None or cursor == self.cursor):
             raise ServerError(
@@ -236,11 +285,11 @@ def load(pages: Sequence[Pages]) -> Operation[None]:
         most = max(1, group[0].target.capabilities.max_aliases)
         chunks += [group[at : at + most] for at in range(0, len(group), most)]
     try:
-        arrived = yield from _arrived(chunks, [item for item in waiting if item.is_ahead])
+        with refusable(lambda: _extras(waiting, chunks), [item.scan for item in waiting]):
+            arrived = yield from _arrived(chunks, [item for item in waiting if item.is_ahead])
     except ServerError as error:
-        is_refusal = type(error) is ServerError and (error.errors or error.status in (400, 422, 500, 501))
-        # Each connection has to give up its own.
-        if not is_refusal or not sum(item.retreat(error) for item in waiting):
+        smaller = _is_too_much(error, waiting) and [item.shrink() for item in waiting]
+        if not smaller or not all(smaller):
             raise
         return (yield from load(pages))
     for chunk, request, response, data in arrived:
@@ -252,6 +301,18 @@ def load(pages: Sequence[Pages]) -> Operation[None]:
         with whole_answer(chunk[0].target, request):
             for item in chunk:
                 item.make()
+
+
+def _is_too_much(error: ServerError, waiting: Sequence[Pages]) -> bool:
+    """Whether a smaller page may be answered. A server that never answered in time is not asked again."""
+    if isinstance(error, RequestTimeout):
+        return error.server_message != RAN_OUT and any(item.budget.pages for item in waiting)
+    return isinstance(error, ResponseTooLarge) or (type(error) is ServerError and error.status in (502, 504))
+
+
+def _extras(waiting: Sequence[Pages], chunks: Sequence[Sequence[Pages]]) -> set[Extra]:
+    found = {extra for item in waiting for extra in item.extras()}
+    return found | {ALIASES} if any(len(chunk) > 1 for chunk in chunks) else found
 
 
 Arrived = tuple[Sequence[Pages], Request, Response, dict[str, Any]]
@@ -284,7 +345,7 @@ def _request(chunk: Sequence[Pages]) -> Request:
         [item.filters for item in chunk],
         head.size(),
         [item.cursor for item in chunk],
-        far=head.scan.far is not None and not head.pages,
+        begins=not head.pages,
     )
 
 

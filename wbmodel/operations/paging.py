@@ -24,6 +24,8 @@ class PageBudget:
         self.ahead: object = None
         """The connection whose next page is in flight. Only one at a time, as each is a page held in memory."""
         self.pages = 0
+        self._cut: int | None = None
+        """The largest page that the server may be asked for after it failed on a larger one."""
         self._rows = 0
         self._bytes = 0
         self._warned: set[type[Warning]] = set()
@@ -31,18 +33,33 @@ class PageBudget:
     def weigh(self, response: Response, rows: int) -> None:
         """Record the size of a response, and the number of rows in it over all connections."""
         self.pages += 1
+        if self._cut is not None:
+            self._cut *= 2
         size = None if response.note is None else response.note.size
         if size and rows > 0:
             self._bytes += size
             self._rows += rows
 
+    def shrink(self, size: int) -> bool:
+        """Ask for smaller pages than one of ``size`` rows; they grow again with each page that arrives. Returns whether
+        there are smaller ones."""
+        self._cut = max(1, size // 2)
+        return size > 1
+
+    @property
+    def weight(self) -> float | None:
+        """The bytes of one row, judging by the pages so far; None if the size of responses is unknown."""
+        return self._bytes / self._rows if self._rows else None
+
     @property
     def most(self) -> int:
         """The number of rows to request in one page: about :data:`PAGE_BYTES`, judging by the pages so far.
 
-        It never exceeds the backend's limit, and equals it if the size of responses is unknown.
+        It never exceeds the backend's limit, and equals it if the size of responses is unknown and no page failed.
         """
         limit = self.target.capabilities.max_page_size
+        if self._cut is not None:
+            limit = min(limit, self._cut)
         if not self._rows:
             return limit
         return max(1, min(limit, PAGE_BYTES * self._rows // self._bytes))

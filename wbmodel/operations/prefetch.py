@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from wbmodel.compiler.compile import compile_plan
+from wbmodel.compiler.extras import ALIASES
 from wbmodel.compiler.physical import ForEach, Get
 from wbmodel.compiler.requests import get_request
 from wbmodel.compiler.target import Target
@@ -17,6 +19,7 @@ from wbmodel.operations.pages import Pages, load
 from wbmodel.operations.paging import PageBudget
 from wbmodel.operations.run import collect
 from wbmodel.operations.streams import RowStream, node_at, open_stream
+from wbmodel.operations.ways_back import on_lesser_terms, refusable
 from wbmodel.query.conditions import resolve
 from wbmodel.query.plan import Plan
 from wbmodel.query.q import Q
@@ -75,9 +78,10 @@ def prefetch(rows: Sequence[Any], names: Sequence[str], target: Target) -> Opera
             return
         meta: EntityMeta = type(rows[0]).__wbmodel_meta__
         if head in meta.to_many:
-            below = yield from _many(rows, meta.to_many[head], target)
+            work = partial(_many, rows, meta.to_many[head])
         else:
-            below = yield from _one(rows, meta.fields[head], target)
+            work = partial(_one, rows, meta.fields[head])
+        below, target = yield from on_lesser_terms(work, target)
         if below_names:
             yield from prefetch(below, below_names, target)
 
@@ -129,10 +133,11 @@ def _one(rows: Sequence[Any], field: FieldMeta, target: Target) -> Operation[lis
     size = max(1, target.capabilities.max_aliases)
     chunks = [pending[at : at + size] for at in range(0, len(pending), size)]
     requests = [get_request([(get, get.parents[0]) for _, get in chunk]) for chunk in chunks]
-    responses = yield from send_all(requests)
+    with refusable(lambda: [ALIASES] if len(chunks) < len(pending) else ()):
+        responses = yield from send_all(requests)
+        answers = [answer(target, *pair) for pair in zip(requests, responses, strict=True)]
     found: dict[Any, Any] = {}
-    for chunk, request, response in zip(chunks, requests, responses, strict=True):
-        data = answer(target, request, response)
+    for chunk, data in zip(chunks, answers, strict=True):
         for index, (identity, get) in enumerate(chunk):
             alias = f"s{index}" if len(chunk) > 1 else None
             better = node_at(get, get.parents[0], data, alias, target)

@@ -7,6 +7,7 @@ from typing import Any
 from wbmodel.compiler.target import Target
 from wbmodel.errors import QueryError
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, entity_meta, state
+from wbmodel.meta.parts import Wanted, names_of, wanted_of
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.run import collect
 from wbmodel.query.conditions import resolve
@@ -17,7 +18,7 @@ from wbmodel.query.scopes import at_home
 __all__ = ["look_again", "reload"]
 
 
-def look_again(row: Any, target: Target, fields: tuple[str, ...]) -> Operation[Any]:
+def look_again(row: Any, target: Target, fields: tuple[Wanted, ...]) -> Operation[Any]:
     """The current object on the backend, with these fields. Raises its ``DoesNotExist``."""
     target.refuse_foreign(row)
     for found in (yield from collect(_again(row, fields), target)):
@@ -27,12 +28,12 @@ def look_again(row: Any, target: Target, fields: tuple[str, ...]) -> Operation[A
 
 
 def reload(row: Any, target: Target) -> Operation[None]:
-    """Load every loaded field of an object again, in place."""
-    found = yield from look_again(row, target, row.loaded_fields())
+    """Load every loaded field of an object again, in place; of a field that is there in part, the same keys."""
+    found = yield from look_again(row, target, wanted_of(row.loaded_fields(), state.parts(row)))
     _take_over(row, found)
 
 
-def _again(row: Any, fields: tuple[str, ...]) -> Plan:
+def _again(row: Any, fields: tuple[Wanted, ...]) -> Plan:
     """The plan that finds this object, with these fields."""
     meta: EntityMeta = type(row).__wbmodel_meta__
     asked = state.found_by(row)
@@ -45,7 +46,7 @@ def _again(row: Any, fields: tuple[str, ...]) -> Plan:
         raise QueryError(
             f"{row!r} does not know which object it belongs to, so it cannot be loaded by itself; load its owner again"
         )
-    related = tuple(name for name in fields if _is_widened(row, meta.fields[name]))
+    related = tuple(name for name in names_of(fields) if _is_widened(row, meta.fields[name]))
     return Plan(meta=meta, where=where, scopes=found, only=fields, related=related, cls=type(row))
 
 

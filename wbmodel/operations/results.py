@@ -11,6 +11,7 @@ from wbmodel.backend.verbs import Emit
 from wbmodel.compiler.target import Target
 from wbmodel.json_values import operand_type
 from wbmodel.operations.answer import Operation
+from wbmodel.operations.operand_types import say_why_empty
 from wbmodel.operations.prefetch import prefetch
 from wbmodel.operations.run import Cut, Rows
 from wbmodel.query.plan import Plan
@@ -85,8 +86,12 @@ def emit(plan: Plan, target: Target, chunk: int | None = None) -> Operation[None
     """
     source = Results(plan, target)
     waiting: list[Any] = []
+    found = False
     while True:
         part = yield from source.pull()
+        found = found or bool(part)
+        if part is None and not found:
+            yield from say_why_empty(plan, target)
         if not plan.prefetch:
             if part is None:
                 return

@@ -7,15 +7,17 @@ from typing import Any
 import attrs
 
 from wbmodel.compiler.compile import compile_plan, expand
+from wbmodel.compiler.extras import Extra
 from wbmodel.compiler.physical import ForEach, Get, Merge, Scan, Step, ValuesFirst, scans
 from wbmodel.compiler.target import Target
 from wbmodel.errors import QueryWarning, warn
 from wbmodel.json_values import ABSENT
 from wbmodel.meta.scopes import ENTITY
 from wbmodel.operations.answer import Operation
-from wbmodel.operations.keys import say_unknown
+from wbmodel.operations.keys import look_for
 from wbmodel.operations.paging import PageBudget, Seen
 from wbmodel.operations.streams import RowStream, open_stream
+from wbmodel.operations.ways_back import on_lesser_terms
 from wbmodel.query.evaluate import getter
 from wbmodel.query.plan import Plan
 from wbmodel.query.scopes import Scopes
@@ -29,6 +31,8 @@ class Rows:
     def __init__(self, plan: Plan, target: Target) -> None:
         self.plan, self.target = plan, target
         self.stream: RowStream | None = None
+        self.terms: frozenset[Extra] = frozenset()
+        """What the plan of the stream does without."""
         self.seen = Seen(plan.meta.row_id)
         self.cut = Cut(plan)
         self.checked = plan.glance
@@ -37,22 +41,33 @@ class Rows:
         """The next rows; None at the end, or as soon as the slice is filled."""
         if self.cut.is_full or self.plan.is_empty:
             return None
-        if self.stream is None:
-            step, self.target = yield from planned(self.plan, self.target)
-            _say_what_is_local(step, self.target)
-            step = yield from settle(step, self.target)
-            self.stream = open_stream(step, PageBudget(self.target, sliced=self.plan.stop is not None), [])
-        rows = yield from self.stream.pull()
-        if rows and not self.checked:
-            self.checked = True
-            self._check_key(rows)
-        return None if rows is None else self.cut.take(self.seen.fresh(rows))
+        rows, self.target = yield from on_lesser_terms(self._fresh, self.target)
+        return None if rows is None else self.cut.take(rows)
 
-    def _check_key(self, rows: list[Any]) -> None:
+    def _fresh(self, target: Target) -> Operation[list[Any] | None]:
+        """The next rows that were not given yet, by a plan for these terms."""
+        again = self.stream is not None
+        if self.stream is None or target.refused != self.terms:
+            step, target = yield from planned(self.plan, target)
+            if not again:
+                _say_what_is_local(step, target)
+            step = yield from settle(step, target)
+            self.stream = open_stream(step, PageBudget(target, sliced=self.plan.stop is not None), [])
+            self.terms = target.refused
+        while (rows := (yield from self.stream.pull())) is not None:
+            if rows and not self.checked:
+                self.checked = True
+                yield from self._check_key(rows)
+            fresh = self.seen.fresh(rows)
+            if fresh or not again:
+                return fresh
+        return None
+
+    def _check_key(self, rows: list[Any]) -> Operation[None]:
         """Warn if no row has the first order key: rows that have it come first."""
         key = self.plan.order[0].path if self.plan.order and not self.plan.unordered else None
         if key is not None and key.keys and getter(key)(rows[0]) is ABSENT:
-            say_unknown(key, rows, self.plan.where is None)
+            yield from look_for(key, rows, self.plan, self.target, whole=self.plan.where is None)
 
 
 class Cut:

@@ -85,6 +85,11 @@ def setting(row: Any, name: str, value: Any) -> tuple[str, Any]:
         )
     field = meta.editable(name)
     value = accepted(meta, field, value)
+    if field.name in state.parts(row):
+        raise FieldNotLoaded(
+            f"{meta.name}.{field.name} was loaded in part, and saving it would lose the other keys; a query with "
+            f".also({field.name!r}) loads all of it"
+        )
     if field.name in meta.slots:
         if field.kind is Kind.CONFIG and not state.is_loaded(row, field.name):
             raise FieldNotLoaded(
@@ -116,10 +121,10 @@ def _kept(row: Any, field: FieldMeta, meta: EntityMeta) -> Any:
 def dirty(row: Any) -> tuple[str, ...]:
     """The names of the changed fields, in the order of declaration."""
     meta: EntityMeta = type(row).__wbmodel_meta__
-    edits = state.edits(row)
+    edits, parts = state.edits(row), state.parts(row)
     found = []
     for name, field in meta.fields.items():
-        if not field.editable or (name not in meta.slots and name not in edits):
+        if not field.editable or (name not in meta.slots and name not in edits) or name in parts:
             continue
         try:
             value = state.get(row, name)
@@ -243,6 +248,11 @@ def _chosen(row: Any, update_fields: Iterable[str] | None) -> tuple[str, ...]:
             raise FieldError(
                 f"update_fields: {meta.name}.{field.name} was neither loaded nor set, so there is nothing to save; "
                 f"fields of this object that can be saved: {', '.join(loaded) or 'none'}"
+            )
+        if field.name in state.parts(row):
+            raise FieldNotLoaded(
+                f"update_fields: {meta.name}.{field.name} was loaded in part and cannot be saved; a query with "
+                f".also({field.name!r}) loads all of it"
             )
         names.add(field.name)
     return tuple(name for name in found if name in names)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from wbmodel.compiler.extras import KEYS
 from wbmodel.compiler.physical import Get, Merge, Parent, Scan, SortHere, Step, Ties, ValuesFirst
 from wbmodel.compiler.requests import get_request
 from wbmodel.compiler.target import Target
@@ -18,6 +19,7 @@ from wbmodel.operations.answer import Operation, answer, send_all, walk, whole_a
 from wbmodel.operations.pages import Pages, load
 from wbmodel.operations.paging import PageBudget
 from wbmodel.operations.ties import MixedOrdered, TieOrdered
+from wbmodel.operations.ways_back import refusable
 from wbmodel.query.order import sort_key
 
 __all__ = ["RowStream", "node_at", "open_stream"]
@@ -195,8 +197,9 @@ class Nodes:
         while self.parents:
             parent = self.parents.pop(0)
             request = get_request([(self.get, parent)])
-            (response,) = yield from send_all([request])
-            data = answer(self.target, request, response)
+            with refusable(lambda: {KEYS} if self.get.node.asks else ()):
+                (response,) = yield from send_all([request])
+                data = answer(self.target, request, response)
             with whole_answer(self.target, request):
                 row = node_at(self.get, parent, data, None, self.target)
             if row is not None and (self.keep is None or self.keep(row)):

@@ -8,8 +8,10 @@ from typing import Any
 import attrs
 
 from wbmodel.compiler.target import Target
+from wbmodel.meta.parts import names_of
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.cells import cells, declared, spread
+from wbmodel.operations.operand_types import say_why_empty
 from wbmodel.operations.results import Distinct
 from wbmodel.operations.run import collect
 from wbmodel.query.plan import Plan
@@ -23,6 +25,8 @@ __all__ = ["of_entities", "of_results", "table"]
 def table(plan: Plan, target: Target) -> Operation[Table]:
     """Read a plan's results into a table. Prefetched relations are not columns, so they are not loaded."""
     found = yield from collect(attrs.evolve(plan, prefetch=()), target)
+    if not found:
+        yield from say_why_empty(plan, target)
     if not plan.is_shaped:
         return of_entities(found, plan, fresh=True)
     if plan.distinct:
@@ -38,7 +42,7 @@ def of_entities(rows: Sequence[Any], plan: Plan, *, fresh: bool) -> Table:
     The last columns come from the keyed fields. ``fresh`` as in :func:`~wbmodel.operations.cells.cells`.
     """
     meta = plan.meta
-    wanted = set(meta.default_fields() if plan.only is None else plan.only) - plan.defer
+    wanted = set(names_of(plan.asked))
     if plan.only is None:
         wanted.discard("node_id")
     wanted.discard(meta.key)

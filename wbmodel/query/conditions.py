@@ -15,13 +15,14 @@ import attrs
 from wbmodel.codec import format_datetime
 from wbmodel.errors import ChoiceWarning, FieldError, PluginError, WbmodelError, suggestion, warn
 from wbmodel.meta import EntityMeta, Kind, entity_meta, state
+from wbmodel.meta.parts import Wanted
 from wbmodel.meta.scopes import ENTITY, INSIDE, PROJECT
 from wbmodel.query.days import of_days
 from wbmodel.query.f import PathExpr
 from wbmodel.query.lookups import LOOKUPS, Lookup, find_lookup
 from wbmodel.query.paths import Path, resolve_expr, resolve_keyword
 from wbmodel.query.q import Connector, Q, Term
-from wbmodel.query.scopes import Scopes, narrow, scope_values, split_inside, split_project
+from wbmodel.query.scopes import OfPage, Scopes, marked, narrow, scope_values, split_inside, split_project
 
 __all__ = [
     "MAX_DEPTH",
@@ -30,7 +31,7 @@ __all__ = [
     "Node",
     "both",
     "either",
-    "fields_of",
+    "reads_of",
     "fixed",
     "is_never",
     "leaves",
@@ -224,13 +225,13 @@ def _relation(
     keys = [item if obj is None else getattr(obj, target.key) for item, obj in zip(items, objects, strict=True)]
     for at, item in enumerate(items):
         if isinstance(item, str) and "/" in item and target.name.lower() in INSIDE:
-            *place, keys[at] = _inside(target, item, where)
-            homes[at] = "/".join(place)
+            *place, key_there = _inside(target, item, where)
+            keys[at], homes[at] = marked(key_there, item), marked("/".join(place), item)
     if not any(homes):
         return _made(key, entry, keys if many else keys[0], negated, where)
     flipped = negated != (entry.inverse is not None)
     if top and not flipped and all(homes) and meta.home == PROJECT:
-        found = tuple(dict.fromkeys(str(home) for home in homes))
+        found = tuple(dict.fromkeys(homes))
         narrow(scopes, meta.options.scopes, PROJECT, found)
         if len(found) == 1:
             # The scope already restricts the rows to this project.
@@ -280,7 +281,10 @@ def _add_scope(meta: EntityMeta, scope: str, lookup: str, value: Any, scopes: Sc
             raise FieldError(f"{where}: in takes a list, not {value!r}")
         values: tuple[Any, ...] = ()
         for item in value:
-            values += tuple(found for found in scope_values(kind, item, where) if found not in values)
+            # A page is kept beside the same path, as its server is still to be compared with the session's.
+            values += tuple(
+                found for found in scope_values(kind, item, where) if found not in values or isinstance(found, OfPage)
+            )
     else:
         values = scope_values(kind, value, where)
     narrow(scopes, meta.options.scopes, scope, values)
@@ -311,9 +315,21 @@ def fixed(node: Node | None, path: Path) -> str | None:
     return None
 
 
-def fields_of(node: Node | None) -> tuple[str, ...]:
-    """The names of the fields that a tree uses, without duplicates."""
-    return tuple(dict.fromkeys(leaf.path.field.name for leaf in leaves(node)))
+def one_of(node: Node | None, path: Path) -> tuple[str, ...]:
+    """The texts of which the top level of a condition requires one at ``path``; empty if it does not fix them."""
+    items = node.children if isinstance(node, Group) and node.connector == "AND" else (node,)
+    for item in items:
+        if not isinstance(item, Leaf) or item.path != path or item.negated:
+            continue
+        texts = (item.operand,) if item.lookup.name == "exact" else item.operand if item.lookup.name == "in" else ()
+        if texts and all(isinstance(text, str) and text for text in texts):
+            return tuple(dict.fromkeys(texts))
+    return ()
+
+
+def reads_of(node: Node | None) -> tuple[Wanted, ...]:
+    """What a tree needs of a row, without duplicates."""
+    return tuple(dict.fromkeys(wanted for leaf in leaves(node) for wanted in leaf.path.reads))
 
 
 def is_never(node: Node | None) -> bool:

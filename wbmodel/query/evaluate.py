@@ -8,6 +8,7 @@ from typing import Any
 
 from wbmodel.errors import DamagedRow, UnreadableValue, warn
 from wbmodel.json_values import ABSENT
+from wbmodel.meta.parts import Part
 from wbmodel.query.conditions import Leaf, Node
 from wbmodel.query.paths import Path
 
@@ -17,7 +18,7 @@ __all__ = ["dig", "getter", "predicate", "tolerant"]
 def dig(value: Any, keys: tuple[str, ...]) -> Any:
     """The value at a path of literal keys inside dicts, or :data:`ABSENT`."""
     for key in keys:
-        if not isinstance(value, dict) or key not in value:
+        if not isinstance(value, (dict, Part)) or key not in value:
             return ABSENT
         value = value[key]
     return value
@@ -41,7 +42,7 @@ def getter(path: Path) -> Callable[[Any], Any]:
 
         def look(row: Any) -> Any:
             value = getattr(row, name)
-            return value.get(only, ABSENT) if value.__class__ is dict else ABSENT
+            return value.get(only, ABSENT) if value.__class__ is dict or value.__class__ is Part else ABSENT
 
         return look
     return lambda row: dig(getattr(row, name), keys)

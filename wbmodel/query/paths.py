@@ -13,6 +13,7 @@ import attrs
 
 from wbmodel.errors import FieldError, nearest, suggestion
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, entity_meta
+from wbmodel.meta.parts import Wanted
 from wbmodel.query.f import PathExpr
 from wbmodel.query.lookups import LOOKUPS, find_lookup
 from wbmodel.query.spelling import quote_key, split_dotted
@@ -63,8 +64,10 @@ class Path:
         return self.related or self.field
 
     @property
-    def reads(self) -> tuple[str, ...]:
-        """The names of the fields that have to be loaded."""
+    def reads(self) -> tuple[Wanted, ...]:
+        """What has to be loaded: fields, or a key of one that can be loaded in part."""
+        if self.field.in_part and self.keys and _is_askable(self.keys[0]):
+            return ((self.field.name, self.keys[0]),)
         return (self.field.name,) if self.field.needs is None else self.field.needs
 
     @property
@@ -82,6 +85,11 @@ class Path:
 
     def __str__(self) -> str:
         return self.dotted
+
+
+def _is_askable(key: str) -> bool:
+    """Whether a server can be asked for a key alone. What it does with an empty one is unknown."""
+    return bool(key) and key.isprintable()
 
 
 def _unsigned(text: str) -> list[str]:

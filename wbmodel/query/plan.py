@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Iterable
 from typing import Any
 
 import attrs
 
 from wbmodel.errors import QueryError
 from wbmodel.meta import EntityMeta
+from wbmodel.meta.parts import Keys, Wanted, keys_of, name_of, names_of
 from wbmodel.query.conditions import Node, both, is_never, resolve
 from wbmodel.query.order import OrderKey, default_order
 from wbmodel.query.q import Q
@@ -23,8 +24,8 @@ class Plan:
     """One query, complete and immutable: each chain step makes a new plan with ``attrs.evolve``.
 
     ``order`` is empty for the default order; ``unordered`` says that any order will do. ``start`` and ``stop`` count
-    rows of the whole result; a ``stop`` of None means to the end. ``only`` names the fields to load (None: the default
-    ones), ``defer`` the fields to leave out, and ``extra`` additional fields that are needed internally. ``related``
+    rows of the whole result; a ``stop`` of None means to the end. ``only`` is what to load (None: the default fields),
+    ``defer`` the fields to leave out, and ``extra`` what is needed internally besides. ``related``
     are relations to widen in the same document, ``prefetch`` relations to load in as few additional requests as
     possible. ``shape`` converts each entity to a result; ``distinct`` removes duplicate results. ``cls`` is the class
     of the rows if it is a subclass of the entity.
@@ -43,9 +44,9 @@ class Plan:
     unordered: bool = False
     start: int = 0
     stop: int | None = None
-    only: tuple[str, ...] | None = None
+    only: tuple[Wanted, ...] | None = None
     defer: frozenset[str] = frozenset()
-    extra: tuple[str, ...] = ()
+    extra: tuple[Wanted, ...] = ()
     related: tuple[str, ...] = ()
     prefetch: tuple[str, ...] = ()
     shape: Shape = ENTITIES
@@ -71,8 +72,8 @@ class Plan:
         """Whether duplicate results must be removed locally. Entities are always distinct."""
         return self.distinct and self.is_shaped
 
-    def bare(self, *fields: str, **changes: Any) -> Plan:
-        """The same rows as entities with only these fields, for operations on the rows themselves."""
+    def bare(self, *fields: Wanted, **changes: Any) -> Plan:
+        """The same rows as entities with nothing but this, for operations on the rows themselves."""
         return attrs.evolve(
             self,
             only=fields,
@@ -102,15 +103,26 @@ class Plan:
         """The order keys, or the default order if none were given."""
         return self.order or default_order(self.meta)
 
-    def fields(self, needed: Collection[str] = ()) -> tuple[str, ...]:
+    @property
+    def asked(self) -> tuple[Wanted, ...]:
+        """What the query itself asks for: the default fields, or those of ``only()``, without the deferred ones."""
+        asked = self.meta.default_fields() if self.only is None else self.only
+        return tuple(item for item in asked if name_of(item) not in self.defer)
+
+    def fields(self, needed: Iterable[Wanted] = ()) -> tuple[str, ...]:
         """The names of the fields to select, in the order of declaration.
 
-        They are the requested fields, the identity, and the fields ``needed`` besides.
+        They are the requested fields, the identity, and what is ``needed`` besides.
         """
-        meta = self.meta
-        wanted = set(meta.default_fields() if self.only is None else self.only) - self.defer
-        wanted.update(("node_id", meta.key), meta.options.node_context, self.extra, needed)
-        return tuple(name for name in meta.fields if name in wanted)
+        names = set(names_of(self._selected(needed)))
+        return tuple(name for name in self.meta.fields if name in names)
+
+    def keys(self, needed: Iterable[Wanted] = ()) -> Keys:
+        """The fields to select in part, with their keys."""
+        return keys_of(self._selected(needed))
+
+    def _selected(self, needed: Iterable[Wanted]) -> set[Wanted]:
+        return {*self.asked, "node_id", self.meta.key, *self.meta.options.node_context, *self.extra, *needed}
 
     def where_also(self, condition: Q, *, negated: bool = False) -> Plan:
         """A plan for the rows that also match the condition (with ``negated``, that do not match it).

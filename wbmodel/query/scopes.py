@@ -3,16 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from wbmodel.errors import FieldError
 from wbmodel.meta import EntityMeta
 from wbmodel.meta.scopes import ENTITY, INSIDE, MEMBER, PARTS, PROJECT, SCOPE_KINDS
 
-__all__ = ["Scopes", "at_home", "narrow", "scope_values", "split_inside", "split_project"]
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["OfPage", "Scopes", "at_home", "marked", "narrow", "scope_values", "split_inside", "split_project"]
 
 Scopes = dict[str, tuple[Any, ...]]
+_WEB = ("https://", "http://")
+
+
+class OfPage(str):
+    """What the URL of a page names, with that URL: only a session of the page's own server has it."""
+
+    __slots__ = ("page",)
+
+    page: str
+
+    def __new__(cls, text: str, page: str) -> Self:
+        """``text`` as it was read in the URL ``page``."""
+        made = super().__new__(cls, text)
+        made.page = page
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return OfPage, (str(self), self.page)
+
+
+def marked(text: str, given: str) -> str:
+    """``text``, which was read in ``given``, marked where that is the URL of a page."""
+    return OfPage(text, given) if given.startswith(_WEB) else text
 
 
 def scope_values(kind: str, value: Any, where: str) -> tuple[Any, ...]:
@@ -23,6 +49,7 @@ def scope_values(kind: str, value: Any, where: str) -> tuple[Any, ...]:
         text = _of_object(kind, value) or ""
         if not text:
             raise FieldError(f"{where}: takes {SCOPE_KINDS[kind]}, not {value!r}")
+    given = text
     if not text:
         raise FieldError(f"{where}: the value is empty; it takes {SCOPE_KINDS[kind]}")
     if kind == PROJECT:
@@ -33,7 +60,7 @@ def scope_values(kind: str, value: Any, where: str) -> tuple[Any, ...]:
         raise FieldError(f"{where}: {text!r} is a path; write path={text!r}, or the name without entity and project")
     elif kind == ENTITY and "/" in text:
         raise FieldError(f"{where}: {text!r} is not an entity; for a project use project={text!r}")
-    return (text,)
+    return (marked(text, given),)
 
 
 def _of_object(kind: str, value: Any) -> str | None:
@@ -76,7 +103,7 @@ def _of_page(text: str, word: str | None) -> list[str]:
 
     The page of an artifact version is ``.../artifacts/TYPE/COLLECTION/v3``.
     """
-    if not text.startswith(("https://", "http://")):
+    if not text.startswith(_WEB):
         return []
     try:
         parts = [unquote(part) for part in urlsplit(text).path.split("/") if part]

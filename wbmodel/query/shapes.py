@@ -12,6 +12,7 @@ import attrs
 from wbmodel.errors import QueryError
 from wbmodel.json_values import ABSENT
 from wbmodel.meta import EntityMeta, Kind, all_entities, entity_meta
+from wbmodel.meta.parts import Wanted
 from wbmodel.meta.scopes import PROJECT
 from wbmodel.query.evaluate import getter
 from wbmodel.query.f import PathExpr
@@ -24,8 +25,8 @@ class Shape(Protocol):
     """Converts entities to results."""
 
     @property
-    def fields(self) -> tuple[str, ...] | None:
-        """The fields it needs; None for the fields that the plan selects."""
+    def fields(self) -> tuple[Wanted, ...] | None:
+        """What it needs of each entity; None for the fields that the plan selects."""
         ...
 
     @property
@@ -82,7 +83,8 @@ def columns(meta: EntityMeta, spellings: Sequence[str | PathExpr]) -> tuple[Colu
 def _value(meta: EntityMeta, name: str, spelling: str | PathExpr) -> Path:
     """The path of a value: a field, a key inside one, or a property such as ``path``.
 
-    A relation stands for the key of its target; a project for its path, as its name is unique only in its entity.
+    A relation stands for the path of its target, as names are unique only in an entity or a project; for the key of a
+    target that lives in neither, such as a user.
     """
     computed = meta.computed.get(name) if meta.find(name) is None else None
     if computed is not None:
@@ -92,8 +94,8 @@ def _value(meta: EntityMeta, name: str, spelling: str | PathExpr) -> Path:
     if path.field.kind is Kind.REF and path.related is None:
         assert path.field.target is not None
         target = entity_meta(path.field.target)
-        whole = path.field.name == meta.home == PROJECT
-        return Path(path.field, (), target.computed["path"] if whole else target.fields[target.key])
+        whole = target.computed.get("path") if target.home is not None else None
+        return Path(path.field, (), whole or target.fields[target.key])
     return path
 
 
@@ -101,7 +103,7 @@ def _value(meta: EntityMeta, name: str, spelling: str | PathExpr) -> Path:
 class Entities:
     """The entities themselves."""
 
-    fields: tuple[str, ...] | None = None
+    fields: tuple[Wanted, ...] | None = None
     columns: tuple[Column, ...] = ()
 
     def convert(self, rows: Sequence[Any]) -> list[Any]:
@@ -119,8 +121,8 @@ class Entities:
 ENTITIES = Entities()
 
 
-def _needed(made: tuple[Column, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for item in made for name in item.path.reads))
+def _needed(made: tuple[Column, ...]) -> tuple[Wanted, ...]:
+    return tuple(dict.fromkeys(wanted for item in made for wanted in item.path.reads))
 
 
 @attrs.frozen(slots=True)
@@ -130,8 +132,8 @@ class Dicts:
     columns: tuple[Column, ...]
 
     @property
-    def fields(self) -> tuple[str, ...]:
-        """The fields that the columns read."""
+    def fields(self) -> tuple[Wanted, ...]:
+        """What the columns read."""
         return _needed(self.columns)
 
     def convert(self, rows: Sequence[Any]) -> list[dict[str, Any]]:
@@ -152,8 +154,8 @@ class Tuples:
     named: bool = False
 
     @property
-    def fields(self) -> tuple[str, ...]:
-        """The fields that the columns read."""
+    def fields(self) -> tuple[Wanted, ...]:
+        """What the columns read."""
         return _needed(self.columns)
 
     def convert(self, rows: Sequence[Any]) -> list[tuple[Any, ...]]:
@@ -177,8 +179,8 @@ class Flat:
     columns: tuple[Column, ...]
 
     @property
-    def fields(self) -> tuple[str, ...]:
-        """The fields that the column reads."""
+    def fields(self) -> tuple[Wanted, ...]:
+        """What the column reads."""
         return _needed(self.columns)
 
     def convert(self, rows: Sequence[Any]) -> list[Any]:

@@ -2,6 +2,7 @@
 
 A value is hidden if its key reads like the name of a secret (``apiKey``, ``hf_token``, ``config.db.password``), if it
 contains a known secret (a session's API key), or if it looks like an ``Authorization`` header or credentials in a URL.
+Of a URL, host and path are shown and its query never, because a signed URL is a credential.
 JSON inside text (a config, a filter) is searched too. Redaction errs on the side of hiding: ``pad_token`` is hidden as
 well.
 """
@@ -84,6 +85,9 @@ _BEARER = re.compile(r"(\bbearer\s+)[\w.~+/=-]+", re.IGNORECASE)
 _BASIC = re.compile(r"(\bbasic\s+)([A-Za-z0-9+/_-]{4,}={0,2})", re.IGNORECASE)
 _AUTHORIZATION = re.compile(r"(\bauthorization\b[\"']?\s*[:=]\s*[\"']?)[^\s\"',}][^\r\n\"',}]*", re.IGNORECASE)
 _USER_INFO = re.compile(r"(://)[^/\s@\"'<>]+@")
+# A signed URL is a credential, whatever its parameters are called: of an address, host and path are shown.
+# (Addresses without a query match too, so that none of their letters is looked at twice.)
+_URL_QUERY = re.compile(r"(://[^\s\"'<>?#]+)(\?[^\s\"'<>#]*)?")
 # name = value, as in a query, a header, a dump of settings; the value may be quoted. (The lookbehind makes the search
 # try a long word once, and not from each of its letters.)
 _ASSIGNED = re.compile(
@@ -150,7 +154,9 @@ class Redactor:
         text = _AUTHORIZATION.sub(rf"\1{HIDDEN}", text)
         text = _BEARER.sub(rf"\1{HIDDEN}", text)
         text = _BASIC.sub(_hide_basic, text)
-        return _USER_INFO.sub(rf"\1{HIDDEN}@", text)
+        if "://" in text:
+            text = _URL_QUERY.sub(_without_query, _USER_INFO.sub(rf"\1{HIDDEN}@", text))
+        return text
 
     def _assigned(self, text: str) -> str:
         return _ASSIGNED.sub(_hide_named, text) if "=" in text or ":" in text else text
@@ -172,6 +178,10 @@ def _hide_named(found: re.Match[str]) -> str:
         return found[0]
     mark = found[3][0] if found[3][0] in "\"'" else ""
     return f"{found[1]}{found[2]}{mark}{HIDDEN}{mark}"
+
+
+def _without_query(found: re.Match[str]) -> str:
+    return found[0] if found[2] is None else f"{found[1]}?{HIDDEN}"
 
 
 def _hide_basic(found: re.Match[str]) -> str:

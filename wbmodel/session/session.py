@@ -14,6 +14,7 @@ from wbmodel import forks
 from wbmodel.backend import Backend, Capabilities
 from wbmodel.backend.asks import Ask, Request, Response, raise_for_errors
 from wbmodel.backend.verbs import Send
+from wbmodel.compiler.extras import Refusals, lesser
 from wbmodel.compiler.target import Target
 from wbmodel.errors import BackendNotInstalled, ConfigurationError, exits_contained, suggestion
 from wbmodel.hookspecs import CallInfo
@@ -67,6 +68,7 @@ class Session:
         self._observers: Sequence[Observer] = (self.stats.observe, *_recording(settings))
         self._call_info: CallInfo | None = None
         self._viewer = Viewer()
+        self._refusals = Refusals()
         self._closed = False
         self._blocks = 0
         _check_options(entry, self._options)
@@ -124,14 +126,22 @@ class Session:
         """The target of plans that run on this session. Raises :class:`~wbmodel.errors.ConfigurationError` once
         closed."""
         # Not cached: the reference cycle would keep an unused session alive until the next garbage collection.
+        refused = self._refusals.known
         return Target(
-            capabilities=self.capabilities,
+            capabilities=lesser(self.capabilities, refused) if refused else self.capabilities,
             project=self.project,
             entity=self.entity or self._viewer.home,
             place=self.url,
             owner=self,
             viewer=self._viewer,
+            refused=refused,
+            refusals=self._refusals,
         )
+
+    @property
+    def refused(self) -> Mapping[str, str]:
+        """What wbmodel adds to requests by itself and this server refused so far, with what is done instead."""
+        return {extra.what: extra.instead for extra in sorted(self._refusals.known, key=str)}
 
     @property
     def origin(self) -> str:

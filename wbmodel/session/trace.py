@@ -195,9 +195,9 @@ def _record(
     return TraceRecord(
         session=info.session,
         backend=info.backend,
-        origin=info.origin,
+        origin=hide.text(info.origin),
         kind=kind,
-        operation=operation,
+        operation=None if operation is None else hide.text(operation),
         document=hide.document(ask.document.text) if isinstance(ask, Request) else "",
         variables=hide.value(ask.variables) if isinstance(ask, Request) else {},
         started=started,

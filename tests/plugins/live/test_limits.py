@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.depth import deep
 from tests.support.pace import stretch
 from tests.support.servers import CODINGS, Ground, head_of, listening
 from wbmodel import Session, connect
@@ -293,7 +294,7 @@ def test_after_the_deadline_nothing_is_decoded_any_more(sender: Sender) -> None:
 _LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
 
 
-@settings(max_examples=60)
+@settings(max_examples=deep(60))
 @given(st.recursive(_LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
 def test_what_is_decoded_in_steps_is_the_same(value: Any) -> None:
     for text in (json.dumps(value), json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")):
@@ -306,7 +307,7 @@ def test_what_cannot_be_decoded_in_steps(text: str | bytes) -> None:
         loads_in_steps(text)
 
 
-@settings(max_examples=60)
+@settings(max_examples=deep(60))
 @given(st.recursive(_LEAVES, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)), st.integers(1, 9))
 def test_only_what_is_outside_of_texts_counts(value: Any, piece: int) -> None:
     with pytest.MonkeyPatch.context() as patch:

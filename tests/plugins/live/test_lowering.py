@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import warnings
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from tests.support.old_server import OldEngine
 from wbmodel.engine import MemoryStore
 from wbmodel.errors import NotSupportedByServer, QueryWarning
-from wbmodel.request import Request
+from wbmodel.request import Request, Response
 from wbmodel_live.lowering import Lowering
 
 
@@ -113,10 +114,99 @@ async def test_a_slip_of_the_asker_is_answered_as_one(store):
 
 
 async def test_a_missing_argument_of_ours_is_not_supported(store):
+    old = Old(store, "Project.runs(filters:)")
+    asked = '{ project(name: "vision") { runs(filters: "{}") { edges { node { id } } } } }'
+    for times in (1, 1):
+        with pytest.raises(NotSupportedByServer, match=r"Project\.runs\(filters:\)"):
+            await old.answer(asked)
+        assert len(old.sent) == times, "sent again although it is known"
+
+
+FILES = """query Files($names: [String]) {
+  project(name: "vision") { run(name: "r0") { id one: files(names: $names) { ...F } files { ...F } } }
+}
+fragment F on FileConnection { edges { node { name } } }"""
+
+
+@pytest.mark.parametrize("introspection", [True, False])
+async def test_an_argument_that_only_picks_is_left_out(store, introspection):
+    old = Old(store, "Run.files(names:)", introspection=introspection)
+    with pytest.warns(QueryWarning, match=r"does not have the argument Run\.files\(names:\); it is left out") as said:
+        response = await old.answer(FILES, {"names": ["a"]})
+    assert len(said) == 1
+    assert response.data["project"]["run"]["one"] == response.data["project"]["run"]["files"]
+    assert "names" not in old.sent[-1].document.text
+    assert not old.sent[-1].variables
+    again = await old.answer(FILES, {"names": ["a"]})
+    assert again.note is None or not again.note.told
+    assert old.engine.refused == (1 if introspection else 2)
+
+
+async def test_one_refusal_teaches_arguments_and_inputs(store):
+    old = Old(store, "Run.readOnly", "Run.files(names:)", "Run.history(minStep:)", "UpsertBucketInput.notes")
+    with pytest.warns(QueryWarning, match="readOnly"):
+        await old.answer('{ project(name: "vision") { run(name: "r0") { readOnly name } } }')
+    with pytest.warns(QueryWarning, match="names"):
+        assert not (await old.answer(FILES, {"names": ["a"]})).errors
+    before = len(old.sent)
+    for text, what in (
+        ('{ project(name: "vision") { run(name: "r0") { history(minStep: 3) } } }', r"Run\.history\(minStep:\)"),
+        ('mutation { upsertBucket(input: {id: "x", notes: "n"}) { bucket { id } } }', r"UpsertBucketInput\.notes"),
+    ):
+        with pytest.raises(NotSupportedByServer, match=what):
+            await old.answer(text)
+    assert len(old.sent) == before
+    assert old.engine.refused == 1
+    assert old.lowering.lacking >= {"Run.readOnly", "Run.files(names:)", "Run.history(minStep:)"}
+
+
+class BeforeDeprecatedArguments(OldEngine):
+    """An old server with introspection, whose ``args`` take no ``includeDeprecated``."""
+
+    def execute(self, request, *, given_up=None):
+        if "args(includeDeprecated" in request.document.text:
+            self.documents.append(request.document.text)
+            return Response(errors=[{"message": 'Unknown argument "includeDeprecated" on field "__Field.args".'}])
+        return super().execute(request)
+
+
+async def test_the_question_suits_an_older_server(store):
     old = Old(store)
-    del old.engine.schema.type_map["Project"].fields["runs"].args["filters"]
-    with pytest.raises(NotSupportedByServer, match=r"Project\.runs\(filters:\)"):
-        await old.answer('{ project(name: "vision") { runs(filters: "{}") { edges { node { id } } } } }')
+    old.engine = BeforeDeprecatedArguments(store, {"Run.readOnly", "Project.readOnly"})
+    with pytest.warns(QueryWarning):
+        await old.answer('{ project(name: "vision") { run(name: "r0") { readOnly name } } }')
+    assert "Project.readOnly" in old.lowering.lacking
+    assert sum("__type(" in text for text in old.engine.documents) == 2
+
+
+WORDS = {
+    "single quotes": lambda text: {"message": text.replace('"', "'")},
+    "backticks": lambda text: {"message": text.replace('"', "`").replace("'", "`")},
+    "typographic": lambda text: {"message": re.sub("['\"](\\w[\\w.]*)['\"]", "\u201c\\1\u201d", text)},
+    "a text": lambda text: text,
+    "an error in an error": lambda text: {"error": {"message": text}},
+    "another library": lambda text: {
+        "message": re.sub(r"Cannot query field (\S+) on type (\w|\S+)\.", r"Field \1 doesn't exist on type \2", text)
+    },
+    "argument of type": lambda text: {
+        "message": re.sub(r"on field '(\w+)\.(\w+)'", r'on field "\2" of type "\1"', text)
+    },
+}
+
+
+@pytest.mark.parametrize("words", WORDS)
+async def test_a_refusal_is_understood_in_any_words(store, words):
+    old = Old(store, "Run.readOnly", "Run.files(names:)", introspection=False)
+    old.engine.words = WORDS[words]
+    for text, lacking in (
+        ('{ project(name: "vision") { run(name: "r0") { readOnly name } } }', "readOnly"),
+        (FILES, "names"),
+    ):
+        with pytest.warns(QueryWarning, match=lacking) as said:
+            response = await old.answer(text, {"names": []})
+        assert len(said) == 1
+        assert not response.errors
+    assert old.lowering.lacking == {"Run.readOnly", "Run.files(names:)"}
 
 
 async def test_many_at_once_learn_together(store):

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.depth import deep
 from tests.support.pace import stretch
 from tests.support.places import HOME, KEY, on, world
 from tests.support.servers import Ground, head_of, listening
@@ -181,14 +182,14 @@ _BODIES = (
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=deep(300), deadline=None)
 @given(_BODIES, st.sampled_from([1, 1, 1, 50_000]))
 def test_the_words_of_any_body(body: bytes, times: int) -> None:
     words = words_of(body * times)
     assert words is None or (0 < len(words) <= 20_000 and words == " ".join(words.split()))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=deep(100), deadline=None)
 @given(st.text(st.characters(categories=("L", "N")), min_size=1, max_size=30))
 def test_the_words_of_known_shapes_survive(words: str) -> None:
     page = f"<html><head><title>{words}</title></head></html>"

@@ -33,6 +33,13 @@ names: list[str] = list(Run.objects.all())  # error: arg-type
 Run(name="a")  # error: call-arg
 run.group = 3  # error: assignment
 run.tags = "good"  # error: assignment
+run.state = "x"  # error: assignment
+run.id = "x"  # error: assignment
+run.project = project  # error: assignment
+run.sweep = None  # error: assignment
+sweep.config = {}  # error: assignment
+project.name = "x"  # error: assignment
+run.user.email = "x"  # error: assignment
 run.grup = "x"  # error: attr-defined
 run.save(update_fields=3)  # error: arg-type
 run.save(["name"], True)  # error: call-arg
