@@ -63,7 +63,8 @@ class Explanation:
         """The most requests that the query costs if the places it reads hold ``rows`` rows in total.
 
         Requests of ``prefetch_related`` are not included. None if another entity has to be listed first. The bound
-        holds if the server returns pages of the requested size and no page is shortened because of its size in bytes.
+        holds if the server returns pages of the requested size, no page is shortened because of its size in bytes, and
+        rows neither come nor go meanwhile.
         """
         return _bound(self.step, rows, self.capabilities)
 
@@ -273,13 +274,15 @@ def _requests(step: Step, plan: Plan, target: Target) -> str:
         return f"{parents}{more}"
     # The size of rows is known only once some have arrived. A backend in this process has no size limit.
     light = "" if can.in_process else f" or {PAGE_BYTES >> 20} MiB"
-    unbounded = f"{parents} for the first {can.page_size} rows, then 1 per {can.max_page_size}{light}"
+    # Pages side by side begin one row early.
+    first, later = first_size(source, can), max(can.max_page_size - source.sides, 1)
+    unbounded = f"{parents} for the first {first} rows, then 1 per {later}{light}"
     part = step.sources[0] if isinstance(step, Merge) else step
     lacking = _lacking(part)
     if plan.stop is None or plan.is_unique or source.check is not None or isinstance(part, SortHere):
         sliced = plan.stop is not None and not isinstance(part, SortHere)
         return unbounded + (" until the slice is filled" if sliced else "") + lacking + more
-    pages = max(1, -(-(source.limit or plan.stop) // can.max_page_size))
+    pages = _pages(source, source.limit or plan.stop, can)
     # After the first page, each parent is read by itself. Every page is full of new rows, so the number holds if the
     # server returns pages of the requested size.
     number = str(parents + places * (pages - 1))
@@ -330,6 +333,7 @@ def _pages(scan: Scan, rows: int, can: Capabilities) -> int:
     """The number of pages that ``rows`` rows take."""
     pages = received = 0
     while not pages or (received < rows and scan.route.paged):
-        received += page_size(scan, received, pages, can, can.max_page_size)
+        size = page_size(scan, received, pages, can, can.max_page_size)
+        received += max(size - 1, 1) if pages and scan.sides else size
         pages += 1
     return pages

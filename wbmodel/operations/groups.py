@@ -112,6 +112,8 @@ def groups(plan: Plan, target: Target, keys: Sequence[Key], asked: Asked) -> Ope
     counted = counted_by(keys, asked)
     found = None if counted is None else (yield from tally(plan, counted.path, target))
     if counted is not None and found is not None:
+        if not found:
+            yield from say_why_empty(plan, target)
         return _of_tally(counted, asked, found)
     any_order = not plan.sliced and not any(item.ordered for item, _ in asked.values())
     bare = plan.bare(*needed(plan.meta, keys, asked), unordered=any_order)

@@ -47,6 +47,8 @@ class Pages:
         self._idle = 0
         self._keep = None if scan.check is None else scan.check.predicate()
         self._nodes: tuple[list[dict[str, Any]], Any] = ([], None)
+        self.taken: frozenset[Extra] = frozenset()
+        """The extras that the server took in an earlier page."""
         self._first: tuple[list[Any], str | None, int | None] | None = None
         """The edges, the last cursor and the number of all rows that page 1 had."""
         self._side: SideBySide | None = None
@@ -163,6 +165,7 @@ class Pages:
         scan = self.scan
         meta, route, place = scan.node.meta, scan.route, self.target.place
         parent, context = walk(meta, route, scan.parent, data, alias, place, optional=scan.optional)
+        self.taken |= self.extras()
         self.pages += 1
         if parent is None:
             self.done = True
@@ -285,7 +288,8 @@ def load(pages: Sequence[Pages]) -> Operation[None]:
         most = max(1, group[0].target.capabilities.max_aliases)
         chunks += [group[at : at + most] for at in range(0, len(group), most)]
     try:
-        with refusable(lambda: _extras(waiting, chunks), [item.scan for item in waiting]):
+        taken = frozenset(extra for item in waiting for extra in item.taken)
+        with refusable(lambda: _extras(waiting, chunks), [item.scan for item in waiting], taken):
             arrived = yield from _arrived(chunks, [item for item in waiting if item.is_ahead])
     except ServerError as error:
         smaller = _is_too_much(error, waiting) and [item.shrink() for item in waiting]

@@ -39,14 +39,18 @@ _CHEAP = (SIDES, KEYS, ALIASES, LARGE, FAR, BY_DATE, SEVERAL_KEYS, NAMES)
 
 class Refused(Exception):
     """A request with ``extras`` was refused: ``error`` is what it ends in if there is no way back. ``own`` are the
-    words of the filter that the caller wrote. Never leaves :func:`on_lesser_terms`."""
+    words of the filter that the caller wrote, ``taken`` the extras that the server took a page before. Never leaves
+    :func:`on_lesser_terms`."""
 
-    def __init__(self, error: Refusal, extras: frozenset[Extra], own: frozenset[str]) -> None:
+    def __init__(
+        self, error: Refusal, extras: frozenset[Extra], own: frozenset[str], taken: frozenset[Extra] = frozenset()
+    ) -> None:
         super().__init__(str(error))
-        self.error, self.extras, self.own = error, extras, own
+        self.error, self.extras, self.own, self.taken = error, extras, own, taken
 
     def choice(self) -> tuple[Extra | None, bool]:
-        """The extra to do without, and whether the server names it; None if the refusal is about something else."""
+        """The extra to do without, and whether the server names one that it never took; None if the refusal is about
+        something else."""
         error = self.error
         said = " ".join(map(str, (error, *getattr(error, "errors", ())))).lower()
         words = {part for word in _WORD.findall(said) for part in (word, *word.split("."))}
@@ -54,13 +58,15 @@ class Refused(Exception):
         extras = [extra for extra in (*_CHEAP, *others) if extra in self.extras]
         best = max(extras, key=lambda extra: len(extra.words & words))  # the first of several
         if best.words & words:
-            return best, True
+            return best, best not in self.taken
         other = isinstance(error, NotSupportedByServer) or self.own & words or _PASSING.search(said)
         return None if other else best, False
 
 
 @contextlib.contextmanager
-def refusable(extras: Callable[[], Iterable[Extra]], scans: Iterable[Scan] = ()) -> Iterator[None]:
+def refusable(
+    extras: Callable[[], Iterable[Extra]], scans: Iterable[Scan] = (), taken: frozenset[Extra] = frozenset()
+) -> Iterator[None]:
     """A block that sends requests with ``extras``; a refusal of one of them becomes :class:`Refused`.
 
     A refusal is GraphQL errors under any status, or HTTP 400 or 422. A server that fails refuses nothing.
@@ -72,7 +78,8 @@ def refusable(extras: Callable[[], Iterable[Extra]], scans: Iterable[Scan] = ())
         had = frozenset(extras()) if plain or isinstance(error, NotSupportedByServer) else frozenset()
         if not had:
             raise
-        raise Refused(error, had, frozenset(word for scan in scans for word in _words(scan.pushed.wire))) from error
+        own = frozenset(word for scan in scans for word in _words(scan.pushed.wire))
+        raise Refused(error, had, own, taken) from error
 
 
 def _words(wire: Any) -> Iterator[str]:
