@@ -8,11 +8,12 @@ from typing import Any
 
 from wbmodel.backend.asks import Request, Response
 from wbmodel.backend.verbs import Join, Start
-from wbmodel.compiler.extras import ALIASES, BY_DATE, FAR, LARGE, SIDES, Extra, of_scan
+from wbmodel.codec import loads
+from wbmodel.compiler.extras import ALIASES, BY_DATE, FAR, KEYS, LARGE, SIDES, Extra, of_scan
 from wbmodel.compiler.filters import conjoined
 from wbmodel.compiler.physical import Scan
 from wbmodel.compiler.requests import page_request, page_size
-from wbmodel.errors import RAN_OUT, RequestTimeout, ResponseTooLarge, ServerError
+from wbmodel.errors import RAN_OUT, QueryWarning, RequestTimeout, ResponseTooLarge, ServerError, warn
 from wbmodel.meta import EntityMeta, Route
 from wbmodel.operations.answer import Operation, answer, send_all, walk, whole_answer
 from wbmodel.operations.keyset import Keyset
@@ -187,6 +188,8 @@ class Pages:
             if edge is not None and edge["node"] is not None
         ]
         came = len(nodes)
+        if self.pages == 1 and nodes and scan.node.asks:
+            self._look_for_surplus(nodes[0])
         if came < len(edges):
             self._tell_of_nulls(edges)
         if self._side is not None:
@@ -220,6 +223,21 @@ class Pages:
         at = next(at for at, edge in enumerate(edges) if edge is None or edge["node"] is None)
         place = ".".join([*(step.field for step in route.steps), f"{route.connection}.edges[{at}].node"])
         self.budget.nulled(self.scan.node.meta.plural, place)
+
+    def _look_for_surplus(self, node: dict[str, Any]) -> None:
+        """Say once in a session that the server sends more of a field than the keys that it was asked for."""
+        for name, keys in self.scan.node.keys:
+            field = self.scan.node.meta.fields[name]
+            try:
+                there = loads(node[field.wire] or "{}")
+            except (ValueError, TypeError, RecursionError):
+                continue  # damage costs its own row, where it is read
+            if isinstance(there, dict) and not there.keys() <= set(keys) and self.target.refusals.learn(KEYS):
+                warn(
+                    f"{self.target.place} was asked for some keys of {name} and sends all of them: it ignores the "
+                    "argument keys. The answers are right, and as large as whole rows",
+                    QueryWarning,
+                )
 
     def _look_for_new(self, nodes: list[dict[str, Any]]) -> None:
         """Record the rows of a page. Raises :class:`ServerError` if the pages no longer bring new ones."""
