@@ -153,11 +153,11 @@ class Pages:
         self._ahead.clear()
         self.budget.ahead = None
 
-    def shrink(self) -> bool:
-        """Read the next page in turn, and fewer rows of it. Returns whether that is possible."""
-        asked = max((request.variables.get("first", 1) for request, _ in self._ahead), default=self.size())
+    def given_up(self) -> int:
+        """Read the rest in turn, as a page was too much. Returns how many rows it had to have."""
+        sizes = [request.variables.get("first", 1) for request, _ in self._ahead]
         self._in_turn()
-        return self.scan.route.paged and self.budget.shrink(max(asked, self.size()))
+        return max([self.size(), *sizes]) if self.scan.route.paged else 1
 
     # -- receiving a page --------------------------------------------------------------------------
 
@@ -310,8 +310,10 @@ def load(pages: Sequence[Pages]) -> Operation[None]:
         with refusable(lambda: _extras(waiting, chunks), [item.scan for item in waiting], taken):
             arrived = yield from _arrived(chunks, [item for item in waiting if item.is_ahead])
     except ServerError as error:
-        smaller = _is_too_much(error, waiting) and [item.shrink() for item in waiting]
-        if not smaller or not all(smaller):
+        if not _is_too_much(error, waiting):
+            raise
+        size = max([item.given_up() for item in waiting])
+        if not waiting[0].budget.shrink(size, late=isinstance(error, RequestTimeout)):
             raise
         return (yield from load(pages))
     for chunk, request, response, data in arrived:
