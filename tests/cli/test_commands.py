@@ -78,7 +78,7 @@ def test_fields(demo):
     assert found["config.transformer.num_layers"]["type"] == "number"
     assert {path.partition(".")[0] for path in found} == {"config", "summary"}
     only = demo("fields", VIT, "--in", "summary", "--csv").out.splitlines()
-    assert only[0] == "path,type,count,example"
+    assert only[0] == "path,type,count,distinct,example"
     assert all(line.startswith("summary.") for line in only[1:])
     some = demo("fields", VIT, "-f", "id=0lhwu6v9", "--jsonl").lines
     assert {item["count"] for item in some} == {1}
