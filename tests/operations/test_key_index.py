@@ -15,7 +15,7 @@ from tests.support.backends import KINDS, SERVERS, WEAK, EngineBackend, over_loo
 from tests.support.worlds import make_world
 from wbmodel import F, Run
 from wbmodel.engine.memory import MemoryStore
-from wbmodel.errors import DamagedRow, KeyWarning, QueryWarning
+from wbmodel.errors import DamagedRow, KeyWarning, QueryWarning, ServerError
 from wbmodel.objects.discovery import FieldInfo, known_keys, suggest_keys
 from wbmodel.operations.key_index import Spellings
 from wbmodel.operations.keys import EXAMPLES
@@ -261,3 +261,12 @@ def test_rows_tell_what_the_list_does_not() -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("error", KeyWarning)
             rows.only("id").order_by("config.none").first()
+
+
+def test_a_hint_that_fails_costs_no_answer(spoil: Any) -> None:
+    def fail(page: Any) -> None:
+        raise ServerError("HTTP 503", status=503)
+
+    spoil(fail)
+    with pytest.warns(KeyWarning, match=r"none of the \d+ Runs that were read has config.zzz$"):
+        assert len(Run.objects.only("id").order_by("config.zzz")) == len(WORLD.of("acme/vision"))

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from wbmodel.compiler.target import Target
-from wbmodel.errors import FieldError, KeyWarning, UnreadableValue, nearest, warn
+from wbmodel.errors import FieldError, KeyWarning, UnreadableValue, WbmodelError, nearest, warn
 from wbmodel.json_values import equality_key, operand_type
 from wbmodel.meta import EntityMeta, FieldMeta
 from wbmodel.operations.answer import Operation
@@ -256,10 +256,13 @@ def look_for(path: Path, rows: Sequence[Any], plan: Plan, target: Target, *, who
     if not is_part(rows, path.field):
         say_unknown(path, rows, whole, fresh=True)
         return
-    infos = yield from _by_list(plan, target, path.field, path)
-    if infos is None:
-        some = attrs.evolve(plan, order=(), unordered=True, start=0)
-        infos = yield from _of_some(some, target, path.field, SAMPLE)
+    try:
+        infos = yield from _by_list(plan, target, path.field, path)
+        if infos is None:
+            some = attrs.evolve(plan, order=(), unordered=True, start=0)
+            infos = yield from _of_some(some, target, path.field, SAMPLE)
+    except WbmodelError:
+        infos = []  # the answer is right; only the near names stay unknown
     _say(path, infos, rows, whole)
 
 
