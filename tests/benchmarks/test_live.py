@@ -169,6 +169,23 @@ def test_values_against_full_rows(session: Session, ratios: Any) -> None:
     )
 
 
+def test_fields_against_reading_the_rows(session: Session, ratios: Any) -> None:
+    rows = Run.objects.using(session)
+    spent = {}
+    for label, exact in (("list", False), ("rows", True)):
+        rows.fields("config", exact=exact)
+        sent, received = session.stats.requests, session.stats.bytes
+        taken = seconds(lambda exact=exact: rows.fields("config", exact=exact))
+        spent[label] = session.stats.requests - sent, session.stats.bytes - received, taken
+    requests, received, taken = spent["list"]
+    ratios.say(
+        f"fields('config') of 10,000 runs: {requests} requests, {received:,} bytes, {taken * 1e3:.0f} ms; by the rows "
+        f"{spent['rows'][0]} requests, {spent['rows'][1]:,} bytes, {spent['rows'][2] * 1e3:.0f} ms"
+    )
+    assert requests == 2
+    assert received < spent["rows"][1] / 100
+
+
 def test_the_first_row(session: Session, ratios: Any) -> None:
     runs = Run.objects.using(session)
     touched(runs.iterator())

@@ -14,7 +14,7 @@ from wbmodel.backend.asks import Request
 from wbmodel.backend.capabilities import Capabilities
 from wbmodel.codec import dumps
 from wbmodel.compiler.compile import compile_plan
-from wbmodel.compiler.extras import ALIASES, LARGE, SEVERAL_KEYS, Extra, counting, of_scan
+from wbmodel.compiler.extras import ALIASES, INDEX, LARGE, SEVERAL_KEYS, Extra, counting, of_scan
 from wbmodel.compiler.filters import Compiled, Note
 from wbmodel.compiler.outline import outline
 from wbmodel.compiler.physical import ForEach, Get, Merge, Scan, SortHere, Step, Ties, ValuesFirst, scans
@@ -151,7 +151,7 @@ def _refused(plan: Plan, step: Step, target: Target) -> tuple[str, ...]:
     return tuple(f"{extra}: {extra.instead}" for extra in known)
 
 
-_COMMON = frozenset({ALIASES, LARGE, SEVERAL_KEYS})
+_COMMON = frozenset({ALIASES, INDEX, LARGE, SEVERAL_KEYS})
 """Extras that a plan does not show."""
 
 

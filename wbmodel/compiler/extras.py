@@ -21,6 +21,7 @@ __all__ = [
     "ALIASES",
     "BY_DATE",
     "FAR",
+    "INDEX",
     "KEYS",
     "LARGE",
     "NAMES",
@@ -65,6 +66,7 @@ ALIASES = Extra("several places in one request", "each place is a request of its
 NAMES = Extra("rows by their names", "all rows are read and their names checked here", ("names",), costs=True)
 SIDES = Extra("pages side by side", "pages are read in turn", ("after", "cursor", "cursors", "created_at", "$lt"))
 KEYS = Extra("keys of config and summary", "they are read whole", ("keys",))
+INDEX = Extra("the list of keys", "the rows are read for their keys", ("fields", "index"), costs=True)
 SEVERAL_KEYS = Extra("orders by several keys", "the server orders by the first key", ("order", "sort", "sorting"))
 
 _SORTED = "all rows are read and sorted here"
