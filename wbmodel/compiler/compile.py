@@ -68,7 +68,9 @@ class _Planner:
         asked = plan.order_keys
         known = {key.path.field.name for key in asked if not key.path.keys and key.path.related is None}
         self.keys = (*asked, *(key for key in tie_break(self.meta) if key.path.field.name not in known))
-        needed: set[Wanted] = {wanted for key in self.keys for wanted in key.path.reads}
+        # A single node is never ordered.
+        is_single = access.route is not None and access.route.connection is None and len(access.parents) == 1
+        needed: set[Wanted] = set() if is_single else {wanted for key in self.keys for wanted in key.path.reads}
         # The keys of the rows, for a route that takes them; the rows are checked all the same.
         can_name = any(route.names is not None for route in routes) and NAMES not in target.refused
         self.names = one_of(plan.where, Path(self.meta.fields[self.meta.key])) if can_name else ()
