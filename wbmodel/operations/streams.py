@@ -15,6 +15,7 @@ from wbmodel.operations.answer import Operation
 from wbmodel.operations.nodes import Nodes
 from wbmodel.operations.pages import Pages, load
 from wbmodel.operations.paging import PageBudget
+from wbmodel.operations.promised_order import InOrder
 from wbmodel.operations.ties import MixedOrdered, TieOrdered
 from wbmodel.query.order import sort_key
 
@@ -41,7 +42,7 @@ def open_stream(step: Step, budget: PageBudget, first: list[Pages]) -> RowStream
         )
     if isinstance(step, Scan):
         first.append(Pages(step, budget))
-        return first[-1]
+        return InOrder(step.sorted_by, first[-1]) if step.sorted_by else first[-1]
     if isinstance(step, Ties):
         return AsideLast(_ties(step, budget, first))
     if isinstance(step, ValuesFirst):
@@ -57,8 +58,8 @@ def open_stream(step: Step, budget: PageBudget, first: list[Pages]) -> RowStream
 
 
 def _ties(step: Ties, budget: PageBudget, first: list[Pages]) -> TieOrdered:
-    open_stream(step.source, budget, first)
-    pages = first[-1]
+    pages = Pages(step.source, budget)
+    first.append(pages)
     return TieOrdered(step, pages) if step.far is None else MixedOrdered(step, pages, Pages(step.far, budget))
 
 
