@@ -209,7 +209,7 @@ def _first_request(step: Step, target: Target) -> Request | None:
     """The first request of a step; None if another entity has to be listed first."""
     source = _source(step)
     if isinstance(source, Get):
-        return get_request([(source, source.parents[0])])
+        return get_request([(source, parent) for parent in source.parents[: max(1, target.capabilities.max_aliases)]])
     first = list(scans(step)) if isinstance(step, Merge) and step.keys else list(scans(step))[:1]
     if not first:
         return None
@@ -263,7 +263,7 @@ def _route(step: Step, target: Target) -> str:
 def _requests(step: Step, plan: Plan, target: Target) -> str:
     can, source = target.capabilities, _source(step)
     if isinstance(source, Get):
-        return str(len(source.parents))
+        return str(-(-len(source.parents) // max(1, can.max_aliases)))
     more = f" + {len(plan.prefetch)} or more for prefetch_related" if plan.prefetch else ""
     if isinstance(source, ForEach):
         plural = entity_meta(source.expansion.via).plural
@@ -310,7 +310,7 @@ def _bound(step: Step, rows: int, can: Capabilities) -> int | None:
     if isinstance(step, ForEach):
         return None
     if isinstance(step, Get):
-        return len(step.parents)
+        return -(-len(step.parents) // max(1, can.max_aliases))
     if isinstance(step, Scan):
         return _pages(step, rows if step.limit is None else min(rows, step.limit), can)
     if isinstance(step, Ties):

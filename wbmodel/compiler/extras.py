@@ -60,7 +60,7 @@ class Extra:
 BY_DATE = Extra(
     "pages by date", "pages follow the server's cursors", ("created_at", "createdat", "$lt", "$gte", "$nin", "filters")
 )
-FAR = Extra("the row at the far end of an order", "the far end is read by itself", ("far",))
+FAR = Extra("the row at the far end of an order", "the far end of a key is read by itself", ("far",))
 LARGE = Extra("large pages", "pages are small", ("first", "limit", "page", "size", "rows"))
 ALIASES = Extra("several places in one request", "each place is a request of its own", ("alias", "aliases", "s0", "s1"))
 NAMES = Extra("rows by their names", "all rows are read and their names checked here", ("names",), costs=True)

@@ -658,7 +658,8 @@ class QuerySet(Keyed, Exports, Chain[E_co, R_co]):
         they are yielded as added.
 
         The loaded fields are compared (``only("state")`` watches the state). ``heartbeat_at`` and ``updated_at`` count
-        only if ``only()`` names them, and a changed order is not a change. A slice watches which rows are in it.
+        only if ``only()`` names them, and a changed order is not a change. A slice watches which rows are in it. A
+        query for a few ids and nothing else reads no listing.
         """
         return self._watch(interval, timeout, existing).changes()
 

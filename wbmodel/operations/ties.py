@@ -55,10 +55,12 @@ class TieOrdered:
     def _take(self, rows: list[Any], out: list[Any]) -> list[Any]:
         """Add rows to their ties, and complete ties to ``out``.
 
-        If the server's order differs from ours and no rows were returned yet, the remaining rows are given back.
+        If the server's order differs from ours and no rows were returned yet, the remaining rows are given back. It
+        does too if a row comes after the one from the far end.
         """
         # Dates have one type and compare directly; other values compare by rank, which separates types.
         dated, down = self.key.path.kind is Kind.TIME, self.key.descending
+        end = None if self.started else self._far_end(dated)
         for at, row in enumerate(rows):
             value = self.value(row)
             if not has_value(value):
@@ -68,6 +70,8 @@ class TieOrdered:
             if rank == self.group_rank:
                 self.group.append(row)
                 continue
+            if end is not None and (rank < end if dated and down else end < rank):
+                return rows[at:]
             if self.group_rank is not None and (self.group_rank < rank if dated and down else rank < self.group_rank):
                 if not self.started:
                     return rows[at:]
@@ -78,6 +82,18 @@ class TieOrdered:
         if len(self.group) > TIE_LIMIT:
             self._say_large()
         return []
+
+    def _far_end(self, dated: bool) -> Any:
+        """The value or rank of the row from the far end; None if there is none, or if the last page is here."""
+        row = None if self.pages.done or not self.pages.far else self.pages.far[0]
+        value = None if row is None else self.value(row)
+        if row is None or not self._is_comparable(value):
+            return None
+        return value if dated else self.rank(row)
+
+    def _is_comparable(self, value: Any) -> bool:
+        """Whether the server orders a value as we do."""
+        return has_value(value)
 
     def _all(self, rows: list[Any]) -> Operation[list[Any] | None]:
         """These rows and all remaining ones, ordered locally."""
@@ -189,7 +205,9 @@ class MixedOrdered(TieOrdered):
         return found
 
     def _is_number(self, row: Any) -> bool:
-        value = self.value(row)
+        return self._is_comparable(self.value(row))
+
+    def _is_comparable(self, value: Any) -> bool:
         return value.__class__ is int or (value.__class__ is float and math.isfinite(value))
 
     def _go_on(self) -> Operation[None]:
