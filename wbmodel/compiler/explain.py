@@ -273,7 +273,8 @@ def _requests(step: Step, plan: Plan, target: Target) -> str:
         return f"{parents}{more}"
     # The size of rows is known only once some have arrived. A backend in this process has no size limit.
     light = "" if can.in_process else f" or {PAGE_BYTES >> 20} MiB"
-    unbounded = f"{parents} for the first {can.page_size} rows, then 1 per {can.max_page_size}{light}"
+    first = can.max_page_size if source.node.is_light else can.page_size
+    unbounded = f"{parents} for the first {first} rows, then 1 per {can.max_page_size}{light}"
     part = step.sources[0] if isinstance(step, Merge) else step
     lacking = _lacking(part)
     if plan.stop is None or plan.is_unique or source.check is not None or isinstance(part, SortHere):
