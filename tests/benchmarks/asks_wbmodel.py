@@ -11,7 +11,8 @@ import time
 from wbmodel import Count, Run, connect
 
 ASKS = {
-    "list": lambda: [(run.config, run.summary) for run in Run.objects.all()],
+    "list": lambda: list(Run.objects.all()),
+    "list, read": lambda: [(run.config, run.summary) for run in Run.objects.all()],
     "values": lambda: list(Run.objects.values("name", "summary.loss")),
     "states": lambda: list(Run.objects.group_by("state").annotate(n=Count())),
     "fields": lambda: Run.objects.fields("config"),

@@ -70,18 +70,20 @@ def test_two_values_of_each_run_far_away(far_world: ServedWorld, ratios: Any, tm
 
 
 def test_listing(world: ServedWorld, far_world: ServedWorld, ratios: Any, tmp_path: Path) -> None:
+    """wandb decodes config and summary as it lists; here that is done when they are read, so both are told. On a near
+    server wbmodel asks for plain bytes, and wandb for packed ones."""
     for place, where, wanted in ((world, "", 8), (far_world, " with 50 ms of latency", 25)):
-        ours, theirs = own(place, "list", tmp_path, 3), official(place, "list", tmp_path)
-        assert ours.rows == theirs.rows == ROWS
+        ours, read = own(place, "list", tmp_path, 3), own(place, "list, read", tmp_path, 3)
+        theirs = official(place, "list", tmp_path)
+        assert ours.rows == read.rows == theirs.rows == ROWS
         ratios.say(
-            f"list() of 10,000 runs{where}, read: {ours.load}, {ours.seconds:.2f} s; wandb 0.31.0 with lazy=False: "
-            f"{theirs.load}, {theirs.seconds:.2f} s: {theirs.seconds / ours.seconds:.1f}x (wanted: at least {wanted}x)"
+            f"list() of 10,000 runs{where}: {ours.load}, {ours.seconds:.2f} s, with config and summary read "
+            f"{read.seconds:.2f} s; wandb 0.31.0 with lazy=False: {theirs.load}, {theirs.seconds:.2f} s: "
+            f"{theirs.seconds / ours.seconds:.1f}x, read {theirs.seconds / read.seconds:.1f}x "
+            f"(wanted: at least {wanted}x)"
         )
-    ours, theirs = own(world, "list", tmp_path, 3), official(world, "list", tmp_path, size=1000)
-    ratios.say(
-        f"list() of 10,000 runs, wandb 0.31.0 at per_page=1000: {theirs.load}, {theirs.seconds:.2f} s: "
-        f"{theirs.seconds / ours.seconds:.1f}x (wanted: at least 5x)"
-    )
+    theirs = official(world, "list", tmp_path, size=1000)
+    ratios.say(f"wandb 0.31.0 at per_page=1000: {theirs.load}, {theirs.seconds:.2f} s")
 
 
 def test_the_official_default(ratios: Any, tmp_path: Path) -> None:
