@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+
+from tests.benchmarks.served_world import ServedWorld, served_world
 
 _LINES: list[str] = []
 
@@ -52,6 +54,27 @@ def _seconds(run: Callable[[], Any]) -> float:
         gc.enable()
     del kept
     return ended - started
+
+
+@pytest.fixture(scope="session")
+def world() -> Iterator[ServedWorld]:
+    """10,000 served runs."""
+    with served_world(10_000) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def far_world() -> Iterator[ServedWorld]:
+    """The same, 50 ms away."""
+    with served_world(10_000, latency=0.05) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def large_world() -> Iterator[ServedWorld]:
+    """100,000 served runs."""
+    with served_world(100_000) as made:
+        yield made
 
 
 @pytest.fixture

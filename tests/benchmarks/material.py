@@ -10,13 +10,17 @@ from typing import Any
 START = datetime(2024, 1, 1, tzinfo=timezone.utc)
 
 
-def values(number: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The config and summary of run ``number``."""
+METRICS = 50
+"""Summary keys of a run, unless a benchmark says otherwise."""
+
+
+def values(number: int, metrics: int = METRICS) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The config of run ``number`` and its summary of so many metrics."""
     draw = random.Random(number)
     config: dict[str, Any] = {f"param_{index}": draw.random() for index in range(20)}
     config |= {f"size_{index}": draw.randint(1, 4096) for index in range(7)}
     config |= {"optimizer": draw.choice(["adam", "sgd", "lion"]), "lr": 10 ** -draw.uniform(1, 5), "seed": number}
-    summary = {f"metric/{index}": draw.random() for index in range(47)}
+    summary = {f"metric/{index}": draw.random() for index in range(metrics - 3)}
     summary |= {"loss": draw.random(), "_step": draw.randint(1, 10**6), "_runtime": draw.random() * 1e4}
     return config, summary
 

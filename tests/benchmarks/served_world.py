@@ -1,13 +1,15 @@
-"""A process that serves a project of runs, so that what is measured shares no interpreter with what serves it.
+"""A process that serves a project of runs as W&B does, with offsets as cursors: what is measured shares no interpreter
+with what serves it.
 
 ``python -m tests.benchmarks.served_world --runs 10000 --latency 0.05`` prints its address and serves until its standard
-input ends.
+input ends; for each line there, it prints how much it answered.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +17,9 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
-from tests.benchmarks.material import START, values
+import attrs
+
+from tests.benchmarks.material import METRICS, START, values
 
 KEY = "b" * 40
 PATH = "acme/vision"
@@ -23,8 +27,8 @@ DISTINCT = 10_000
 """Runs beyond so many repeat the values of earlier ones, which keeps the server small."""
 
 
-async def serve(runs: int, latency: float) -> None:
-    from wbmodel.engine import Engine, MemoryStore
+async def serve(runs: int, latency: float, metrics: int) -> None:
+    from wbmodel.engine import Dialect, Engine, MemoryStore
     from wbmodel.engine.server import Server
     from wbmodel.server import Limits
     from wbmodel.testing import Faults
@@ -33,7 +37,7 @@ async def serve(runs: int, latency: float) -> None:
     store.viewer = store.add_user("ada", name="Ada")
     store.add_entity("acme", members=["ada"])
     project = store.add_project("acme", "vision")
-    kept = [values(number) for number in range(min(runs, DISTINCT))]
+    kept = [values(number, metrics) for number in range(min(runs, DISTINCT))]
     for number in range(runs):
         config, summary = kept[number % DISTINCT]
         store.add_run(
@@ -50,17 +54,38 @@ async def serve(runs: int, latency: float) -> None:
             created_at=START + timedelta(minutes=number),
             heartbeat_at=START + timedelta(minutes=number + 0.37),
         )
-    server = Server(Engine(store), api_key=KEY, limits=Limits(cache=2**30, seconds=600), faults=Faults(latency=latency))
+    engine = Engine(store, dialect=Dialect(live=True, cursors="offsets"))
+    server = Server(engine, api_key=KEY, limits=Limits(cache=2**30, seconds=600), faults=Faults(latency=latency))
     await server.start()
     print(server.url, flush=True)
-    await asyncio.to_thread(sys.stdin.read)
+    while await asyncio.to_thread(sys.stdin.readline):
+        print(json.dumps([server.stats.requests, server.stats.sent]), flush=True)
     await server.stop()
 
 
+@attrs.frozen
+class ServedWorld:
+    """Such a process: its address, and what it answered."""
+
+    url: str
+    _process: subprocess.Popen[str]
+
+    def answered(self) -> tuple[int, int]:
+        """The number of requests so far, and the bytes of their answers."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        requests, sent = json.loads(self._process.stdout.readline())
+        return requests, sent
+
+
 @contextmanager
-def served_world(runs: int, latency: float = 0.0) -> Iterator[str]:
-    """The address of such a process, for the length of the block."""
-    command = [sys.executable, "-m", "tests.benchmarks.served_world", "--runs", str(runs), "--latency", str(latency)]
+def served_world(runs: int, latency: float = 0.0, metrics: int = METRICS) -> Iterator[ServedWorld]:
+    """Such a process, for the length of the block."""
+    given = {"runs": runs, "latency": latency, "metrics": metrics}
+    options = [part for name, value in given.items() for part in (f"--{name}", str(value))]
+    command = [sys.executable, "-m", "tests.benchmarks.served_world", *options]
     process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -74,7 +99,7 @@ def served_world(runs: int, latency: float = 0.0) -> Iterator[str]:
         url = process.stdout.readline().strip()
         if not url:
             raise RuntimeError("the served world did not start")
-        yield url
+        yield ServedWorld(url, process)
     finally:
         process.stdin.close()
         process.wait(30)
@@ -85,8 +110,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=10_000)
     parser.add_argument("--latency", type=float, default=0.0)
+    parser.add_argument("--metrics", type=int, default=METRICS)
     given = parser.parse_args()
-    asyncio.run(serve(given.runs, given.latency))
+    asyncio.run(serve(given.runs, given.latency, given.metrics))
 
 
 if __name__ == "__main__":

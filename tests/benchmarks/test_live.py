@@ -1,4 +1,4 @@
-"""The live backend against bare aiohttp and orjson, and against the official client, on one served world.
+"""The live backend against bare aiohttp and orjson, on one served world; test_least.py has the official client.
 
 The server is another process and answers from its cache: every pass is made once before it is timed.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import os
 import subprocess
 import sys
 import time
@@ -21,30 +20,16 @@ import aiohttp
 import orjson
 import pytest
 
-from tests.benchmarks.served_world import KEY, PATH, served_world
-from tests.clients.installing import CannotInstall, client_python
+from tests.benchmarks.served_world import KEY, PATH, ServedWorld
 from wbmodel import Run, Session, connect
 from wbmodel.session.observers import observing
 
-HERE = Path(__file__).parent
 ROWS = 10_000
 
 
-@pytest.fixture(scope="module")
-def world() -> Iterator[str]:
-    with served_world(ROWS) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def far_world() -> Iterator[str]:
-    with served_world(ROWS, latency=0.05) as url:
-        yield url
-
-
 @pytest.fixture
-def session(world: str) -> Iterator[Session]:
-    with connect(world, api_key=KEY, project=PATH, default=False) as session:
+def session(world: ServedWorld) -> Iterator[Session]:
+    with connect(world.url, api_key=KEY, project=PATH, default=False) as session:
         yield session
 
 
@@ -100,90 +85,13 @@ class Floor:
         return asyncio.run(self._run(False))
 
 
-def official(url: str, size: int, times: int, home: Path) -> list[float]:
-    """Seconds that the official client takes for the same, its answers warmed by one pass more."""
-    try:
-        python = client_python("0.31.0")
-    except CannotInstall as reason:
-        pytest.skip(str(reason))
-    env = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
-    env |= {"WANDB_BASE_URL": url, "WANDB_API_KEY": KEY, "HOME": str(home), "WANDB_SILENT": "true"}
-    return _listing([python, HERE / "wandb_listing.py", PATH, size, times + 1], env, home)
-
-
-def own(url: str, times: int, home: Path) -> list[float]:
-    """The same by wbmodel, in a process that has as little else in it."""
-    return _listing([sys.executable, HERE / "wbmodel_listing.py", url, KEY, PATH, times + 1], dict(os.environ), home)
-
-
-def _listing(command: list[Any], env: dict[str, str], home: Path) -> list[float]:
-    done = subprocess.run(
-        list(map(str, command)), env=env, cwd=home, check=False, capture_output=True, text=True, timeout=900
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert told["rows"] == ROWS
-    return list(told["seconds"][1:])
-
-
-def test_listing_against_the_floor(world: str, session: Session, ratios: Any) -> None:
-    floor = Floor(world, session)
+def test_listing_against_the_floor(world: ServedWorld, session: Session, ratios: Any) -> None:
+    floor = Floor(world.url, session)
     assert floor.keep() >= ROWS
     runs = Run.objects.using(session)
     assert touched(list(runs.all())) == ROWS
     ratios.paired("list() of 10,000 runs over HTTP, read", lambda: touched(list(runs.all())), floor.keep, 1.2, 7)
     ratios.paired("iterator() of 10,000 runs over HTTP, read", lambda: touched(runs.iterator()), floor.drop, 1.6, 7)
-
-
-def test_listing_against_the_official_client(world: str, far_world: str, ratios: Any, tmp_path: Path) -> None:
-    """Both in processes of their own: what a collector of garbage has to look through is part of what a loop costs."""
-    ours = median(own(world, 5, tmp_path))
-    for size, wanted in ((0, 8), (1000, 5)):
-        theirs = median(official(world, size, 3, tmp_path))
-        label = f"per_page={size}" if size else "its own page size"
-        ratios.say(
-            f"10,000 runs, wandb 0.31.0 at {label}: {theirs:.2f} s, ours {ours:.2f} s: {theirs / ours:.1f}x "
-            f"(wanted: at least {wanted}x)"
-        )
-    ours = median(own(far_world, 3, tmp_path))
-    theirs = median(official(far_world, 0, 1, tmp_path))
-    ratios.say(
-        f"10,000 runs with 50 ms of latency, wandb 0.31.0 at its own page size: {theirs:.2f} s, ours {ours:.2f} s: "
-        f"{theirs / ours:.1f}x (wanted: at least 8x)"
-    )
-
-
-def test_values_against_full_rows(session: Session, ratios: Any) -> None:
-    full, few = Run.objects.using(session), Run.objects.using(session).values("name", "summary.loss")
-    times: dict[str, float] = {}
-    sizes: dict[str, int] = {}
-    for label, ask in (("full", lambda: touched(full.iterator())), ("values", lambda: list(few.iterator()))):
-        ask()
-        before = session.stats.bytes
-        ask()
-        sizes[label] = session.stats.bytes - before
-        times[label] = median(seconds(ask) for _ in range(5))
-    ratios.say(
-        f"values('name', 'summary.loss') of 10,000 runs: {sizes['values'] / sizes['full']:.2f}x the bytes of full rows "
-        f"(wanted: at most 0.6x), {times['full'] / times['values']:.1f}x faster (wanted: at least 2x)"
-    )
-
-
-def test_fields_against_reading_the_rows(session: Session, ratios: Any) -> None:
-    rows = Run.objects.using(session)
-    spent = {}
-    for label, exact in (("list", False), ("rows", True)):
-        rows.fields("config", exact=exact)
-        sent, received = session.stats.requests, session.stats.bytes
-        taken = seconds(lambda exact=exact: rows.fields("config", exact=exact))
-        spent[label] = session.stats.requests - sent, session.stats.bytes - received, taken
-    requests, received, taken = spent["list"]
-    ratios.say(
-        f"fields('config') of 10,000 runs: {requests} requests, {received:,} bytes, {taken * 1e3:.0f} ms; by the rows "
-        f"{spent['rows'][0]} requests, {spent['rows'][1]:,} bytes, {spent['rows'][2] * 1e3:.0f} ms"
-    )
-    assert requests == 2
-    assert received < spent["rows"][1] / 100
 
 
 def test_the_first_row(session: Session, ratios: Any) -> None:
@@ -206,8 +114,8 @@ def test_the_first_row(session: Session, ratios: Any) -> None:
     )
 
 
-def test_many_gets_at_once(far_world: str, ratios: Any) -> None:
-    with connect(far_world, api_key=KEY, project=PATH, default=False) as session:
+def test_many_gets_at_once(far_world: ServedWorld, ratios: Any) -> None:
+    with connect(far_world.url, api_key=KEY, project=PATH, default=False) as session:
         runs = Run.objects.using(session)
         ids = [f"run{number:06d}" for number in range(50)]
 
@@ -248,11 +156,9 @@ print(seen, f"{peak():.0f}")
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process is read from Linux' /proc")
-def test_memory_of_a_long_iteration(ratios: Any) -> None:
-    with served_world(100_000) as url:
-        done = subprocess.run(
-            [sys.executable, "-c", MEMORY, url, KEY, PATH], capture_output=True, text=True, timeout=900, check=False
-        )
+def test_memory_of_a_long_iteration(large_world: ServedWorld, ratios: Any) -> None:
+    command = [sys.executable, "-c", MEMORY, large_world.url, KEY, PATH]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     early, rows, late = done.stdout.split()
     assert int(rows) == 100_000

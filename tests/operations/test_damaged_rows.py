@@ -29,7 +29,7 @@ WORLD = {
         }
     }
 }
-DAMAGED = ["{bad", '"text"', "[1, 2]", "7", 5, ["a"]]
+DAMAGED = ["{bad", '"text"', "[1, 2]", "7", 5, ["a"], [], {}]
 NAMED = r"config of <Run acme/vision/r2.*> cannot be read: the server has .* which is not a JSON object"
 
 

@@ -12,7 +12,7 @@ from wbmodel.codec import read_quoted
 from wbmodel.errors import DamagedRow, FieldError, UnreadableValue, nearest, warn
 from wbmodel.json_values import ABSENT
 from wbmodel.meta import EntityMeta, Kind
-from wbmodel.query.evaluate import dig
+from wbmodel.query.evaluate import dig, getter
 from wbmodel.query.paths import resolve_path
 from wbmodel.query.shapes import columns as resolved
 from wbmodel.query.spelling import quote_key
@@ -127,7 +127,7 @@ def _found(meta: EntityMeta, name: str) -> Column:
     path = column.path
     if path.kind.is_keyed and path.keys:
         return Column(name, _keyed(path.field.name, path.keys), path.field.name, path.keys, (path.field.name,))
-    return Column(name, column.getter(), path.field.name, (), (path.field.name,))
+    return Column(name, getter(path), path.field.name, (), (path.field.name,))
 
 
 def _attribute(name: str) -> Callable[[Any], Any]:

@@ -15,7 +15,7 @@ from wbmodel.meta import Kind
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.operand_types import say_why_empty
 from wbmodel.operations.prefetch import prefetch
-from wbmodel.operations.results import results
+from wbmodel.operations.results import results, shaped
 from wbmodel.operations.run import collect
 from wbmodel.query.conditions import both, resolve
 from wbmodel.query.evaluate import getter
@@ -105,7 +105,7 @@ def best(plan: Plan, target: Target) -> Operation[Any]:
         found = yield from collect(attrs.evolve(asked, where=both(plan.where, numbers)), target)
     if plan.prefetch:
         yield from prefetch(found, plan.prefetch, target)
-    return plan.shape.convert(found)[0] if found else None
+    return shaped(found, plan.shape)[0] if found else None
 
 
 def contains(plan: Plan, target: Target, obj: Any) -> Operation[bool]:

@@ -84,7 +84,8 @@ def cells(rows: Sequence[Any], paths: Sequence[Path], *, fresh: bool) -> list[li
 
 
 def _look(rows: Sequence[Any], path: Path) -> list[Any]:
-    return [None if value is ABSENT else value for value in map(getter(path), rows)]
+    values = map(getter(path), rows)
+    return [None if value is ABSENT else value for value in values] if path.keys else list(values)
 
 
 def documents(rows: Sequence[Any], field: FieldMeta, *, fresh: bool) -> list[Any]:
@@ -103,7 +104,8 @@ def is_part(rows: Sequence[Any], field: FieldMeta) -> bool:
 
 
 def _texts(rows: Sequence[Any], field: FieldMeta) -> list[str | None] | None:
-    """The raw texts; None if they are not stored or already decoded (by a local check, say)."""
+    """The raw texts; None if they are not stored or already decoded (by a local check, say), or one of them is no
+    text."""
     if not rows:
         return None
     meta: EntityMeta = type(rows[0]).__wbmodel_meta__
@@ -112,7 +114,8 @@ def _texts(rows: Sequence[Any], field: FieldMeta) -> list[str | None] | None:
     try:
         getattr(meta.cls, field.name).__get__(rows[0])
     except AttributeError:
-        return list(map(meta.lazy[field.name][0], rows))
+        texts: list[str | None] = list(map(meta.lazy[field.name][0], rows))
+        return texts if {str, type(None)}.issuperset(map(type, texts)) else None
     return None
 
 

@@ -67,12 +67,13 @@ class Keyset:
         if dates and not self._is_within(dates[0]):
             # The server ignores the filter. Its cursor goes once more through rows that were already read.
             self._unfiltered = True
-        fresh = [
-            (node, date)
-            for node, date in zip(nodes, dates, strict=True)
-            if node["id"] not in self._tied and not self._is_late(date)
-        ]
-        return [node for node, _ in fresh], bool(fresh) and self._advance(fresh)
+        # The page is in order, so rows that were created in the meantime come before all others.
+        begin = next((at for at, date in enumerate(dates) if not self._is_late(date)), len(dates))
+        fresh = [at for at in range(begin, len(nodes)) if nodes[at]["id"] not in self._tied]
+        if not fresh:
+            return [], False
+        nodes = [nodes[at] for at in fresh]
+        return nodes, self._advance(nodes, [dates[at] for at in fresh])
 
     def _dates(self, nodes: list[dict[str, Any]]) -> list[datetime] | None:
         """The nodes' dates; None if they are not in order, or one of them cannot be read."""
@@ -93,13 +94,13 @@ class Keyset:
         """Whether a row that was not seen belongs before the last seen row: it was created in the meantime."""
         return self._at is not None and (date > self._at if self._descending else date < self._at)
 
-    def _advance(self, fresh: list[tuple[dict[str, Any], datetime]]) -> bool:
-        node, self._at = fresh[-1]
+    def _advance(self, nodes: list[dict[str, Any]], dates: list[datetime]) -> bool:
+        node, self._at = nodes[-1], dates[-1]
         # The server may compare with a more precise, later date than the one it returns for the last row.
         edge = self._at + resolution(node[self._date]) if self._descending else self._at
         moved, self._edge = edge != self._edge, edge
         self._tied = {key: kept for key, kept in self._tied.items() if self._is_within(kept[0])}
-        for node, date in reversed(fresh):
+        for node, date in zip(reversed(nodes), reversed(dates), strict=True):
             if not self._is_within(date):
                 break
             self._tied[node["id"]] = (date, node[self._name])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from operator import attrgetter
 from typing import Any
 
@@ -103,11 +103,15 @@ class Seen:
         self._hashes: set[int] = set()
         self._identity = identity
 
-    def fresh(self, rows: Iterable[Any]) -> list[Any]:
+    def fresh(self, rows: list[Any]) -> list[Any]:
         """Return the rows that were not seen before, and record them as seen."""
-        hashes, kept = self._hashes, []
-        for row in rows:
-            mark = hash(self._identity(row))
+        hashes = self._hashes
+        marks = [hash(mark) for mark in map(self._identity, rows)]
+        if hashes.isdisjoint(marks) and len(set(marks)) == len(marks):  # as nearly always, and quicker
+            hashes.update(marks)
+            return rows
+        kept = []
+        for mark, row in zip(marks, rows, strict=True):
             if mark not in hashes:
                 hashes.add(mark)
                 kept.append(row)

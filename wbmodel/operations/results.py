@@ -11,12 +11,14 @@ from wbmodel.backend.verbs import Emit
 from wbmodel.compiler.target import Target
 from wbmodel.json_values import operand_type
 from wbmodel.operations.answer import Operation
+from wbmodel.operations.cells import cells
 from wbmodel.operations.operand_types import say_why_empty
 from wbmodel.operations.prefetch import prefetch
 from wbmodel.operations.run import Cut, Rows
 from wbmodel.query.plan import Plan
+from wbmodel.query.shapes import Shape
 
-__all__ = ["Distinct", "Results", "emit", "results"]
+__all__ = ["Distinct", "Results", "emit", "results", "shaped"]
 
 
 class Results:
@@ -38,8 +40,15 @@ class Results:
         rows = yield from self.rows.pull()
         if rows is None:
             return None
-        made = self.shape.convert(rows)
+        made = shaped(rows, self.shape)
         return made if self.distinct is None else self.cut.take(self.distinct.fresh(made))
+
+
+def shaped(rows: list[Any], shape: Shape) -> list[Any]:
+    """The results that a shape makes of entities that no other code holds."""
+    if not shape.columns:
+        return rows
+    return shape.build(cells(rows, [item.path for item in shape.columns], fresh=True))
 
 
 class Distinct:

@@ -12,7 +12,7 @@ from wbmodel.meta.parts import names_of
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.cells import cells, declared, spread
 from wbmodel.operations.operand_types import say_why_empty
-from wbmodel.operations.results import Distinct
+from wbmodel.operations.results import Distinct, shaped
 from wbmodel.operations.run import collect
 from wbmodel.query.plan import Plan
 from wbmodel.query.shapes import Column, columns
@@ -30,7 +30,7 @@ def table(plan: Plan, target: Target) -> Operation[Table]:
     if not plan.is_shaped:
         return of_entities(found, plan, fresh=True)
     if plan.distinct:
-        return of_results(Distinct().fresh(plan.shape.convert(found)), plan)
+        return of_results(Distinct().fresh(shaped(found, plan.shape)), plan)
     made = plan.shape.columns
     values = cells(found, [item.path for item in made], fresh=True)
     return _table([item.name for item in made], values, made, len(found))

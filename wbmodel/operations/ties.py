@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import operator
+from itertools import islice
 from typing import Any
 
 from wbmodel.compiler.physical import Ties
@@ -61,6 +63,11 @@ class TieOrdered:
         # Dates have one type and compare directly; other values compare by rank, which separates types.
         dated, down = self.key.path.kind is Kind.TIME, self.key.descending
         end = None if self.started else self._far_end(dated)
+        if dated and len(rows) > 1 and self._follow(rows, end, down):
+            out += self.group if len(self.group) == 1 else sorted(self.group, key=self.inner)
+            out += rows[:-1]
+            self.group, self.group_rank = rows[-1:], self.value(rows[-1])
+            return []
         for at, row in enumerate(rows):
             value = self.value(row)
             if not has_value(value):
@@ -94,6 +101,19 @@ class TieOrdered:
     def _is_comparable(self, value: Any) -> bool:
         """Whether the server orders a value as we do."""
         return has_value(value)
+
+    def _follow(self, rows: list[Any], end: Any, down: bool) -> bool:
+        """Whether all rows have dates of their own, in order, after the last tie and before the far end: nearly always
+        so, and quickly told."""
+        dates = list(map(self.value, rows))
+        if None in dates:
+            return False
+        before = operator.gt if down else operator.lt
+        if self.group_rank is not None and not before(self.group_rank, dates[0]):
+            return False
+        if end is not None and before(end, dates[-1]):
+            return False
+        return all(map(before, dates, islice(dates, 1, None)))
 
     def _all(self, rows: list[Any]) -> Operation[list[Any] | None]:
         """These rows and all remaining ones, ordered locally."""

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Protocol
 
 import attrs
 
 from wbmodel.errors import QueryError
-from wbmodel.json_values import ABSENT
 from wbmodel.meta import EntityMeta, Kind, all_entities, entity_meta
 from wbmodel.meta.parts import Wanted
 from wbmodel.meta.scopes import PROJECT
-from wbmodel.query.evaluate import getter
 from wbmodel.query.f import PathExpr
 from wbmodel.query.paths import Path, resolve_path
 
@@ -22,7 +20,7 @@ __all__ = ["ENTITIES", "Column", "Dicts", "Entities", "Flat", "Shape", "Tuples",
 
 
 class Shape(Protocol):
-    """Converts entities to results."""
+    """Makes results of entities."""
 
     @property
     def fields(self) -> tuple[Wanted, ...] | None:
@@ -34,8 +32,8 @@ class Shape(Protocol):
         """The requested columns; empty if the results are entities."""
         ...
 
-    def convert(self, rows: Sequence[Any]) -> list[Any]:
-        """One result per entity."""
+    def build(self, cells: Sequence[Sequence[Any]]) -> list[Any]:
+        """One result per entity, from the cells of each column."""
         ...
 
     def spread(self, results: Sequence[Any]) -> list[Sequence[Any]]:
@@ -49,18 +47,6 @@ class Column:
 
     name: str
     path: Path
-
-    def getter(self) -> Callable[[Any], Any]:
-        """A function that returns the cell of an entity; an absent value is None."""
-        get = getter(self.path)
-        if not self.path.keys:
-            return get
-
-        def cell(row: Any) -> Any:
-            value = get(row)
-            return None if value is ABSENT else value
-
-        return cell
 
 
 def columns(meta: EntityMeta, spellings: Sequence[str | PathExpr]) -> tuple[Column, ...]:
@@ -106,9 +92,9 @@ class Entities:
     fields: tuple[Wanted, ...] | None = None
     columns: tuple[Column, ...] = ()
 
-    def convert(self, rows: Sequence[Any]) -> list[Any]:
-        """The entities, unchanged."""
-        return list(rows)
+    def build(self, cells: Sequence[Sequence[Any]]) -> list[Any]:
+        """An empty list: entities have no columns, and are the results themselves."""
+        return []
 
     def spread(self, results: Sequence[Any]) -> list[Sequence[Any]]:
         """An empty list: a table decides which columns entities have."""
@@ -136,10 +122,10 @@ class Dicts:
         """What the columns read."""
         return _needed(self.columns)
 
-    def convert(self, rows: Sequence[Any]) -> list[dict[str, Any]]:
+    def build(self, cells: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
         """One dict per entity."""
-        cells = [(item.name, item.getter()) for item in self.columns]
-        return [{name: get(row) for name, get in cells} for row in rows]
+        names = [item.name for item in self.columns]
+        return [dict(zip(names, row)) for row in zip(*cells)]  # noqa: B905 - equally long, and this is the inner loop
 
     def spread(self, results: Sequence[Any]) -> list[Sequence[Any]]:
         """The cells by column name."""
@@ -158,14 +144,11 @@ class Tuples:
         """What the columns read."""
         return _needed(self.columns)
 
-    def convert(self, rows: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def build(self, cells: Sequence[Sequence[Any]]) -> list[tuple[Any, ...]]:
         """One tuple per entity."""
-        cells = [item.getter() for item in self.columns]
-        made = [tuple(get(row) for get in cells) for row in rows]
         if not self.named:
-            return made
-        make = row_type(tuple(item.name for item in self.columns))
-        return [make(*cells) for cells in made]
+            return list(zip(*cells, strict=True))
+        return list(map(row_type(tuple(item.name for item in self.columns)), *cells))
 
     def spread(self, results: Sequence[Any]) -> list[Sequence[Any]]:
         """The cells by position."""
@@ -183,9 +166,9 @@ class Flat:
         """What the column reads."""
         return _needed(self.columns)
 
-    def convert(self, rows: Sequence[Any]) -> list[Any]:
+    def build(self, cells: Sequence[Sequence[Any]]) -> list[Any]:
         """One value per entity."""
-        return list(map(self.columns[0].getter(), rows))
+        return list(cells[0])
 
     def spread(self, results: Sequence[Any]) -> list[Sequence[Any]]:
         """The single column."""

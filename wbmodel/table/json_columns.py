@@ -69,7 +69,7 @@ def columns_of_texts(layout: Layout, texts: Sequence[str | None]) -> dict[str, C
     if layout.mode == "numbers":
         for key, column in columns.items():
             # Values decoded the general way already have floats; converting again changes nothing.
-            if not column.classes.isdisjoint((str, list, dict)):
+            if not column.classes.isdisjoint(_MAY_HOLD_TOKENS):
                 columns[key] = Column(key, [_number(value) for value in column.values])
     return columns
 
@@ -86,19 +86,33 @@ def _decoded(decode: Callable[[str], Any] | None, texts: Sequence[str | None]) -
 
 def some_of_texts(layout: Layout, keys: Sequence[str], texts: Sequence[str | None]) -> list[list[Any]]:
     """A column for each of these keys, with :data:`ABSENT` for missing ones. Other keys are skipped."""
-    decode = _few_keys(tuple(keys))
-    convert = _item if layout.mode == "wrapped" else _number
-    columns: list[list[Any]] = [[] for _ in keys]
-    pairs = [(key, attrgetter(f"f{at}"), column) for at, (key, column) in enumerate(zip(keys, columns, strict=True))]
+    try:
+        return _some_of_like(layout, keys, texts)
+    except (ValueError, RecursionError):
+        columns: list[list[Any]] = [[] for _ in keys]
     for text in texts:
         try:
-            found = decode(text or "{}")
-            given = [ABSENT if key in layout.left_out else convert(read(found)) for key, read, _ in pairs]
+            given = [value for (value,) in _some_of_like(layout, keys, (text,))]
         except (ValueError, RecursionError):
             full = layout.decode(text)
             given = [full.get(key, ABSENT) if isinstance(full, dict) else ABSENT for key in keys]
-        for value, (_, _, column) in zip(given, pairs, strict=True):
+        for value, column in zip(given, columns, strict=True):
             column.append(value)
+    return columns
+
+
+def _some_of_like(layout: Layout, keys: Sequence[str], texts: Sequence[str | None]) -> list[list[Any]]:
+    """The same for texts that are all written the usual way. Raises ``ValueError`` for any other."""
+    decode = _few_keys(tuple(keys))
+    found = [decode(text or "{}") for text in texts]
+    columns: list[list[Any]] = []
+    for at, key in enumerate(keys):
+        column = [ABSENT] * len(found) if key in layout.left_out else list(map(attrgetter(f"f{at}"), found))
+        if layout.mode == "wrapped":
+            column = list(map(_item, column))
+        elif not _MAY_HOLD_TOKENS.isdisjoint(map(type, column)):
+            column = list(map(_number, column))
+        columns.append(column)
     return columns
 
 
@@ -107,8 +121,11 @@ def is_plain(key: str) -> bool:
     return key.isprintable() and '"' not in key and "\\" not in key
 
 
+_MAY_HOLD_TOKENS: frozenset[type] = frozenset((str, dict, list))
+
+
 def _number(value: Any) -> Any:
-    return floats_from_tokens(value) if value.__class__ in (str, dict, list) else value
+    return floats_from_tokens(value) if value.__class__ in _MAY_HOLD_TOKENS else value
 
 
 def _item(item: Any) -> Any:

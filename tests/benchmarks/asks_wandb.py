@@ -1,0 +1,30 @@
+"""Run by the interpreter that has the official client: asks a question about every run, and times it.
+
+Arguments: the question, the project's path, the page size (0: the client's own), how often. Prints the seconds as JSON;
+the client's start and what it imports are not in them.
+"""
+
+import json
+import sys
+import time
+
+import wandb
+
+ASKS = {
+    "list": (False, lambda run: (run.config, run.summary)),
+    "values": (False, lambda run: (run.name, run.summary.get("loss"))),
+    "values, lazy": (True, lambda run: (run.name, run.summary.get("loss"))),
+}
+
+question, path, size, times = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+lazy, read = ASKS[question]
+more = {"per_page": size} if size else {}
+taken, used = [], []
+for _ in range(times):
+    api = wandb.Api(timeout=600)  # a new one each time: it keeps what it has listed
+    api.viewer  # noqa: B018 - the connection is made
+    began, worked = time.perf_counter(), time.process_time()
+    rows = [read(run) for run in api.runs(path, lazy=lazy, **more)]
+    taken.append(time.perf_counter() - began)
+    used.append(time.process_time() - worked)
+print(json.dumps({"seconds": taken, "cpu": used, "rows": len(rows)}))

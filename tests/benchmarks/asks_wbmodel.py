@@ -1,0 +1,32 @@
+"""Asks a question by wbmodel and times it, as ``asks_wandb.py`` does by the official client.
+
+Arguments: the question, the server, the API key, the project's path, how often. Prints the seconds as JSON, with the
+requests and the bytes of one pass.
+"""
+
+import json
+import sys
+import time
+
+from wbmodel import Count, Run, connect
+
+ASKS = {
+    "list": lambda: list(Run.objects.all()),
+    "list, read": lambda: [(run.config, run.summary) for run in Run.objects.all()],
+    "values": lambda: list(Run.objects.values("name", "summary.loss")),
+    "states": lambda: list(Run.objects.group_by("state").annotate(n=Count())),
+    "fields": lambda: Run.objects.fields("config"),
+}
+
+question, url, key, path, times = *sys.argv[1:5], int(sys.argv[5])
+session = connect(url, api_key=key, project=path)
+session.execute("{ viewer { id } }")  # the connection is made
+taken, used = [], []
+for _ in range(times):
+    requests, received = session.stats.requests, session.stats.bytes
+    began, worked = time.perf_counter(), time.process_time()
+    rows = ASKS[question]()
+    taken.append(time.perf_counter() - began)
+    used.append(time.process_time() - worked)
+    requests, received = session.stats.requests - requests, session.stats.bytes - received
+print(json.dumps({"seconds": taken, "cpu": used, "rows": len(rows), "requests": requests, "bytes": received}))
