@@ -92,12 +92,20 @@ def _leaf(leaf: Leaf, can: Capabilities) -> Pushed:
         # The words of an enumeration are spelt one way: ask for the others, and check the rows again.
         wire = lookup.negation(key, leaf.operand, path.kind)
         found = LOCAL if wire is None else Pushed(wire, "superset")
+    if found.grade == "superset" and not leaf.negated and _is_spelt_one_way(leaf):
+        found = Pushed(found.filter, "exact")
     if path.leaf.is_blank and found.filter is not None:
         found = Pushed(_blank(leaf, key, found.filter), found.grade)
     if found.grade == "exact" and len(path.keys) > 1 and not can.literal_keys:
         # It is unknown whether "a.b" also matches a key literally called "a.b"; if so, the negation matches too few.
         return LOCAL if leaf.negated else Pushed(found.filter, "superset")
     return found
+
+
+def _is_spelt_one_way(leaf: Leaf) -> bool:
+    """Whether a condition asks for words of an enumeration, which no server spells in upper case too."""
+    wanted = {"exact": (leaf.operand,), "in": leaf.operand}.get(leaf.lookup.name)
+    return wanted is not None and bool(leaf.path.leaf.choices) and set(leaf.path.leaf.choices).issuperset(wanted)
 
 
 def _blank(leaf: Leaf, key: str, wire: dict[str, Any]) -> dict[str, Any]:
