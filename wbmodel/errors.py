@@ -330,7 +330,8 @@ class ChoiceWarning(QueryWarning):
 
 
 class OrderWarning(QueryWarning):
-    """Ordering needs many more rows than requested, or the server's order proved different after rows were returned."""
+    """Ordering needs many more rows than requested, the server's order proved different after rows were returned, or a
+    backend does not order as it promises."""
 
 
 class PageDrift(WbmodelWarning):

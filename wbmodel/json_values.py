@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from wbmodel.errors import FieldError
 
-__all__ = ["ABSENT", "Absent", "operand_type", "plain", "same"]
+__all__ = ["ABSENT", "Absent", "equality_key", "operand_type", "plain", "same"]
 
 
 class Absent:
@@ -42,6 +42,25 @@ def operand_type(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return "list"
     return "object"
+
+
+_NAN = object()
+
+
+def equality_key(value: Any) -> Any:
+    """A hashable key for a value, at every depth: 1 and 1.0 have the same key, 1 and True different ones, NaN one."""
+    cls = value.__class__
+    if cls is str or cls is int or value is None:
+        return value
+    if cls is float:
+        return value if value == value else _NAN
+    if cls is bool:
+        return ("bool", value)
+    if isinstance(value, (list, tuple)):
+        return ("list", tuple(map(equality_key, value)))
+    if isinstance(value, dict):
+        return ("object", frozenset((key, equality_key(item)) for key, item in value.items()))
+    return value
 
 
 _BARE = frozenset({str, int, float, bool, type(None)})

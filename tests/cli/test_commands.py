@@ -78,11 +78,32 @@ def test_fields(demo):
     assert found["config.transformer.num_layers"]["type"] == "number"
     assert {path.partition(".")[0] for path in found} == {"config", "summary"}
     only = demo("fields", VIT, "--in", "summary", "--csv").out.splitlines()
-    assert only[0] == "path,type,count,example"
+    assert only[0] == "path,type,count,distinct,example"
     assert all(line.startswith("summary.") for line in only[1:])
     some = demo("fields", VIT, "-f", "id=0lhwu6v9", "--jsonl").lines
     assert {item["count"] for item in some} == {1}
     assert "keys" in demo("fields", VIT).err
+    varying = demo("fields", VIT, "-f", "id=0lhwu6v9", "--varying", "--json").data["items"]
+    assert varying == []  # of one run
+    four = ("fields", VIT, "-f", "config.transformer.num_heads=4", "--json")
+    every, varying = demo(*four).data["items"], demo(*four, "--varying").data["items"]
+    assert [item for item in every if item in varying] == varying
+    assert "config.training.lr" in {item["path"] for item in varying}
+    assert "config.transformer.num_heads" in {item["path"] for item in every if item not in varying}
+
+
+def test_fields_of_a_server(cli, monkeypatch):
+    monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
+    with served("demo:", api_key="k" * 40) as server:
+        line = ("fields", "-u", server.url, VIT)
+        table = cli(*line)
+        assert table.out.splitlines()[0].split() == ["path", "type", "example"]
+        assert cli(*line, "--csv").out.splitlines()[0] == "path,type,count,distinct,example"
+        assert cli(*line, "--exact").out.splitlines()[0].split() == ["path", "type", "count", "distinct", "example"]
+        listed, exact = cli(*line, "--json").data["items"], cli(*line, "--json", "--exact").data["items"]
+        assert [(item["path"], item["type"]) for item in listed] == [(item["path"], item["type"]) for item in exact]
+        assert {item["count"] for item in listed} == {None}
+        assert exact == cli("fields", "-u", "demo:", VIT, "--json").data["items"]
 
 
 def test_explain_asks_nothing_unless_told(demo):

@@ -48,7 +48,8 @@ class Expect:
     """``error`` None: it ends well. ``words`` are in the message, ``tries`` is how often the request is sent (least,
     most), ``done`` how often the engine carries a mutation out (least, most), ``pauses`` what the statistics say.
     ``names`` is whether the message is about a request: it names the operation then, and how often it was tried.
-    ``failed`` is whether the call to the backend failed, and not what was made of its answer."""
+    ``failed`` is whether the call to the backend failed, and not what was made of its answer. ``again`` is how often
+    more a listing or a count is asked for in another way: without what wbmodel added, or in smaller pages."""
 
     error: type[BaseException] | None = None
     words: tuple[str, ...] = ()
@@ -57,14 +58,19 @@ class Expect:
     pauses: int = 0
     names: bool = True
     failed: bool = True
+    again: int = 0
+
+    def ways(self, operation: Operation) -> int:
+        """In how many ways an operation is asked for at most."""
+        return 1 + (self.again if operation.name in ("Runs", "RunsCount") else 0)
 
 
 def _span(value: int | tuple[int, int]) -> tuple[int, int]:
     return value if isinstance(value, tuple) else (value, value)
 
 
-def ok(tries: int = 1, *, done: int = 1, pauses: int = 0) -> Expect:
-    return Expect(tries=(tries, tries), done=(done, done), pauses=pauses)
+def ok(tries: int = 1, *, done: int = 1, pauses: int = 0, again: int = 0) -> Expect:
+    return Expect(tries=(tries, tries), done=(done, done), pauses=pauses, again=again)
 
 
 def fails(
@@ -73,14 +79,15 @@ def fails(
     tries: int | tuple[int, int] = 1,
     done: int | tuple[int, int] = 0,
     pauses: int = 0,
+    again: int = 0,
 ) -> Expect:
     """The operation ends with this error, about the request."""
-    return Expect(error=error, words=words, tries=_span(tries), done=_span(done), pauses=pauses)
+    return Expect(error=error, words=words, tries=_span(tries), done=_span(done), pauses=pauses, again=again)
 
 
-def answers(error: type[BaseException], *words: str, done: int = 0, names: bool = True) -> Expect:
+def answers(error: type[BaseException], *words: str, done: int = 0, names: bool = True, again: int = 0) -> Expect:
     """The server answers, and the answer becomes this error."""
-    return Expect(error=error, words=words, done=(done, done), names=names, failed=False)
+    return Expect(error=error, words=words, done=(done, done), names=names, failed=False, again=again)
 
 
 def unknown(*words: str, done: int | tuple[int, int] = 0, tries: int = 1, pauses: int = 0) -> Expect:

@@ -68,7 +68,7 @@ case(
 case(
     "stall",
     plays(Fault.stalled(STALL), None, timeout=SHORT),
-    {"once": unknown("did not answer"), "all": fails(RequestTimeout, "did not answer", "timeout=")},
+    {"once": unknown("did not answer"), "all": fails(RequestTimeout, "did not answer", "timeout=", again=1)},
 )
 case(
     "stall, and it was done",
@@ -76,7 +76,7 @@ case(
     {
         "write": fails(RequestTimeout, "did not answer", "timeout=", done=1),
         "once": unknown("did not answer", done=1),
-        "all": fails(RequestTimeout, "did not answer", "timeout="),
+        "all": fails(RequestTimeout, "did not answer", "timeout=", again=1),
     },
 )
 case(
@@ -85,7 +85,7 @@ case(
     {
         "write": fails(RequestTimeout, "did not answer", "timeout=", done=1),
         "once": unknown("did not answer", done=1),
-        "all": fails(RequestTimeout, "did not answer", "timeout="),
+        "all": fails(RequestTimeout, "did not answer", "timeout=", again=1),
     },
 )
 case(
@@ -96,7 +96,7 @@ case(
 case(
     "stall beyond read_timeout",
     plays(Fault.stalled(STALL), None, read_timeout=SHORT, max_attempts=1),
-    {"once": unknown("stopped sending"), "all": fails(RequestTimeout, "stopped sending", "read_timeout=")},
+    {"once": unknown("stopped sending"), "all": fails(RequestTimeout, "stopped sending", "read_timeout=", again=1)},
 )
 case(
     "429, then a stall",

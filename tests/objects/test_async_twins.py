@@ -66,6 +66,7 @@ async def test_every_twin_on_both_kinds_of_backend(kind: str, name: str) -> None
     arguments, keywords = CALLS[name]
     with on(kind):
         rows = Run.objects.filter(summary__loss__lt=10).order_by("-config.lr", "id")
+        getattr(rows.all(), name)(*arguments, **keywords)  # why a result is empty is looked up once in a session
         with count_requests() as plain:
             expected = getattr(rows.all(), name)(*arguments, **keywords)
         with count_requests() as other:

@@ -89,7 +89,7 @@ def test_an_error_on_the_way_does_not_leave_half_a_result() -> None:
             def execute(self, request: Request) -> Response:
                 calls.append(request)
                 if len(calls) == 3:
-                    return Response(errors=[{"message": "out of order"}])
+                    raise ServerError("out of order", status=503)
                 result: Response = engine.execute(request)
                 return result
 

@@ -104,7 +104,11 @@ def test_a_server_that_sends_more_or_nothing_gives_the_same_rows(
 ) -> None:
     expected = {run.id: (run.config.get("lr"), "loss" in run.summary) for run in RUNS.all()}
     monkeypatch.setattr(Listening, "blind", blind)
-    rows = list(RUNS.only("config.lr", "summary.loss"))
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        rows = list(RUNS.only("config.lr", "summary.loss"))
+        list(RUNS.only("config.lr"))
+    assert sum("ignores the argument keys" in str(one.message) for one in said) == int(blind)
     assert {run.id: (run.config.get("lr"), "loss" in run.summary) for run in rows} == expected
     assert {frozenset(run.config.loaded()) for run in rows} == {frozenset(), frozenset(["lr"])}
     with pytest.raises(FieldNotLoaded, match="was not loaded"):

@@ -56,6 +56,7 @@ def newer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, Callable[[
         yield change
 
 
+@pytest.mark.filterwarnings("ignore:.*ignores the argument keys")
 def test_texts_for_odd_numbers_are_numbers(newer: Any) -> None:
     newer("summaryMetrics", lambda text: json.dumps(TEXTS))
     for run in (Run.objects.get(id="v05"), Run.objects.all()[0], asyncio.run(Run.objects.aget(id="v05"))):

@@ -95,8 +95,10 @@ def test_any_other_server_is_read_in_turn(why: str) -> None:
 @pytest.mark.parametrize("error", [502, 504, "large", "slow"])
 @pytest.mark.parametrize("at", [1, 3])
 def test_a_page_that_is_too_much_is_asked_for_in_smaller_ones(error: Any, at: int) -> None:
+    most = 12 if error == "slow" and at > 1 else 6
+
     def trouble(request: Request, response: Response) -> Response:
-        if len(server.requests) >= at and request.variables["first"] > 6:
+        if len(server.requests) >= at and request.variables["first"] > most:
             if error == "large":
                 raise ResponseTooLarge("answered with more than 1 kB")
             if error == "slow":
@@ -113,8 +115,8 @@ def test_a_page_that_is_too_much_is_asked_for_in_smaller_ones(error: Any, at: in
             return
         assert [run.id for run in Run.objects.all()] == _expected(MANY["vision"], None, True)
     sizes = [request.variables["first"] for request in server.requests]
-    assert max(sizes) > 6
-    assert 5 in sizes or 6 in sizes
+    assert max(sizes) > most
+    assert sum(size <= most for size in sizes) > 1
 
 
 def test_pages_grow_again() -> None:

@@ -110,6 +110,7 @@ VERBS = {
     "best": Verb(lambda: Run.objects, "best", ("summary.loss",), {"goal": "min"}),
     "in_bulk": Verb(lambda: Run.objects, "in_bulk", (["v01", "v05"],)),
     "fields": Verb(Run.objects.all, "fields", ("config",)),
+    "varying fields": Verb(Run.objects.all, "fields", ("config",), {"varying": True}),
     "aggregate": Verb(Run.objects.all, "aggregate", (), {"n": Count(), "last": Max("created_at")}),
     "groups": Verb(lambda: Run.objects.group_by("state")),
     "csv": Verb(Run.objects.all, "to_csv"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -202,20 +203,25 @@ def missing_keys(columns: Sequence[Column], found: Sequence[Any], rows: QuerySet
         for column in columns
         if column.keys and not column.every and all(column.get(row) is ABSENT for row in found)
     ]
-    return unknown_keys(lacking[:_ASKED], rows) + (
-        [f"{len(lacking) - _ASKED} more of the columns are missing from every row"] if len(lacking) > _ASKED else []
-    )
-
-
-def unknown_keys(names: Sequence[str], rows: QuerySet[Any, Any]) -> list[str]:
-    """A sentence for each path that no row has, with the nearest existing keys."""
     from wbmodel.objects.discovery import suggest_keys
 
-    told = []
-    for name in names:
-        hits = suggest_keys(rows, name)
-        told.append(f"no row here has {name}" + (f"; did you mean {' or '.join(hits)}?" if hits else ""))
+    told = [_unknown(name, suggest_keys(rows, name)) for name in lacking[:_ASKED]]
+    if len(lacking) > _ASKED:
+        told.append(f"{len(lacking) - _ASKED} more of the columns are missing from every row")
     return told
+
+
+def unknown_keys(names: Iterable[str], rows: QuerySet[Any, Any]) -> list[str]:
+    """A sentence for each path that does not exist, of the first few, with the nearest existing keys."""
+    from wbmodel.objects.discovery import unknown_key
+
+    found = ((name, unknown_key(rows, name)) for name in names)
+    told = (_unknown(name, hits) for name, hits in found if hits is not None)
+    return list(islice(told, _ASKED))
+
+
+def _unknown(name: str, hits: Sequence[str]) -> str:
+    return f"no row here has {name}" + (f"; did you mean {' or '.join(hits)}?" if hits else "")
 
 
 def plain(value: Any) -> Any:

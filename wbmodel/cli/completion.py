@@ -11,9 +11,6 @@ from wbmodel.cli.output import emit
 
 __all__ = ["add_completers", "complete", "run_completion"]
 
-_KEYS_OF = 200
-"""How many of the newest runs to take keys from: even a project of a million runs must answer between key strokes."""
-
 
 def run_completion(arguments: argparse.Namespace) -> int:
     """Print the script for the shell to load: ``eval "$(wbmodel completion bash)"``."""
@@ -92,10 +89,10 @@ def _names(arguments: argparse.Namespace, typed: str) -> Sequence[str]:
 def _keys(arguments: argparse.Namespace, section: str) -> list[str]:
     import wbmodel
     from wbmodel.cli.session import open_session
+    from wbmodel.objects.discovery import known_keys
 
     with open_session(arguments, getattr(arguments, "place", None)) as session:
-        rows = wbmodel.Run.objects.using(session)[:_KEYS_OF]
-        return [item.path for item in rows.fields(section)]
+        return [item.path for item in known_keys(wbmodel.Run.objects.using(session), section)]
 
 
 @_silent

@@ -17,27 +17,28 @@ __all__ = ["run_explain", "run_fields", "run_graphql"]
 
 
 def run_fields(arguments: argparse.Namespace) -> int:
-    """List the keys of config and summary: type, number of runs with the key, an example."""
+    """List the keys of config and summary: type, example, the numbers of runs and values where runs were read."""
     import wbmodel
     from wbmodel.cli.listing import counted
 
     sections = (arguments.inside,) if arguments.inside else ("config", "summary")
     with open_session(arguments, arguments.place) as session:
         rows = conditioned(wbmodel.Run.objects.using(session), arguments)
-        found = rows.fields(*sections)
-        items = [{"path": item.path, "type": item.type, "count": item.count, "example": item.example} for item in found]
+        found = rows.fields(*sections, exact=arguments.exact, varying=arguments.varying)
+    names = ["path", "type", "count", "distinct", "example"]
+    items = [{name: getattr(item, name) for name in names} for item in found]
     if arguments.format == "json":
         emit(to_json({"items": items, "returned": len(items), "total": len(items), "truncated": False}))
     elif arguments.format == "jsonl":
         for item in items:
             emit(to_json(item, indent=None))
+    elif arguments.format == "csv":
+        write_csv(names, [list(item.values()) for item in items])
     else:
-        names = ["path", "type", "count", "example"]
-        cells = [list(item.values()) for item in items]
-        if arguments.format == "csv":
-            write_csv(names, cells)
-        else:
-            write_table(names, cells, footer=counted(len(items), "key"), no_color=arguments.no_color)
+        # Nobody reads columns that are empty because the server's list of keys has no numbers.
+        shown = [name for name in names if name == "example" or any(item[name] is not None for item in items)]
+        cells = [[item[name] for name in shown] for item in items]
+        write_table(shown, cells, footer=counted(len(items), "key"), no_color=arguments.no_color)
     return 0
 
 

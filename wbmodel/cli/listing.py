@@ -142,11 +142,13 @@ def _hint(columns: Sequence[Column], found: Sequence[Any], rows: QuerySet[Any, A
     else:
         from wbmodel.objects.discovery import known_keys
 
-        asked = [leaf for leaf in leaves(rows.plan.where) if leaf.path.keys]
-        fields = dict.fromkeys(leaf.path.field.name for leaf in asked)
-        known = {info.path for field in fields for info in known_keys(rows, field)}
-        names = dict.fromkeys(leaf.path.dotted for leaf in asked)
-        told = unknown_keys([name for name in names if name not in known][:3], rows)
+        asked = [leaf.path for leaf in leaves(rows.plan.where) if leaf.path.keys]
+        known = {
+            info.path for field in dict.fromkeys(path.field.name for path in asked) for info in known_keys(rows, field)
+        }
+        # A list of keys does not tell a dot inside a key from one between two keys.
+        unsure = [path.dotted for path in asked if path.dotted not in known or len(path.keys) > 1]
+        told = unknown_keys(dict.fromkeys(unsure), rows)
     for sentence in told:
         complain(sentence)
 

@@ -195,6 +195,8 @@ def _fields(parser: argparse.ArgumentParser) -> None:
         "--in", dest="inside", choices=("config", "summary"), help="only the keys of config or summary (default: both)"
     )
     parser.add_argument("-f", "--filter", action="append", default=[], metavar="FILTER", help="only of these runs")
+    parser.add_argument("--exact", action="store_true", help="read the runs, and count them and the values of each key")
+    parser.add_argument("--varying", action="store_true", help="only keys whose values differ between the runs")
 
 
 def _explain(parser: argparse.ArgumentParser) -> None:

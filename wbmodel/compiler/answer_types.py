@@ -18,7 +18,7 @@ from wbmodel.compiler.physical import NodeSpec
 from wbmodel.compiler.selection import related_fields
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, Route, Tally, entity_meta
 
-__all__ = ["AnswerType", "answer_type", "created_type", "tally_type"]
+__all__ = ["AnswerType", "answer_type", "created_type", "index_type", "tally_type"]
 
 Fields = dict[str, Any]
 """Response key -> the type of its value: a Python type, an :class:`_Object` or a :class:`_List`."""
@@ -140,6 +140,16 @@ def tally_type(route: Route, tally: Tally) -> AnswerType:
     if tally.on is not None:
         listed = _Object({"edges": _List(_Object({"node": item}))}, partly=True)
     inside: Fields = {tally.name: listed}
+    for step in reversed(route.steps):
+        inside = {step.field: _Object(inside)}
+    return AnswerType(inside)
+
+
+@lru_cache(maxsize=64)
+def index_type(route: Route, index: str) -> AnswerType:
+    """The type of a page of the server's list of keys."""
+    info: Any = _Object({"endCursor": str | None, "hasNextPage": bool}, nullable=False)
+    inside: Fields = {index: _Object({"edges": _edges({"path": str, "type": str}), "pageInfo": info})}
     for step in reversed(route.steps):
         inside = {step.field: _Object(inside)}
     return AnswerType(inside)

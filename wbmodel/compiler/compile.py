@@ -68,7 +68,9 @@ class _Planner:
         asked = plan.order_keys
         known = {key.path.field.name for key in asked if not key.path.keys and key.path.related is None}
         self.keys = (*asked, *(key for key in tie_break(self.meta) if key.path.field.name not in known))
-        needed: set[Wanted] = {wanted for key in self.keys for wanted in key.path.reads}
+        # A single node is never ordered.
+        is_single = access.route is not None and access.route.connection is None and len(access.parents) == 1
+        needed: set[Wanted] = set() if is_single else {wanted for key in self.keys for wanted in key.path.reads}
         # The keys of the rows, for a route that takes them; the rows are checked all the same.
         can_name = any(route.names is not None for route in routes) and NAMES not in target.refused
         self.names = one_of(plan.where, Path(self.meta.fields[self.meta.key])) if can_name else ()
@@ -237,10 +239,14 @@ class _Planner:
         bounded = self._bounded(route)
         complete = self._server_order(keys)
         if complete is not None:
-            return self._scan(route, parent, extra=extra, order=complete, keyset=keyset, limit=bounded)
+            scan = self._scan(route, parent, extra=extra, order=complete, keyset=keyset, limit=bounded)
+            return attrs.evolve(scan, sorted_by=keys)
         one_more = None if bounded is None else bounded + 1
+        # Where nothing is promised, the row from the far end tells whether the server heeds the order.
+        doubted = not (self.can.nulls_last or self.plan.glance) and bool(self.plan.order or bounded is not None)
+        far_end = head.flipped() if doubted else None
         if not (_is_nullable(head) and self._can_filter(route)):
-            source = self._scan(route, parent, extra=extra, order=order, keyset=keyset, limit=one_more)
+            source = self._scan(route, parent, extra=extra, order=order, keyset=keyset, limit=one_more, far=far_end)
             return Ties(source, head, rest)
         name = server_path(head.path, self.can)
         if name is None or self._refused(split, name):
@@ -249,12 +255,12 @@ class _Planner:
         there = conjoined(extra, {name: {"$ne": None}})
         if head.path.leaf.is_blank:
             absent, there = {"$or": [absent, {name: ""}]}, conjoined(there, {name: {"$ne": ""}})
-        scan = partial(self._scan, route, parent, extra=there, keyset=keyset, split=name)
+        present = partial(self._scan, route, parent, extra=there, keyset=keyset, split=name)
         if head.path.kind.is_keyed and not (self.can.nulls_last or self.plan.glance):
-            source = scan(order=order, limit=one_more, far=head.flipped())
-            far = scan(order=self._order_text(head.flipped()), limit=min(self.can.page_size, self.can.max_page_size))
+            source = present(order=order, limit=one_more, far=head.flipped())
+            far = present(order=self._order_text(head.flipped()), limit=min(self.can.page_size, self.can.max_page_size))
         else:
-            source, far = scan(order=order, limit=one_more), None
+            source, far = present(order=order, limit=one_more, far=far_end), None
         without = self._ordered(route, parent, rest, conjoined(extra, absent))
         return ValuesFirst(Ties(source, head, rest, far), without, rest)
 

@@ -14,7 +14,7 @@ from wbmodel.backend.asks import Request
 from wbmodel.backend.capabilities import Capabilities
 from wbmodel.codec import dumps
 from wbmodel.compiler.compile import compile_plan
-from wbmodel.compiler.extras import ALIASES, LARGE, SEVERAL_KEYS, Extra, counting, of_scan
+from wbmodel.compiler.extras import ALIASES, INDEX, LARGE, SEVERAL_KEYS, Extra, counting, of_scan
 from wbmodel.compiler.filters import Compiled, Note
 from wbmodel.compiler.outline import outline
 from wbmodel.compiler.physical import ForEach, Get, Merge, Scan, SortHere, Step, Ties, ValuesFirst, scans
@@ -63,7 +63,8 @@ class Explanation:
         """The most requests that the query costs if the places it reads hold ``rows`` rows in total.
 
         Requests of ``prefetch_related`` are not included. None if another entity has to be listed first. The bound
-        holds if the server returns pages of the requested size and no page is shortened because of its size in bytes.
+        holds if the server returns pages of the requested size, no page is shortened because of its size in bytes, and
+        rows neither come nor go meanwhile.
         """
         return _bound(self.step, rows, self.capabilities)
 
@@ -150,7 +151,7 @@ def _refused(plan: Plan, step: Step, target: Target) -> tuple[str, ...]:
     return tuple(f"{extra}: {extra.instead}" for extra in known)
 
 
-_COMMON = frozenset({ALIASES, LARGE, SEVERAL_KEYS})
+_COMMON = frozenset({ALIASES, INDEX, LARGE, SEVERAL_KEYS})
 """Extras that a plan does not show."""
 
 
@@ -208,7 +209,7 @@ def _first_request(step: Step, target: Target) -> Request | None:
     """The first request of a step; None if another entity has to be listed first."""
     source = _source(step)
     if isinstance(source, Get):
-        return get_request([(source, source.parents[0])])
+        return get_request([(source, parent) for parent in source.parents[: max(1, target.capabilities.max_aliases)]])
     first = list(scans(step)) if isinstance(step, Merge) and step.keys else list(scans(step))[:1]
     if not first:
         return None
@@ -262,7 +263,7 @@ def _route(step: Step, target: Target) -> str:
 def _requests(step: Step, plan: Plan, target: Target) -> str:
     can, source = target.capabilities, _source(step)
     if isinstance(source, Get):
-        return str(len(source.parents))
+        return str(-(-len(source.parents) // max(1, can.max_aliases)))
     more = f" + {len(plan.prefetch)} or more for prefetch_related" if plan.prefetch else ""
     if isinstance(source, ForEach):
         plural = entity_meta(source.expansion.via).plural
@@ -273,14 +274,15 @@ def _requests(step: Step, plan: Plan, target: Target) -> str:
         return f"{parents}{more}"
     # The size of rows is known only once some have arrived. A backend in this process has no size limit.
     light = "" if can.in_process else f" or {PAGE_BYTES >> 20} MiB"
-    first = can.max_page_size if source.node.is_light else can.page_size
-    unbounded = f"{parents} for the first {first} rows, then 1 per {can.max_page_size}{light}"
+    # Pages side by side begin one row early.
+    first, later = first_size(source, can), max(can.max_page_size - source.sides, 1)
+    unbounded = f"{parents} for the first {first} rows, then 1 per {later}{light}"
     part = step.sources[0] if isinstance(step, Merge) else step
     lacking = _lacking(part)
     if plan.stop is None or plan.is_unique or source.check is not None or isinstance(part, SortHere):
         sliced = plan.stop is not None and not isinstance(part, SortHere)
         return unbounded + (" until the slice is filled" if sliced else "") + lacking + more
-    pages = max(1, -(-(source.limit or plan.stop) // can.max_page_size))
+    pages = _pages(source, source.limit or plan.stop, can)
     # After the first page, each parent is read by itself. Every page is full of new rows, so the number holds if the
     # server returns pages of the requested size.
     number = str(parents + places * (pages - 1))
@@ -308,7 +310,7 @@ def _bound(step: Step, rows: int, can: Capabilities) -> int | None:
     if isinstance(step, ForEach):
         return None
     if isinstance(step, Get):
-        return len(step.parents)
+        return -(-len(step.parents) // max(1, can.max_aliases))
     if isinstance(step, Scan):
         return _pages(step, rows if step.limit is None else min(rows, step.limit), can)
     if isinstance(step, Ties):
@@ -331,6 +333,7 @@ def _pages(scan: Scan, rows: int, can: Capabilities) -> int:
     """The number of pages that ``rows`` rows take."""
     pages = received = 0
     while not pages or (received < rows and scan.route.paged):
-        received += page_size(scan, received, pages, can, can.max_page_size)
+        size = page_size(scan, received, pages, can, can.max_page_size)
+        received += max(size - 1, 1) if pages and scan.sides else size
         pages += 1
     return pages

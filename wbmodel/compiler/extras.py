@@ -21,6 +21,7 @@ __all__ = [
     "ALIASES",
     "BY_DATE",
     "FAR",
+    "INDEX",
     "KEYS",
     "LARGE",
     "NAMES",
@@ -59,12 +60,13 @@ class Extra:
 BY_DATE = Extra(
     "pages by date", "pages follow the server's cursors", ("created_at", "createdat", "$lt", "$gte", "$nin", "filters")
 )
-FAR = Extra("the row at the far end of an order", "the far end is read by itself", ("far",))
+FAR = Extra("the row at the far end of an order", "the far end of a key is read by itself", ("far",))
 LARGE = Extra("large pages", "pages are small", ("first", "limit", "page", "size", "rows"))
 ALIASES = Extra("several places in one request", "each place is a request of its own", ("alias", "aliases", "s0", "s1"))
 NAMES = Extra("rows by their names", "all rows are read and their names checked here", ("names",), costs=True)
 SIDES = Extra("pages side by side", "pages are read in turn", ("after", "cursor", "cursors", "created_at", "$lt"))
 KEYS = Extra("keys of config and summary", "they are read whole", ("keys",))
+INDEX = Extra("the list of keys", "the rows are read for their keys", ("fields", "index"), costs=True)
 SEVERAL_KEYS = Extra("orders by several keys", "the server orders by the first key", ("order", "sort", "sorting"))
 
 _SORTED = "all rows are read and sorted here"

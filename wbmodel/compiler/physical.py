@@ -147,8 +147,9 @@ class Scan:
     are read apart, ``names`` are the keys of the rows, if the condition fixes them and the route takes them.
     ``optional``: the query did not name the parent, so missing parts of it are not an error.
 
-    ``far`` is the opposite order: page 1 then includes its first row (see :class:`Ties`). ``far_key`` is the path that
-    it orders by.
+    ``far`` is the opposite order: page 1 then includes its first row, which tells whether the server heeds the order
+    (see also :class:`Ties`). ``far_key`` is the path that it orders by. ``sorted_by`` are the keys of an order that the
+    backend promises as a whole.
     """
 
     node: NodeSpec
@@ -160,6 +161,7 @@ class Scan:
     order: str | None = None
     far: str | None = None
     far_key: Path | None = None
+    sorted_by: tuple[OrderKey, ...] = ()
     keyset: KeysetBy | None = None
     check: Check | None = None
     limit: int | None = None

@@ -8,10 +8,10 @@ from typing import Any
 
 import attrs
 
-from wbmodel.backend.asks import Request
+from wbmodel.backend.asks import Document, Request
 from wbmodel.backend.capabilities import Capabilities
 from wbmodel.codec import dumps
-from wbmodel.compiler.answer_types import answer_type, tally_type
+from wbmodel.compiler.answer_types import answer_type, index_type, tally_type
 from wbmodel.compiler.document import Selection, Shape, build, freeze
 from wbmodel.compiler.physical import Get, NodeSpec, Parent, Scan
 from wbmodel.compiler.selection import node_selection
@@ -23,6 +23,7 @@ __all__ = [
     "count_request",
     "first_size",
     "get_request",
+    "index_request",
     "page_request",
     "page_size",
     "shape_of",
@@ -138,6 +139,21 @@ def tally_request(scan: Scan, field: FieldMeta) -> Request:
     variables: dict[str, Any] = {}
     _put_parent(variables, scan.route, scan.parent, "")
     return Request(build(shape), variables, shape.name)
+
+
+def index_request(scan: Scan, index: str, first: int, after: str | None) -> Request:
+    """The request for a page of the server's own list of keys, beside a connection."""
+    document = _index_document(scan.route, index, f"{scan.node.meta.name}Keys")
+    variables: dict[str, Any] = {"first": first, "after": after}
+    _put_parent(variables, scan.route, scan.parent, "")
+    return Request(document, variables, f"{scan.node.meta.name}Keys")
+
+
+@lru_cache(maxsize=16)
+def _index_document(route: Route, index: str, name: str) -> Document:
+    listed = Route(steps=route.steps, connection=index)
+    node: Selection = (("path", ()), ("type", ()))
+    return build(Shape(name=name, mode="list", route=listed, graphql="", node=node, answer=index_type(listed, index)))
 
 
 def get_request(gets: Sequence[tuple[Get, Parent]]) -> Request:

@@ -77,7 +77,13 @@ class Run(Written):
         choices=STATES,
     )
     config: dict[str, Any] = field(
-        "config", Kind.CONFIG, "The settings, unwrapped; a plain dict.", path="config", editable=True, in_part=True
+        "config",
+        Kind.CONFIG,
+        "The settings, unwrapped; a plain dict.",
+        path="config",
+        editable=True,
+        in_part=True,
+        index="fields",
     )
     summary: dict[str, Any] = field(
         "summaryMetrics",
@@ -87,6 +93,7 @@ class Run(Written):
         aliases=("summary_metrics", "summaryMetrics"),
         editable=True,
         in_part=True,
+        index="fields",
     )
     tags: list[str] = field(
         "tags", Kind.TEXTS, "The tags.", filter="tags", editable=True, tally=Tally("tagCounts", "name", "count")

@@ -115,7 +115,8 @@ class FieldMeta:
     ``editable``: it may be set and saved; ``input`` is then its name in the mutation's input. ``fixed`` is the reason
     why it is not editable. ``choices`` are its values, if known: others are refused at creation, and warned about in
     conditions. ``in_part``: the server can answer only some of its top-level keys, by the argument ``keys``.
-    ``tally`` is the server's own count of its values. ``owner`` is the entity class that declares it.
+    ``tally`` is the server's own count of its values, ``index`` the GraphQL field beside a connection that lists its
+    keys, each as a path that starts with ``filter_path``. ``owner`` is the entity class that declares it.
     """
 
     name: str
@@ -136,6 +137,7 @@ class FieldMeta:
     shared: bool = False
     in_part: bool = False
     tally: Tally | None = None
+    index: str | None = None
     target: str | None = None
     identity: tuple[str, ...] = ()
     by_key: bool = False
@@ -190,13 +192,14 @@ def field(
     shared: bool = False,
     in_part: bool = False,
     tally: Tally | None = None,
+    index: str | None = None,
 ) -> Any:
     """Declare a field of an entity: its GraphQL name, its type, and how it may be used.
 
     ``path`` is the name by which the server filters and orders; give ``filter`` or ``order`` if it does only one of
     them. ``shared``: many rows have the same text, so one copy is kept for all rows of a page. ``input`` is the name in
     the mutation's input if it differs, ``fixed`` the reason why the field cannot be set. ``in_part``: the GraphQL field
-    takes ``keys``. ``tally`` is the GraphQL field that counts its values.
+    takes ``keys``. ``tally`` is the GraphQL field that counts its values, ``index`` the one that lists its keys.
     """
     info = {
         "wire": wire,
@@ -216,6 +219,7 @@ def field(
         "shared": shared,
         "in_part": in_part,
         "tally": tally,
+        "index": index,
     }
     return attrs.field(init=False, metadata={"wbmodel": info})
 

@@ -20,6 +20,7 @@ from wbmodel.meta.parts import Wanted
 from wbmodel.meta.state import holds
 from wbmodel.objects.chain import Chain, Origin
 from wbmodel.objects.exports import Exports
+from wbmodel.objects.keyed import Keyed
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.query_text import QueryText
 from wbmodel.objects.result import Result
@@ -35,14 +36,12 @@ if TYPE_CHECKING:
 
     from wbmodel.compiler.explain import Explanation
     from wbmodel.display.notebook import Listing
-    from wbmodel.meta import FieldMeta
     from wbmodel.objects.grouped import Grouped
     from wbmodel.objects.watch import Change, Watch
     from wbmodel.operations.answer import Operation
     from wbmodel.operations.bulk import Work
     from wbmodel.operations.bulk_result import BulkResult
     from wbmodel.operations.groups import Asked, Choose, Groups, Key
-    from wbmodel.operations.keys import FieldInfo
     from wbmodel.operations.preview import Preview
     from wbmodel.query.aggregates import Aggregate, EverythingBut
     from wbmodel.session.session import Session
@@ -51,7 +50,7 @@ if TYPE_CHECKING:
 __all__ = ["QuerySet"]
 
 
-class QuerySet(Exports, Chain[E_co, R_co]):
+class QuerySet(Keyed, Exports, Chain[E_co, R_co]):
     """A query over entities of one class. ``QuerySet[Run]`` yields runs; ``QuerySet[Run, dict]`` ``values()`` rows.
 
     Get one from ``Run.objects`` or a relation (``project.runs``); do not create it directly. Its session is the one
@@ -473,25 +472,6 @@ class QuerySet(Exports, Chain[E_co, R_co]):
             return operations.groups.best_among(self._plan.meta, here, keys, asked, by, choose)
         return cast("list[E_co]", await self._aask(operations.groups.best_of_each, keys, asked, by, choose))
 
-    def fields(self, *names: str) -> list[FieldInfo]:
-        """List the keys that the rows have under these fields, including nested ones. Names are ``"config"``,
-        ``"summary"`` ...; without names, every field that has keys. Each key comes with its path, type, number of rows
-        and an example. Reads all rows; slice the queryset to read fewer."""
-        wanted, here = self._keyed(names)
-        return here if here is not None else cast("list[FieldInfo]", self._ask(operations.keys.keys_of, wanted))
-
-    async def afields(self, *names: str) -> list[FieldInfo]:
-        """The async twin of :meth:`fields`."""
-        wanted, here = self._keyed(names)
-        return here if here is not None else cast("list[FieldInfo]", await self._aask(operations.keys.keys_of, wanted))
-
-    def _keyed(self, names: Sequence[str]) -> tuple[list[FieldMeta], list[FieldInfo] | None]:
-        """The requested fields, and their keys if the rows are cached."""
-        self._plan.refuse_shaped("fields")
-        wanted = operations.keys.keyed_fields(self._plan.meta, names)
-        rows = self._held([field.name for field in wanted])
-        return wanted, None if rows is None else operations.keys.keys_in(rows, wanted, fresh=False)
-
     # -- one row --
 
     def create(self, **values: Any) -> E_co:
@@ -678,7 +658,8 @@ class QuerySet(Exports, Chain[E_co, R_co]):
         they are yielded as added.
 
         The loaded fields are compared (``only("state")`` watches the state). ``heartbeat_at`` and ``updated_at`` count
-        only if ``only()`` names them, and a changed order is not a change. A slice watches which rows are in it.
+        only if ``only()`` names them, and a changed order is not a change. A slice watches which rows are in it. A
+        query for a few ids and nothing else reads no listing.
         """
         return self._watch(interval, timeout, existing).changes()
 

@@ -18,8 +18,8 @@ from wbmodel.meta import EntityMeta, Kind
 from wbmodel.meta.state import kept, put, row_ids
 from wbmodel.objects.typevars import E_co
 from wbmodel.operations.answer import Operation
+from wbmodel.operations.poll import bring_relations, poll
 from wbmodel.operations.reload import look_again, reload
-from wbmodel.operations.results import results
 
 if TYPE_CHECKING:
     from wbmodel.query.plan import Plan
@@ -184,8 +184,19 @@ class Watch:
         return min(limits, default=None)
 
     def _poll(self) -> Operation[list[Any]]:
-        """Read all current rows."""
-        return results(self.plan, self.session.target)
+        """Read all current rows. Relations are prefetched for those that are news."""
+        target = self.session.target
+        rows = yield from poll(self.plan, target)
+        if self.plan.prefetch:
+            news, unchanged = [], []
+            for mark, row in zip(row_ids(rows), rows, strict=True):
+                before = (self.known or {}).get(mark)
+                if before is None or _differing(before[1], _marks(row, self.ignored)):
+                    news.append(row)
+                else:
+                    unchanged.append((row, before[0]))
+            yield from bring_relations(news, unchanged, self.plan.prefetch, target)
+        return rows
 
     def changes(self) -> Iterator[Change[Any]]:
         """The differences between polls, until the time is over."""
@@ -233,10 +244,14 @@ class Watch:
                 made.append(Change(kind="added", obj=row))
                 continue
             old, was = before[key]
-            names = tuple(name for name, mark in marks.items() if not _same(was.get(name), mark))
-            if names:
+            if names := _differing(was, marks):
                 made.append(Change(kind="changed", obj=row, before=old, fields=names))
         return made
+
+
+def _differing(before: dict[str, Any], now: dict[str, Any]) -> tuple[str, ...]:
+    """The names of the fields that differ."""
+    return tuple(name for name, mark in now.items() if not _same(before.get(name), mark))
 
 
 def _marks(row: Any, ignored: frozenset[str]) -> dict[str, Any]:

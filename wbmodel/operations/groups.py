@@ -14,7 +14,7 @@ import attrs
 from wbmodel.compiler.explain import Explanation, explain
 from wbmodel.compiler.target import Target
 from wbmodel.errors import FieldError, QueryError, QueryWarning, suggestion, warn
-from wbmodel.json_values import operand_type
+from wbmodel.json_values import equality_key, operand_type
 from wbmodel.meta import EntityMeta, state
 from wbmodel.meta.parts import Wanted
 from wbmodel.operations.answer import Operation
@@ -112,6 +112,8 @@ def groups(plan: Plan, target: Target, keys: Sequence[Key], asked: Asked) -> Ope
     counted = counted_by(keys, asked)
     found = None if counted is None else (yield from tally(plan, counted.path, target))
     if counted is not None and found is not None:
+        if not found:
+            yield from say_why_empty(plan, target)
         return _of_tally(counted, asked, found)
     any_order = not plan.sliced and not any(item.ordered for item, _ in asked.values())
     bare = plan.bare(*needed(plan.meta, keys, asked), unordered=any_order)
@@ -285,24 +287,6 @@ def _expression(path: Path) -> str:
 
 # -- grouping --------------------------------------------------------------------------------------
 
-_NAN = object()
-
-
-def _equal(value: Any) -> Any:
-    """A hashable key for a value: 1 and 1.0 have the same key, 1 and True different ones."""
-    cls = value.__class__
-    if cls is str or cls is int or value is None:
-        return value
-    if cls is float:
-        return value if value == value else _NAN
-    if cls is bool:
-        return ("bool", value)
-    if isinstance(value, (list, tuple)):
-        return ("list", tuple(map(_equal, value)))
-    if isinstance(value, dict):
-        return ("object", frozenset((key, _equal(item)) for key, item in value.items()))
-    return value
-
 
 def _groups(
     given: dict[str, Sequence[Any]],
@@ -315,7 +299,7 @@ def _groups(
 ) -> Groups:
     members: dict[Any, list[int]] = {}
     if given:
-        tokens = [[_equal(value) for value in column] for column in given.values()]
+        tokens = [list(map(equality_key, column)) for column in given.values()]
         for at, token in enumerate(tokens[0] if len(tokens) == 1 else zip(*tokens, strict=True)):
             found = members.get(token)
             if found is None:

@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
 
 from wbmodel.compiler.target import Target
-from wbmodel.errors import FieldError, KeyWarning, UnreadableValue, nearest, warn
-from wbmodel.json_values import operand_type
+from wbmodel.errors import FieldError, KeyWarning, UnreadableValue, WbmodelError, nearest, warn
+from wbmodel.json_values import equality_key, operand_type
 from wbmodel.meta import EntityMeta, FieldMeta
 from wbmodel.operations.answer import Operation
-from wbmodel.operations.cells import documents, is_part
+from wbmodel.operations.cells import LAYOUTS, documents, is_part
+from wbmodel.operations.key_index import Keys, Listed, Spellings, listed, may_be_listed
 from wbmodel.query.evaluate import tolerant
 from wbmodel.query.paths import Path
 from wbmodel.query.plan import Plan
 
 __all__ = [
+    "EXAMPLES",
     "LOOKED_AT",
+    "MOST_DISTINCT",
     "SAMPLE",
     "FieldInfo",
     "keyed_fields",
     "keys_in",
     "keys_of",
     "look_for",
+    "near",
     "near_keys",
+    "quick_keys",
     "say_unknown",
 ]
 
@@ -35,6 +40,15 @@ SAMPLE = 20
 LOOKED_AT = 200
 """How many rows are read to find a similar key."""
 
+EXAMPLES = 10
+"""How many rows are read beside a server's list of keys. If there are no more, they say everything."""
+
+MOST_DISTINCT = 10_000
+"""How many different values of a key are told apart."""
+
+_HINT_PAGES = 3
+"""How many pages of a server's list are read for a hint: typing must not cost more than asking."""
+
 
 @attrs.frozen(slots=True)
 class FieldInfo:
@@ -42,42 +56,131 @@ class FieldInfo:
 
     ``path`` is its dotted path as ``filter`` and ``values`` take it (``config.lr``). ``type`` is ``number``, ``text``,
     ``bool``, ``list``, ``object``, ``null`` (if all values are null) or ``mixed``. ``count`` is the number of rows that
-    have the key, including null values, and ``example`` the first value that is not null.
+    have the key, including null values, and ``example`` the first value that is not null. ``distinct`` is the number of
+    different values in those rows, null being one, and equality that of ``group_by``: 1 and 1.0 are one value, and NaN
+    is one.
+
+    ``count`` and ``distinct`` are None where the server's own list of keys was asked instead of the rows; the
+    ``example`` is then from one of the newest rows, and None if they have none. ``distinct`` is also None for more than
+    10,000 values.
     """
 
     path: str
     type: str
-    count: int
+    count: int | None
     example: Any
+    distinct: int | None = None
 
 
 class _Seen:
-    __slots__ = ("count", "example", "types")
+    """What the rows have under one key. ``values`` are their equality keys; None if there are too many."""
+
+    __slots__ = ("count", "example", "types", "values")
 
     def __init__(self) -> None:
         self.count = 0
         self.types: set[str] = set()
         self.example: Any = None
+        self.values: set[Any] | None = set()
+
+    def add(self, value: Any) -> None:
+        self.count += 1
+        if self.values is not None:
+            try:
+                self.values.add(equality_key(value))
+            except RecursionError:  # nested too deeply to be compared
+                self.values = None
+            else:
+                if len(self.values) > MOST_DISTINCT:
+                    self.values = None
+        if value is not None:
+            if self.example is None:
+                self.example = value
+            self.types.add(operand_type(value))
+
+    def varies(self, rows: int) -> bool:
+        """Whether the values of so many rows differ, or some rows lack the key."""
+        return self.count < rows or self.values is None or len(self.values) > 1
 
 
-def keys_of(plan: Plan, target: Target, fields: Sequence[FieldMeta]) -> Operation[list[FieldInfo]]:
-    """The keys under these fields of a plan's rows, sorted by path within each field."""
+def keys_of(
+    plan: Plan, target: Target, fields: Sequence[FieldMeta], exact: bool, varying: bool
+) -> Operation[list[FieldInfo]]:
+    """The keys under these fields of a plan's rows, sorted by path within each field.
+
+    With ``exact`` or ``varying``, the rows are read; else the server's own list is taken, if it has one.
+    """
     from wbmodel.operations.run import collect
 
-    found = yield from collect(plan.bare(*(field.name for field in fields)), target)
-    return keys_in(found, fields, fresh=True)
+    if not exact and not varying and may_be_listed(plan, fields, target):
+        found = yield from _listed_with_examples(plan, target, fields)
+        if found is not None:
+            return found
+    rows = yield from collect(plan.bare(*(field.name for field in fields)), target)
+    return keys_in(rows, fields, fresh=True, varying=varying)
 
 
-def keys_in(rows: Sequence[Any], fields: Sequence[FieldMeta], *, fresh: bool) -> list[FieldInfo]:
-    """The keys under these fields in loaded rows. ``fresh``: no other code holds the rows."""
+def _listed_with_examples(plan: Plan, target: Target, fields: Sequence[FieldMeta]) -> Operation[list[FieldInfo] | None]:
+    """The keys by the server's list and a few rows; None if it has no list that is usable."""
+    from wbmodel.operations.run import collect
+
+    names = [field.name for field in fields]
+    rows = yield from collect(attrs.evolve(plan.bare(*names), order=(), stop=EXAMPLES), target)
+    if len(rows) < EXAMPLES:
+        return keys_in(rows, fields, fresh=True)
+    entries = yield from listed(plan, fields, target, None)
+    if entries is None:
+        return None
     infos: list[FieldInfo] = []
     for field in fields:
-        try:
-            values = documents(rows, field, fresh=fresh)
-        except UnreadableValue:
-            values = list(map(tolerant(Path(field)), rows))
-        infos += _walk(field, values)
+        seen = _seen(_documents(rows, field, fresh=True))
+        own = [entry for entry in entries if entry.field is field]
+        if seen and not own:
+            return None  # the list is not of this field
+        infos += _merged(field, own, seen)
     return infos
+
+
+def _merged(field: FieldMeta, entries: Sequence[Listed], seen: Mapping[Keys, _Seen]) -> list[FieldInfo]:
+    """The keys of a server's list, and those of a few rows, which a list that lags behind may not have yet."""
+    spellings = Spellings(seen)
+    hidden = LAYOUTS[field.kind].left_out if field.kind in LAYOUTS else ()
+    types: dict[Keys, set[str]] = {keys: set(entry.types) for keys, entry in seen.items()}
+    for entry in entries:
+        for keys in spellings.of(entry.text):
+            if keys[0] not in hidden:
+                types.setdefault(keys, set()).update({entry.type} - {"null"})
+                # The list has no path of its own for an object that holds keys.
+                for depth in range(1, len(keys)):
+                    types.setdefault(keys[:depth], set()).add("object")
+    return [
+        FieldInfo(Path(field, keys).dotted, _type(kinds), None, seen[keys].example if keys in seen else None)
+        for keys, kinds in sorted(types.items(), key=lambda pair: pair[0])
+    ]
+
+
+def keys_in(rows: Sequence[Any], fields: Sequence[FieldMeta], *, fresh: bool, varying: bool = False) -> list[FieldInfo]:
+    """The keys under these fields in loaded rows; with ``varying``, those whose values differ between the rows.
+    ``fresh``: no other code holds the rows."""
+    return [
+        FieldInfo(
+            Path(field, keys).dotted,
+            _type(entry.types),
+            entry.count,
+            entry.example,
+            None if entry.values is None else len(entry.values),
+        )
+        for field in fields
+        for keys, entry in sorted(_seen(_documents(rows, field, fresh=fresh)).items(), key=lambda pair: pair[0])
+        if not varying or entry.varies(len(rows))
+    ]
+
+
+def _documents(rows: Sequence[Any], field: FieldMeta, *, fresh: bool) -> list[Any]:
+    try:
+        return documents(rows, field, fresh=fresh)
+    except UnreadableValue:
+        return list(map(tolerant(Path(field)), rows))
 
 
 def keyed_fields(meta: EntityMeta, names: Sequence[str]) -> list[FieldMeta]:
@@ -94,10 +197,11 @@ def keyed_fields(meta: EntityMeta, names: Sequence[str]) -> list[FieldMeta]:
     return fields
 
 
-def _walk(field: FieldMeta, values: Sequence[Any]) -> list[FieldInfo]:
-    seen: dict[tuple[str, ...], _Seen] = {}
+def _seen(values: Sequence[Any]) -> dict[Keys, _Seen]:
+    """The keys of decoded documents, at every depth."""
+    seen: dict[Keys, _Seen] = {}
     for value in values:
-        pending: list[tuple[tuple[str, ...], Any]] = [((), value)] if isinstance(value, dict) else []
+        pending: list[tuple[Keys, Any]] = [((), value)] if isinstance(value, dict) else []
         while pending:
             prefix, inner = pending.pop()
             for key, item in inner.items():
@@ -105,18 +209,10 @@ def _walk(field: FieldMeta, values: Sequence[Any]) -> list[FieldInfo]:
                 entry = seen.get(path)
                 if entry is None:
                     entry = seen[path] = _Seen()
-                entry.count += 1
-                if item is None:
-                    continue
-                if entry.example is None:
-                    entry.example = item
-                entry.types.add(operand_type(item))
+                entry.add(item)
                 if isinstance(item, dict):
                     pending.append((path, item))
-    return [
-        FieldInfo(Path(field, path).dotted, _type(entry.types), entry.count, entry.example)
-        for path, entry in sorted(seen.items(), key=lambda pair: pair[0])
-    ]
+    return seen
 
 
 def _type(types: set[str]) -> str:
@@ -140,15 +236,59 @@ def near_keys(wanted: Path, infos: Sequence[FieldInfo], limit: int) -> list[str]
     return list(dict.fromkeys((*moved, *spelt)))[:limit]
 
 
-def look_for(path: Path, rows: Sequence[Any], plan: Plan, target: Target, *, whole: bool) -> Operation[None]:
-    """Like :func:`say_unknown`; where the rows hold the asked keys alone, a few are read again with all keys."""
-    from wbmodel.operations.run import collect
+def quick_keys(plan: Plan, target: Target, field: FieldMeta) -> Operation[list[FieldInfo]]:
+    """The keys under a field of a plan's place, whatever its conditions: by the server's list, else of some rows."""
+    found = yield from _by_list(plan, target, field)
+    return (yield from _of_some(_wider(plan), target, field, LOOKED_AT)) if found is None else found
 
+
+def near(plan: Plan, target: Target, wanted: Path, limit: int) -> Operation[list[str] | None]:
+    """Dotted paths of a plan's place similar to ``wanted``, best first; None if ``wanted`` exists."""
+    infos = yield from _by_list(plan, target, wanted.field, wanted)
+    if infos is None:
+        infos = yield from _of_some(_wider(plan), target, wanted.field, LOOKED_AT)
+    return None if any(info.path == wanted.dotted for info in infos) else near_keys(wanted, infos, limit)
+
+
+def look_for(path: Path, rows: Sequence[Any], plan: Plan, target: Target, *, whole: bool) -> Operation[None]:
+    """Like :func:`say_unknown`; where the rows hold the asked keys alone, the server's list is asked for the others, or
+    a few rows are read again with all keys."""
     if not is_part(rows, path.field):
         say_unknown(path, rows, whole, fresh=True)
         return
-    sample = yield from collect(plan.bare(path.field.name, order=(), unordered=True, start=0, stop=SAMPLE), target)
-    _say(path, keys_in(sample, [path.field], fresh=True), rows, whole)
+    try:
+        infos = yield from _by_list(plan, target, path.field, path)
+        if infos is None:
+            some = attrs.evolve(plan, order=(), unordered=True, start=0)
+            infos = yield from _of_some(some, target, path.field, SAMPLE)
+    except WbmodelError:
+        infos = []  # the answer is right; only the near names stay unknown
+    _say(path, infos, rows, whole)
+
+
+def _wider(plan: Plan) -> Plan:
+    """All rows of the same place, in the default order."""
+    return attrs.evolve(plan, where=None, order=(), start=0, stop=None)
+
+
+def _by_list(
+    plan: Plan, target: Target, field: FieldMeta, wanted: Path | None = None
+) -> Operation[list[FieldInfo] | None]:
+    """The keys by the first pages of the server's list. None if it has no list, or if the list does not tell whether
+    ``wanted`` is there, because of a dot inside a key: rows do."""
+    entries = yield from listed(_wider(plan), [field], target, _HINT_PAGES)
+    if not entries:
+        return None
+    if wanted is not None and "." in (text := ".".join(wanted.keys)) and any(item.text == text for item in entries):
+        return None
+    return _merged(field, entries, {})
+
+
+def _of_some(plan: Plan, target: Target, field: FieldMeta, number: int) -> Operation[list[FieldInfo]]:
+    from wbmodel.operations.run import collect
+
+    rows = yield from collect(plan.bare(field.name, stop=number), target)
+    return keys_in(rows, [field], fresh=True)
 
 
 def say_unknown(path: Path, rows: Sequence[Any], whole: bool, *, fresh: bool = False) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 
 from wbmodel.backend.asks import Request, Response
 from wbmodel.backend.verbs import Join, Start
-from wbmodel.compiler.extras import ALIASES, BY_DATE, FAR, LARGE, SIDES, Extra, of_scan
+from wbmodel.codec import loads
+from wbmodel.compiler.extras import ALIASES, BY_DATE, FAR, KEYS, LARGE, SIDES, Extra, of_scan
 from wbmodel.compiler.filters import conjoined
 from wbmodel.compiler.physical import Scan
 from wbmodel.compiler.requests import page_request, page_size
-from wbmodel.errors import RAN_OUT, RequestTimeout, ResponseTooLarge, ServerError
+from wbmodel.errors import RAN_OUT, QueryWarning, RequestTimeout, ResponseTooLarge, ServerError, warn
 from wbmodel.meta import EntityMeta, Route
 from wbmodel.operations.answer import Operation, answer, send_all, walk, whole_answer
 from wbmodel.operations.keyset import Keyset
@@ -47,6 +48,8 @@ class Pages:
         self._idle = 0
         self._keep = None if scan.check is None else scan.check.predicate()
         self._nodes: tuple[list[dict[str, Any]], Any] = ([], None)
+        self.taken: frozenset[Extra] = frozenset()
+        """The extras that the server took in an earlier page."""
         self._first: tuple[list[Any], str | None, int | None] | None = None
         """The edges, the last cursor and the number of all rows that page 1 had."""
         self._side: SideBySide | None = None
@@ -150,11 +153,11 @@ class Pages:
         self._ahead.clear()
         self.budget.ahead = None
 
-    def shrink(self) -> bool:
-        """Read the next page in turn, and fewer rows of it. Returns whether that is possible."""
-        asked = max((request.variables.get("first", 1) for request, _ in self._ahead), default=self.size())
+    def given_up(self) -> int:
+        """Read the rest in turn, as a page was too much. Returns how many rows it had to have."""
+        sizes = [request.variables.get("first", 1) for request, _ in self._ahead]
         self._in_turn()
-        return self.scan.route.paged and self.budget.shrink(max(asked, self.size()))
+        return max([self.size(), *sizes]) if self.scan.route.paged else 1
 
     # -- receiving a page --------------------------------------------------------------------------
 
@@ -163,6 +166,7 @@ class Pages:
         scan = self.scan
         meta, route, place = scan.node.meta, scan.route, self.target.place
         parent, context = walk(meta, route, scan.parent, data, alias, place, optional=scan.optional)
+        self.taken |= self.extras()
         self.pages += 1
         if parent is None:
             self.done = True
@@ -184,6 +188,8 @@ class Pages:
             if edge is not None and edge["node"] is not None
         ]
         came = len(nodes)
+        if self.pages == 1 and nodes and scan.node.asks:
+            self._look_for_surplus(nodes[0])
         if came < len(edges):
             self._tell_of_nulls(edges)
         if self._side is not None:
@@ -217,6 +223,21 @@ class Pages:
         at = next(at for at, edge in enumerate(edges) if edge is None or edge["node"] is None)
         place = ".".join([*(step.field for step in route.steps), f"{route.connection}.edges[{at}].node"])
         self.budget.nulled(self.scan.node.meta.plural, place)
+
+    def _look_for_surplus(self, node: dict[str, Any]) -> None:
+        """Say once in a session that the server sends more of a field than the keys that it was asked for."""
+        for name, keys in self.scan.node.keys:
+            field = self.scan.node.meta.fields[name]
+            try:
+                there = loads(node[field.wire] or "{}")
+            except (ValueError, TypeError, RecursionError):
+                continue  # damage costs its own row, where it is read
+            if isinstance(there, dict) and not there.keys() <= set(keys) and self.target.refusals.learn(KEYS):
+                warn(
+                    f"{self.target.place} was asked for some keys of {name} and sends all of them: it ignores the "
+                    "argument keys. The answers are right, and as large as whole rows",
+                    QueryWarning,
+                )
 
     def _look_for_new(self, nodes: list[dict[str, Any]]) -> None:
         """Record the rows of a page. Raises :class:`ServerError` if the pages no longer bring new ones."""
@@ -285,11 +306,14 @@ def load(pages: Sequence[Pages]) -> Operation[None]:
         most = max(1, group[0].target.capabilities.max_aliases)
         chunks += [group[at : at + most] for at in range(0, len(group), most)]
     try:
-        with refusable(lambda: _extras(waiting, chunks), [item.scan for item in waiting]):
+        taken = frozenset(extra for item in waiting for extra in item.taken)
+        with refusable(lambda: _extras(waiting, chunks), [item.scan for item in waiting], taken):
             arrived = yield from _arrived(chunks, [item for item in waiting if item.is_ahead])
     except ServerError as error:
-        smaller = _is_too_much(error, waiting) and [item.shrink() for item in waiting]
-        if not smaller or not all(smaller):
+        if not _is_too_much(error, waiting):
+            raise
+        size = max([item.given_up() for item in waiting])
+        if not waiting[0].budget.shrink(size, late=isinstance(error, RequestTimeout)):
             raise
         return (yield from load(pages))
     for chunk, request, response, data in arrived:

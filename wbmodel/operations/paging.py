@@ -26,6 +26,7 @@ class PageBudget:
         self.pages = 0
         self._cut: int | None = None
         """The largest page that the server may be asked for after it failed on a larger one."""
+        self._late = False
         self._rows = 0
         self._bytes = 0
         self._warned: set[type[Warning]] = set()
@@ -33,6 +34,7 @@ class PageBudget:
     def weigh(self, response: Response, rows: int) -> None:
         """Record the size of a response, and the number of rows in it over all connections."""
         self.pages += 1
+        self._late = False
         if self._cut is not None:
             self._cut *= 2
         size = None if response.note is None else response.note.size
@@ -40,11 +42,12 @@ class PageBudget:
             self._bytes += size
             self._rows += rows
 
-    def shrink(self, size: int) -> bool:
+    def shrink(self, size: int, *, late: bool) -> bool:
         """Ask for smaller pages than one of ``size`` rows; they grow again with each page that arrives. Returns whether
-        there are smaller ones."""
-        self._cut = max(1, size // 2)
-        return size > 1
+        there are smaller ones. ``late``: the page did not come in time, which is waited for only twice."""
+        twice, self._late = late and self._late, late
+        self._cut = max(1, size // (4 if late else 2))
+        return size > 1 and not twice
 
     @property
     def weight(self) -> float | None:

@@ -7,19 +7,18 @@ from functools import partial
 from typing import Any
 
 from wbmodel.compiler.compile import compile_plan
-from wbmodel.compiler.extras import ALIASES
 from wbmodel.compiler.physical import ForEach, Get
-from wbmodel.compiler.requests import get_request
 from wbmodel.compiler.target import Target
 from wbmodel.errors import FieldError, suggestion
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, ToManyMeta, entity_meta, state
 from wbmodel.meta.scopes import PROJECT, TEXT
-from wbmodel.operations.answer import Operation, answer, send_all
+from wbmodel.operations.answer import Operation
+from wbmodel.operations.nodes import load_nodes
 from wbmodel.operations.pages import Pages, load
 from wbmodel.operations.paging import PageBudget
 from wbmodel.operations.run import collect
-from wbmodel.operations.streams import RowStream, node_at, open_stream
-from wbmodel.operations.ways_back import on_lesser_terms, refusable
+from wbmodel.operations.streams import RowStream, open_stream
+from wbmodel.operations.ways_back import on_lesser_terms
 from wbmodel.query.conditions import resolve
 from wbmodel.query.plan import Plan
 from wbmodel.query.q import Q
@@ -129,20 +128,8 @@ def _one(rows: Sequence[Any], field: FieldMeta, target: Target) -> Operation[lis
             step = compile_plan(Plan(meta=there, where=where, scopes=scopes), target)
             assert isinstance(step, Get)
             wanted[home, key] = step
-    pending = list(wanted.items())
-    size = max(1, target.capabilities.max_aliases)
-    chunks = [pending[at : at + size] for at in range(0, len(pending), size)]
-    requests = [get_request([(get, get.parents[0]) for _, get in chunk]) for chunk in chunks]
-    with refusable(lambda: [ALIASES] if len(chunks) < len(pending) else ()):
-        responses = yield from send_all(requests)
-        answers = [answer(target, *pair) for pair in zip(requests, responses, strict=True)]
-    found: dict[Any, Any] = {}
-    for chunk, data in zip(chunks, answers, strict=True):
-        for index, (identity, get) in enumerate(chunk):
-            alias = f"s{index}" if len(chunk) > 1 else None
-            better = node_at(get, get.parents[0], data, alias, target)
-            if better is not None:
-                found[identity] = better
+    loaded = yield from load_nodes([(get, get.parents[0]) for get in wanted.values()], target)
+    found = {identity: row for identity, row in zip(wanted, loaded, strict=True) if row is not None}
     for row in rows:
         reference = getattr(row, field.name)
         if reference is not None:

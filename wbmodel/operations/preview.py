@@ -27,10 +27,11 @@ class Preview:
 def one_page(operation: Operation[None], plural: str, limit: int) -> Operation[Preview]:
     """Run an operation until it would request a second page, and return at most ``limit`` of its rows.
 
-    ``plural`` is the name of its page requests; requests that find the places of the rows do not count.
+    ``plural`` is the name of its page requests. Pages that were refused do not count, nor do requests that find the
+    places of the rows.
     """
     rows: list[Any] = []
-    asked, cut = 0, False
+    came, cut = 0, False
     answer: Any = None
     error: Exception | None = None
     try:
@@ -45,14 +46,15 @@ def one_page(operation: Operation[None], plural: str, limit: int) -> Operation[P
                 continue
             sent = [getattr(verb, "request", None), *getattr(verb, "requests", ())]
             pages = sum(request is not None and request.operation_name == plural for request in sent)
-            if pages and asked:
+            if pages and came:
                 cut = True
                 continue
-            asked += pages
             try:
                 answer = yield verb
             except Exception as raised:
                 error = raised
+            else:
+                came += pages if not getattr(answer, "errors", ()) else 0
     finally:
         error = None  # its traceback refers to this frame
         operation.close()

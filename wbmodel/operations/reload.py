@@ -1,36 +1,96 @@
-"""Load an object again, as it is now on the backend."""
+"""Load objects again, as they are now on the backend."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from wbmodel.compiler.physical import Get, Step
 from wbmodel.compiler.target import Target
 from wbmodel.errors import QueryError
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, entity_meta, state
 from wbmodel.meta.parts import Wanted, names_of, wanted_of
 from wbmodel.operations.answer import Operation
-from wbmodel.operations.run import collect
+from wbmodel.operations.nodes import load_nodes
+from wbmodel.operations.run import collect, planned
+from wbmodel.operations.ways_back import on_lesser_terms
 from wbmodel.query.conditions import resolve
 from wbmodel.query.plan import Plan
 from wbmodel.query.q import Q
 from wbmodel.query.scopes import at_home
 
-__all__ = ["look_again", "reload"]
+__all__ = ["look_again", "look_up", "reload", "reload_all"]
 
 
 def look_again(row: Any, target: Target, fields: tuple[Wanted, ...]) -> Operation[Any]:
     """The current object on the backend, with these fields. Raises its ``DoesNotExist``."""
-    target.refuse_foreign(row)
-    for found in (yield from collect(_again(row, fields), target)):
-        if not state.is_loaded(row, "node_id") or found.node_id == row.node_id:
-            return found
-    raise type(row).DoesNotExist(f"{row!r} was deleted on {target.place}, or this account may no longer see it")
+    (found,) = yield from _current([row], [fields], target)
+    if found is None:
+        raise type(row).DoesNotExist(f"{row!r} was deleted on {target.place}, or this account may no longer see it")
+    return found
 
 
 def reload(row: Any, target: Target) -> Operation[None]:
     """Load every loaded field of an object again, in place; of a field that is there in part, the same keys."""
-    found = yield from look_again(row, target, wanted_of(row.loaded_fields(), state.parts(row)))
-    _take_over(row, found)
+    _take_over(row, (yield from look_again(row, target, _loaded(row))))
+
+
+def reload_all(rows: Sequence[Any], target: Target) -> Operation[None]:
+    """Load every loaded field of many objects again, in place. Raises ``DoesNotExist`` for those that are gone, after
+    the others were loaded."""
+    found = yield from _current(rows, list(map(_loaded, rows)), target)
+    gone = []
+    for row, now in zip(rows, found, strict=True):
+        if now is None:
+            gone.append(row)
+        else:
+            _take_over(row, now)
+    if gone:
+        shown = ", ".join(map(repr, gone[:5])) + (f" and {len(gone) - 5} more" if len(gone) > 5 else "")
+        raise type(gone[0]).DoesNotExist(
+            f"{len(gone)} of {len(rows)} objects were deleted on {target.place}, or this account may no longer see "
+            f"them: {shown}; the others are refreshed"
+        )
+
+
+def _loaded(row: Any) -> tuple[Wanted, ...]:
+    return wanted_of(row.loaded_fields(), state.parts(row))
+
+
+def _current(rows: Sequence[Any], fields: Sequence[tuple[Wanted, ...]], target: Target) -> Operation[list[Any]]:
+    """The current object of each row, with its fields; None for one that is gone, or that another one replaced."""
+    for row in rows:
+        target.refuse_foreign(row)
+    plans = list(map(_again, rows, fields))
+    found = yield from look_up(plans, target)
+    for at, plan in enumerate(plans):
+        if found[at] is None:
+            found[at] = yield from collect(plan, target)
+    return [
+        next((now for now in there if not state.is_loaded(row, "node_id") or now.node_id == row.node_id), None)
+        for row, there in zip(rows, found, strict=True)
+    ]
+
+
+def look_up(plans: Sequence[Plan], target: Target) -> Operation[list[Any]]:
+    """The rows of each plan that leads to one node, as a list; None for every other plan. Many nodes share a
+    document."""
+
+    def work(target: Target) -> Operation[list[Any]]:
+        steps: list[Step] = []
+        for plan in plans:
+            step, target = yield from planned(plan, target)
+            steps.append(step)
+        single = [(step, step.parents[0]) for step in steps if isinstance(step, Get) and len(step.parents) == 1]
+        loaded = iter((yield from load_nodes(single, target)))
+        return [_listed(next(loaded)) if isinstance(step, Get) and len(step.parents) == 1 else None for step in steps]
+
+    found, _ = yield from on_lesser_terms(work, target)
+    return found
+
+
+def _listed(row: Any) -> list[Any]:
+    return [] if row is None else [row]
 
 
 def _again(row: Any, fields: tuple[Wanted, ...]) -> Plan:

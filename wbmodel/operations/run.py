@@ -7,7 +7,6 @@ from typing import Any
 import attrs
 
 from wbmodel.compiler.compile import compile_plan, expand
-from wbmodel.compiler.extras import Extra
 from wbmodel.compiler.physical import ForEach, Get, Merge, Scan, Step, ValuesFirst, scans
 from wbmodel.compiler.target import Target
 from wbmodel.errors import QueryWarning, warn
@@ -31,8 +30,8 @@ class Rows:
     def __init__(self, plan: Plan, target: Target) -> None:
         self.plan, self.target = plan, target
         self.stream: RowStream | None = None
-        self.terms: frozenset[Extra] = frozenset()
-        """What the plan of the stream does without."""
+        self.broken = False
+        """Whether the stream ended in an error, so that another one has to be opened."""
         self.seen = Seen(plan.meta.row_id)
         self.cut = Cut(plan)
         self.checked = plan.glance
@@ -47,21 +46,21 @@ class Rows:
     def _fresh(self, target: Target) -> Operation[list[Any] | None]:
         """The next rows that were not given yet, by a plan for these terms."""
         again = self.stream is not None
-        if self.stream is None or target.refused != self.terms:
+        if self.stream is None or self.broken:
             step, target = yield from planned(self.plan, target)
             if not again:
                 _say_what_is_local(step, target)
             step = yield from settle(step, target)
             self.stream = open_stream(step, PageBudget(target, sliced=self.plan.stop is not None), [])
-            self.terms = target.refused
-        while (rows := (yield from self.stream.pull())) is not None:
-            if rows and not self.checked:
-                self.checked = True
-                yield from self._check_key(rows)
-            fresh = self.seen.fresh(rows)
-            if fresh or not again:
-                return fresh
-        return None
+        self.broken = True
+        rows, fresh = (yield from self.stream.pull()), list[Any]()
+        while rows is not None and not (fresh := self.seen.fresh(rows)) and again:
+            rows = yield from self.stream.pull()
+        self.broken = False
+        if rows and not self.checked:
+            self.checked = True
+            yield from self._check_key(rows)
+        return None if rows is None else fresh
 
     def _check_key(self, rows: list[Any]) -> Operation[None]:
         """Warn if no row has the first order key: rows that have it come first."""

@@ -8,21 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from wbmodel.compiler.extras import KEYS
-from wbmodel.compiler.physical import Get, Merge, Parent, Scan, SortHere, Step, Ties, ValuesFirst
-from wbmodel.compiler.requests import get_request
-from wbmodel.compiler.target import Target
+from wbmodel.compiler.physical import Get, Merge, Scan, SortHere, Step, Ties, ValuesFirst
 from wbmodel.errors import ConfigurationError
-from wbmodel.meta import EntityMeta, Route
 from wbmodel.meta.state import row_ids
-from wbmodel.operations.answer import Operation, answer, send_all, walk, whole_answer
+from wbmodel.operations.answer import Operation
+from wbmodel.operations.nodes import Nodes
 from wbmodel.operations.pages import Pages, load
 from wbmodel.operations.paging import PageBudget
+from wbmodel.operations.promised_order import InOrder
 from wbmodel.operations.ties import MixedOrdered, TieOrdered
-from wbmodel.operations.ways_back import refusable
 from wbmodel.query.order import sort_key
 
-__all__ = ["RowStream", "node_at", "open_stream"]
+__all__ = ["RowStream", "open_stream"]
 
 
 class RowStream(Protocol):
@@ -45,7 +42,7 @@ def open_stream(step: Step, budget: PageBudget, first: list[Pages]) -> RowStream
         )
     if isinstance(step, Scan):
         first.append(Pages(step, budget))
-        return first[-1]
+        return InOrder(step.sorted_by, first[-1]) if step.sorted_by else first[-1]
     if isinstance(step, Ties):
         return AsideLast(_ties(step, budget, first))
     if isinstance(step, ValuesFirst):
@@ -61,8 +58,8 @@ def open_stream(step: Step, budget: PageBudget, first: list[Pages]) -> RowStream
 
 
 def _ties(step: Ties, budget: PageBudget, first: list[Pages]) -> TieOrdered:
-    open_stream(step.source, budget, first)
-    pages = first[-1]
+    pages = Pages(step.source, budget)
+    first.append(pages)
     return TieOrdered(step, pages) if step.far is None else MixedOrdered(step, pages, Pages(step.far, budget))
 
 
@@ -182,51 +179,3 @@ class Merged:
             self.keys[best].pop()
             if not self.heads[best]:
                 return out
-
-
-class Nodes:
-    """Nodes by their keys, one request each."""
-
-    def __init__(self, get: Get, target: Target) -> None:
-        self.get, self.target = get, target
-        self.parents = list(get.parents)
-        self.keep = None if get.check is None else get.check.predicate()
-
-    def pull(self) -> Operation[list[Any] | None]:
-        """The next node that exists and passes the rest of the condition."""
-        while self.parents:
-            parent = self.parents.pop(0)
-            request = get_request([(self.get, parent)])
-            with refusable(lambda: {KEYS} if self.get.node.asks else ()):
-                (response,) = yield from send_all([request])
-                data = answer(self.target, request, response)
-            with whole_answer(self.target, request):
-                row = node_at(self.get, parent, data, None, self.target)
-            if row is not None and (self.keep is None or self.keep(row)):
-                return [row]
-        return None
-
-
-def node_at(get: Get, parent: Parent, data: dict[str, Any], alias: str | None, target: Target) -> Any:
-    """The row of one parent of a :class:`~wbmodel.compiler.physical.Get` in a response, or None."""
-    route, node = get.route, get.node
-    found, context = walk(node.meta, route, parent, data, alias, target.place, optional=get.optional)
-    if found is None:
-        return None
-    if route.beside is not None:
-        found = _replaced(route, node.meta, found, data, alias)
-    make = node.context_hydrator(route)
-    around = make([context], target.owner, None)[0] if make is not None and context is not None else None
-    return node.hydrator(route)([found], target.owner, around)[0]
-
-
-def _replaced(route: Route, meta: EntityMeta, node: dict[str, Any], data: dict[str, Any], alias: str | None) -> Any:
-    """A node with the values of the field beside it, if the server has one there."""
-    beside, at = route.beside, data
-    assert beside is not None
-    for index, step in enumerate(route.steps[:-1]):
-        at = at[alias if alias and index == 0 else step.field]
-    own = at[beside.field]
-    if own is None or own[beside.wire] is None:
-        return node
-    return {**node, **{name: own[name] for name in beside.gives}, meta.fields[beside.relation].wire: own[beside.wire]}

@@ -57,11 +57,13 @@ class TieOrdered:
     def _take(self, rows: list[Any], out: list[Any]) -> list[Any]:
         """Add rows to their ties, and complete ties to ``out``.
 
-        If the server's order differs from ours and no rows were returned yet, the remaining rows are given back.
+        If the server's order differs from ours and no rows were returned yet, the remaining rows are given back. It
+        does too if a row comes after the one from the far end.
         """
         # Dates have one type and compare directly; other values compare by rank, which separates types.
         dated, down = self.key.path.kind is Kind.TIME, self.key.descending
-        if dated and len(rows) > 1 and self._follow(rows, down):
+        end = None if self.started else self._far_end(dated)
+        if dated and len(rows) > 1 and self._follow(rows, end, down):
             out += self.group if len(self.group) == 1 else sorted(self.group, key=self.inner)
             out += rows[:-1]
             self.group, self.group_rank = rows[-1:], self.value(rows[-1])
@@ -75,6 +77,8 @@ class TieOrdered:
             if rank == self.group_rank:
                 self.group.append(row)
                 continue
+            if end is not None and (rank < end if dated and down else end < rank):
+                return rows[at:]
             if self.group_rank is not None and (self.group_rank < rank if dated and down else rank < self.group_rank):
                 if not self.started:
                     return rows[at:]
@@ -86,14 +90,28 @@ class TieOrdered:
             self._say_large()
         return []
 
-    def _follow(self, rows: list[Any], down: bool) -> bool:
-        """Whether all rows have dates of their own, in order and after the last tie: nearly always so, and quickly
-        told."""
+    def _far_end(self, dated: bool) -> Any:
+        """The value or rank of the row from the far end; None if there is none, or if the last page is here."""
+        row = None if self.pages.done or not self.pages.far else self.pages.far[0]
+        value = None if row is None else self.value(row)
+        if row is None or not self._is_comparable(value):
+            return None
+        return value if dated else self.rank(row)
+
+    def _is_comparable(self, value: Any) -> bool:
+        """Whether the server orders a value as we do."""
+        return has_value(value)
+
+    def _follow(self, rows: list[Any], end: Any, down: bool) -> bool:
+        """Whether all rows have dates of their own, in order, after the last tie and before the far end: nearly always
+        so, and quickly told."""
         dates = list(map(self.value, rows))
         if None in dates:
             return False
         before = operator.gt if down else operator.lt
         if self.group_rank is not None and not before(self.group_rank, dates[0]):
+            return False
+        if end is not None and before(end, dates[-1]):
             return False
         return all(map(before, dates, islice(dates, 1, None)))
 
@@ -207,7 +225,9 @@ class MixedOrdered(TieOrdered):
         return found
 
     def _is_number(self, row: Any) -> bool:
-        value = self.value(row)
+        return self._is_comparable(self.value(row))
+
+    def _is_comparable(self, value: Any) -> bool:
         return value.__class__ is int or (value.__class__ is float and math.isfinite(value))
 
     def _go_on(self) -> Operation[None]:

@@ -1,7 +1,8 @@
 """The way back from a server that refuses what wbmodel adds to a request by itself.
 
 A refused request is planned again without an addition (an :class:`~wbmodel.compiler.extras.Extra`), one after the
-other, and those first that the server names. Once an answer comes, the session remembers the addition that was left
+other, and those first that the server names. If it names none, the request is first repeated as it was: the refusal may
+have been by chance. Once an answer comes, the session remembers the addition that was left
 out last. If the bare request is refused too, the refusal was about what the caller wrote: it is raised as it first
 came, and nothing is remembered.
 """
@@ -38,14 +39,18 @@ _CHEAP = (SIDES, KEYS, ALIASES, LARGE, FAR, BY_DATE, SEVERAL_KEYS, NAMES)
 
 class Refused(Exception):
     """A request with ``extras`` was refused: ``error`` is what it ends in if there is no way back. ``own`` are the
-    words of the filter that the caller wrote. Never leaves :func:`on_lesser_terms`."""
+    words of the filter that the caller wrote, ``taken`` the extras that the server took a page before. Never leaves
+    :func:`on_lesser_terms`."""
 
-    def __init__(self, error: Refusal, extras: frozenset[Extra], own: frozenset[str]) -> None:
+    def __init__(
+        self, error: Refusal, extras: frozenset[Extra], own: frozenset[str], taken: frozenset[Extra] = frozenset()
+    ) -> None:
         super().__init__(str(error))
-        self.error, self.extras, self.own = error, extras, own
+        self.error, self.extras, self.own, self.taken = error, extras, own, taken
 
-    def choice(self) -> Extra | None:
-        """The extra to do without; None if the refusal is about something else."""
+    def choice(self) -> tuple[Extra | None, bool]:
+        """The extra to do without, and whether the server names one that it never took; None if the refusal is about
+        something else."""
         error = self.error
         said = " ".join(map(str, (error, *getattr(error, "errors", ())))).lower()
         words = {part for word in _WORD.findall(said) for part in (word, *word.split("."))}
@@ -53,13 +58,15 @@ class Refused(Exception):
         extras = [extra for extra in (*_CHEAP, *others) if extra in self.extras]
         best = max(extras, key=lambda extra: len(extra.words & words))  # the first of several
         if best.words & words:
-            return best
-        unknown = isinstance(error, NotSupportedByServer) or self.own & words or _PASSING.search(said)
-        return None if unknown else best
+            return best, best not in self.taken
+        other = isinstance(error, NotSupportedByServer) or self.own & words or _PASSING.search(said)
+        return None if other else best, False
 
 
 @contextlib.contextmanager
-def refusable(extras: Callable[[], Iterable[Extra]], scans: Iterable[Scan] = ()) -> Iterator[None]:
+def refusable(
+    extras: Callable[[], Iterable[Extra]], scans: Iterable[Scan] = (), taken: frozenset[Extra] = frozenset()
+) -> Iterator[None]:
     """A block that sends requests with ``extras``; a refusal of one of them becomes :class:`Refused`.
 
     A refusal is GraphQL errors under any status, or HTTP 400 or 422. A server that fails refuses nothing.
@@ -71,7 +78,8 @@ def refusable(extras: Callable[[], Iterable[Extra]], scans: Iterable[Scan] = ())
         had = frozenset(extras()) if plain or isinstance(error, NotSupportedByServer) else frozenset()
         if not had:
             raise
-        raise Refused(error, had, frozenset(word for scan in scans for word in _words(scan.pushed.wire))) from error
+        own = frozenset(word for scan in scans for word in _words(scan.pushed.wire))
+        raise Refused(error, had, own, taken) from error
 
 
 def _words(wire: Any) -> Iterator[str]:
@@ -90,16 +98,21 @@ def on_lesser_terms(work: Callable[[Target], Operation[T]], target: Target) -> O
     the target without those extras."""
     first: Refused | None = None
     left_out: Extra | None = None
+    repeated = False
     while True:
         try:
             done = yield from work(target)
             break
         except Refused as refused:
             first = first or refused
-            left_out = refused.choice()
-        if left_out is None:
+            extra, is_named = refused.choice()
+            once = not repeated and getattr(refused.error, "attempts", 1) == 1
+        if extra is None:
             raise first.error from first.error.__cause__
-        target = target.without(left_out)
+        if once and not is_named:
+            repeated, left_out = True, None
+            continue
+        left_out, target = extra, target.without(extra)
     if left_out is not None and target.refusals.learn(left_out) and left_out.costs:
         warn(f"{target.place} refuses {left_out}; {left_out.instead} (explain() says so)", QueryWarning)
     return done, target

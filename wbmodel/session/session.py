@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
@@ -16,8 +16,9 @@ from wbmodel.backend.asks import Ask, Request, Response, raise_for_errors
 from wbmodel.backend.verbs import Send
 from wbmodel.compiler.extras import Refusals, lesser
 from wbmodel.compiler.target import Target
-from wbmodel.errors import BackendNotInstalled, ConfigurationError, exits_contained, suggestion
+from wbmodel.errors import BackendNotInstalled, ConfigurationError, QueryError, exits_contained, suggestion
 from wbmodel.hookspecs import CallInfo
+from wbmodel.meta.state import State
 from wbmodel.session import current, driver, observers
 from wbmodel.session.clock import Clock
 from wbmodel.session.documents import request_of
@@ -196,6 +197,17 @@ class Session:
         """The twin of :meth:`execute`."""
         return await self.arun(self._asked(request_of(document, variables, operation_name)))
 
+    def refresh(self, rows: Iterable[Any]) -> None:
+        """Reload every loaded field of these objects in place, as each one's ``refresh()``, but many in one request.
+
+        Raises the class's ``DoesNotExist`` if any of them are gone, after the others were reloaded.
+        """
+        self.run(_reloading(rows, self.target))
+
+    async def arefresh(self, rows: Iterable[Any]) -> None:
+        """The twin of :meth:`refresh`."""
+        await self.arun(_reloading(rows, self.target))
+
     def run(self, operation: Operation[T], *, timeout: float | None = None) -> T:
         """Run an I/O-free operation to its end and return its value. ``timeout`` is in seconds for all its requests
         together; when it runs out, :class:`~wbmodel.errors.RequestTimeout` is raised."""
@@ -319,6 +331,18 @@ class Session:
             ) from error
         check_api_version(getattr(backend, "api_version", None), entry.name, entry.owner)
         return backend
+
+
+def _reloading(rows: Iterable[Any], target: Target) -> Operation[None]:
+    from wbmodel.operations.reload import reload_all
+
+    if isinstance(rows, State):
+        raise QueryError(f"refresh() takes a list of objects, not {rows!r}; call its own refresh()")
+    listed = list(rows)
+    for row in listed:
+        if not isinstance(row, State):
+            raise QueryError(f"refresh() takes objects that queries returned, not {row!r}")
+    return reload_all(listed, target)
 
 
 def _recording(settings: Settings) -> list[Observer]:

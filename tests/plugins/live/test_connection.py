@@ -212,7 +212,7 @@ def test_the_servers_words_are_told_without_the_key(server, ask):
 
 
 def test_graphql_errors_are_told_without_the_key(server, ask):
-    server.faults.add(Fault.errors(f"bad key {KEY}"))
+    server.faults.add(Fault.errors(f"bad key {KEY}"), times=None)
     with pytest.raises(ServerError, match=r"bad key \*\*\*") as caught:
         names(ask())
     assert KEY not in f"{caught.value} {caught.value.server_message} {caught.value.errors}"
@@ -222,7 +222,7 @@ def test_graphql_errors_are_told_without_the_key(server, ask):
     "fault", [Fault.reset_before(), Fault(status=500), Fault.stalled(5)], ids=["reset", "500", "stall"]
 )
 def test_tools_that_show_variables_do_not_show_the_key(server, ask, fault):
-    server.faults.add(fault)
+    server.faults.add(fault, times=None)
     with pytest.raises(ServerError) as caught:
         names(ask(max_attempts=1, timeout=0.4))
     shown = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())

@@ -23,7 +23,14 @@ from tests.support.pace import stretch
 from tests.support.servers import CODINGS, Ground, head_of, listening
 from wbmodel import Session, connect
 from wbmodel.codec import loads, loads_in_steps
-from wbmodel.errors import ConfigurationError, OutcomeUnknown, RequestTimeout, ServerError, WbmodelError
+from wbmodel.errors import (
+    ConfigurationError,
+    OutcomeUnknown,
+    RequestTimeout,
+    ResponseTooLarge,
+    ServerError,
+    WbmodelError,
+)
 from wbmodel.request import Request
 from wbmodel_live import bodies
 
@@ -111,7 +118,7 @@ def test_every_coding_is_unpacked(sender: Sender, coding: str) -> None:
 def test_a_bomb_is_refused_at_the_limit(sender: Sender, coding: str) -> None:
     coded(sender, coding, packed(coding, b"[" + bytes(9_000_000)))
     error = refusal(sender)
-    assert type(error) is ServerError
+    assert type(error) is ResponseTooLarge
     assert "answered with more than 3.0 MB (Viewer); allow more (max_response=, in bytes), or ask for less" in str(
         error
     )

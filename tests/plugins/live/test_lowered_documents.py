@@ -148,8 +148,8 @@ def test_each_field_or_argument_left_out_leaves_a_valid_document(documents):
         names = selected(document)
         for name in rng.sample(names, min(len(names), deep(16))):
             met[check(document, [name])] += 1
-    assert met[True] > 80
-    assert met[False] > 30
+    assert met[True] > 50
+    assert met[False] > 20
 
 
 def test_random_subsets_leave_valid_documents(documents):
@@ -159,7 +159,7 @@ def test_random_subsets_leave_valid_documents(documents):
         names = [name for name in selected(document) if replaceable(name)]
         for _ in range(deep(6)):
             met += check(document, rng.sample(names, rng.randint(0, len(names))))
-    assert met > 20
+    assert met > 10
 
 
 def lies_within(whole, part):

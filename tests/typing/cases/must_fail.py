@@ -39,7 +39,7 @@ run.project = project  # error: assignment
 run.sweep = None  # error: assignment
 sweep.config = {}  # error: assignment
 project.name = "x"  # error: assignment
-run.user.email = "x"  # error: assignment
+project.entity = "x"  # error: assignment
 run.grup = "x"  # error: attr-defined
 run.save(update_fields=3)  # error: arg-type
 run.save(["name"], True)  # error: call-arg
