@@ -21,7 +21,7 @@ from wbmodel.operations.keyset import resolution
 
 __all__ = ["SideBySide", "cursor_at", "side_by_side"]
 
-MOST_AT_ONCE = 8
+MOST_AT_ONCE = 12
 """How many pages are in flight at most."""
 _IN_FLIGHT = 4 * PAGE_BYTES
 
