@@ -20,6 +20,11 @@ from wbmodel.errors import RequestTimeout, ResponseTooLarge, ServerError
 from wbmodel.request import Request, Response
 
 SMALL = Capabilities(page_size=3, max_page_size=5)
+REDATES: st.SearchStrategy[Step] = st.one_of(
+    st.tuples(st.sampled_from(["redate", "redate", "delete"]), st.integers(0, 30)),
+    st.tuples(st.just("add"), st.sampled_from([0, 1000, 60_000, 90_000])),
+    st.tuples(st.just("none"), st.just(0)),
+)
 MANY = {"vision": list(range(0, 100_000, 1000))}
 
 
@@ -45,6 +50,20 @@ def test_what_stays_comes_once_and_in_order(
     _check(found, server, _expected(moments * 2, digits, newest_first))
     if not script:
         assert found == _expected(moments * 2, digits, newest_first)
+
+
+@pytest.mark.parametrize("newest_first", [True, False])
+@examples(60)
+@given(moments=MOMENTS, script=st.lists(REDATES, max_size=12), cap=st.sampled_from([2, 5, 9]))
+def test_runs_that_get_another_date_move_no_others(
+    newest_first: bool, moments: list[int], script: list[Step], cap: int
+) -> None:
+    server = Server(filled({"vision": moments * 2}), cap=cap, relay=True, script=script)
+    with drifting(server, ahead=True, promises=SMALL):
+        found = [run.id for run in Run.objects.order_by("-created_at" if newest_first else "created_at")]
+    assert len(found) == len(set(found))
+    stayed = [name for name in _expected(moments * 2, None, newest_first) if name not in server.redated]
+    _check([name for name in found if name not in server.redated], server, stayed)
 
 
 @pytest.mark.parametrize("order", ["-created_at", "created_at"])

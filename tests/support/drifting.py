@@ -35,7 +35,7 @@ _EVERY = 1_000_000
 
 Step = tuple[str, int]
 """``("add", ms)``: a run that was created ``ms`` milliseconds after the start; ``("delete", n)``: the n-th that is left
-of those in the script's project."""
+of those in the script's project; ``("redate", n)``: the n-th gets another date."""
 
 
 def filled(moments: dict[str, list[int]], **fields: Any) -> MemoryStore:
@@ -76,6 +76,8 @@ class Server:
     size: int | None = None
     requests: list[Request] = attrs.field(factory=list)
     given: list[int] = attrs.field(factory=list)
+    redated: set[str] = attrs.field(factory=set)
+    """The names of the runs that got another date."""
 
     def __attrs_post_init__(self) -> None:
         limit = _EVERY if self.offsets else self.cap
@@ -129,6 +131,10 @@ class Server:
             )
         elif kind == "delete" and (left := sorted(self.store.runs(project), key=lambda run: run.name)):
             self.store.delete(left[number % len(left)].id)
+        elif kind == "redate" and (left := sorted(self.store.runs(project), key=lambda run: run.name)):
+            run = left[number % len(left)]
+            self.redated.add(run.name)
+            self.store.update(run.id, created_at=_moment(number * 7919 % 90_000))
 
     def _connections(self, data: Any, suffixes: Sequence[str]) -> Iterator[tuple[str, dict[str, Any]]]:
         for suffix in suffixes:
