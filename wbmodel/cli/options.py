@@ -49,7 +49,10 @@ class Parser(argparse.ArgumentParser):
 
     _mixing = False
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+    # The stubs have an overload for each way of giving a namespace.
+    def parse_known_args(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, args: Any = None, namespace: Any = None
+    ) -> Any:
         """As argparse's own, but options may stand between positional arguments: ``explain runs -u URL PROJECT``."""
         chooses = any(isinstance(action, argparse._SubParsersAction) for action in self._actions)
         if self._mixing or chooses or "--" in (args or ()) or "_ARGCOMPLETE" in os.environ:
