@@ -184,11 +184,11 @@ def test_a_queryset_that_another_thread_reads_is_read_anew_in_the_child():
         yield [3]
 
     def read() -> None:
-        while result.more(lambda: source(True)):
+        while result.more(lambda: (None, source(True))):  # of no session
             pass
 
     def read_anew() -> bool:
-        while result.more(lambda: source(False)):
+        while result.more(lambda: (None, source(False))):
             pass
         return result.rows == [1, 2, 3]
 
