@@ -225,6 +225,7 @@ def wide(cli, tmp_path: Path, monkeypatch):
     return cli
 
 
+@pytest.mark.slow
 def test_ten_thousand_columns(wide):
     done = wide("runs", "-c", "id,config.*")
     assert (done.status, done.out) == (2, "")

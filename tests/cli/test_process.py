@@ -98,6 +98,7 @@ def test_no_colours_when_they_are_not_wanted(setting):
     assert "finished" in text
 
 
+@pytest.mark.slow
 def test_forty_columns():
     text = plain(on_terminal("runs", "demo/vit-prisma", "-n", "3", columns=40))
     lines = text.splitlines()
@@ -136,6 +137,7 @@ def test_wide_characters_and_escapes_on_a_terminal(tmp_path):
     assert "\x1b[31m" in run("-u", f"fixtures:{world}", "runs", "acme/vision", "--csv").stdout
 
 
+@pytest.mark.slow
 def test_an_encoding_that_lacks_characters(tmp_path):
     world = tmp_path / "world.yaml"
     world.write_text(

@@ -32,7 +32,7 @@ class TestFixtures(Alternating):
     ("delay", "only"),
     [
         (0.0, LOOKUPS[::4]),
-        (0.0005, QUICK),
+        pytest.param(0.0005, QUICK, marks=pytest.mark.slow),
         pytest.param(0.0, LOOKUPS, marks=pytest.mark.slow),
     ],
     ids=["lookups", "the-rest", "every-lookup"],

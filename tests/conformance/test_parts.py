@@ -34,7 +34,14 @@ def passes_without(part: str, only: list[str], colour: str) -> None:
     assert [reason for reason in reasons if re.search(rf"the world was loaded without .*\b{part}\b", reason)]
 
 
-@pytest.mark.parametrize("part", sorted(PARTS))
+@pytest.mark.parametrize(
+    "part",
+    # Three of them differ most in what goes with them.
+    [
+        part if part in ("sweeps", "values", "artifacts") else pytest.param(part, marks=pytest.mark.slow)
+        for part in sorted(PARTS)
+    ],
+)
 def test_cases_skip_what_a_seed_takes_away(part: str) -> None:
     colour = ("sync", "async")[sorted(PARTS).index(part) % 2]
     passes_without(part, ["relation/*", "count/*", "page/*", "flag/*", "order/best"], colour)

@@ -152,6 +152,7 @@ def test_a_class_that_says_too_little(name: str, words: str) -> None:
     assert words in problem
 
 
+@pytest.mark.slow
 def test_what_breaks_is_shown_where_it_breaks(tmp_path: Path) -> None:
     (tmp_path / "test_mine.py").write_text(
         textwrap.dedent("""

@@ -6,8 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 TEST = """
 import asyncio
+import pytest
+
 from wbmodel import Run, connect
 
 connect("demo:", project="demo/none")
@@ -27,6 +31,7 @@ def test_bug(monkeypatch):
 """
 
 
+@pytest.mark.slow
 def test_frames_between_are_left_out(tmp_path: Path) -> None:
     file = tmp_path / "test_it.py"
     file.write_text(TEST, encoding="utf-8")

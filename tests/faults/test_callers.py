@@ -188,6 +188,7 @@ CELLS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # jupyter_client and pyzmq warn of things that are theirs
 def test_a_notebook_in_both_colours_and_interrupted(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed")

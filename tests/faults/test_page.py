@@ -22,6 +22,10 @@ on one run or on a sweep. A cell says how the operation ends, and how often the 
 wbmodel generates the id of a new run, so *create run* and *update* are idempotent and may be sent twice; *delete* and
 *create sweep* may not. A change whose outcome cannot be known ends in `OutcomeUnknown`.
 
+Before a listing or a count ends in an error it may be asked for in other ways: without what wbmodel added to the
+request if the server refuses it, and in smaller pages if the server fails on it (502, 504) or is late. A cell counts
+one of these ways.
+
 The tests play every cell over real sockets, sync and async. They also check that every answer or error comes within its
 deadline; that no row is duplicated or missing; that nothing is created, changed or deleted twice; and that the message
 names the server, the operation, the attempts, the server's own words and what to do next, but never an API key.

@@ -334,6 +334,7 @@ def test_questions_without_a_meaning_are_refused_before_asking() -> None:
     assert issubclass(errors.FieldError, ValueError)
 
 
+@pytest.mark.slow
 async def test_a_deadline_holds_for_them_too() -> None:
     with on("weak", delay=30.0):
         rows = Run.objects.filter(project="acme/vision").timeout(0.03)

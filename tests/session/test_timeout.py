@@ -96,6 +96,7 @@ async def anext_of(rows: object) -> object:
     return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TWINS)
 async def test_every_twin_keeps_it(name: str) -> None:
     with late(30.0):

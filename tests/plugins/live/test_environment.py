@@ -154,6 +154,7 @@ def test_an_identity_token_becomes_the_bearer_of_each_request(monkeypatch, tmp_p
     assert [headers["Authorization"] for _, headers, _ in seen[1:]] == ["Bearer access-1"] * 2
 
 
+@pytest.mark.slow
 def test_a_document_that_is_sent_again_in_other_words_has_what_is_left_of_the_time():
     asked = []
     pace = 2 * stretch()
