@@ -45,9 +45,9 @@ OPTIONAL = frozenset(
         Lack("Run", "wandbConfig", "keys"),
     }
 )
-"""The arguments that are left out for a server that lacks them, because the answer without them holds at least as much:
-whoever sends one picks what it wants from a whole answer. Any other argument selects rows, or changes what a value
-means, so that a server without it does not support the request."""
+"""The arguments that are left out for a server that lacks them. The answer without them holds at least as much, and
+the reader takes what it needs. Every other argument selects rows or changes what a value means, so a server without it
+does not support the request."""
 
 _QUOTED = r"""["'`“‘«](\w+)["'`”’»]"""
 _PATH = r"""["'`“‘«](?:\w+\.)?\w+["'`”’»]"""

@@ -29,19 +29,19 @@ class TestFixtures(Alternating):
 
 
 @pytest.mark.parametrize(
-    ("delay", "only"),
+    ("delay", "only", "least"),
     [
-        (0.0, LOOKUPS[::4]),
-        pytest.param(0.0005, QUICK, marks=pytest.mark.slow),
-        pytest.param(0.0, LOOKUPS, marks=pytest.mark.slow),
+        (0.0, LOOKUPS[::4], 100),
+        pytest.param(0.0005, QUICK, 300, marks=pytest.mark.slow),
+        pytest.param(0.0, LOOKUPS, 300, marks=pytest.mark.slow),
     ],
     ids=["lookups", "the-rest", "every-lookup"],
 )
-def test_the_slow_paged_backend_passes(delay: float, only: list[str]) -> None:
+def test_the_slow_paged_backend_passes(delay: float, only: list[str], least: int) -> None:
     """Asynchronous, in pages, with no more promised than a live server would; in the colour that is its own."""
     report = check(lambda world: slow(world, delay=delay), colours=["async"], only=only)
     assert report.ok, str(report)
-    assert sum(item.result == "passed" for item in report.outcomes) > 100
+    assert sum(item.result == "passed" for item in report.outcomes) > least
 
 
 @pytest.mark.parametrize("colour", ["sync", "async"])
@@ -93,7 +93,7 @@ def test_a_server_that_does_otherwise_and_promises_nothing_passes(place: int, ki
     Each kind is asked a third of the cases, and the slow test below asks all."""
     report = check(kind_of(kind), colours=["sync"], only=PLAIN[place % 3 :: 3])
     assert report.ok, str(report)
-    assert sum(item.result == "passed" for item in report.outcomes) > 60
+    assert sum(item.result == "passed" for item in report.outcomes) > 67  # of all of them, 200
 
 
 @pytest.mark.slow

@@ -230,7 +230,12 @@ case(
 case(
     "502 twice",
     plays(Fault.html(502, PAGE), 2),
-    {"once": unknown("HTTP 502"), "all": ok(3, again=9)},
+    # A page is asked for twice, and then in a smaller one.
+    {
+        "once": unknown("HTTP 502"),
+        **{label: ok(2, again=9) for label in ("list", "list, page 2", "list, last page")},
+        "all": ok(3),
+    },
 )
 case(
     "502 once, and it was done",

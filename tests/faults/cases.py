@@ -49,7 +49,8 @@ class Expect:
     most), ``done`` how often the engine carries a mutation out (least, most), ``pauses`` what the statistics say.
     ``names`` is whether the message is about a request: it names the operation then, and how often it was tried.
     ``failed`` is whether the call to the backend failed, and not what was made of its answer. ``again`` is how often
-    more a listing or a count is asked for in another way: without what wbmodel added, or in smaller pages."""
+    more a listing or a count is asked for in another way: without what wbmodel added, or in smaller pages, for which it
+    has another deadline (``smaller``)."""
 
     error: type[BaseException] | None = None
     words: tuple[str, ...] = ()
@@ -59,6 +60,7 @@ class Expect:
     names: bool = True
     failed: bool = True
     again: int = 0
+    smaller: bool = False
 
     def ways(self, operation: Operation) -> int:
         """In how many ways an operation is asked for at most."""
@@ -82,7 +84,10 @@ def fails(
     again: int = 0,
 ) -> Expect:
     """The operation ends with this error, about the request."""
-    return Expect(error=error, words=words, tries=_span(tries), done=_span(done), pauses=pauses, again=again)
+    smaller = again > 0 and "refused the request" not in words
+    return Expect(
+        error=error, words=words, tries=_span(tries), done=_span(done), pauses=pauses, again=again, smaller=smaller
+    )
 
 
 def answers(error: type[BaseException], *words: str, done: int = 0, names: bool = True, again: int = 0) -> Expect:

@@ -137,9 +137,8 @@ def check(case: FaultCase, cell: Cell, outcome: Outcome, heard: Listener) -> Non
     lowest, highest = expect.tries
     ways = expect.ways(cell.operation)
     tries = outcome.stats["retries"] + 1
-    assert lowest <= tries <= highest * ways or (ways > 1 and error is None), (
-        f"{tries} tries, expected {expect.tries}: {error!r}"
-    )
+    most = highest if expect.error is None else highest * ways
+    assert lowest <= tries <= most, f"{tries} tries, expected {expect.tries}: {error!r}"
     if expect.error is None:
         assert error is None, f"{error!r}"
         check_value(cell, outcome)
@@ -147,8 +146,7 @@ def check(case: FaultCase, cell: Cell, outcome: Outcome, heard: Listener) -> Non
         assert type(error) is expect.error, f"{error!r}, expected {expect.error.__name__}"
         check_error(case, cell, outcome, expect, tries)
     # In time.
-    # A page that is too much is asked for once more, with fewer rows.
-    deadline = float(outcome.scene.options["timeout"]) * (2 if error is not None and ways > 1 else 1)
+    deadline = float(outcome.scene.options["timeout"]) * (2 if expect.smaller and ways > 1 else 1)
     assert outcome.seconds <= deadline + LATE * outcome.scene.pace, f"took {outcome.seconds:.2f} s of {deadline} s"
     check_effects(cell, outcome, expect)
     check_stats(case, cell, outcome, expect, tries)

@@ -27,8 +27,9 @@ request if the server refuses it, and in smaller pages if the server fails on it
 one of these ways.
 
 The tests play every cell over real sockets, sync and async. They also check that every answer or error comes within its
-deadline; that no row is duplicated or missing; that nothing is created, changed or deleted twice; and that the message
-names the server, the operation, the attempts, the server's own words and what to do next, but never an API key.
+deadline (two deadlines for a listing that asks for smaller pages); that no row is duplicated or missing; that nothing
+is created, changed or deleted twice; and that the message names the server, the operation, the attempts, the server's
+own words and what to do next, but never an API key.
 
 """
 

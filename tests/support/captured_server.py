@@ -1,7 +1,7 @@
 """A W&B-shaped server that shares nothing with wbmodel's engine: a captured part of the real schema, and plain
 resolvers over twenty runs.
 
-The capture is no part of the repository. It is looked for beside it, or where ``WBMODEL_SCHEMA_CAPTURE`` says.
+The capture is not in the repository. Tests look for it beside the checkout, or where ``WBMODEL_SCHEMA_CAPTURE`` points.
 """
 
 from __future__ import annotations

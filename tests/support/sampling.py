@@ -2,7 +2,7 @@
 
 Of the product of these parameters every third combination runs in each run, the others with the slow tests. The slice
 is fixed and goes along the diagonals (the sum of the places in the lists is a multiple of ``every``), so that each
-value of each parameter stays in the quick run; whoever asks for more than that is told when the tests are collected.
+value of each parameter stays in the quick run; a slice that loses a value is an error when the tests are collected.
 """
 
 from __future__ import annotations

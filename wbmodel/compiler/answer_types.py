@@ -38,6 +38,9 @@ class _List:
     nullable: bool = False
 
 
+_PAGE_INFO = _Object({"endCursor": str | None, "hasNextPage": bool}, nullable=False)
+
+
 @attrs.define(eq=False)
 class AnswerType:
     """The type of one document's data."""
@@ -139,17 +142,17 @@ def tally_type(route: Route, tally: Tally) -> AnswerType:
     listed: Any = _List(item, nullable=True)
     if tally.on is not None:
         listed = _Object({"edges": _List(_Object({"node": item}))}, partly=True)
-    inside: Fields = {tally.name: listed}
-    for step in reversed(route.steps):
-        inside = {step.field: _Object(inside)}
-    return AnswerType(inside)
+    return _within(route, {tally.name: listed})
 
 
 @lru_cache(maxsize=64)
 def index_type(route: Route, index: str) -> AnswerType:
     """The type of a page of the server's list of keys."""
-    info: Any = _Object({"endCursor": str | None, "hasNextPage": bool}, nullable=False)
-    inside: Fields = {index: _Object({"edges": _edges({"path": str, "type": str}), "pageInfo": info})}
+    return _within(route, {index: _Object({"edges": _edges({"path": str, "type": str}), "pageInfo": _PAGE_INFO})})
+
+
+def _within(route: Route, inside: Fields) -> AnswerType:
+    """The type of an answer with these fields inside the last step of a route."""
     for step in reversed(route.steps):
         inside = {step.field: _Object(inside)}
     return AnswerType(inside)
@@ -184,7 +187,7 @@ def _inside(node: NodeSpec, route: Route, mode: str, counted: bool, far: NodeSpe
     if not counting:
         connection["edges"] = _edges(_of(node, route))
         if route.paged:
-            connection["pageInfo"] = _Object({"endCursor": str | None, "hasNextPage": bool}, nullable=False)
+            connection["pageInfo"] = _PAGE_INFO
         if far is not None:
             found["far"] = _Object({"edges": _edges(_of(far, route))}, nullable=False)
     found[route.connection or ""] = _Object(connection)

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-import attrs
-
 from wbmodel.backend.asks import Document, Request
 from wbmodel.backend.capabilities import Capabilities
 from wbmodel.codec import dumps
@@ -15,7 +13,7 @@ from wbmodel.compiler.answer_types import answer_type, index_type, tally_type
 from wbmodel.compiler.document import Selection, Shape, build, freeze
 from wbmodel.compiler.physical import Get, NodeSpec, Parent, Scan
 from wbmodel.compiler.selection import node_selection
-from wbmodel.meta import FieldMeta, Route
+from wbmodel.meta import FieldMeta, Route, Tally
 
 __all__ = [
     "PAGE_BYTES",
@@ -122,23 +120,22 @@ def count_request(scans: Sequence[Scan]) -> Request:
 
 def tally_request(scan: Scan, field: FieldMeta) -> Request:
     """The request for the number of rows of each value of a field, as the server tallies them."""
-    tally = field.tally
-    assert tally is not None
+    assert field.tally is not None
+    name = f"{scan.node.meta.plural}By{field.name.title()}"
+    variables: dict[str, Any] = {}
+    _put_parent(variables, scan.route, scan.parent, "")
+    return Request(_tally_document(scan.route, field.tally, name), variables, name)
+
+
+@lru_cache(maxsize=16)
+def _tally_document(route: Route, tally: Tally, name: str) -> Document:
     item: Selection = ((tally.value, ()), (tally.number, ()))
     if tally.on is not None:
         item = ((f"... on {tally.on}", (("edges", (("node", item),)),)),)
-    name = f"{tally.name}({tally.arguments})" if tally.arguments else tally.name
-    shape = Shape(
-        name=f"{scan.node.meta.plural}By{field.name.title()}",
-        mode="point",
-        route=attrs.evolve(scan.route, connection=None, context=None),
-        graphql=scan.node.meta.graphql,
-        node=((name, item),),
-        answer=tally_type(scan.route, tally),
-    )
-    variables: dict[str, Any] = {}
-    _put_parent(variables, scan.route, scan.parent, "")
-    return Request(build(shape), variables, shape.name)
+    head = f"{tally.name}({tally.arguments})" if tally.arguments else tally.name
+    beside = Route(steps=route.steps)
+    answer = tally_type(beside, tally)
+    return build(Shape(name=name, mode="point", route=beside, graphql="", node=((head, item),), answer=answer))
 
 
 def index_request(scan: Scan, index: str, first: int, after: str | None) -> Request:

@@ -41,7 +41,7 @@ LOOKED_AT = 200
 """How many rows are read to find a similar key."""
 
 EXAMPLES = 10
-"""How many rows are read beside a server's list of keys. If there are no more, they say everything."""
+"""How many rows are read for examples. In a project with fewer rows, they also give the counts."""
 
 MOST_DISTINCT = 10_000
 """How many different values of a key are told apart."""

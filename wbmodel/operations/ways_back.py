@@ -38,9 +38,8 @@ _CHEAP = (SIDES, KEYS, ALIASES, LARGE, FAR, BY_DATE, SEVERAL_KEYS, NAMES)
 
 
 class Refused(Exception):
-    """A request with ``extras`` was refused: ``error`` is what it ends in if there is no way back. ``own`` are the
-    words of the filter that the caller wrote, ``taken`` the extras that the server took a page before. Never leaves
-    :func:`on_lesser_terms`."""
+    """A request with ``extras`` was refused. ``error`` is raised if no extra can be left out. ``own`` are the words of
+    the caller's filter, and ``taken`` the extras that an earlier page had. Never leaves :func:`on_lesser_terms`."""
 
     def __init__(
         self, error: Refusal, extras: frozenset[Extra], own: frozenset[str], taken: frozenset[Extra] = frozenset()

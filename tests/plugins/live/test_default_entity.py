@@ -1,4 +1,4 @@
-"""Over HTTP, without an entity: the viewer is asked once, whoever it is, and no request says null where it is known."""
+"""Over HTTP, without an entity: the viewer is asked once, and no request sends null where the entity is known."""
 
 from __future__ import annotations
 
