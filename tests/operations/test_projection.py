@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import pickle
 import re
 import warnings
@@ -26,7 +27,7 @@ ASKED: list[dict[str, Any]] = []
 class Listening(EngineBackend):
     """The engine, which records the keys that it is asked for. ``blind`` ignores them, ``empty`` answers null."""
 
-    blind = empty = False
+    blind = empty = housekeeping = False
 
     def execute(self, request: Request, *, timeout: float | None = None) -> Response:
         keys = {name.removesuffix("Keys"): value for name, value in request.variables.items() if name.endswith("Keys")}
@@ -42,6 +43,10 @@ class Listening(EngineBackend):
         response = super().execute(request, timeout=timeout)
         if Listening.empty:
             _empty(response.data)
+        if Listening.housekeeping:
+            for edge in response.data["project"]["runs"]["edges"]:  # type: ignore[index]
+                own = {**json.loads(edge["node"]["config"]), "_wandb": {"value": {}}}
+                edge["node"]["config"] = json.dumps(own)
         return response
 
 
@@ -115,6 +120,13 @@ def test_a_server_that_sends_more_or_nothing_gives_the_same_rows(
         rows[0].config["optimizer"]
     monkeypatch.setattr(Listening, "empty", True)
     assert set(RUNS.values_list("config.lr", flat=True)) == {None}
+
+
+def test_keys_of_the_server_itself_are_no_surplus(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Listening, "housekeeping", True)
+    rows = list(RUNS.only("config.lr"))
+    assert {frozenset(run.config.loaded()) for run in rows} == {frozenset(), frozenset(["lr"])}  # type: ignore[attr-defined]
+    assert session.refused == {}
 
 
 def a_run() -> Run:

@@ -55,6 +55,9 @@ class Part(Mapping[str, Any]):
     A key that was asked for and is not there is a ``KeyError``, as in a dict. Whatever would need the other keys raises
     :class:`~wbmodel.errors.FieldNotLoaded`: another key, iteration, ``len``, ``==``, ``dict()``, any edit.
     :meth:`loaded` is a dict of what is there.
+
+    A server answers a part of a damaged value, such as a config that is a list, as ``{}``: its keys are then absent,
+    and only the whole field raises :class:`~wbmodel.errors.UnreadableValue`.
     """
 
     __slots__ = ("_asked", "_there", "_what")

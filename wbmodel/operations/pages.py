@@ -15,6 +15,7 @@ from wbmodel.compiler.physical import Scan
 from wbmodel.compiler.requests import page_request, page_size
 from wbmodel.errors import RAN_OUT, QueryWarning, RequestTimeout, ResponseTooLarge, ServerError, warn
 from wbmodel.meta import EntityMeta, Route
+from wbmodel.meta.json_fields import HOUSEKEEPING
 from wbmodel.operations.answer import Operation, answer, send_all, walk, whole_answer
 from wbmodel.operations.keyset import Keyset
 from wbmodel.operations.paging import Drift, PageBudget
@@ -232,7 +233,9 @@ class Pages:
                 there = loads(node[field.wire] or "{}")
             except (ValueError, TypeError, RecursionError):
                 continue  # damage costs its own row, where it is read
-            if isinstance(there, dict) and not there.keys() <= set(keys) and self.target.refusals.learn(KEYS):
+            # W&B's own keys may come with every part.
+            surplus = isinstance(there, dict) and not there.keys() <= {*keys, *HOUSEKEEPING}
+            if surplus and self.target.refusals.learn(KEYS):
                 warn(
                     f"{self.target.place} was asked for some keys of {name} and sends all of them: it ignores the "
                     "argument keys. The answers are right, and as large as whole rows",
