@@ -10,7 +10,7 @@ from wbmodel.codec import loads
 from wbmodel.entities.base import entity, unreadable
 from wbmodel.entities.written import Written
 from wbmodel.errors import FieldNotLoaded
-from wbmodel.meta import Arg, Kind, ReadOnly, Route, Step, Tally, Writes, field, relation
+from wbmodel.meta import Arg, Kind, ReadOnly, Route, Step, Streams, Tally, Writes, field, relation
 from wbmodel.meta.scopes import ARTIFACT, ENTITY, PROJECT, RUN
 from wbmodel.meta.state import is_loaded, kept, parts
 from wbmodel.meta.wiring import PROJECT_STEP, RUN_STEP, in_project
@@ -251,6 +251,7 @@ class Run(Written):
         scope_value={RUN: "path"},
         computed={"entity": ()},
         shown=("id", "name", "state", "created_at"),
+        streams=Streams(fields=("node_id", "id", "project", "state", "history_line_count"), ended=TERMINAL),
         writes=Writes(
             upsert="upsertBucket",
             answer="bucket",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from wbmodel.meta.entity import EntityMeta, all_entities, entity_meta, register
 from wbmodel.meta.fields import Belongs, FieldMeta, Kind, ReadOnly, Tally, field, relation
-from wbmodel.meta.wiring import Arg, Beside, Expansion, Options, Route, Step, ToManyMeta, Writes
+from wbmodel.meta.wiring import Arg, Beside, Expansion, Options, Route, Step, Streams, ToManyMeta, Writes
 
 __all__ = [
     "Arg",
@@ -23,6 +23,7 @@ __all__ = [
     "ReadOnly",
     "Route",
     "Step",
+    "Streams",
     "Tally",
     "ToManyMeta",
     "Writes",

@@ -23,6 +23,7 @@ __all__ = [
     "Options",
     "Route",
     "Step",
+    "Streams",
     "ToManyMeta",
     "Writes",
     "in_project",
@@ -184,6 +185,15 @@ class Writes:
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False)
+class Streams:
+    """What reading the streams of an entity's objects (history, events, console) needs: ``fields`` of an object, and
+    the states in which it has ``ended``, so that nothing more is logged."""
+
+    fields: tuple[str, ...]
+    ended: tuple[str, ...]
+
+
+@attrs.frozen(slots=True, kw_only=True, eq=False)
 class Options:
     """What an entity class declares about itself besides its fields: ``__wbmodel__``, at the end of the class.
 
@@ -198,6 +208,7 @@ class Options:
     ``shown`` are the first fields of a table of rows; by default, the key and the first plain fields. ``within`` is the
     relation through which one node may be listed several times, each time as another row. ``computed`` are properties
     that ``values()`` can read besides ``path`` and ``url``, with the fields that each needs besides the identity.
+    ``streams``: its objects log rows.
     """
 
     key: str
@@ -216,6 +227,7 @@ class Options:
     within: str | None = None
     computed: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
     writes: Writes | None = None
+    streams: Streams | None = None
 
 
 # -- the common case -------------------------------------------------------------------------------
