@@ -12,6 +12,7 @@ import attrs
 
 from wbmodel.engine.conditions import All, Condition
 from wbmodel.engine.dialect import Dialect
+from wbmodel.engine.history import HistoryReader
 from wbmodel.engine.pages import Connection, Reader, RestOfPage, stamp_of
 from wbmodel.engine.records import (
     ArtifactRecord,
@@ -81,6 +82,7 @@ class Context:
     store: View
     """The view of the store that this request reads, and that a mutation document changes."""
     reader: Reader
+    histories: HistoryReader
     url_for: Callable[[FileRecord], str] = blob_url
     change: Writer | None = None
     """:attr:`store`, if it can be changed."""

@@ -101,7 +101,7 @@ class ProjectingExecutor(Executor[Any]):
                 continue
             if name in made:
                 scope = self.variable_values, details[0].fragment_variable_values
-                getter = made[name](get_argument_values(kind.fields[name], node, *scope))
+                getter = made[name](get_argument_values(kind.fields[name], node, *scope), context)
             elif node.arguments:
                 raise _NotPlain
             elif name in plain:
