@@ -82,10 +82,13 @@ class Context:
     store: View
     """The view of the store that this request reads, and that a mutation document changes."""
     reader: Reader
-    histories: HistoryReader
     url_for: Callable[[FileRecord], str] = blob_url
     change: Writer | None = None
     """:attr:`store`, if it can be changed."""
+    histories: HistoryReader = attrs.field(
+        default=attrs.Factory(lambda self: HistoryReader(self.dialect), takes_self=True)
+    )
+    """What reads histories, and keeps what it made of them for the next request."""
     counts: Counts = attrs.field(init=False, default=attrs.Factory(lambda self: Counts(self.store), takes_self=True))
 
     @property

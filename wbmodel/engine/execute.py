@@ -235,10 +235,10 @@ class Engine:
         """The context of one request: over a change for a mutation if the store supports it, else over a view."""
         if is_writable(self.store) and request.document.mutates(request.operation_name):
             with self.store.change() as writer:
-                yield Context(writer, self._reader, self._histories, self._url_for, writer)
+                yield Context(writer, self._reader, self._url_for, writer, self._histories)
         else:
             with self.store.view() as view:
-                yield Context(view, self._reader, self._histories, self._url_for)
+                yield Context(view, self._reader, self._url_for, histories=self._histories)
 
 
 def _of_run(batch: ColumnBatch, run: str) -> ColumnBatch:
