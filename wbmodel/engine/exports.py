@@ -59,7 +59,8 @@ def export_files(run: RunRecord, token: Any, index: Index, exports: Exports) -> 
         identity = f"{run.id}\0{token!r}\0{len(index.rows)}\0{exports!r}\0{number}"
         name = f"{sha256(identity.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}.parquet"
         rows = [index.rows[at] for at in part]
-        Random(exports.seed + number).shuffle(rows)
+        if exports.rows == "shuffled":
+            Random(exports.seed + number).shuffle(rows)
         found.append(
             ExportFile(
                 id=f"{run.id}:export:{number}",
