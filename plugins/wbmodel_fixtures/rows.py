@@ -28,9 +28,10 @@ _NAMES |= {"infinity": math.inf, "+infinity": math.inf, "-infinity": -math.inf}
 
 @attrs.define(slots=True, eq=False)
 class LazyRows:
-    """A callable for ``history=`` and ``events=`` of a run: reads ``file`` when called. Raises :class:`FixtureError` with
-    the line if it is not such a file at all. ``given`` is how the world named the file
-    (``{"csv": "x.csv"}``)."""
+    """A callable for ``history=`` and ``events=`` of a run: reads ``file`` when called.
+
+    Raises :class:`FixtureError` with the line if it is not such a file at all. ``given`` is how the world named the
+    file (``{"csv": "x.csv"}``)."""
 
     file: Path
     label: str

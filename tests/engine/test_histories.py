@@ -23,8 +23,8 @@ def asker(rows: list[Any] = ROWS, **switches: Any) -> Asker:
 
 def run(ask: Asker, selection: str, **variables: Any) -> Any:
     declared = "$specs: [JSONString!], $low: Int64, $high: Int64, $n: Int, $limit: Int"
-    document = f'query Q({declared}) {{ project(name: "v", entityName: "acme") {{ run(name: "r") {{ {selection} }} }} }}'
-    return ask(document, **variables)["project"]["run"]
+    of_run = f'project(name: "v", entityName: "acme") {{ run(name: "r") {{ {selection} }} }}'
+    return ask(f"query Q({declared}) {{ {of_run} }}", **variables)["project"]["run"]
 
 
 def pages(ask: Asker, **variables: Any) -> list[dict[str, Any]]:
