@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from operator import itemgetter
+from operator import ge, itemgetter
 from typing import Any, Protocol, runtime_checkable
 
 import attrs
@@ -96,14 +96,15 @@ class _Content:
     token: Hashable
     lines: Sequence[Any]
     there: Sequence[Any]
-    """``lines`` without the missing ones."""
+    """The rows: ``lines`` without those that are missing or not a row."""
 
 
 class RowStream:
     """A :class:`Stream` of rows, from a list or from a callable that reads one on first use. Subclasses can override
     :meth:`rows` and :attr:`token`; everything else follows from these.
 
-    ``steps`` says whether rows have steps; if so, a row without an integer ``_step`` gets its line number.
+    ``steps`` says whether rows have steps; if so, a row without an integer ``_step`` gets its line number. A line that
+    is not an object is kept as a line, and counts as one, but it is not a row and is not read.
     """
 
     steps = True
@@ -194,6 +195,9 @@ class RowStream:
     def _like(self, lines: list[Any]) -> RowStream:
         return RowStream(lines, steps=self.steps)
 
+    def _is_row(self, line: Any) -> bool:
+        return isinstance(line, dict)
+
     def _content(self) -> _Content:
         token = self.token
         if self._read is None or self._read.token != token:
@@ -202,7 +206,7 @@ class RowStream:
             else:
                 given = self.rows()
             lines = [_numbered(row, at) for at, row in enumerate(given)] if self.steps else list(given)
-            there = [row for row in lines if row is not None] if None in lines else lines
+            there = [row for row in lines if self._is_row(row)]
             self._read = _Content(token, lines, there)
         return self._read
 
@@ -216,7 +220,7 @@ class RowStream:
     def _asked(self, spec: ReadSpec) -> Sequence[Row]:
         if self.steps:
             return self.between(spec.min_step, spec.max_step)
-        return [row for row in self._content().lines[_lines(spec)] if row is not None]
+        return [row for row in self._content().lines[_lines(spec)] if self._is_row(row)]
 
 
 class ConsoleStream(RowStream):
@@ -230,6 +234,9 @@ class ConsoleStream(RowStream):
 
     def _like(self, lines: list[Any]) -> RowStream:
         return ConsoleStream(lines)
+
+    def _is_row(self, line: Any) -> bool:
+        return line is not None
 
     def _asked(self, spec: ReadSpec) -> Sequence[Row]:
         lines = _lines(spec)
@@ -289,30 +296,38 @@ def flat_row(row: Row) -> Row:
     return flat
 
 
-def _numbered(row: Row | None, line: int) -> Row | None:
-    if row is None or type(row.get("_step")) is int:
+def _numbered(row: Any, line: int) -> Any:
+    if not isinstance(row, dict) or type(row.get("_step")) is int:
         return row
     step = row.get("_step")
     return {**row, "_step": int(step) if isinstance(step, float) and step.is_integer() else line}
 
 
 def _key_facts(rows: Sequence[Row]) -> Mapping[str, KeyFacts]:
-    types: dict[str, Counter[str]] = {}
-    last: Row = {}
-    falling: set[str] = set()
+    columns: dict[str, list[Any]] = {}
     for row in until_given_up(rows):
         for key, value in flat_row(row).items():
-            kind = JSON_TYPES.get(type(value), "nil")
-            types.setdefault(key, Counter())[kind] += 1
-            before = last.get(key)
-            if kind != "number" or (before is not None and _falls(before, value)):
-                falling.add(key)
-            last[key] = value
-    return {
-        key: KeyFacts(sum(counts.values()), dict(counts), last[key], key not in falling)
-        for key, counts in types.items()
-    }
+            column = columns.get(key)
+            if column is None:
+                columns[key] = [value]
+            else:
+                column.append(value)
+    return {key: _facts_of(values) for key, values in columns.items()}
 
 
-def _falls(before: Any, value: Any) -> bool:
-    return isinstance(before, (int, float)) and not value >= before
+def _facts_of(values: list[Any]) -> KeyFacts:
+    kinds, types = Counter(map(type, values)), Counter[str]()
+    if dict in kinds:
+        types = Counter(map(_kind, values))
+    else:
+        for kind, count in kinds.items():
+            types[JSON_TYPES.get(kind, "nil")] += count
+    rising = types.keys() == {"number"} and all(map(ge, values[1:], values))
+    return KeyFacts(len(values), dict(types), values[-1], rising)
+
+
+def _kind(value: Any) -> str:
+    """The name of a value's type; that of media is what they say (``image-file``, ``histogram``)."""
+    if type(value) is dict and isinstance(value.get("_type"), str):
+        return str(value["_type"])
+    return JSON_TYPES.get(type(value), "nil")
