@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import json.scanner
 import math
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -19,6 +20,7 @@ __all__ = [
     "floats_from_tokens",
     "format_datetime",
     "loads",
+    "loads_all",
     "loads_in_steps",
     "loads_numbers",
     "loads_values",
@@ -37,18 +39,67 @@ _standard = json.JSONDecoder()
 def loads(text: str | bytes) -> Any:
     """Decode JSON text; bare NaN and Infinity are accepted. Raises ``ValueError`` if it is not JSON, or has a number
     that would silently become infinity."""
-    global _fast
-    if _fast is None:
-        import msgspec
-
-        _fast = msgspec.json.Decoder().decode
     try:
-        return _fast(text)
+        return loads_fast(text)
     except (ValueError, RecursionError):
         try:
             return json.loads(text, parse_float=finite)
         except RecursionError:
             raise ValueError("JSON is nested too deeply to be read") from None
+
+
+def loads_fast(text: str | bytes) -> Any:
+    """Decode JSON text by msgspec alone. Raises ``ValueError`` or ``RecursionError`` for what it refuses."""
+    global _fast
+    if _fast is None:
+        import msgspec
+
+        _fast = msgspec.json.Decoder().decode
+    return _fast(text)
+
+
+def loads_all(texts: Sequence[str], *, tokens: bool = False) -> tuple[list[Any], list[tuple[int, ValueError]]]:
+    """Decode many JSON texts: the values, and the index and the error of each text that is damaged.
+
+    A damaged text costs itself only; its value is None. With ``tokens``, the strings ``"NaN"``, ``"Infinity"`` and
+    ``"-Infinity"`` stand for floats, as in :func:`loads_numbers`; values are walked only if some text has one.
+    """
+    values: list[Any] = []
+    damaged: list[tuple[int, ValueError]] = []
+    for start in range(0, len(texts), _TOGETHER):
+        part = texts[start : start + _TOGETHER]
+        try:
+            # One call for many texts. The number between them tells texts that are only valid side by side: no text
+            # contains it, so that a text which is not exactly one value moves it or takes it away.
+            found = loads_fast("[" + _BETWEEN.join(part) + "]")
+            if found[1::2] != [_MARK] * (len(part) - 1) or len(found) != 2 * len(part) - 1:
+                raise ValueError
+            found = found[::2]
+        except (ValueError, RecursionError):
+            found = []
+            for at, text in enumerate(part, start):
+                try:
+                    found.append(loads(text))
+                except ValueError as error:
+                    found.append(None)
+                    damaged.append((at, error))
+        if tokens and any(has_tokens(text) for text in part):
+            found = [
+                floats_from_tokens(value) if has_tokens(text) else value
+                for value, text in zip(found, part, strict=True)
+            ]
+        values += found
+    return values, damaged
+
+
+_TOGETHER = 256
+_MARK = random.SystemRandom().getrandbits(62)
+_BETWEEN = f",{_MARK},"
+
+
+def has_tokens(text: str) -> bool:
+    """Whether a JSON text may have one of the string tokens for non-finite numbers."""
+    return ("N" in text and '"NaN"' in text) or ("I" in text and 'Infinity"' in text)
 
 
 def finite(text: str) -> float:
@@ -113,9 +164,7 @@ def loads_numbers(text: str) -> Any:
     W&B writes summaries and histories this way, but not configs.
     """
     value = loads(text)
-    if ("N" in text and '"NaN"' in text) or ("I" in text and 'Infinity"' in text):
-        return floats_from_tokens(value)
-    return value
+    return floats_from_tokens(value) if has_tokens(text) else value
 
 
 def floats_from_tokens(value: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from wbmodel.codec import loads
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["ColumnBatch", "SupportsArrowStream"]
 
 STEP = "_step"
+_FEW_CELLS = 100_000
+_MOST_EMPTY = 8
 
 
 class SupportsArrowStream(Protocol):
@@ -48,12 +51,28 @@ class ColumnBatch(Table):
     @classmethod
     def of_rows(cls, run: str, rows: Sequence[Mapping[str, Any]]) -> Self:
         """Make a batch from rows, with the columns in the order of their first appearance."""
-        first = tuple(rows[0]) if rows else ()
-        if all(tuple(row) == first for row in rows):  # the usual case, twice as fast
-            values: Sequence[Sequence[Any]] = list(zip(*(row.values() for row in rows), strict=True))
-            return cls(run, dict(zip(first, values, strict=False)), len(rows))
+        first = rows[0] if rows else {}
+        if set(map(len, rows)) <= {len(first)}:
+            try:  # the usual case: all rows have the same keys
+                return cls(run, {name: list(map(itemgetter(name), rows)) for name in first}, len(rows))
+            except KeyError:
+                pass
         names = dict.fromkeys(chain.from_iterable(rows))
         return cls(run, {name: [row.get(name) for row in rows] for name in names}, len(rows))
+
+    @classmethod
+    def of_sparse_rows(cls, run: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[Self]:
+        """Make as many batches as rows whose keys differ need, so that few cells are empty.
+
+        A batch has a cell for each row and column: a hundred thousand keys, each in one row of many, fill the memory.
+        """
+        names = set(chain.from_iterable(rows))
+        if len(rows) <= 1 or len(rows) * len(names) <= max(_FEW_CELLS, _MOST_EMPTY * sum(map(len, rows))):
+            yield cls.of_rows(run, rows)
+            return
+        middle = len(rows) // 2
+        yield from cls.of_sparse_rows(run, rows[:middle])
+        yield from cls.of_sparse_rows(run, rows[middle:])
 
     @classmethod
     def of_arrow(cls, run: str, data: SupportsArrowStream, length: int, json: Collection[str] = ()) -> Self:

@@ -37,7 +37,7 @@ class Gatherer:
 
     def add(self, columns: Mapping[str, Sequence[Any]], length: int) -> Iterator[tuple[dict[str, Sequence[Any]], int]]:
         """Add rows, and give those that are enough together."""
-        if not self._length and length >= self.rows:
+        if not (self._waiting or self._length) and length >= self.rows:
             yield dict(columns), length
             return
         for name, values in columns.items():
@@ -80,7 +80,8 @@ def _joined(segments: Sequence[tuple[int, Sequence[Any]]], length: int) -> Seque
 class Part:
     """Some rows of a column in a library's form, and what is needed to write them as JSON text later on.
 
-    ``kept`` is None if the piece says it all; a byte per row that is 1 for an integer among floats; or the values.
+    ``kept`` is None if the piece says it all; a byte per row that is 1 for an integer among floats (:data:`WHOLE` if
+    those are the whole numbers); or the values.
     """
 
     dtype: Dtype
@@ -124,24 +125,55 @@ def parts_of(
 ) -> Iterator[tuple[str, Part]]:
     """Make a part of each column; ``types`` learns what is in them."""
     for name, values in columns.items():
-        seen = Seen.of(values)
-        dtype, _ = seen.dtype()
-        fitted = fit(values, dtype)
-        broken = not encodes("", fitted, dtype)
-        if broken:
-            fitted = list(map(mended, fitted))
-        types.add(name, seen, broken)
-        yield name, Part(dtype, to.piece(fitted, dtype), length, _kept(values, seen, dtype, broken))
+        classes = list(map(type, values))
+        seen = Seen.of(values, frozenset(classes)) if int not in classes or float not in classes else None
+        part = None if seen is not None else _of_numbers(to, values, classes, types, name)
+        yield name, part or _of_any(to, values, seen or Seen.of(values), types, name)
 
 
-def _kept(values: Sequence[Any], seen: Seen, dtype: Dtype, broken: bool) -> bytes | Sequence[Any] | None:
-    if dtype == JSON:
-        return None  # nothing else can become of it
+def _of_numbers(
+    to: Library[Any], values: Sequence[Any], classes: Sequence[type], types: Types, name: str
+) -> Part | None:
+    """A part of integers among floats, the normal case: W&B writes 1.0 as 1. None for any other.
+
+    Nothing is asked of each value again: a float below 2**53 says whether it is whole, and where there are as many
+    whole ones as integers, these are the integers.
+    """
+    if not set(classes) <= _NUMBERS:
+        return None
+    try:
+        piece = to.piece(values, FLOAT)
+    except OverflowError:
+        return None
+    low, high, whole = to.range(piece)
+    if not -_EXACT < low <= high < _EXACT:
+        return None
+    types.add(name, Seen(frozenset((int, float)), int(low), int(high)))
+    kept = WHOLE if whole == classes.count(int) else bytes([each is int for each in classes])
+    return Part(FLOAT, piece, len(values), kept)
+
+
+_EXACT = 2.0**53
+_NUMBERS = {int, float, type(None)}
+WHOLE = b""
+"""The integers among floats are the whole numbers."""
+
+
+def _of_any(to: Library[Any], values: Sequence[Any], seen: Seen, types: Types, name: str) -> Part:
+    dtype, _ = seen.dtype()
+    fitted = fit(values, dtype)
+    broken = not encodes("", fitted, dtype)
+    if broken:
+        fitted = list(map(mended, fitted))
+    types.add(name, seen, broken)
+    kept: bytes | Sequence[Any] | None = None
     if dtype == FLOAT and seen.mixes_numbers:
-        return bytes([isinstance(value, int) for value in values])
-    if broken or seen.mixes_numbers or (dtype.innermost == TIME and not _in_utc(values, dtype)):
-        return values
-    return None
+        kept = bytes([isinstance(value, int) for value in values])
+    elif dtype != JSON and (  # nothing else can become of JSON text
+        broken or seen.mixes_numbers or (dtype.innermost == TIME and not _in_utc(values, dtype))
+    ):
+        kept = values
+    return Part(dtype, to.piece(fitted, dtype), len(values), kept)
 
 
 def _in_utc(values: Sequence[Any], dtype: Dtype) -> bool:
@@ -159,7 +191,9 @@ def final_piece(to: Library[Any], part: Part, dtype: Dtype) -> Any:
     if dtype != JSON:
         return to.cast(part.piece, dtype)
     values = to.values(part.piece) if part.kept is None or isinstance(part.kept, bytes) else part.kept
-    if isinstance(part.kept, bytes):
+    if part.kept == WHOLE:
+        values = [int(value) if value is not None and value.is_integer() else value for value in values]
+    elif isinstance(part.kept, bytes):
         values = [int(value) if whole else value for value, whole in zip(values, part.kept, strict=True)]
     texts = fit(values, JSON)
     return to.piece(texts if encodes("", texts, JSON) else list(map(mended, texts)), JSON)

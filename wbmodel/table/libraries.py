@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, Literal, TypeVar
 
 from wbmodel.table.column import BOOL, FLOAT, INT, JSON, TEXT, TIME, Column, Dtype
@@ -36,6 +36,10 @@ class Library(ABC, Generic[Piece]):
         """A piece of integers as floats, also inside lists."""
 
     @abstractmethod
+    def range(self, piece: Piece) -> tuple[float, float, int]:
+        """Of the finite floats of a piece: the least, the greatest, and how many are whole."""
+
+    @abstractmethod
     def values(self, piece: Piece) -> list[Any]:
         """The values of a piece again."""
 
@@ -55,7 +59,8 @@ class Library(ABC, Generic[Piece]):
 
 def library(name: LibraryName) -> Library[Any]:
     """A library by name. Raises :class:`~wbmodel.errors.LibraryNotInstalled` with the install command."""
-    return {"arrow": Arrow, "pandas": Pandas, "polars": Polars}[name]()
+    made: dict[LibraryName, Callable[[], Library[Any]]] = {"arrow": Arrow, "pandas": Pandas, "polars": Polars}
+    return made[name]()
 
 
 def _buffer(values: Sequence[Any]) -> Any:
@@ -106,6 +111,14 @@ class Pandas(Library[Any]):
             return fit(piece, dtype)
         data, missing = piece
         return data.astype(_KINDS[dtype]), missing
+
+    def range(self, piece: Any) -> tuple[float, float, int]:
+        data, missing = piece
+        known = self.np.isfinite(data) if missing is None else self.np.isfinite(data) & ~missing
+        data = data[known]
+        if not len(data):
+            return 0.0, 0.0, 0
+        return float(data.min()), float(data.max()), int((self.np.floor(data) == data).sum())
 
     def values(self, piece: Any) -> list[Any]:
         if not isinstance(piece, tuple):
@@ -170,6 +183,10 @@ class Polars(Library[Any]):
 
     def cast(self, piece: Any, dtype: Dtype) -> Any:
         return piece.cast(self.type(dtype))
+
+    def range(self, piece: Any) -> tuple[float, float, int]:
+        known = piece.filter(piece.is_finite())
+        return known.min() or 0.0, known.max() or 0.0, int((known.floor() == known).sum())
 
     def values(self, piece: Any) -> list[Any]:
         values: list[Any] = piece.to_list()
@@ -239,14 +256,21 @@ class Arrow(Library[Any]):
         return _arrow_type(self.arrow, dtype)
 
     def piece(self, values: Sequence[Any], dtype: Dtype) -> Any:
-        made = self.arrow.array(_buffer(values), type=self.type(dtype), from_pandas=False)
-        return made
+        return self.arrow.array(_buffer(values), type=self.type(dtype), from_pandas=False)
 
     def nulls(self, length: int, dtype: Dtype) -> Any:
         return self.arrow.nulls(length, self.type(dtype))
 
     def cast(self, piece: Any, dtype: Dtype) -> Any:
         return piece.cast(self.type(dtype))
+
+    def range(self, piece: Any) -> tuple[float, float, int]:
+        from pyarrow import compute
+
+        known = piece.filter(compute.is_finite(piece))
+        ends = compute.min_max(known).as_py()
+        whole = compute.sum(compute.equal(compute.floor(known), known)).as_py()
+        return ends["min"] or 0.0, ends["max"] or 0.0, whole or 0
 
     def values(self, piece: Any) -> list[Any]:
         values: list[Any] = piece.to_pylist()
