@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import json.scanner
 import math
-import random
 from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from typing import Any
@@ -40,7 +39,7 @@ def loads(text: str | bytes) -> Any:
     """Decode JSON text; bare NaN and Infinity are accepted. Raises ``ValueError`` if it is not JSON, or has a number
     that would silently become infinity."""
     try:
-        return loads_fast(text)
+        return (_fast or fast_decoder())(text)
     except (ValueError, RecursionError):
         try:
             return json.loads(text, parse_float=finite)
@@ -48,14 +47,14 @@ def loads(text: str | bytes) -> Any:
             raise ValueError("JSON is nested too deeply to be read") from None
 
 
-def loads_fast(text: str | bytes) -> Any:
-    """Decode JSON text by msgspec alone. Raises ``ValueError`` or ``RecursionError`` for what it refuses."""
+def fast_decoder() -> Callable[[str | bytes], Any]:
+    """What decodes JSON text by msgspec alone. It raises ``ValueError`` or ``RecursionError`` for what that refuses."""
     global _fast
     if _fast is None:
         import msgspec
 
         _fast = msgspec.json.Decoder().decode
-    return _fast(text)
+    return _fast
 
 
 def loads_all(texts: Sequence[str], *, tokens: bool = False) -> tuple[list[Any], list[tuple[int, ValueError]]]:
@@ -64,37 +63,24 @@ def loads_all(texts: Sequence[str], *, tokens: bool = False) -> tuple[list[Any],
     A damaged text costs itself only; its value is None. With ``tokens``, the strings ``"NaN"``, ``"Infinity"`` and
     ``"-Infinity"`` stand for floats, as in :func:`loads_numbers`; values are walked only if some text has one.
     """
+    decode, rest = fast_decoder(), iter(texts)
     values: list[Any] = []
     damaged: list[tuple[int, ValueError]] = []
-    for start in range(0, len(texts), _TOGETHER):
-        part = texts[start : start + _TOGETHER]
+    while True:
         try:
-            # One call for many texts. The number between them tells texts that are only valid side by side: no text
-            # contains it, so that a text which is not exactly one value moves it or takes it away.
-            found = loads_fast("[" + _BETWEEN.join(part) + "]")
-            if found[1::2] != [_MARK] * (len(part) - 1) or len(found) != 2 * len(part) - 1:
-                raise ValueError
-            found = found[::2]
+            values.extend(map(decode, rest))  # what was decoded before an error is kept
+            break
         except (ValueError, RecursionError):
-            found = []
-            for at, text in enumerate(part, start):
-                try:
-                    found.append(loads(text))
-                except ValueError as error:
-                    found.append(None)
-                    damaged.append((at, error))
-        if tokens and any(has_tokens(text) for text in part):
-            found = [
-                floats_from_tokens(value) if has_tokens(text) else value
-                for value, text in zip(found, part, strict=True)
-            ]
-        values += found
+            try:
+                values.append(loads(texts[len(values)]))
+            except ValueError as error:
+                damaged.append((len(values), error))
+                values.append(None)
+    if tokens:
+        for at, text in enumerate(texts):
+            if has_tokens(text):
+                values[at] = floats_from_tokens(values[at])
     return values, damaged
-
-
-_TOGETHER = 256
-_MARK = random.SystemRandom().getrandbits(62)
-_BETWEEN = f",{_MARK},"
 
 
 def has_tokens(text: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from wbmodel.codec import loads, loads_all
+from wbmodel.codec import loads
 from wbmodel.table.batch import ColumnBatch
 from wbmodel.table.growing import Growing
 
@@ -62,9 +62,9 @@ def decoded(bodies: Sequence[bytes]) -> list[Any]:
 def framed(bodies: Sequence[bytes]) -> Any:
     made = Growing("polars")
     for body in bodies:
-        rows, damaged = loads_all(texts(loads(body)), tokens=True)
+        batch, damaged = ColumnBatch.of_texts("r", texts(loads(body)))
         assert not damaged
-        made.add_batch(ColumnBatch.of_rows("r", rows))
+        made.add_batch(batch)
     return made.finish()
 
 

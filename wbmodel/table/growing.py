@@ -13,65 +13,18 @@ from typing import Any, Literal
 
 import attrs
 
-from wbmodel.errors import QueryError
 from wbmodel.table.batch import ColumnBatch
 from wbmodel.table.build import Builder
 from wbmodel.table.column import FLOAT, JSON, NULL, TIME, Dtype
+from wbmodel.table.gather import GATHER, Gathered, Gatherer, even
+from wbmodel.table.gather import Types as KnownTypes
 from wbmodel.table.infer import Seen, encodes, fit, mended
 from wbmodel.table.libraries import Library, library
 from wbmodel.table.table import Table, named, say_broken, say_mixed
 
-__all__ = ["GATHER", "Gatherer", "Growing", "Part", "Types", "even", "final_piece", "parts_of"]
+__all__ = ["GATHER", "Growing", "Part", "Types", "final_piece", "parts_of"]
 
-GATHER = 8192
-"""How many rows are gathered before they are typed."""
-
-
-class Gatherer:
-    """Joins chunks of columns until there are ``rows`` rows."""
-
-    def __init__(self, rows: int = GATHER) -> None:
-        self.rows = rows
-        self._waiting: dict[str, list[tuple[int, Sequence[Any]]]] = {}
-        self._length = 0
-
-    def add(self, columns: Mapping[str, Sequence[Any]], length: int) -> Iterator[tuple[dict[str, Sequence[Any]], int]]:
-        """Add rows, and give those that are enough together."""
-        if not (self._waiting or self._length) and length >= self.rows:
-            yield dict(columns), length
-            return
-        for name, values in columns.items():
-            self._waiting.setdefault(name, []).append((self._length, values))
-        self._length += length
-        if self._length >= self.rows:
-            yield from self.rest()
-
-    def rest(self) -> Iterator[tuple[dict[str, Sequence[Any]], int]]:
-        """The rows that are left."""
-        if self._waiting or self._length:
-            waiting, length, self._waiting, self._length = self._waiting, self._length, {}, 0
-            yield {name: _joined(segments, length) for name, segments in waiting.items()}, length
-
-
-def even(columns: Mapping[str, Sequence[Any]], length: int) -> None:
-    """Raises :class:`~wbmodel.errors.QueryError`, which names the column, if one is not of this length."""
-    for name, values in columns.items():
-        if len(values) != length:
-            raise QueryError(f"the column {name!r} has {len(values)} values, but the chunk has {length} rows")
-
-
-def _joined(segments: Sequence[tuple[int, Sequence[Any]]], length: int) -> Sequence[Any]:
-    if len(segments) == 1 and len(segments[0][1]) == length:
-        return segments[0][1]
-    values: list[Any] = []
-    for at, segment in segments:
-        if len(values) < at:
-            values += [None] * (at - len(values))
-        values += segment
-    if len(values) < length:
-        values += [None] * (length - len(values))
-    return values
-
+_NO_TYPES: KnownTypes = {}
 
 # -- parts of columns ------------------------------------------------------------------------------
 
@@ -120,41 +73,36 @@ class Types:
         return made
 
 
-def parts_of(
-    to: Library[Any], columns: Mapping[str, Sequence[Any]], length: int, types: Types
-) -> Iterator[tuple[str, Part]]:
+def parts_of(to: Library[Any], gathered: Gathered, types: Types) -> Iterator[tuple[str, Part]]:
     """Make a part of each column; ``types`` learns what is in them."""
-    for name, values in columns.items():
-        classes = list(map(type, values))
-        seen = Seen.of(values, frozenset(classes)) if int not in classes or float not in classes else None
-        part = None if seen is not None else _of_numbers(to, values, classes, types, name)
-        yield name, part or _of_any(to, values, seen or Seen.of(values), types, name)
+    for name, values in gathered.columns.items():
+        classes = gathered.types.get(name) or frozenset(map(type, values))
+        part = _of_numbers(to, values, types, name) if _NUMBERS <= classes <= _NUMBERS_OR_NONE else None
+        yield name, part or _of_any(to, values, Seen.of(values, classes), types, name)
 
 
-def _of_numbers(
-    to: Library[Any], values: Sequence[Any], classes: Sequence[type], types: Types, name: str
-) -> Part | None:
-    """A part of integers among floats, the normal case: W&B writes 1.0 as 1. None for any other.
+def _of_numbers(to: Library[Any], values: Sequence[Any], types: Types, name: str) -> Part | None:
+    """A part of integers among floats, the normal case: W&B writes 1.0 as 1. None where they are not exact.
 
-    Nothing is asked of each value again: a float below 2**53 says whether it is whole, and where there are as many
-    whole ones as integers, these are the integers.
+    The values are not walked again: each integer below 2**53 is a whole float, so that only whole ones are looked at.
     """
-    if not set(classes) <= _NUMBERS:
-        return None
     try:
         piece = to.piece(values, FLOAT)
-    except OverflowError:
+    except (OverflowError, ValueError):  # pyarrow refuses integers that a float would round
         return None
-    low, high, whole = to.range(piece)
+    low, high, whole = to.whole(piece)
     if not -_EXACT < low <= high < _EXACT:
         return None
-    types.add(name, Seen(frozenset((int, float)), int(low), int(high)))
-    kept = WHOLE if whole == classes.count(int) else bytes([each is int for each in classes])
-    return Part(FLOAT, piece, len(values), kept)
+    types.add(name, Seen(_NUMBERS, int(low), int(high)))
+    kept = WHOLE if all(values[at].__class__ is int for at in whole) else None
+    return Part(
+        FLOAT, piece, len(values), bytes([value.__class__ is int for value in values]) if kept is None else kept
+    )
 
 
 _EXACT = 2.0**53
-_NUMBERS = {int, float, type(None)}
+_NUMBERS: frozenset[type] = frozenset((int, float))
+_NUMBERS_OR_NONE = _NUMBERS | {type(None)}
 WHOLE = b""
 """The integers among floats are the whole numbers."""
 
@@ -226,8 +174,10 @@ class Growing:
         self._typed = 0
         self._parts: dict[str, list[tuple[int, Part]]] = {}
 
-    def add(self, columns: Mapping[str, Sequence[Any]], length: int) -> None:
+    def add(self, columns: Mapping[str, Sequence[Any]], length: int, types: KnownTypes = _NO_TYPES) -> None:
         """Add ``length`` rows as columns of Python values (None for a missing one), which must not change later.
+
+        ``types`` are the classes of the values of columns, where they are known.
 
         Raises :class:`~wbmodel.errors.QueryError`, which names the column, if one has another length.
         """
@@ -236,25 +186,24 @@ class Growing:
         if self._table is not None:
             self._table.extend(columns, columns.values(), length)
             return
-        for gathered in self._gatherer.add(columns, length):
-            self._take(*gathered)
+        self._take(self._gatherer.add(columns, length, types))
 
     def add_batch(self, batch: ColumnBatch) -> None:
         """Add the rows of a batch."""
-        self.add(batch.columns, batch.length)
+        self.add(batch.columns, batch.length, batch.types)
 
-    def _take(self, columns: Mapping[str, Sequence[Any]], length: int) -> None:
-        for name, part in parts_of(self._to, columns, length, self._types):
-            self._parts.setdefault(name, []).append((self._typed, part))
-        self._typed += length
+    def _take(self, gathered: Gathered | None) -> None:
+        if gathered is not None:
+            for name, part in parts_of(self._to, gathered, self._types):
+                self._parts.setdefault(name, []).append((self._typed, part))
+            self._typed += gathered.length
 
     def finish(self) -> Any:
         """The frame of all rows so far. Warns, once, of columns that had to become JSON text or whose text is not
         valid Unicode."""
         if self._table is not None:
             return Table(self._table.finish().values(), self._table.length)
-        for gathered in self._gatherer.rest():
-            self._take(*gathered)
+        self._take(self._gatherer.rest())
         columns = {}
         for name, (shown, dtype) in self._types.final().items():
             columns[shown] = self._to.join(list(self._pieces(self._parts.get(name, ()), dtype)), dtype)

@@ -36,8 +36,8 @@ class Library(ABC, Generic[Piece]):
         """A piece of integers as floats, also inside lists."""
 
     @abstractmethod
-    def range(self, piece: Piece) -> tuple[float, float, int]:
-        """Of the finite floats of a piece: the least, the greatest, and how many are whole."""
+    def whole(self, piece: Piece) -> tuple[float, float, Sequence[int]]:
+        """Of the finite floats of a piece: the least, the greatest, and the places of those that are whole."""
 
     @abstractmethod
     def values(self, piece: Piece) -> list[Any]:
@@ -112,13 +112,12 @@ class Pandas(Library[Any]):
         data, missing = piece
         return data.astype(_KINDS[dtype]), missing
 
-    def range(self, piece: Any) -> tuple[float, float, int]:
+    def whole(self, piece: Any) -> tuple[float, float, Sequence[int]]:
         data, missing = piece
         known = self.np.isfinite(data) if missing is None else self.np.isfinite(data) & ~missing
-        data = data[known]
-        if not len(data):
-            return 0.0, 0.0, 0
-        return float(data.min()), float(data.max()), int((self.np.floor(data) == data).sum())
+        finite = data[known]
+        places = self.np.flatnonzero(known & (self.np.floor(data) == data)).tolist()
+        return (float(finite.min()), float(finite.max()), places) if len(finite) else (0.0, 0.0, ())
 
     def values(self, piece: Any) -> list[Any]:
         if not isinstance(piece, tuple):
@@ -184,9 +183,13 @@ class Polars(Library[Any]):
     def cast(self, piece: Any, dtype: Dtype) -> Any:
         return piece.cast(self.type(dtype))
 
-    def range(self, piece: Any) -> tuple[float, float, int]:
-        known = piece.filter(piece.is_finite())
-        return known.min() or 0.0, known.max() or 0.0, int((known.floor() == known).sum())
+    def whole(self, piece: Any) -> tuple[float, float, Sequence[int]]:
+        whole = piece.cast(self.polars.Int64, strict=False)
+        if whole.null_count() == piece.null_count():  # asks less of the library than the way below
+            return whole.min() or 0, whole.max() or 0, (whole.cast(self.polars.Float64) == piece).arg_true().to_list()
+        known = piece.is_finite()
+        finite = piece.filter(known)
+        return finite.min() or 0.0, finite.max() or 0.0, (known & (piece.floor() == piece)).arg_true().to_list()
 
     def values(self, piece: Any) -> list[Any]:
         values: list[Any] = piece.to_list()
@@ -264,13 +267,13 @@ class Arrow(Library[Any]):
     def cast(self, piece: Any, dtype: Dtype) -> Any:
         return piece.cast(self.type(dtype))
 
-    def range(self, piece: Any) -> tuple[float, float, int]:
+    def whole(self, piece: Any) -> tuple[float, float, Sequence[int]]:
         from pyarrow import compute
 
-        known = piece.filter(compute.is_finite(piece))
-        ends = compute.min_max(known).as_py()
-        whole = compute.sum(compute.equal(compute.floor(known), known)).as_py()
-        return ends["min"] or 0.0, ends["max"] or 0.0, whole or 0
+        known = compute.is_finite(piece)
+        ends = compute.min_max(piece.filter(known)).as_py()
+        places = compute.indices_nonzero(compute.and_(known, compute.equal(compute.floor(piece), piece))).to_pylist()
+        return ends["min"] or 0.0, ends["max"] or 0.0, places
 
     def values(self, piece: Any) -> list[Any]:
         values: list[Any] = piece.to_pylist()
