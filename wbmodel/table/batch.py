@@ -12,7 +12,7 @@ from wbmodel.errors import LibraryNotInstalled
 from wbmodel.table.exports import need
 from wbmodel.table.flat import flat
 from wbmodel.table.gather import Gatherer, Types
-from wbmodel.table.table import Table
+from wbmodel.table.table import Table, named
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -52,6 +52,7 @@ class ColumnBatch(Table):
         self._columns = columns
         self._arrow: SupportsArrowStream | None = None
         self._json: frozenset[str] = frozenset()
+        self._of_arrow = False
 
     @classmethod
     def of_rows(cls, run: str, rows: Sequence[Mapping[str, Any]]) -> Self:
@@ -107,13 +108,67 @@ class ColumnBatch(Table):
         """
         made = cls(run, {}, length)
         made._columns = None  # type: ignore[assignment]  # made on demand
-        made._arrow, made._json = data, frozenset(json)
+        made._arrow, made._json, made._of_arrow = data, frozenset(json), True
         return made
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the columns, in order."""
         return tuple(self.columns)
+
+    @property
+    def arrow(self) -> tuple[SupportsArrowStream, frozenset[str]] | None:
+        """The Arrow data that the batch was made of, and which of its columns are JSON; None if it was made of Python
+        values. A table of pyarrow, or a frame of polars where pyarrow is not installed."""
+        if self._of_arrow:
+            return self._data(), self._json
+        return None
+
+    # -- parts ---------------------------------------------------------------------------------------
+
+    def slice(self, start: int | None = None, stop: int | None = None) -> Self:
+        """The rows at these positions, as of a list. Arrow data is not copied."""
+        places = range(self.length)[start:stop]
+        if self._of_arrow:
+            return self._like(self._data().slice(places.start, len(places)), len(places))
+        cut = {name: values[places.start : places.stop] for name, values in self.columns.items()}
+        return type(self)(self.run, cut, len(places))
+
+    def take(self, places: Sequence[int]) -> Self:
+        """The rows at these positions, in this order."""
+        if self._of_arrow:
+            data = self._data()
+            return self._like(data.take(places) if hasattr(data, "take") else data[list(places)], len(places))
+        taken = {name: [values[at] for at in places] for name, values in self.columns.items()}
+        return type(self)(self.run, taken, len(places))
+
+    def select(self, names: Sequence[str]) -> Self:
+        """These columns, in this order; one that is not there has only None. Arrow data is not copied.
+
+        Raises :class:`~wbmodel.errors.QueryError` if a name is given twice.
+        """
+        named(names)
+        if self._of_arrow:
+            data = self._data()
+            there = set(data.column_names if hasattr(data, "column_names") else data.columns)
+            if there.issuperset(names):
+                return self._like(data.select(list(names)), self.length)
+        columns, nothing = self.columns, [None] * self.length
+        return type(self)(self.run, {name: columns.get(name, nothing) for name in names}, self.length)
+
+    def _like(self, data: SupportsArrowStream, length: int) -> Self:
+        return self.of_arrow(self.run, data, length, self._json)
+
+    def _data(self) -> Any:
+        """The Arrow data, read once, as a stream can be."""
+        try:
+            library = need("pyarrow")
+        except LibraryNotInstalled:
+            library = need("polars")
+        kind = library.Table if hasattr(library, "Table") else library.DataFrame
+        if not isinstance(self._arrow, kind):
+            self._arrow = library.table(self._arrow) if hasattr(library, "table") else library.DataFrame(self._arrow)
+        return self._arrow
 
     @property
     def columns(self) -> Mapping[str, Sequence[Any]]:
@@ -149,15 +204,15 @@ class ColumnBatch(Table):
         return self._arrow.__arrow_c_stream__(requested_schema)
 
     def _read_arrow(self) -> dict[str, list[Any]]:
-        """The Arrow data as lists. A stream can be read only once, so it is replaced by the data read."""
-        try:
-            pyarrow = need("pyarrow")
-        except LibraryNotInstalled:
-            self._arrow = frame = need("polars").DataFrame(self._arrow)
-            lists: dict[str, list[Any]] = frame.to_dict(as_series=False)
-        else:
-            self._arrow = table = pyarrow.table(self._arrow)
-            lists = {name: table.column(name).to_pylist() for name in table.column_names}
+        """The Arrow data as lists."""
+        data = self._data()
+        names = data.column_names if hasattr(data, "column_names") else data.columns
+        named(names)
+        columns = [data[name] for name in names]
+        lists: dict[str, list[Any]] = {
+            name: column.to_pylist() if hasattr(column, "to_pylist") else column.to_list()
+            for name, column in zip(names, columns, strict=True)
+        }
         if STEP in lists:
             lists[STEP] = [step if step is None else int(step) for step in lists[STEP]]
         return lists

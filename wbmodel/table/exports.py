@@ -10,7 +10,7 @@ from wbmodel.errors import LibraryNotInstalled
 from wbmodel.table.column import Column
 from wbmodel.table.infer import json_text
 
-__all__ = ["csv_lines", "need", "to_csv"]
+__all__ = ["csv_header", "csv_lines", "need", "to_csv"]
 
 _EXTRAS = {"pandas": "pandas", "polars": "polars", "pyarrow": "arrow"}
 
@@ -33,8 +33,12 @@ def need(library: str) -> Any:
 
 def to_csv(columns: Sequence[Column], length: int) -> str:
     """Typed columns as CSV text with a header line."""
-    header = ",".join(_quoted(column.name) for column in columns)
-    return "\n".join([header, *csv_lines(columns, length)]) + "\n"
+    return "\n".join([csv_header([column.name for column in columns]), *csv_lines(columns, length)]) + "\n"
+
+
+def csv_header(names: Sequence[str]) -> str:
+    """The header line of columns with these names."""
+    return ",".join(map(_quoted, names))
 
 
 def csv_lines(columns: Sequence[Column], length: int) -> Iterator[str]:
