@@ -87,7 +87,11 @@ def test_known_names_come_first_and_are_there(tmp_path: Path) -> None:
     with ParquetWriter(tmp_path / "a.parquet", ["_step", "loss"]) as made:
         made.add({"loss": [1], "acc": [2]}, 1)
     assert pq.read_table(tmp_path / "a.parquet").to_pylist() == [{"_step": None, "loss": 1, "acc": 2}]
-    assert made.types == {"_step": "null", "loss": "int", "acc": "int"}
+    assert {name: str(dtype) for name, (dtype, _) in made.seen.items()} == {
+        "_step": "null",
+        "loss": "int",
+        "acc": "int",
+    }
     out = io.BytesIO()
     with CsvWriter(out) as writer:
         writer.add({"é": ["ü", None]}, 2)

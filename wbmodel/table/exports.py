@@ -12,7 +12,7 @@ from wbmodel.table.infer import json_text
 
 __all__ = ["csv_header", "csv_lines", "need", "to_csv"]
 
-_EXTRAS = {"pandas": "pandas", "polars": "polars", "pyarrow": "arrow"}
+_EXTRAS = {"dask.dataframe": "dask", "pandas": "pandas", "polars": "polars", "pyarrow": "arrow"}
 
 
 def need(library: str) -> Any:
@@ -23,7 +23,7 @@ def need(library: str) -> Any:
         return importlib.import_module(library)
     except ImportError as error:
         raise LibraryNotInstalled(
-            f"{library} is not installed, but this method needs it; install it with: "
+            f"{library.partition('.')[0]} is not installed, but this method needs it; install it with: "
             f'pip install "wbmodel[{_EXTRAS[library]}]" (to_records() and to_csv() need no library)'
         ) from error
 

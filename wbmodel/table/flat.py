@@ -11,7 +11,7 @@ __all__ = ["flat", "flat_row"]
 
 
 def flat_row(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A row with dotted keys. An object with a ``_type`` (an image, a histogram) is one value, and so is an empty one."""
+    """A row with dotted keys. An object with a ``_type`` (an image, say) is one value, and so is an empty one."""
     if dict not in map(type, row.values()):
         return row
     made: dict[str, Any] = {}

@@ -47,6 +47,10 @@ class Types:
         if broken:
             self._broken.add(name)
 
+    def seen(self, name: str) -> Seen:
+        """What was seen of a column so far."""
+        return self._seen[name]
+
     def final(self) -> dict[str, tuple[str, Dtype]]:
         """The name in the frame and the type of each column. Warns as :meth:`Table.typed` does."""
         made, mixed, broken = {}, [], []

@@ -12,12 +12,13 @@ import pickle
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
 
 from wbmodel.table.batch import ColumnBatch
-from wbmodel.table.column import JSON, TEXT, Column
+from wbmodel.table.column import JSON, TEXT, Column, Dtype
 from wbmodel.table.exports import csv_header, csv_lines, need
 from wbmodel.table.gather import GATHER, Gathered, Gatherer, even
 from wbmodel.table.gather import Types as KnownTypes
@@ -116,6 +117,12 @@ class _Replaced:
         with self._temporary.open("rb+") as file:
             os.fsync(file.fileno())
         os.replace(self._temporary, self._path)
+        with suppress(OSError):  # Windows opens no folders
+            folder = os.open(self._path.parent, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
 
 
 class CsvWriter(_Writer):
@@ -194,8 +201,8 @@ class ParquetWriter(_Writer):
         self._to = Arrow()
         self._intake = Intake(self._to, names or (), gather)
         self.metadata: dict[str, str] = {}
-        self.types: dict[str, str] = {}
-        """The type of each column, by its name in the file, once it is finished."""
+        self.seen: dict[str, tuple[Dtype, Seen]] = {}
+        """The type of each column, by its name in the file, and what decided it; once the file is finished."""
 
     @property
     def length(self) -> int:
@@ -220,7 +227,7 @@ class ParquetWriter(_Writer):
         import pyarrow.parquet as pq
 
         final = self._intake.types.final()
-        self.types = {shown: str(dtype) for shown, dtype in final.values()}
+        self.seen = {shown: (dtype, self._intake.types.seen(name)) for name, (shown, dtype) in final.items()}
         schema = pa.schema([(shown, self._to.type(dtype)) for shown, dtype in final.values()], metadata=self.metadata)
         with replaced(self._path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
             waiting: list[Any] = []
