@@ -140,8 +140,8 @@ class PartWriter(ParquetWriter):
 class Folder:
     """Opens a folder to write parts into it, as ``with Folder(path, query) as folder``; makes it if it is not there.
 
-    :attr:`manifest` is what is there, :attr:`done` the runs that need not be read again. A part whose file is not as the
-    manifest says is taken out, so that its runs are read again. Entering raises
+    :attr:`manifest` is what is there, :attr:`done` the runs that need not be read again. A part whose file is not as
+    the manifest says is taken out, so that its runs are read again. Entering raises
     :class:`~wbmodel.errors.ConfigurationError` if another process writes there, or the folder is of another query.
     """
 
@@ -191,8 +191,10 @@ class Folder:
 
     @contextmanager
     def part(self, name: str, runs: Sequence[str], names: Iterable[str] | None = None) -> Iterator[PartWriter]:
-        """Write a part of these runs, to the file of this name (``x.parquet``). It is in the manifest once ``with`` ends
-        without an error; ``names`` are columns that come first."""
+        """Write a part of these runs, to the file of this name (``x.parquet``).
+
+        It is in the manifest once ``with`` ends without an error. ``names`` are columns that come first.
+        """
         _plain_name(name)
         with PartWriter(self.path / name, names) as writer:
             yield writer
@@ -264,7 +266,8 @@ def _locked(folder: Path) -> IO[str]:
         with suppress(OSError, ValueError), file:
             holder = file.read().strip()
         raise ConfigurationError(
-            f"{folder} is being written by another process ({holder or 'unknown'}); wait for it, or choose another folder"
+            f"{folder} is being written by another process ({holder or 'unknown'}); wait for it, or choose another "
+            "folder"
         ) from None
     file.seek(0)
     file.truncate()

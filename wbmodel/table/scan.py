@@ -66,15 +66,20 @@ def _json_series(series: Any) -> Any:
 
 def _dask(folder: Path, parts: Sequence[PartFacts], columns: Mapping[str, Dtype]) -> Any:
     frames = need("dask.dataframe")
-    to = Pandas()
-    empty = to.frame({name: to.join([to.nulls(0, dtype)], dtype) for name, dtype in columns.items()}, 0)
+    read = _ReadPart(folder, columns)
     if not parts:
-        return frames.from_pandas(empty, npartitions=1)
-    return frames.from_map(_ReadPart(folder, columns), list(parts), meta=empty)
+        return frames.from_pandas(read(_NO_ROWS), npartitions=1)
+    return frames.from_map(read, list(parts), meta=read(_NO_ROWS))
+
+
+_NO_ROWS = PartFacts(file="", runs=[], rows=0, bytes=0, complete=True, missing=0, columns={})
 
 
 class _ReadPart:
-    """Reads a part as pandas does, with the types of all parts. Dask sends it to its workers."""
+    """Reads a part as a frame of pandas, with the types of all parts. Dask sends it to its workers.
+
+    Lists are Arrow lists, for Dask makes text of Python's.
+    """
 
     def __init__(self, folder: Path, types: Mapping[str, Dtype]) -> None:
         self._folder, self._types = folder, types
@@ -84,18 +89,25 @@ class _ReadPart:
 
         arrow, to = Arrow(), Pandas()
         asked = list(self._types if columns is None else columns)
-        table = pq.read_table(self._folder / part.file, columns=[name for name in asked if name in part.columns])
+        there = [name for name in asked if name in part.columns]
+        table = pq.read_table(self._folder / part.file, columns=there) if there else None
         made = {}
         for name in asked:
             dtype = self._types[name]
-            if name in part.columns:
+            if table is not None and name in part.columns:
                 piece = final_piece(arrow, Part(part.columns[name].dtype, table.column(name), part.rows), dtype)
-                made[name] = to.join([_numpy(piece) if dtype in (INT, FLOAT, BOOL) else arrow.values(piece)], dtype)
             else:
-                made[name] = to.join([to.nulls(part.rows, dtype)], dtype)
+                piece = arrow.nulls(part.rows, dtype)
+            if dtype.inner is not None or dtype == NULL:
+                made[name] = to.pandas.arrays.ArrowExtensionArray(piece)
+            else:
+                made[name] = to.join([_as_pandas(to, arrow, piece, dtype)], dtype)
         return to.frame(made, part.rows)
 
 
-def _numpy(piece: Any) -> tuple[Any, Any]:
+def _as_pandas(to: Pandas, arrow: Arrow, piece: Any, dtype: Dtype) -> Any:
+    if dtype not in (FLOAT, INT, BOOL):
+        return to.piece(arrow.values(piece), dtype)
     missing = piece.is_null().to_numpy(zero_copy_only=False) if piece.null_count else None
-    return piece.fill_null(0).to_numpy().copy(), missing
+    filled = piece if missing is None else piece.fill_null(False if dtype == BOOL else 0)
+    return filled.to_numpy(**({} if hasattr(filled, "chunks") else {"zero_copy_only": False})).copy(), missing
