@@ -98,18 +98,16 @@ with Folder(sys.argv[1]) as folder:
 def test_a_killed_process_leaves_a_folder_that_is_read_and_resumed(tmp_path: Path) -> None:
     told = -1
     for kill_after in (1, 3, 2):
-        child = subprocess.Popen(
-            [sys.executable, "-c", _WRITE_FOR_EVER, str(tmp_path)], stdout=subprocess.PIPE, text=True
-        )
-        assert child.stdout is not None
-        for _ in range(kill_after):
-            told = int(child.stdout.readline())
-        if kill_after == 3:  # while the other writes, this process may not
-            with pytest.raises(ConfigurationError, match=rf"written by another process \(pid {child.pid}\)"):
-                Folder(tmp_path).__enter__()
-        child.send_signal(signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
-        rest = child.stdout.read().split()
-        child.wait()
+        command = [sys.executable, "-c", _WRITE_FOR_EVER, str(tmp_path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            for _ in range(kill_after):
+                told = int(child.stdout.readline())
+            if kill_after == 3:  # while the other writes, this process may not
+                with pytest.raises(ConfigurationError, match=rf"written by another process \(pid {child.pid}\)"):
+                    Folder(tmp_path).__enter__()
+            child.kill()
+            rest = child.stdout.read().split()
         told = int(rest[-1]) if rest else told
         steps = scan(tmp_path).collect()["_step"].to_list()
         assert steps[: 50 * (told + 1)] == [at for at in range(told + 1) for _ in range(50)]
@@ -190,7 +188,7 @@ def test_parts_whose_types_differ_are_unified(library: Any, tmp_path: Path) -> N
     for name in wanted.columns:
         ours, theirs = ([None if of is pd.NA else of for of in frame[name]] for frame in (made, wanted))
         if name == "lists":
-            ours, theirs = ([None if of is None else list(of) for of in cells] for cells in (ours, theirs))
+            ours, theirs = ([None if of is None else list(map(float, of)) for of in cells] for cells in (ours, theirs))
         assert repr(ours) == repr(theirs), name
 
 

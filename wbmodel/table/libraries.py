@@ -318,14 +318,14 @@ class Arrow(Library[Any]):
         piece = piece.cast(self.type(dtype))
         if dtype != INT:
             return dtype, piece, None, None
-        ends = compute.min_max(piece).as_py()
+        ends: Any = compute.min_max(piece).as_py()
         return INT, piece, ends["min"], ends["max"]
 
     def whole(self, piece: Any) -> tuple[float, float, Sequence[int]]:
         from pyarrow import compute
 
         known = compute.is_finite(piece)
-        ends = compute.min_max(piece.filter(known)).as_py()
+        ends: Any = compute.min_max(piece.filter(known)).as_py()
         places = compute.indices_nonzero(compute.and_(known, compute.equal(compute.floor(piece), piece))).to_pylist()
         return ends["min"] or 0.0, ends["max"] or 0.0, places
 

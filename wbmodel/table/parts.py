@@ -132,9 +132,9 @@ def final_piece(to: Library[Any], part: Part, dtype: Dtype) -> Any:
         return to.nulls(part.length, dtype)
     if dtype != JSON:
         return to.cast(part.piece, dtype)
-    values = to.values(part.piece) if part.kept is None or isinstance(part.kept, bytes) else part.kept
+    values: Sequence[Any] = to.values(part.piece) if part.kept is None or isinstance(part.kept, bytes) else part.kept
     if part.kept == WHOLE:
-        values = [int(value) if value is not None and value.is_integer() else value for value in values]
+        values = [int(value) if value is not None and float(value).is_integer() else value for value in values]
     elif isinstance(part.kept, bytes):
         values = [int(value) if whole else value for value, whole in zip(values, part.kept, strict=True)]
     texts = fit(values, JSON)

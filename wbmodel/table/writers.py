@@ -200,7 +200,7 @@ class ParquetWriter(_Writer):
         super().__init__(self._path.parent)
         self._to = Arrow()
         self._intake = Intake(self._to, names or (), gather)
-        self.metadata: dict[str, str] = {}
+        self.metadata: dict[bytes | str, bytes | str] = {}
         self.seen: dict[str, tuple[Dtype, Seen]] = {}
         """The type of each column, by its name in the file, and what decided it; once the file is finished."""
 
@@ -228,7 +228,9 @@ class ParquetWriter(_Writer):
 
         final = self._intake.types.final()
         self.seen = {shown: (dtype, self._intake.types.seen(name)) for name, (shown, dtype) in final.items()}
-        schema = pa.schema([(shown, self._to.type(dtype)) for shown, dtype in final.values()], metadata=self.metadata)
+        schema = pa.schema(
+            [(shown, self._to.type(dtype)) for shown, dtype in final.values()], metadata=dict(self.metadata)
+        )
         with replaced(self._path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
             waiting: list[Any] = []
             for parts, length in self._spool:
