@@ -200,7 +200,7 @@ class ParquetWriter(_Writer):
         super().__init__(self._path.parent)
         self._to = Arrow()
         self._intake = Intake(self._to, names or (), gather)
-        self.metadata: dict[bytes | str, bytes | str] = {}
+        self.metadata: dict[str, str] = {}
         self.seen: dict[str, tuple[Dtype, Seen]] = {}
         """The type of each column, by its name in the file, and what decided it; once the file is finished."""
 
