@@ -7,6 +7,7 @@ from wbmodel.compiler.target import Target
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.histories.by_columns import read_columns
 from wbmodel.operations.histories.runs import Runs
+from wbmodel.operations.histories.whole import read_whole
 
 __all__ = ["read"]
 
@@ -17,5 +18,7 @@ def read(spec: ReadSpec, runs: Runs, target: Target) -> Operation[None]:
 
     Only rows that have one of the keys of ``spec`` come, with a column for each of them and ``_step``.
     """
-    assert target.capabilities.columns
-    yield from read_columns(spec, runs)
+    if target.capabilities.columns:
+        yield from read_columns(spec, runs)
+    else:
+        yield from read_whole(spec, runs, target)
