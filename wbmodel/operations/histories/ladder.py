@@ -7,7 +7,7 @@ answers to the smaller ranges *replace* the one they came from: rows have no ide
 
 1. Up to 5,000 rows are one range. Of more, the steps of a few rows are read first (a map), and the ranges cut there.
 2. Ranges with more than 450 rows are halved at their middle row, until that brings no more rows.
-3. Ranges that are not empty are cut into equal widths, down to 1,000 steps.
+3. Ranges that are not empty are cut into equal widths, down to 1,000 steps, and further while that brings rows.
 
 More rows than the count come from forked runs, and from a count that is late: then step 2 shows that it was all.
 Without a count, the facts about keys may have one; else pages of 1,000 steps are read, as official clients do, and
@@ -157,6 +157,7 @@ class Ladder:
         self._aims_at = BITE
         self._map: Sequence[int] = ()
         self._is_mapped = self._is_official = self._is_widening = self._looked_below = self._was_asked_again = False
+        self._is_thinned = self._has_tried = False
         self._last: Range | None = None
         self._last_step: int | None = None
         self._has_keys = False
@@ -186,9 +187,9 @@ class Ladder:
         """How many rows are missing; None if nothing proves how many there are."""
         if self.is_proven:
             return 0
-        if self.is_bounded or self.count is None:
+        if self.is_bounded or self.count is None or self.count <= self.total:
             return None
-        return max(self.count - self.total, 0)
+        return self.count - self.total
 
     def wanted(self) -> list[Ask]:
         """What to ask for now: nothing while answers are awaited, or while other runs show what counts are worth."""
@@ -241,13 +242,24 @@ class Ladder:
             self._aims_at = max(1, ask.expects // 2)
             self._ask_map(MAP_ROWS)
             return True
-        page.steps = self._map[bisect_left(self._map, ask.low or 0) : bisect_right(self._map, page.reach[1])]
-        cuts = _halves(page)
-        page.steps = ()
-        if not cuts:
-            return False
-        self._split(page, cuts, expects=max(1, ask.expects // 2))
-        return True
+        cut = self._middle(page.range)
+        if cut is not None:
+            self._split(page, [cut], expects=max(1, ask.expects // 2))
+        return cut is not None
+
+    def _middle(self, of: Range) -> int | None:
+        """Where to cut a range of which no row is known."""
+        steps = self._map
+        start = 0 if of.low is None else bisect_right(steps, of.low)
+        stop = len(steps) if of.high is None else bisect_left(steps, of.high)
+        if start + (of.low is None) < stop:
+            return steps[(start + stop) // 2]
+        first = min([0, *steps[:1]])
+        low = of.low if of.low is not None else min(first, of.high or 0) - WIDTH
+        # Beyond the last step that is known, each range is an eighth longer than all before it.
+        high = of.high if of.high is not None else max(low, *steps[-1:], 0) + max(WIDTH, (low - first) // 4)
+        middle = (low + high) // 2
+        return middle if low < middle < high else None
 
     def give_up(self) -> None:
         """The run cannot be read."""
@@ -264,7 +276,10 @@ class Ladder:
 
     def _decide(self) -> None:
         for before, pages in self._splits:
-            if sum(page.rows for page in pages) <= before:
+            rows = [page.rows for page in pages]
+            if sum(rows) > before > 0 and not (self.growing and pages[-1] is self.pages[-1]):
+                self._is_thinned = True
+            if sum(rows) <= before and max(rows) < before:
                 for page in pages:
                     page.settled = True
         self._splits = []
@@ -275,9 +290,9 @@ class Ladder:
             return self._end(proven=True)
         if short > 0 and self._ask_better():
             return None
-        if self._halve(HALVED):
+        if self._halve(self.pages):
             return None
-        return self._widen() if short > 0 else self._end(proven=True)
+        return self._widen() if short > 0 else self._end(proven=not any(map(_is_doubtful, self.pages)))
 
     def _ask_better(self) -> bool:
         """Ask again what was asked before the count was known, or before more rows came."""
@@ -287,14 +302,7 @@ class Ladder:
             self._map = self.pages[0].steps
             self._cut(self._map, count)
             return True
-        first = self.pages[0]
-        if first.range.low is None and not self._looked_below and not (first.steps and first.steps[0] < 0):
-            # Perhaps an open end means 0 there.
-            self._looked_below = True
-            first.range = attrs.evolve(first.range, low=0)
-            below = Page(self._range(-TOP, 0, 0))
-            self.pages.insert(0, below)
-            self._ask(below.range, below)
+        self._look_below()
         again = [page for page in self.pages if page.range.samples < count and page.rows > HALVED]
         if not again and self.growing and not self._was_asked_again:
             self._was_asked_again = True
@@ -304,12 +312,20 @@ class Ladder:
             self._ask(page.range, page)
         return bool(again)
 
-    def _halve(self, rows: int) -> bool:
-        """Split the ranges with more rows than that. Returns whether there are any."""
-        for page in [page for page in self.pages if page.rows > rows and not page.settled]:
-            cuts = _halves(page)
-            page.settled = not cuts
-            if cuts:
+    def _look_below(self) -> None:
+        """Ask for negative steps by name: perhaps an open end means 0 there."""
+        first = self.pages[0]
+        if first.range.low is None and not self._looked_below and not (first.steps and first.steps[0] < 0):
+            self._looked_below = True
+            first.range = attrs.evolve(first.range, low=0)
+            below = Page(self._range(-TOP, 0, 0))
+            self.pages.insert(0, below)
+            self._ask(below.range, below)
+
+    def _halve(self, pages: Sequence[Page]) -> bool:
+        """Split those of the ranges that may hide rows. Returns whether there are any."""
+        for page in filter(_is_doubtful, list(pages)):
+            if cuts := _halves(page):
                 self._split(page, cuts)
         return bool(self._open)
 
@@ -326,7 +342,9 @@ class Ladder:
         total = self.total
         self._idle = 0 if total > self._best else self._idle + 1
         self._best = max(total, self._best)
-        wide = [page for page in self.pages if page.rows and page.reach[1] - page.reach[0] > WIDTH]
+        wide = [page for page in self.pages if page.rows and _width(page) > (1 if page.rows > HALVED else WIDTH)]
+        if not wide and self._idle < 2:
+            wide = [page for page in self.pages if page.rows and _width(page) > 1]
         if wide and self._idle < _IDLE and self._spent < _SPENT + (self.count or 0) // 50:
             parts = max(2, min(16, 20 // len(wide)))
             for page in wide:
@@ -344,24 +362,33 @@ class Ladder:
             self._open[id(KEYS)] = None
             self._new.append(KEYS)
             return None
-        high = self.high if self._last_step is None else min(self._last_step + 1, self.high or TOP)
+        high = self.high
+        if self._last_step is not None:
+            high = min(self._last_step + 1, TOP if high is None else high)
         low = 0 if self.low is None else self.low
         if not self._is_official and high is not None and 0 < high - low <= OFFICIAL:
             self._is_official = self._is_mapped = True
-            below = [] if self.low is not None else [self._range(None, 0, 0)]
+            below = [] if self.low is not None else [self._range(-TOP, 0, 0)]
             cuts = list(range(low, high, WIDTH))
             ranges = [Range(at, after, 10**6, WIDTH) for at, after in zip(cuts, [*cuts[1:], self.high], strict=True)]
             return self._pages_of([*below, *ranges])
         if self._is_official:
-            doubtful = [page for page in self.pages if not _is_official(page)]
-            return None if self._halve_some(doubtful) else self._end(proven=not any(map(_is_doubtful, doubtful)))
-        return None if self._halve(HALVED) else self._end()
+            if not self._has_tried:
+                self._try_fullest()
+            doubtful = [page for page in self.pages if self._is_thinned or not _is_official(page)]
+            if self._halve(doubtful):
+                return None
+            return self._end(proven=not self._is_thinned and not any(map(_is_doubtful, doubtful)))
+        self._look_below()
+        return None if self._halve(self.pages) else self._end()
 
-    def _halve_some(self, pages: list[Page]) -> bool:
-        for page in pages:
-            if page.rows > HALVED and not page.settled and (cuts := _halves(page)):
-                self._split(page, cuts)
-        return bool(self._open)
+    def _try_fullest(self) -> None:
+        """Rows of one step may have been thinned out to one of each: smaller ranges show it."""
+        self._has_tried = True
+        page = max(self.pages, key=lambda page: len(page.steps))
+        steps = page.steps
+        if _is_doubtful(page):
+            self._split(page, sorted({steps[len(steps) * at // 8] for at in range(1, 8)} - {steps[0]}))
 
     def _end(self, *, proven: bool = False) -> None:
         self.done = True
@@ -417,6 +444,11 @@ class Ladder:
             self._ask(part.range, part)
 
 
+def _width(page: Page) -> int:
+    low, high = page.reach
+    return high - low
+
+
 def _is_official(page: Page) -> bool:
     low, high = page.range.low, page.range.high
     return low is not None and high is not None and high - low <= WIDTH and len(set(page.steps)) == page.rows
@@ -427,15 +459,16 @@ def _is_doubtful(page: Page) -> bool:
 
 
 def _halves(page: Page) -> list[int]:
-    """Where to cut a page in two: at its middle row, or else at its middle step. Empty if it has one step."""
-    steps = page.steps
-    if steps:
-        middle = steps[len(steps) // 2]
-        if middle > steps[0]:
-            return [middle]
-        after = bisect_right(steps, middle)
-        if after < len(steps):
-            return [steps[after]]
-    low, high = page.reach
-    middle = (low + high) // 2
-    return [middle] if low < middle < high else []
+    """Where to cut a page: at its middle row, or around the only step of its rows; the middle of its steps if it has no
+    rows. Empty if it has one step."""
+    steps, (low, high) = page.steps, page.reach
+    if not steps:
+        middle = (low + high) // 2
+        return [middle] if low < middle < high else []
+    middle = steps[len(steps) // 2]
+    if middle > steps[0]:
+        return [middle]
+    after = bisect_right(steps, middle)
+    if after < len(steps):
+        return [steps[after]]
+    return [cut for cut in (middle, middle + 1) if low < cut < high]
