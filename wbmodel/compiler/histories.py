@@ -67,7 +67,7 @@ EVENTS = Kind(
 )
 """Rows of system metrics as texts, and the number of their lines."""
 
-_LINE: Fields = {"number": int | None, **dict.fromkeys(("level", "timestamp", "label", "line"), str | None)}
+_LINE: Fields = {"number": int | None, **dict.fromkeys(("line", "level", "timestamp", "label"), str | None)}
 
 CONSOLE = Kind(
     "Console",

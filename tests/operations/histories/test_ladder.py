@@ -51,7 +51,6 @@ def test_a_listed_count_that_is_wrong(shape: str, guess: str, listed: int | None
     assert set(found.lines) == set(server.there)
 
 
-@pytest.mark.sampled("shape", "guess", every=3)
 @pytest.mark.parametrize("guess", GUESSES)
 @pytest.mark.parametrize("shape", ["200", "dense"])
 def test_a_run_that_grows_while_it_is_read(shape: str, guess: str) -> None:
@@ -63,7 +62,6 @@ def test_a_run_that_grows_while_it_is_read(shape: str, guess: str) -> None:
         assert set(found.lines) >= set(range(before))
 
 
-@pytest.mark.sampled("shape", "guess", every=3)
 @pytest.mark.parametrize(("low", "high"), [(None, 150), (150, None), (3, 4), (2_000, 9_000)])
 @pytest.mark.parametrize(
     "guess", ["plain", "capped, random", "capped, buckets", "null", "null, no keys, capped", "from zero"]

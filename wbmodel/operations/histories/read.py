@@ -6,6 +6,8 @@ from wbmodel.backend.asks import ReadSpec
 from wbmodel.compiler.target import Target
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.histories.by_columns import read_columns
+from wbmodel.operations.histories.console import read_console
+from wbmodel.operations.histories.events import read_events
 from wbmodel.operations.histories.runs import Runs
 from wbmodel.operations.histories.whole import read_whole
 
@@ -21,4 +23,7 @@ def read(spec: ReadSpec, runs: Runs, target: Target) -> Operation[None]:
     if target.capabilities.columns:
         yield from read_columns(spec, runs)
     else:
-        yield from read_whole(spec, runs, target)
+        yield from _BY_DOCUMENTS[spec.stream](spec, runs, target)
+
+
+_BY_DOCUMENTS = {"history": read_whole, "events": read_events, "console": read_console}

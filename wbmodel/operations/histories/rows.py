@@ -17,7 +17,7 @@ import attrs
 from wbmodel.backend.asks import ColumnBatch
 from wbmodel.codec import floats_from_tokens, loads
 
-__all__ = ["STEP", "Decoded", "Packed", "Row", "columns_of", "decode", "flat"]
+__all__ = ["STEP", "Decoded", "Packed", "Row", "columns_of", "decode", "flat", "load_rows"]
 
 STEP = "_step"
 Row = dict[str, Any]
@@ -45,7 +45,7 @@ class Decoded:
 
 def decode(texts: Sequence[str | None]) -> Decoded:
     """The rows of JSON texts, by step, and within a step as they came."""
-    rows, damaged = _loaded(texts)
+    rows, damaged = load_rows(texts)
     steps: list[Any] = [row.get(STEP) for row in rows]
     loose: list[Row] = []
     if set(map(type, steps)) > {int} or (steps and type(steps[0]) is not int):
@@ -73,7 +73,8 @@ def _step(given: Any) -> int | None:
     return None
 
 
-def _loaded(texts: Sequence[str | None]) -> tuple[list[Row], list[str]]:
+def load_rows(texts: Sequence[str | None]) -> tuple[list[Row], list[str]]:
+    """The rows of JSON texts as they came, and what is wrong with those that cannot be read."""
     damaged: list[str] = []
     try:
         joined = f"[{','.join(texts)}]"  # type: ignore[arg-type]  # None is a TypeError, seen below
