@@ -10,6 +10,7 @@ from tests.support.backends import over_loopback, served
 from tests.support.histories import asking, history_world, reading
 from wbmodel import Run
 from wbmodel.backend.asks import ReadSpec
+from wbmodel.engine.records import ConsoleLine
 
 METRICS = [{"_runtime": at, "system.cpu": at / 3, "gpu": {"0": at}} for at in range(700)]
 FLAT = [{"_runtime": at, "system.cpu": at / 3, "gpu.0": at} for at in range(700)]
@@ -20,7 +21,7 @@ def both(rows: int, lines: int, runs: int = 3) -> Any:
     return history_world(
         {f"r{at}": [] for at in range(runs)},
         events=METRICS[:rows],
-        console=LINES[:lines],
+        console=[ConsoleLine(line=line, level="info") for line in LINES[:lines]],
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from wbmodel.backend.asks import ColumnBatch, ReadSpec
@@ -19,7 +20,7 @@ from wbmodel.operations.histories.pieces import Ended, Head, Part
 from wbmodel.operations.histories.rows import STEP, Packed, Row, columns_of, decode
 from wbmodel.operations.histories.runs import Runs
 
-__all__ = ["read_whole"]
+__all__ = ["OneRange", "read_whole"]
 
 
 def read_whole(spec: ReadSpec, runs: Runs, target: Target) -> Operation[None]:
@@ -57,7 +58,7 @@ class WholeRun:
     def _asked(self, ask: Any) -> Asked:
         if ask is KEYS:
             return Asked(self, lambda _: (KEYS_OF_HISTORY, frozenset()), lambda _: {}, 10, ask)
-        return Asked(self, _kind, lambda target: _values(ask, target), ask.expects, ask)
+        return Asked(self, _kind, partial(_values, ask), ask.expects, ask)
 
     def take(self, asked: Asked, found: dict[str, Any]) -> int:
         """The rows of a range, or the facts about keys."""
@@ -132,6 +133,42 @@ class WholeRun:
                 "that they are all. values(key, ...) is proven by the counts of keys",
                 IncompleteHistory,
             )
+
+
+class OneRange:
+    """One range of one run, as the server gives it."""
+
+    def __init__(self, head: Head, wanted: Range) -> None:
+        self.head = head
+        self.error: WbmodelError | None = None
+        self.done = False
+        self.weight = 0
+        self.rows: list[Row] = []
+        self.count: int | None = None
+        self._wanted: list[Range] = [wanted]
+
+    def wanted(self) -> list[Asked]:
+        """The range."""
+        new, self._wanted = self._wanted, []
+        return [Asked(self, _kind, partial(_values, ask), ask.expects) for ask in new]
+
+    def take(self, asked: Asked, found: dict[str, Any]) -> int:
+        """Its rows."""
+        got = decode(found["history"])
+        self.rows, self.count, self.done = [*got.rows, *got.loose], found["historyLineCount"], True
+        return len(self.rows)
+
+    def too_much(self, asked: Asked) -> bool:
+        """There are no smaller ranges."""
+        return False
+
+    def failed(self, error: WbmodelError) -> None:
+        """The run cannot be read."""
+        self.error, self.done = error, True
+
+    def parts(self) -> Iterator[Part | Ended]:
+        """The end."""
+        yield Ended(self.head, len(self.rows), None, self.error)
 
 
 class _Held:
