@@ -291,7 +291,7 @@ def _route(head: Head) -> Route:
 
 def _extras(asked: Sequence[Asked], target: Target) -> set[Extra]:
     found = {extra for one in asked for extra in one.kind(target)[1]}
-    return found | {ALIASES} if len(asked) > 1 else found
+    return (found | {ALIASES} if len(asked) > 1 else found) - target.refused
 
 
 def _requests(asked: Sequence[Asked], target: Target) -> list[Request]:
