@@ -7,7 +7,7 @@ requests and the bytes of one pass.
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from wbmodel import Count, Run, connect
@@ -19,7 +19,9 @@ from wbmodel.operations.histories.runs import Listed
 
 def histories() -> Iterator[list[Any]]:
     """The rows of every run's whole history."""
-    runs = Listed(Run.objects.only(*STREAMS.fields)._plan, session.target)
+    streams = Run.__wbmodel_meta__.options.streams
+    assert streams is not None
+    runs = Listed(Run.objects.only(*streams.fields)._plan, session.target)
     for items in session.iterate(read(ReadSpec(), runs, session.target)):
         for item in items:
             if isinstance(item, Part):
@@ -28,8 +30,7 @@ def histories() -> Iterator[list[Any]]:
                 assert item.is_complete
 
 
-STREAMS = Run.__wbmodel_meta__.options.streams
-ASKS = {
+ASKS: dict[str, Callable[[], Any]] = {
     "list": lambda: list(Run.objects.all()),
     "list, read": lambda: [(run.config, run.summary) for run in Run.objects.all()],
     "values": lambda: list(Run.objects.values("name", "summary.loss")),

@@ -33,8 +33,8 @@ class Spoiling(Engine):
     count: int | None = None
     largest = 0
 
-    def execute(self, request: Request) -> Response:
-        response = super().execute(request)
+    def execute(self, request: Request, **options: Any) -> Response:
+        response = super().execute(request, **options)
         if request.operation_name != "Histories" or response.data is None:
             return response
         runs = [run for run in response.data["project"].values() if run is not None]
@@ -190,4 +190,4 @@ def test_reading_goes_ahead_only_so_far() -> None:
         del asked[:]
         next(iter(taken))
         assert len(asked) <= 6
-        taken.close()
+        taken.close()  # type: ignore[attr-defined]
