@@ -29,11 +29,11 @@ from wbmodel.operations.ways_back import on_lesser_terms, refusable
 __all__ = ["Asked", "Documents", "Reading", "gone"]
 
 ALIASES_AT_MOST = 20
-BYTES = 6 * 1024 * 1024
+BYTES = 4 * 1024 * 1024
 """What one document may weigh."""
 ROW_BYTES = 300.0
 """The bytes of a row, until some have been measured."""
-AHEAD = 4
+AHEAD = 8
 """Documents in flight."""
 HELD = 8 * BYTES
 """What the runs may weigh that are read and not yet emitted; then no more are begun."""
