@@ -17,15 +17,15 @@ from wbmodel.operations.histories.read import read
 from wbmodel.operations.histories.runs import Listed
 
 
-def histories() -> Iterator[list[Any]]:
-    """The rows of every run's whole history."""
+def histories() -> Iterator[Any]:
+    """The columns of every run's whole history."""
     streams = Run.__wbmodel_meta__.options.streams
     assert streams is not None
     runs = Listed(Run.objects.only(*streams.fields)._plan, session.target)
     for items in session.iterate(read(ReadSpec(), runs, session.target)):
         for item in items:
             if isinstance(item, Part):
-                yield list(item.batch.rows())
+                yield item.batch.columns
             else:
                 assert item.is_complete
 
