@@ -14,6 +14,7 @@ ASKS = {
     "list": (False, lambda run: (run.config, run.summary)),
     "values": (False, lambda run: (run.name, run.summary.get("loss"))),
     "values, lazy": (True, lambda run: (run.name, run.summary.get("loss"))),
+    "histories": (True, lambda run: list(run.scan_history())),
 }
 
 question, path, size, times = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])

@@ -7,15 +7,36 @@ requests and the bytes of one pass.
 import json
 import sys
 import time
+from collections.abc import Callable, Iterator
+from typing import Any
 
 from wbmodel import Count, Run, connect
+from wbmodel.backend.asks import ReadSpec
+from wbmodel.operations.histories.pieces import Part
+from wbmodel.operations.histories.read import read
+from wbmodel.operations.histories.runs import Listed
 
-ASKS = {
+
+def histories() -> Iterator[Any]:
+    """The columns of every run's whole history."""
+    streams = Run.__wbmodel_meta__.options.streams
+    assert streams is not None
+    runs = Listed(Run.objects.only(*streams.fields)._plan, session.target)
+    for items in session.iterate(read(ReadSpec(), runs, session.target)):
+        for item in items:
+            if isinstance(item, Part):
+                yield item.batch.columns
+            else:
+                assert item.is_complete
+
+
+ASKS: dict[str, Callable[[], Any]] = {
     "list": lambda: list(Run.objects.all()),
     "list, read": lambda: [(run.config, run.summary) for run in Run.objects.all()],
     "values": lambda: list(Run.objects.values("name", "summary.loss")),
     "states": lambda: list(Run.objects.group_by("state").annotate(n=Count())),
     "fields": lambda: Run.objects.fields("config"),
+    "histories": lambda: list(histories()),
 }
 
 question, url, key, path, times = *sys.argv[1:5], int(sys.argv[5])

@@ -27,7 +27,7 @@ DISTINCT = 10_000
 """Runs beyond so many repeat the values of earlier ones, which keeps the server small."""
 
 
-async def serve(runs: int, latency: float, metrics: int) -> None:
+async def serve(runs: int, latency: float, metrics: int, rows: int) -> None:
     from wbmodel.engine import Dialect, Engine, MemoryStore
     from wbmodel.engine.server import Server
     from wbmodel.server import Limits
@@ -37,6 +37,7 @@ async def serve(runs: int, latency: float, metrics: int) -> None:
     store.viewer = store.add_user("ada", name="Ada")
     store.add_entity("acme", members=["ada"])
     project = store.add_project("acme", "vision")
+    history = [{"_step": step, **{f"m{at}": (step + 1) / (at + 3) for at in range(6)}} for step in range(rows)]
     kept = [values(number, metrics) for number in range(min(runs, DISTINCT))]
     for number in range(runs):
         config, summary = kept[number % DISTINCT]
@@ -51,6 +52,7 @@ async def serve(runs: int, latency: float, metrics: int) -> None:
             job_type="train",
             state="finished",
             user="ada",
+            history=history,
             created_at=START + timedelta(minutes=number),
             heartbeat_at=START + timedelta(minutes=number + 0.37),
         )
@@ -81,9 +83,9 @@ class ServedWorld:
 
 
 @contextmanager
-def served_world(runs: int, latency: float = 0.0, metrics: int = METRICS) -> Iterator[ServedWorld]:
-    """Such a process, for the length of the block."""
-    given = {"runs": runs, "latency": latency, "metrics": metrics}
+def served_world(runs: int, latency: float = 0.0, metrics: int = METRICS, rows: int = 0) -> Iterator[ServedWorld]:
+    """Such a process, for the length of the block. ``rows``: those of the history of each run."""
+    given = {"runs": runs, "latency": latency, "metrics": metrics, "rows": rows}
     options = [part for name, value in given.items() for part in (f"--{name}", str(value))]
     command = [sys.executable, "-m", "tests.benchmarks.served_world", *options]
     process = subprocess.Popen(
@@ -111,8 +113,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=10_000)
     parser.add_argument("--latency", type=float, default=0.0)
     parser.add_argument("--metrics", type=int, default=METRICS)
+    parser.add_argument("--rows", type=int, default=0)
     given = parser.parse_args()
-    asyncio.run(serve(given.runs, given.latency, given.metrics))
+    asyncio.run(serve(given.runs, given.latency, given.metrics, given.rows))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,10 @@ from wbmodel.backend.asks import ReadSpec
 from wbmodel.compiler.target import Target
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.histories.by_columns import read_columns
+from wbmodel.operations.histories.console import read_console
+from wbmodel.operations.histories.events import read_events
 from wbmodel.operations.histories.runs import Runs
+from wbmodel.operations.histories.whole import read_whole
 
 __all__ = ["read"]
 
@@ -17,5 +20,10 @@ def read(spec: ReadSpec, runs: Runs, target: Target) -> Operation[None]:
 
     Only rows that have one of the keys of ``spec`` come, with a column for each of them and ``_step``.
     """
-    assert target.capabilities.columns
-    yield from read_columns(spec, runs)
+    if target.capabilities.columns:
+        yield from read_columns(spec, runs)
+    else:
+        yield from _BY_DOCUMENTS[spec.stream](spec, runs, target)
+
+
+_BY_DOCUMENTS = {"history": read_whole, "events": read_events, "console": read_console}
