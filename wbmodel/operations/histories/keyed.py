@@ -11,7 +11,7 @@ import attrs
 from wbmodel.backend.asks import ReadSpec, Request
 from wbmodel.backend.verbs import Emit, Join, Send, Start
 from wbmodel.compiler.extras import ALIASES
-from wbmodel.compiler.history_specs import COUNTS, SERIES, KeyAsk, answered, key_ask_request
+from wbmodel.compiler.history_specs import COUNTS, SERIES, KeyAsk, along_of, answered, key_ask_request, spec_of
 from wbmodel.compiler.target import Target
 from wbmodel.errors import (
     RAN_OUT,
@@ -27,15 +27,19 @@ from wbmodel.errors import (
 )
 from wbmodel.meta import EntityMeta
 from wbmodel.operations.answer import Operation, answer, whole_answer
+from wbmodel.operations.histories.in_pages import with_values
 from wbmodel.operations.histories.joined import STEP
 from wbmodel.operations.histories.key_info import logged
 from wbmodel.operations.histories.pieces import Ended, Head, Part
 from wbmodel.operations.histories.runs import Runs
 from wbmodel.operations.histories.series_budget import SeriesBudget
-from wbmodel.operations.histories.series_reading import Asked, Piece, SeriesReading
+from wbmodel.operations.histories.series_reading import PATIENCE, Asked, Piece, SeriesReading
 from wbmodel.operations.ways_back import on_lesser_terms, refusable
 
 __all__ = ["asked_of", "read_keyed"]
+
+_FUTILE = 2
+"""After so many runs whose counts are too high, the server's counts are taken to be."""
 
 _MOST_WAITING = 256
 """So many runs are read and not emitted at most, because an earlier one is still being read."""
@@ -73,7 +77,10 @@ class _Keyed:
     """One reading."""
 
     def __init__(self, asked: Asked, runs: Runs, target: Target) -> None:
-        self.asked, self.runs, self.target = asked, runs, target
+        self.asked, self.target = asked, target
+        # Where a range is asked, the counts prove nothing, so that short histories are read whole: not in pages.
+        within = asked.low is None and asked.high is None
+        self.runs = with_values(runs, along_of(list(map(spec_of, asked.specs))) if within else None)
         self.budget = SeriesBudget(target)
         self.queue: deque[_Work] = deque()
         """What is to be asked next."""
@@ -84,6 +91,8 @@ class _Keyed:
         """Whether all runs are known."""
         self.answers = 0
         self.names = Names(asked.keys)
+        self.futile = 0
+        """How many runs had higher counts than rows, and dividing them brought nothing."""
 
     def read(self) -> Operation[None]:
         """Emit everything."""
@@ -107,7 +116,7 @@ class _Keyed:
         found: list[_Work] = []
         total = 0.0
         while True:
-            if not self.queue and not (yield from self._pull()):
+            if not self.queue and (found or not (yield from self._pull())):
                 return found
             reading, pieces = self.queue[0]
             cost = self.budget.cost(1, reading.head.count)
@@ -124,17 +133,21 @@ class _Keyed:
         """Queue the next runs. Returns whether there are any."""
         if self.listed or len(self.waiting) > _MOST_WAITING:
             return False
-        heads: list[Head] | None = None
-        while not heads:
-            heads = yield from self.runs.pull()
-            if heads is None:
-                self.listed = True
-                return False
-        for head in heads:
+        came = yield from self.runs.pull()
+        if came is None:
+            self.listed = True
+            return False
+        self.target = self.runs.target or self.target
+        for head, node in came:
             reading = SeriesReading(head, self.asked)
             self.waiting.append(reading)
-            self.queue.append((reading, [pieces[0] for pieces in reading.pieces]))
-        return True
+            work = (reading, [pieces[0] for pieces in reading.pieces])
+            if node is None:
+                self.queue.append(work)
+            else:
+                with whole_answer(self.target, self._request([work], self.target)):
+                    self.queue.extend(self._taken(work, node))
+        return bool(self.queue)
 
     # -- requests ----------------------------------------------------------------------------------
 
@@ -206,10 +219,15 @@ class _Keyed:
                 if node is None or node["id"] != reading.head.ref.node_id:
                     reading.error = gone(self._meta, reading.head, self.target)
                     continue
-                reading.receive(pieces, node["sampledHistory"], node.get("historyKeys"))
-                if reading.waiting == 0 and (more := reading.more(halving=True)):
-                    again.append((reading, more))
+                again += self._taken((reading, pieces), node)
         self.queue.extendleft(reversed(again))
+
+    def _taken(self, work: _Work, node: dict[str, Any]) -> list[_Work]:
+        """Take the values of a run. Returns what is to be asked besides."""
+        reading, pieces = work
+        reading.receive(pieces, node["sampledHistory"], node.get("historyKeys"))
+        more = reading.more(PATIENCE if self.futile < _FUTILE else 1) if reading.waiting == 0 else []
+        return [(reading, more)] if more else []
 
     # -- results -----------------------------------------------------------------------------------
 
@@ -220,6 +238,7 @@ class _Keyed:
                 yield Emit((Ended(reading.head, 0, None, reading.error),))
                 continue
             self.names.take(reading)
+            self.futile += bool(reading.missing) and not reading.gained
             batch = reading.batch()
             items: list[Part | Ended] = [Part(reading.head, batch)] if batch.length else []
             yield Emit((*items, Ended(reading.head, batch.length, reading.missing)))

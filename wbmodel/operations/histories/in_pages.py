@@ -1,0 +1,74 @@
+"""Runs together with the values of their keys, where the server's pages of runs can have them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wbmodel.compiler.physical import Along
+from wbmodel.compiler.target import Target
+from wbmodel.errors import RAN_OUT, ServerError
+from wbmodel.operations.answer import Operation
+from wbmodel.operations.histories.pieces import Head
+from wbmodel.operations.histories.runs import Listed, Runs, head_of
+from wbmodel.operations.run import Rows
+
+__all__ = ["WithValues", "with_values"]
+
+_MOST_LEFT = 256
+"""What came along with rows that are not results is forgotten when there is so much of it."""
+
+Came = tuple[Head, dict[str, Any] | None]
+"""A run, and what came along with it."""
+
+
+class WithValues:
+    """A source of runs, each with what came along with it."""
+
+    def __init__(self, runs: Runs) -> None:
+        self.runs = runs
+
+    @property
+    def target(self) -> Target | None:
+        """The target without what its server refused; None: as it was."""
+        return None
+
+    def pull(self) -> Operation[list[Came] | None]:
+        """The next runs; None at the end."""
+        heads = yield from self.runs.pull()
+        return None if heads is None else [(head, None) for head in heads]
+
+
+class InPages(WithValues):
+    """The runs of a plan, whose pages have the values too, unless that is too much for the server."""
+
+    def __init__(self, runs: Listed, along: Along) -> None:
+        super().__init__(runs)
+        self.rows = Rows(runs.plan, runs.target, along)
+
+    @property
+    def target(self) -> Target | None:
+        """The target of the listing."""
+        return self.rows.target
+
+    def pull(self) -> Operation[list[Came] | None]:
+        """The runs of the next page."""
+        try:
+            rows = yield from self.rows.pull()
+        except ServerError as error:
+            if self.rows.along is None or error.server_message == RAN_OUT:
+                raise
+            # From here on, pages of runs alone; their values are asked for run by run.
+            self.rows.along = None
+            return (yield from self.pull())
+        if rows is None:
+            return None
+        came = self.rows.came
+        found = [(head_of(row), came.pop(row.node_id, None)) for row in rows]
+        while len(came) > _MOST_LEFT:
+            del came[next(iter(came))]
+        return found
+
+
+def with_values(runs: Runs, along: Along | None) -> WithValues:
+    """The runs, with ``along`` where that can be asked for in their pages."""
+    return WithValues(runs) if along is None or not isinstance(runs, Listed) else InPages(runs, along)
