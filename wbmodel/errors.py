@@ -30,6 +30,7 @@ __all__ = [
     "FieldNotLoaded",
     "FixtureError",
     "FrameWarning",
+    "IncompleteHistory",
     "IntegrityError",
     "KeyWarning",
     "LibraryNotInstalled",
@@ -340,6 +341,10 @@ class PageDrift(WbmodelWarning):
 
 class DamagedRow(WbmodelWarning):
     """A row came as null, or a value of it that a filter, an order or a listing uses cannot be read."""
+
+
+class IncompleteHistory(QueryWarning):
+    """Rows of a run's history are missing, or nothing proves that all are there. The message names the run."""
 
 
 class SessionWarning(WbmodelWarning):

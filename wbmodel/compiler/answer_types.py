@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -18,7 +19,17 @@ from wbmodel.compiler.physical import NodeSpec
 from wbmodel.compiler.selection import related_fields
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, Route, Tally, entity_meta
 
-__all__ = ["AnswerType", "answer_type", "created_type", "index_type", "tally_type"]
+__all__ = [
+    "AnswerType",
+    "Fields",
+    "aliased_type",
+    "answer_type",
+    "created_type",
+    "index_type",
+    "list_of",
+    "object_of",
+    "tally_type",
+]
 
 Fields = dict[str, Any]
 """Response key -> the type of its value: a Python type, an :class:`_Object` or a :class:`_List`."""
@@ -36,6 +47,16 @@ class _Object:
 class _List:
     of: Any
     nullable: bool = False
+
+
+def object_of(fields: Fields, *, nullable: bool = True) -> Any:
+    """The type of an object."""
+    return _Object(fields, nullable)
+
+
+def list_of(item: Any, *, nullable: bool = False) -> Any:
+    """The type of a list."""
+    return _List(item, nullable)
 
 
 _PAGE_INFO = _Object({"endCursor": str | None, "hasNextPage": bool}, nullable=False)
@@ -149,6 +170,12 @@ def tally_type(route: Route, tally: Tally) -> AnswerType:
 def index_type(route: Route, index: str) -> AnswerType:
     """The type of a page of the server's list of keys."""
     return _within(route, {index: _Object({"edges": _edges({"path": str, "type": str}), "pageInfo": _PAGE_INFO})})
+
+
+def aliased_type(route: Route, aliases: Iterable[str], fields: Fields) -> AnswerType:
+    """The type of an answer that has the last step of a route several times, with these fields inside each."""
+    inside: Fields = {alias: _Object(fields) for alias in aliases}
+    return _within(attrs.evolve(route, steps=route.steps[:-1]), inside)
 
 
 def _within(route: Route, inside: Fields) -> AnswerType:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.backends import WEAK, served
-from tests.support.histories import Got, expected, history_store, reading
+from tests.support.keyed_histories import Got, expected, history_store, reading
 from wbmodel.backend.asks import ReadSpec
 from wbmodel.engine.dialect import Dialect
 from wbmodel.engine.histories import Histories
