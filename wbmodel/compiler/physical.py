@@ -298,8 +298,7 @@ def with_along(step: Step, along: Along) -> Step:
     """
     if isinstance(step, Ties) and step.far is None:
         source = with_along(step.source, along)
-        assert isinstance(source, Scan)
-        return attrs.evolve(step, source=source)
+        return attrs.evolve(step, source=source) if isinstance(source, Scan) and source is not step.source else step
     if isinstance(step, Scan) and step.check is None and step.route.paged:
         return attrs.evolve(step, node=attrs.evolve(step.node, along=along))
     return step

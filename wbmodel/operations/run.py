@@ -32,6 +32,8 @@ class Rows:
 
     def __init__(self, plan: Plan, target: Target, along: Along | None = None) -> None:
         self.plan, self.target, self.along = plan, target, along
+        self.brings = False
+        """Whether anything comes along with the rows that are being read."""
         self.came: dict[str, dict[str, Any]] = {}
         """What came along with the rows, by node id, until it is taken."""
         self.stream: RowStream | None = None
@@ -56,8 +58,10 @@ class Rows:
             if not again:
                 _say_what_is_local(step, target)
             step = yield from settle(step, target)
+            self.brings = False
             if self.along is not None and self.along.extra not in target.refused and not self.plan.start:
-                step = with_along(step, self.along)
+                bare, step = step, with_along(step, self.along)
+                self.brings = step is not bare
             budget = PageBudget(target, sliced=self.plan.stop is not None)
             self.stream, self.came = open_stream(step, budget, []), budget.along
         self.broken = True

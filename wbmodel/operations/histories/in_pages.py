@@ -24,6 +24,11 @@ Came = tuple[Head, dict[str, Any] | None]
 class WithValues:
     """A source of runs, each with what came along with it."""
 
+    @property
+    def brings(self) -> bool:
+        """Whether anything comes along, as far as is known."""
+        return False
+
     def __init__(self, runs: Runs) -> None:
         self.runs = runs
 
@@ -37,6 +42,10 @@ class WithValues:
         heads = yield from self.runs.pull()
         return None if heads is None else [(head, None) for head in heads]
 
+    def alone(self) -> Runs:
+        """The runs that were not given yet, without what comes along."""
+        return self.runs
+
 
 class InPages(WithValues):
     """The runs of a plan, whose pages have the values too, unless that is too much for the server."""
@@ -44,6 +53,11 @@ class InPages(WithValues):
     def __init__(self, runs: Listed, along: Along) -> None:
         super().__init__(runs)
         self.rows = Rows(runs.plan, runs.target, along)
+
+    @property
+    def brings(self) -> bool:
+        """Whether the pages have the values."""
+        return self.rows.brings
 
     @property
     def target(self) -> Target | None:
@@ -60,13 +74,31 @@ class InPages(WithValues):
             # From here on, pages of runs alone; their values are asked for run by run.
             self.rows.along = None
             return (yield from self.pull())
-        if rows is None:
-            return None
+        return None if rows is None else self._with(rows)
+
+    def alone(self) -> Runs:
+        """The rest of the listing."""
+        self.rows.along = None
+        return _Rest(self)
+
+    def _with(self, rows: list[Any]) -> list[Came]:
         came = self.rows.came
         found = [(head_of(row), came.pop(row.node_id, None)) for row in rows]
         while len(came) > _MOST_LEFT:
             del came[next(iter(came))]
         return found
+
+
+class _Rest:
+    """The runs of a source, alone."""
+
+    def __init__(self, source: WithValues) -> None:
+        self.source = source
+
+    def pull(self) -> Operation[list[Head] | None]:
+        """The next runs."""
+        came = yield from self.source.pull()
+        return None if came is None else [head for head, _ in came]
 
 
 def with_values(runs: Runs, along: Along | None) -> WithValues:

@@ -16,9 +16,10 @@ import attrs
 from wbmodel.backend.asks import ColumnBatch
 from wbmodel.compiler.history_specs import spec_of
 from wbmodel.errors import WbmodelError
-from wbmodel.operations.histories.joined import STEP, Series, joined, series_of
+from wbmodel.operations.histories.joined import NoStep, Series, joined, series_of
 from wbmodel.operations.histories.key_info import info_of, logged
 from wbmodel.operations.histories.pieces import Head
+from wbmodel.operations.histories.rows import STEP
 
 __all__ = ["PATIENCE", "Asked", "Piece", "SeriesReading"]
 
@@ -102,6 +103,8 @@ class SeriesReading:
         self.waiting = len(asked.specs)
         self._divided: dict[int, list[tuple[Piece, Piece, Piece]]] = {}
         """For each key the pieces that were divided last, each with its halves."""
+        self.is_odd = False
+        """Whether some values belong to no step."""
         self.gained = False
         """Whether dividing brought anything new."""
 
@@ -116,8 +119,10 @@ class SeriesReading:
         if len(answers) != len(pieces):
             raise ValueError(f"there are {len(answers)} lists for {len(pieces)} specs")
         for piece, rows in zip(pieces, answers, strict=True):
-            name = self.asked.specs[piece.key]
-            piece.series = series_of(rows, STEP if name == STEP else name)
+            try:
+                piece.series = series_of(rows, self.asked.specs[piece.key])
+            except NoStep:
+                self.is_odd = True
         self.waiting -= len(pieces)
         if self.keys is None:
             self.keys = keys
@@ -134,6 +139,8 @@ class SeriesReading:
             if count is not None and rows >= count:
                 continue
             self.unsure.append(at)
+            if self.is_odd:
+                continue
             if count is not None or not self.whole_range:
                 asks += self._halved(at, patience)
         self.waiting = len(asks)
@@ -177,6 +184,13 @@ class SeriesReading:
     def is_empty(self, key: int) -> bool:
         """Whether the run never logged a key, as far as is known."""
         return self.rows(key) == 0 and self.counts[key] in (0, None)
+
+    @property
+    def needs_rows(self) -> bool:
+        """Whether whole rows have to say what there is: the counts prove too little, or there are odd steps."""
+        if self.error is not None:
+            return False
+        return self.is_odd or (self.missing != 0 and (self.whole_range or self.is_cut))
 
     @property
     def missing(self) -> int | None:
