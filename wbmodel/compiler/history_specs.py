@@ -13,13 +13,24 @@ import attrs
 
 from wbmodel.backend.asks import Document, Request, RunRef
 from wbmodel.codec import dumps
-from wbmodel.compiler.document import Selection, write
+from wbmodel.compiler.document import Selection, Shape, build, write
 from wbmodel.compiler.extras import Extra
-from wbmodel.compiler.physical import Along
+from wbmodel.compiler.physical import Along, Scan
 from wbmodel.meta import EntityMeta, Route
 from wbmodel.meta.scopes import ENTITY, PROJECT
 
-__all__ = ["COUNTS", "SERIES", "KeyAsk", "along_of", "answered", "key_ask_request", "spec_of"]
+__all__ = [
+    "ALL_KEYS",
+    "COUNTS",
+    "KEYS_ALONG",
+    "SERIES",
+    "KeyAsk",
+    "all_keys_request",
+    "along_of",
+    "answered",
+    "key_ask_request",
+    "spec_of",
+]
 
 UNSAMPLED = 2**53 - 1
 """The number of samples that W&B's web application asks for, to get every row."""
@@ -30,6 +41,17 @@ COUNTS = Extra("counts of the keys of histories", "the values are proven by line
 _IN_PAGES = Extra("values of keys in pages of runs", "they are asked for run by run", ("sampledhistory", "specs"))
 _IN_A_PAGE = 64
 """Specs in one page: W&B's own MCP server asks for 8 specs of 8 runs. The first page has half as many."""
+
+ALL_KEYS = Extra("the keys of all histories of a listing", "each history is asked for its keys", ("historykeys",))
+
+KEYS_ALONG = Along(
+    fields=("historyKeys",),
+    variables=(),
+    extra=Extra("keys of histories in pages of runs", "they are asked for run by run", ("historykeys",)),
+    first=50,
+    later=200,
+)
+"""What is known of the keys of each run, along with the runs."""
 
 _STEP = "_step"
 _ROWS = "_timestamp"
@@ -79,6 +101,26 @@ def along_of(specs: Sequence[str]) -> Along | None:
         first=_IN_A_PAGE // 2 // len(specs),
         later=_IN_A_PAGE // len(specs),
     )
+
+
+def all_keys_request(scans: Sequence[Scan]) -> Request:
+    """The request for the keys of all histories of several connections."""
+    scan = scans[0]
+    filtering = any(item.pushed.wire is not None for item in scans)
+    name = f"{scan.node.meta.plural}HistoryKeys"
+    variables: dict[str, Any] = {}
+    for slot, item in enumerate(scans):
+        suffix = f"_{slot}" if len(scans) > 1 else ""
+        variables |= {variable + suffix: item.parent.get(variable) for variable in item.route.variables}
+        if filtering:
+            variables["filters" + suffix] = dumps(item.pushed.wire or {})
+    return Request(_all_keys_document(scan.route, scan.node.meta.graphql, name, len(scans), filtering), variables, name)
+
+
+@lru_cache(maxsize=16)
+def _all_keys_document(route: Route, graphql: str, name: str, slots: int, filtering: bool) -> Document:
+    beside = attrs.evolve(route, count="connection:historyKeys")
+    return build(Shape(name=name, mode="count", route=beside, graphql=graphql, node=(), filters=filtering, slots=slots))
 
 
 _KEY = "key"

@@ -12,12 +12,12 @@ import pytest
 
 from tests.support.backends import WEAK, over_loopback, served
 from tests.support.keyed_histories import expected, history_store, reading
+from tests.support.keyed_requests import asked_names
 from wbmodel import Run
 from wbmodel.backend.asks import ReadSpec
 from wbmodel.engine.dialect import Dialect
 from wbmodel.engine.histories import Histories
 from wbmodel.errors import DoesNotExist, FieldError, KeyWarning
-from wbmodel.session.observers import observing
 
 SPEC = ReadSpec(keys=("loss", "acc"))
 WIDE = attrs.evolve(WEAK, page_size=50, max_page_size=1000, max_aliases=64)
@@ -25,14 +25,6 @@ WIDE = attrs.evolve(WEAK, page_size=50, max_page_size=1000, max_aliases=64)
 
 def rows_of(number: int, start: int = 0) -> list[dict[str, Any]]:
     return [{"_step": at, "loss": at / 2 + start, "acc": at} for at in range(number)]
-
-
-@contextmanager
-def asked_names() -> Iterator[list[str]]:
-    """The operation names of the requests that are sent."""
-    names: list[str] = []
-    with observing(lambda call: names.extend(ask.operation_name for ask in call.asks)):  # type: ignore[union-attr]
-        yield names
 
 
 def test_a_hundred_runs_in_four_requests() -> None:
@@ -119,7 +111,7 @@ def test_a_run_that_vanished_does_not_stop_the_others() -> None:
     store = history_store([rows_of(3, at) for at in range(4)])
     with served(store, "live") as session:
         runs = list(Run.objects.all())
-        session.execute('mutation { deleteRun(input: {id: "%s"}) { clientMutationId } }' % runs[1].node_id)
+        session.execute(f'mutation {{ deleteRun(input: {{id: "{runs[1].node_id}"}}) {{ clientMutationId }} }}')
         got = reading(session, SPEC, runs)
     assert isinstance(got.ends["h1"].error, DoesNotExist)
     assert [got.ends[name].is_complete for name in ("h0", "h2", "h3")] == [True] * 3

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -63,6 +64,26 @@ def _counts(listed: Any) -> dict[str, int] | None:
     return found
 
 
-def infos(value: Any) -> dict[str, KeyInfo]:
-    """All entries of ``historyKeys``."""
-    return {key: info_of(entry) for key, entry in (logged(value) or {}).items()}
+def infos(values: Sequence[Any]) -> dict[str, KeyInfo]:
+    """The keys of several histories together, by name. Which value is the last is known of a single one only."""
+    found: dict[str, list[Any]] = {}
+    for value in values:
+        for key, entry in (logged(value) or {}).items():
+            found.setdefault(key, []).append(entry)
+    return {
+        key: info_of(entries[0]) if len(entries) == 1 else _together(entries) for key, entries in sorted(found.items())
+    }
+
+
+def _together(entries: Sequence[Any]) -> KeyInfo:
+    each = list(map(info_of, entries))
+    counts: Counter[str] = Counter()
+    for entry in entries:
+        counts.update(_counts(entry.get("typeCounts") if isinstance(entry, Mapping) else None) or {})
+    known = [info.count for info in each if info.count is not None]
+    return KeyInfo(
+        tuple(kind for kind, _ in counts.most_common()),
+        sum(known) if len(known) == len(each) else None,
+        None,
+        None if any(info.monotonic is None for info in each) else all(info.monotonic for info in each),
+    )

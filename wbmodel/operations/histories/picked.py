@@ -55,7 +55,8 @@ class _Picking:
         columns: list[Sequence[Any]] = [batch.columns.get(key, nothing) for key in self.keys]
         there = [at for at, cells in enumerate(zip(*columns, strict=True)) if any(cell is not None for cell in cells)]
         if len(there) < batch.length:
-            steps, *columns = ([column[at] for at in there] for column in (steps, *columns))
+            steps = [steps[at] for at in there]
+            columns = [[column[at] for at in there] for column in columns]
         named = dict(zip(self.keys, columns, strict=True))
         return self.regrouping.take(ColumnBatch(batch.run, {STEP: steps, **named}, len(there)))
 
