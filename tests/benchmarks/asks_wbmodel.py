@@ -9,12 +9,30 @@ import sys
 import time
 
 from wbmodel import Count, Run, connect
+from wbmodel.backend.asks import ReadSpec
+from wbmodel.operations.histories.pieces import Ended
+from wbmodel.operations.histories.read import read
+from wbmodel.operations.histories.runs import Given, Listed
+
+
+def history(runs):
+    """All rows of two keys, run by run."""
+    if isinstance(runs, list):
+        source = Given(runs)
+    else:
+        streams = Run.__wbmodel_meta__.options.streams
+        source = Listed(runs.only(*streams.fields).plan, session.target)
+    parts = session.iterate(read(ReadSpec(keys=("loss", "acc")), source, session.target))
+    return [item for items in parts for item in items if isinstance(item, Ended) and item.is_complete]
+
 
 ASKS = {
     "list": lambda: list(Run.objects.all()),
     "list, read": lambda: [(run.config, run.summary) for run in Run.objects.all()],
     "values": lambda: list(Run.objects.values("name", "summary.loss")),
     "states": lambda: list(Run.objects.group_by("state").annotate(n=Count())),
+    "history": lambda: history(Run.objects.all()),
+    "history of given runs": lambda: history(list(Run.objects.all())),
     "fields": lambda: Run.objects.fields("config"),
 }
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -27,7 +28,19 @@ DISTINCT = 10_000
 """Runs beyond so many repeat the values of earlier ones, which keeps the server small."""
 
 
-async def serve(runs: int, latency: float, metrics: int) -> None:
+def histories(rows: int) -> list[list[dict[str, Any]]]:
+    """Histories of so many rows with 7 keys besides the step: a few different ones."""
+    names = ("_runtime", "_timestamp", "acc", "epoch", "loss", "lr", "val/loss")
+    return [
+        [
+            {"_step": step, **{name: (step * 7 + at * 3 + seed) / 7 for at, name in enumerate(names)}}
+            for step in range(rows)
+        ]
+        for seed in range(8)
+    ]
+
+
+async def serve(runs: int, latency: float, metrics: int, rows: int) -> None:
     from wbmodel.engine import Dialect, Engine, MemoryStore
     from wbmodel.engine.server import Server
     from wbmodel.server import Limits
@@ -38,6 +51,7 @@ async def serve(runs: int, latency: float, metrics: int) -> None:
     store.add_entity("acme", members=["ada"])
     project = store.add_project("acme", "vision")
     kept = [values(number, metrics) for number in range(min(runs, DISTINCT))]
+    history = histories(rows)
     for number in range(runs):
         config, summary = kept[number % DISTINCT]
         store.add_run(
@@ -46,6 +60,7 @@ async def serve(runs: int, latency: float, metrics: int) -> None:
             display_name=f"brave-river-{number}",
             config=config,
             summary=summary,
+            history=history[number % len(history)],
             tags=["baseline"],
             group="g1",
             job_type="train",
@@ -81,9 +96,9 @@ class ServedWorld:
 
 
 @contextmanager
-def served_world(runs: int, latency: float = 0.0, metrics: int = METRICS) -> Iterator[ServedWorld]:
+def served_world(runs: int, latency: float = 0.0, metrics: int = METRICS, rows: int = 0) -> Iterator[ServedWorld]:
     """Such a process, for the length of the block."""
-    given = {"runs": runs, "latency": latency, "metrics": metrics}
+    given = {"runs": runs, "latency": latency, "metrics": metrics, "rows": rows}
     options = [part for name, value in given.items() for part in (f"--{name}", str(value))]
     command = [sys.executable, "-m", "tests.benchmarks.served_world", *options]
     process = subprocess.Popen(
@@ -111,8 +126,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=10_000)
     parser.add_argument("--latency", type=float, default=0.0)
     parser.add_argument("--metrics", type=int, default=METRICS)
+    parser.add_argument("--rows", type=int, default=0)
     given = parser.parse_args()
-    asyncio.run(serve(given.runs, given.latency, given.metrics))
+    asyncio.run(serve(given.runs, given.latency, given.metrics, given.rows))
 
 
 if __name__ == "__main__":

@@ -70,12 +70,12 @@ def infos(values: Sequence[Any]) -> dict[str, KeyInfo]:
     for value in values:
         for key, entry in (logged(value) or {}).items():
             found.setdefault(key, []).append(entry)
-    return {
-        key: info_of(entries[0]) if len(entries) == 1 else _together(entries) for key, entries in sorted(found.items())
-    }
+    return {key: _together(entries) for key, entries in sorted(found.items())}
 
 
 def _together(entries: Sequence[Any]) -> KeyInfo:
+    if len(entries) == 1:
+        return info_of(entries[0])
     each = list(map(info_of, entries))
     counts: Counter[str] = Counter()
     for entry in entries:

@@ -52,7 +52,8 @@ def _of_all(plan: Plan, target: Target) -> Operation[list[Any] | None]:
     if not scans:
         return None if scans is None else []
     most = max(1, target.capabilities.max_aliases)
-    chunks = [scans[at : at + most] for at in range(0, len(scans), most)]
+    routes = {id(scan.route): [other for other in scans if other.route is scan.route] for scan in scans}
+    chunks = [group[at : at + most] for group in routes.values() for at in range(0, len(group), most)]
     requests = [all_keys_request(chunk) for chunk in chunks]
     found: list[Any] = []
     with refusable(lambda: {ALL_KEYS, *((ALIASES,) if len(scans) > 1 else ())}):
