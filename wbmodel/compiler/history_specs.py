@@ -21,6 +21,7 @@ from wbmodel.meta.scopes import ENTITY, PROJECT
 
 __all__ = [
     "ALL_KEYS",
+    "BUCKETS",
     "COUNTS",
     "KEYS_ALONG",
     "SERIES",
@@ -28,6 +29,7 @@ __all__ = [
     "all_keys_request",
     "along_of",
     "answered",
+    "bucket_spec",
     "key_ask_request",
     "spec_of",
 ]
@@ -42,6 +44,7 @@ _IN_PAGES = Extra("values of keys in pages of runs", "they are asked for run by 
 _IN_A_PAGE = 64
 """Specs in one page: W&B's own MCP server asks for 8 specs of 8 runs. The first page has half as many."""
 
+BUCKETS = Extra("extremes of histories by buckets", "all values are read", ("bucketedhistory", "specs"))
 ALL_KEYS = Extra("the keys of all histories of a listing", "each history is asked for its keys", ("historykeys",))
 
 KEYS_ALONG = Along(
@@ -76,7 +79,18 @@ class KeyAsk:
     specs: tuple[str, ...]
 
 
-def key_ask_request(meta: EntityMeta, asks: Sequence[KeyAsk], *, counts: bool) -> Request:
+def bucket_spec(key: str) -> str:
+    """The spec of the extremes of a key in equal ranges of steps."""
+    return dumps({"keys": [key], "bins": _BINS, "samples": _BINS, "xAxis": _STEP})
+
+
+_BINS = 50
+"""A few: the extremes of all of them are what is wanted."""
+
+
+def key_ask_request(
+    meta: EntityMeta, asks: Sequence[KeyAsk], *, counts: bool, field: str = "sampledHistory"
+) -> Request:
     """The request for the specs of several objects. ``counts``: and for what is known of their keys."""
     route = _point(meta)
     variables: dict[str, Any] = {}
@@ -86,7 +100,7 @@ def key_ask_request(meta: EntityMeta, asks: Sequence[KeyAsk], *, counts: bool) -
             variables[f"{name}_{slot}"] = parent[name]
         variables[f"specs_{slot}"] = list(ask.specs)
     divisible = len(asks) > 1 or len(asks[0].specs) > 1
-    document = _document(route, _operation(meta), len(asks), counts)
+    document = _document(route, _operation(meta), len(asks), counts, field)
     return Request(document, variables, _operation(meta), divisible=divisible)
 
 
@@ -136,7 +150,7 @@ def _point(meta: EntityMeta) -> Route:
 
 
 @lru_cache(maxsize=512)
-def _document(route: Route, operation: str, slots: int, counts: bool) -> Document:
+def _document(route: Route, operation: str, slots: int, counts: bool, field: str) -> Document:
     declared: dict[str, str] = {}
     selection = []
     for slot in range(slots):
@@ -144,7 +158,7 @@ def _document(route: Route, operation: str, slots: int, counts: bool) -> Documen
         inside: Selection = (
             ("id", ()),
             *((("historyKeys", ()),) if counts else ()),
-            (f"sampledHistory(specs: $specs_{slot})", ()),
+            (f"{field}(specs: $specs_{slot})", ()),
         )
         for step in reversed(route.steps):
             arguments = ", ".join(f"{arg.name}: ${arg.variable}_{slot}" for arg in step.args)

@@ -3,7 +3,7 @@ refuses or fails."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,10 +14,11 @@ from tests.support.backends import WEAK, over_loopback, served
 from tests.support.keyed_histories import expected, history_store, reading
 from tests.support.keyed_requests import asked_names
 from wbmodel import Run
-from wbmodel.backend.asks import ReadSpec
+from wbmodel.backend.asks import ReadSpec, Request, Response
 from wbmodel.engine.dialect import Dialect
+from wbmodel.engine.execute import Engine
 from wbmodel.engine.histories import Histories
-from wbmodel.errors import DoesNotExist, FieldError, KeyWarning
+from wbmodel.errors import DoesNotExist, FieldError, KeyWarning, ServerError
 
 SPEC = ReadSpec(keys=("loss", "acc"))
 WIDE = attrs.evolve(WEAK, page_size=50, max_page_size=1000, max_aliases=64)
@@ -165,3 +166,76 @@ def test_counts_that_are_too_high_cost_few_requests() -> None:
         got = reading(session, ReadSpec(keys=("loss",)))
     assert {name: end.missing for name, end in got.ends.items()} == {f"h{at}": 1 for at in range(8)}
     assert len(names) < 20
+
+
+class Broken(Engine):
+    """A server that cannot read the history of h2 and fails wherever it is asked for."""
+
+    fails: Callable[[], Response]
+
+    def execute(self, request: Request, **more: Any) -> Response:
+        if "sampledHistory" in request.document.text:
+            names = [value for name, value in request.variables.items() if name.startswith("key")]
+            if "h2" in names or request.operation_name == "Runs":
+                return type(self).fails()
+        return super().execute(request, **more)
+
+
+def bad_gateway() -> Response:
+    raise ServerError("bad gateway", status=502)
+
+
+def resolver_failed() -> Response:
+    return Response(errors=[{"message": "rpc error: code = Internal", "path": ["s0", "sampledHistory"]}])
+
+
+@pytest.mark.parametrize("fails", [bad_gateway, resolver_failed])
+@pytest.mark.parametrize("listing", [False, True])
+def test_one_run_that_the_server_fails_on_does_not_stop_the_others(fails: Any, listing: bool) -> None:
+    class Failing(Broken):
+        pass
+
+    Failing.fails = staticmethod(fails)  # type: ignore[assignment]
+    histories = [rows_of(3, at) for at in range(6)]
+    with served(history_store(histories), "live", engine=Failing) as session, quiet():
+        got = reading(session, SPEC, None if listing else list(Run.objects.all()))
+    assert isinstance(got.ends["h2"].error, ServerError) or got.rows["h2"] == expected(
+        histories[2], SPEC.keys, None, None
+    )
+    assert [name for name, end in got.ends.items() if end.is_complete and name != "h2"] == [
+        "h0",
+        "h1",
+        "h3",
+        "h4",
+        "h5",
+    ]
+    for at in (0, 1, 3, 4, 5):
+        assert got.rows[f"h{at}"] == expected(histories[at], SPEC.keys or (), None, None)
+
+
+def test_a_server_that_is_down_is_told_once() -> None:
+    class Down(Broken):
+        def execute(self, request: Request, **more: Any) -> Response:
+            return bad_gateway() if "sampledHistory" in request.document.text else Engine.execute(self, request, **more)
+
+    with served(history_store([rows_of(3) for _ in range(30)]), "live", engine=Down) as session, asked_names() as names:
+        with pytest.raises(ServerError, match="bad gateway"):
+            reading(session, SPEC, list(Run.objects.all()))
+    assert len(names) < 20
+
+
+def test_requests_are_sent_ahead_and_no_more_than_are_used() -> None:
+    histories = [rows_of(3, at) for at in range(200)]
+    with served(history_store(histories), "weak", capabilities=attrs.evolve(WIDE, concurrent=True)) as session:
+        runs = list(Run.objects.all())
+        from wbmodel.operations.histories.read import read
+        from wbmodel.operations.histories.runs import Given
+
+        backend: Any = session.backend
+        with asked_names() as names:
+            source = session.iterate(read(SPEC, Given(runs), session.target))
+            next(source)
+            assert len(names) <= 3
+            rest = [item for items in source for item in items]
+        assert len(rest) >= 200
+        assert backend.most > 1

@@ -9,9 +9,8 @@ from typing import Any
 
 import attrs
 
-from wbmodel.backend.asks import ReadSpec, Request
+from wbmodel.backend.asks import ReadSpec, Request, Response
 from wbmodel.backend.verbs import Emit, Join, Send, Start
-from wbmodel.compiler.extras import ALIASES
 from wbmodel.compiler.history_specs import COUNTS, SERIES, KeyAsk, along_of, answered, key_ask_request, spec_of
 from wbmodel.compiler.target import Target
 from wbmodel.errors import (
@@ -40,6 +39,9 @@ from wbmodel.operations.histories.series_reading import PATIENCE, Asked, Piece, 
 from wbmodel.operations.ways_back import on_lesser_terms, refusable
 
 __all__ = ["asked_of", "read_keyed"]
+
+_DOWN = 5
+"""After so many runs in a row that cannot be read alone, the server is taken to be down."""
 
 _FUTILE = 2
 """After so many runs whose counts are too high, the server's counts are taken to be."""
@@ -75,6 +77,14 @@ class _Flight:
     handle: Any
 
 
+class _RunFailed(Exception):
+    """The server took the first request and failed on one of its runs: that is not a refusal."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(response)
+        self.response = response
+
+
 class _Keyed:
     """One reading."""
 
@@ -94,6 +104,8 @@ class _Keyed:
         """Whether all runs are known."""
         self.answers = 0
         self.names = Names(asked.keys)
+        self.failures = 0
+        """How many runs in a row could not be read alone."""
         self.futile = 0
         """How many runs had higher counts than rows, and dividing them brought nothing."""
 
@@ -123,6 +135,9 @@ class _Keyed:
             if not self.queue and ((found and self.runs.brings) or not (yield from self._pull())):
                 return found
             reading, pieces = self.queue[0]
+            if reading.error is not None:
+                self.queue.popleft()
+                continue
             cost = self.budget.cost(1, reading.head.count)
             room = max(0 if found else 1, int((self.budget.units - total) // cost))
             if not room or not self.budget.fits(total, len(found) + 1):
@@ -142,15 +157,18 @@ class _Keyed:
             self.listed = True
             return False
         self.target = self.runs.target or self.target
-        for head, node in came:
+        nodes = [node for _, node in came]
+        works: list[_Work] = []
+        for head, _ in came:
             reading = SeriesReading(head, self.asked)
-            self.waiting.append(reading)
-            work = (reading, [pieces[0] for pieces in reading.pieces])
-            if node is None:
-                self.queue.append(work)
-            else:
-                with whole_answer(self.target, self._request([work], self.target)):
-                    self.queue.extend(self._taken(work, node))
+            works.append((reading, [pieces[0] for pieces in reading.pieces]))
+        self.waiting.extend(reading for reading, _ in works)
+        if not self.runs.brings:
+            self.queue.extend(works)
+        elif works:
+            with whole_answer(self.target, self._request(works[:1], self.target)):
+                for work, node in zip(works, nodes, strict=True):
+                    self.queue.extend([work] if node is None else self._taken(work, node))
         return bool(self.queue)
 
     # -- requests ----------------------------------------------------------------------------------
@@ -170,13 +188,24 @@ class _Keyed:
             if SERIES in target.refused:
                 return None
             request = self._request(work, target)
-            extras = {SERIES, *(() if COUNTS in target.refused else (COUNTS,)), *((ALIASES,) if len(work) > 1 else ())}
+            # A server that takes no aliases is found out as one that fails on several runs at once.
+            extras = {SERIES} if COUNTS in target.refused else {SERIES, COUNTS}
             with refusable(lambda: extras):
-                return answer(target, request, (yield Send(request)))
+                response = yield Send(request)
+                if response.errors and all(error.get("path") for error in response.errors):
+                    raise _RunFailed(response)
+                return answer(target, request, response)
 
         cost = sum(self.budget.cost(len(pieces), reading.head.count) for reading, pieces in work)
         try:
             data, self.target = yield from on_lesser_terms(send, self.target)
+        except _RunFailed as failed:
+            request = self._request(work, self.target)
+            try:
+                answer(self.target, request, failed.response)
+            except WbmodelError as error:
+                self._failed(work, cost, error)
+            return True
         except WbmodelError as error:
             self._failed(work, cost, error)
             return True
@@ -212,10 +241,14 @@ class _Keyed:
         if len(work) > 1 or len(work[0][1]) > 1:
             self.queue.extendleft(reversed(work))
             return
+        self.failures += 1
+        if self.failures >= _DOWN:
+            raise error
         work[0][0].error = error
 
     def _received(self, work: list[_Work], request: Request, data: dict[str, Any]) -> None:
         self.answers += 1
+        self.failures = 0
         self.budget.grow()
         again: list[_Work] = []
         with whole_answer(self.target, request):
