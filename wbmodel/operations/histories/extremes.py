@@ -149,7 +149,7 @@ def _ends_of(node: Any, head: Head, key: str) -> tuple[float, float] | None:
         return None
     ends: list[float] = []
     for bucket in buckets:
-        pair = [bucket.get(key + what) for what in ("Min", "Max")] if isinstance(bucket, dict) else [None]
+        pair: list[Any] = [bucket.get(key + what) for what in ("Min", "Max")] if isinstance(bucket, dict) else [None]
         if not all(type(item) in (int, float) and _is_finite(item) for item in pair):
             return None
         ends += pair
