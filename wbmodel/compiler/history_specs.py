@@ -164,7 +164,7 @@ def _document(route: Route, operation: str, slots: int, counts: bool, field: str
             arguments = ", ".join(f"{arg.name}: ${arg.variable}_{slot}" for arg in step.args)
             declared |= {f"{arg.variable}_{slot}": arg.type for arg in step.args}
             inside = ((f"{step.field}({arguments})", inside),)
-        ((head, within),) = inside
+        head, within = inside[0]
         selection.append((f"s{slot}: {head}", within))
     return write(f"query {operation}", declared.items(), tuple(selection))
 
