@@ -13,6 +13,7 @@ import wandb
 ASKS = {
     "list": (False, lambda run: (run.config, run.summary)),
     "values": (False, lambda run: (run.name, run.summary.get("loss"))),
+    "history": (False, lambda run: sum(1 for _ in run.scan_history(keys=["loss", "acc"]))),
     "values, lazy": (True, lambda run: (run.name, run.summary.get("loss"))),
     "histories": (True, lambda run: list(run.scan_history())),
 }

@@ -12,9 +12,21 @@ from typing import Any
 
 from wbmodel import Count, Run, connect
 from wbmodel.backend.asks import ReadSpec
-from wbmodel.operations.histories.pieces import Part
+from wbmodel.operations.histories.pieces import Ended, Part
 from wbmodel.operations.histories.read import read
-from wbmodel.operations.histories.runs import Listed
+from wbmodel.operations.histories.runs import Given, Listed
+
+
+def history(runs: Any) -> list[Any]:
+    """All rows of two keys, run by run."""
+    if isinstance(runs, list):
+        source: Any = Given(runs)
+    else:
+        streams = Run.__wbmodel_meta__.options.streams
+        assert streams is not None
+        source = Listed(runs.only(*streams.fields).plan, session.target)
+    parts = session.iterate(read(ReadSpec(keys=("loss", "acc")), source, session.target))
+    return [item for items in parts for item in items if isinstance(item, Ended) and item.is_complete]
 
 
 def histories() -> Iterator[Any]:
@@ -35,6 +47,8 @@ ASKS: dict[str, Callable[[], Any]] = {
     "list, read": lambda: [(run.config, run.summary) for run in Run.objects.all()],
     "values": lambda: list(Run.objects.values("name", "summary.loss")),
     "states": lambda: list(Run.objects.group_by("state").annotate(n=Count())),
+    "history": lambda: history(Run.objects.all()),
+    "history of given runs": lambda: history(list(Run.objects.all())),
     "fields": lambda: Run.objects.fields("config"),
     "histories": lambda: list(histories()),
 }

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import attrs
 
@@ -25,6 +26,18 @@ KEY = "b" * 40
 PATH = "acme/vision"
 DISTINCT = 10_000
 """Runs beyond so many repeat the values of earlier ones, which keeps the server small."""
+
+
+def histories(rows: int) -> list[list[dict[str, Any]]]:
+    """Histories of so many rows with 7 keys besides the step: a few different ones."""
+    names = ("_runtime", "_timestamp", "acc", "epoch", "loss", "lr", "val/loss")
+    return [
+        [
+            {"_step": step, **{name: (step * 7 + at * 3 + seed) / 7 for at, name in enumerate(names)}}
+            for step in range(rows)
+        ]
+        for seed in range(8)
+    ]
 
 
 async def serve(runs: int, latency: float, metrics: int, rows: int) -> None:
@@ -37,8 +50,8 @@ async def serve(runs: int, latency: float, metrics: int, rows: int) -> None:
     store.viewer = store.add_user("ada", name="Ada")
     store.add_entity("acme", members=["ada"])
     project = store.add_project("acme", "vision")
-    history = [{"_step": step, **{f"m{at}": (step + 1) / (at + 3) for at in range(6)}} for step in range(rows)]
     kept = [values(number, metrics) for number in range(min(runs, DISTINCT))]
+    history = histories(rows)
     for number in range(runs):
         config, summary = kept[number % DISTINCT]
         store.add_run(
@@ -47,12 +60,12 @@ async def serve(runs: int, latency: float, metrics: int, rows: int) -> None:
             display_name=f"brave-river-{number}",
             config=config,
             summary=summary,
+            history=history[number % len(history)],
             tags=["baseline"],
             group="g1",
             job_type="train",
             state="finished",
             user="ada",
-            history=history,
             created_at=START + timedelta(minutes=number),
             heartbeat_at=START + timedelta(minutes=number + 0.37),
         )

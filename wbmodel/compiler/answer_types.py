@@ -235,7 +235,8 @@ def _edges(node: Fields) -> _List:
 
 
 def _of(node: NodeSpec, route: Route) -> Fields:
-    return _node(node.meta, node.fields, node.related, route.context)
+    along = () if node.along is None else node.along.names
+    return {**_node(node.meta, node.fields, node.related, route.context), **dict.fromkeys(along, Any)}
 
 
 def _node(

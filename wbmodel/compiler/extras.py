@@ -133,6 +133,8 @@ def of_scan(scan: Scan) -> frozenset[Extra]:
         found.add(NAMES)
     if scan.node.asks:
         found.add(KEYS)
+    if scan.node.along is not None:
+        found.add(scan.node.along.extra)
     return frozenset(found)
 
 

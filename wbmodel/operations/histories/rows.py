@@ -17,7 +17,7 @@ import attrs
 from wbmodel.backend.asks import ColumnBatch
 from wbmodel.codec import floats_from_tokens, loads
 
-__all__ = ["STEP", "Decoded", "Packed", "Row", "columns_of", "decode", "flat", "load_rows"]
+__all__ = ["STEP", "Decoded", "Packed", "Row", "columns_of", "decode", "flat", "load_rows", "step_of"]
 
 STEP = "_step"
 Row = dict[str, Any]
@@ -50,7 +50,7 @@ def decode(texts: Sequence[str | None]) -> Decoded:
     loose: list[Row] = []
     if set(map(type, steps)) > {int} or (steps and type(steps[0]) is not int):
         for row in rows:
-            row[STEP] = _step(row.get(STEP))
+            row[STEP] = step_of(row.get(STEP))
         loose = [row for row in rows if row[STEP] is None]
         rows = [row for row in rows if row[STEP] is not None]
         steps = [row[STEP] for row in rows]
@@ -60,7 +60,8 @@ def decode(texts: Sequence[str | None]) -> Decoded:
     return Decoded(rows, steps, loose, damaged)
 
 
-def _step(given: Any) -> int | None:
+def step_of(given: Any) -> int | None:
+    """The step that a value stands for; None if it is not one."""
     if type(given) is int:
         return given
     if isinstance(given, float) and given.is_integer():
