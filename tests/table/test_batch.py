@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wbmodel.errors import LibraryNotInstalled
-from wbmodel.table import exports
+from wbmodel.table import libraries
 from wbmodel.table.batch import ColumnBatch
 
 ROWS = st.lists(st.dictionaries(st.sampled_from("abcd"), st.integers() | st.text(max_size=2), max_size=4), max_size=5)
@@ -70,7 +70,7 @@ def test_arrow_data_is_read_by_polars_where_there_is_no_pyarrow(monkeypatch: pyt
             raise LibraryNotInstalled(library)
         return polars
 
-    monkeypatch.setattr(exports, "need", only_polars)
+    monkeypatch.setattr(libraries, "need", only_polars)
     monkeypatch.setattr("wbmodel.table.batch.need", only_polars)
     assert dict(ColumnBatch.of_arrow("r", frame, 1, json=["x"]).columns) == {"_step": [2], "x": [[1]]}
     assert polars.DataFrame(ColumnBatch("r", {"x": [1]}, 1))["x"].to_list() == [1]

@@ -2,45 +2,114 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from datetime import timezone
+from itertools import chain, compress
 from typing import Any
+
+import attrs
 
 from wbmodel.codec import dumps
 from wbmodel.table.column import BOOL, FLOAT, INT, JSON, NULL, TEXT, TIME, Dtype
 
-__all__ = ["encodes", "fit", "infer", "json_text", "mended"]
+__all__ = ["Seen", "encodes", "fit", "infer", "json_text", "mended"]
 
 _INT64 = 2**63
 _EXACT = 2**53
 _NONE = type(None)
+_LISTS = frozenset((list, tuple))
+_NO_CLASSES: frozenset[type] = frozenset()
+
+
+@attrs.frozen(slots=True)
+class Seen:
+    """What decides the type of some values. That of several parts together is made from the parts' by ``|``.
+
+    ``classes`` are the classes of the values, without None; ``low`` and ``high`` the least and the greatest integer;
+    ``inner`` is what is in the lists.
+    """
+
+    classes: frozenset[type] = _NO_CLASSES
+    low: int | None = None
+    high: int | None = None
+    inner: Seen | None = None
+
+    @classmethod
+    def of(cls, values: Sequence[Any], types: frozenset[type] | None = None) -> Seen:
+        """Look at values; ``types`` are their classes, if known."""
+        if types is None:
+            types = _FLOATS if values.__class__ is array else frozenset(map(type, values))
+        classes = types - {_NONE} if _NONE in types else types
+        if not classes:
+            return _NOTHING
+        whole: Iterable[Any] = ()
+        if int in classes:
+            # Each walk costs as much as making the column does.
+            whole = values if len(types) == 1 else compress(values, [value.__class__ is int for value in values])
+        if any(issubclass(each, int) for each in classes if each is not int and each is not bool):
+            whole = [value for value in values if isinstance(value, int) and not isinstance(value, bool)]
+        low = high = inner = None
+        if whole:
+            whole = list(whole)
+            low, high = int(min(whole)), int(max(whole))
+        if classes <= _LISTS:
+            inner = cls.of(list(chain.from_iterable(value for value in values if value is not None)))
+        return cls(classes, low, high, inner)
+
+    def __or__(self, other: Seen) -> Seen:
+        if self == other or not other.classes:
+            return self
+        if not self.classes:
+            return other
+        low = self.low if other.low is None else other.low if self.low is None else min(self.low, other.low)
+        high = self.high if other.high is None else other.high if self.high is None else max(self.high, other.high)
+        inner = self.inner if other.inner is None else other.inner if self.inner is None else self.inner | other.inner
+        return Seen(self.classes | other.classes, low, high, inner)
+
+    def dtype(self, declared: Dtype = NULL) -> tuple[Dtype, bool]:
+        """The type that holds all values, and whether they have to become JSON text because no other type does.
+
+        That is so for mixed types, for integers beyond 64 bits, and for floats beside integers that a float would
+        round. ``declared`` is used if all values are null.
+        """
+        if not self.classes:
+            return declared, False
+        if self.classes <= _LISTS:
+            inner, odd = (self.inner or _NOTHING).dtype(declared.inner or NULL)
+            # Lists with mixed types or dicts: no list type holds them, and JSON texts inside a list would be of no use.
+            whole = odd or inner.innermost == JSON
+            return (JSON, False) if whole else (Dtype("list", inner), False)
+        kinds = {_PLAIN.get(each) or _other(each) for each in self.classes}
+        if INT in kinds and kinds <= _NUMBERS:
+            return self._number(kinds, declared)
+        return (kinds.pop(), False) if len(kinds) == 1 else (JSON, True)
+
+    def _number(self, kinds: set[Dtype], declared: Dtype) -> tuple[Dtype, bool]:
+        low, high = self.low or 0, self.high or 0
+        exact = low >= -_EXACT and high <= _EXACT
+        if FLOAT in kinds:
+            return (FLOAT, False) if exact else (JSON, True)
+        if declared == FLOAT and exact:
+            return FLOAT, False
+        return (INT, False) if low >= -_INT64 and high < _INT64 else (JSON, True)
+
+    @property
+    def mixes_numbers(self) -> bool:
+        """Whether there are integers among floats, at any depth: 4 and 4.0, which only JSON text tells apart."""
+        if self.inner is not None:
+            return self.inner.mixes_numbers
+        return self.low is not None and len(self.classes) > 1
+
+
+_NOTHING = Seen()
+_FLOATS = frozenset((float,))
+_NUMBERS = {INT, FLOAT}
 
 
 def infer(values: Sequence[Any], declared: Dtype = NULL, types: frozenset[type] | None = None) -> tuple[Dtype, bool]:
-    """The type that holds all values, and whether they have to become JSON text because no other type does.
-
-    That is so for mixed types and for integers beyond 64 bits. ``declared`` is used if all values are null; ``types``
-    are the classes of the values, if known.
-    """
-    classes = set(map(type, values)) if types is None else set(types)
-    classes.discard(_NONE)
-    if not classes:
-        return declared, False
-    if len(classes) == 1:
-        (cls,) = classes
-        if cls is list or cls is tuple:
-            return _of_lists(values, declared)
-        if cls is int:
-            return _of_ints(values, declared)
-        return _PLAIN.get(cls) or _other(cls), False
-    if classes == {int, float}:
-        # An integer that a double cannot represent exactly must not be rounded silently.
-        exact = all(-_EXACT <= value <= _EXACT for value in values if value.__class__ is int)
-        return (FLOAT, False) if exact else (JSON, True)
-    if classes <= {list, tuple}:
-        return _of_lists(values, declared)
-    kinds = {_PLAIN.get(cls) or _other(cls) for cls in classes}
-    return (kinds.pop(), False) if len(kinds) == 1 else (JSON, True)
+    """The type of some values; see :meth:`Seen.dtype`. ``types`` are the classes of the values, if known."""
+    return Seen.of(values, types).dtype(declared)
 
 
 _PLAIN: dict[type, Dtype] = {bool: BOOL, int: INT, float: FLOAT, str: TEXT, dict: JSON}
@@ -55,36 +124,20 @@ def _other(cls: type) -> Dtype:
     return JSON
 
 
-def _of_ints(values: Sequence[Any], declared: Dtype) -> tuple[Dtype, bool]:
-    there = [value for value in values if value is not None]
-    if min(there) >= -_INT64 and max(there) < _INT64:
-        exact = declared == FLOAT and all(-_EXACT <= value <= _EXACT for value in there)
-        return (FLOAT if exact else INT), False
-    return JSON, True
-
-
-def _of_lists(values: Sequence[Any], declared: Dtype) -> tuple[Dtype, bool]:
-    inside = [item for value in values if value is not None for item in value]
-    inner, odd = infer(inside, declared.inner or NULL)
-    # Lists with mixed types or dicts: no list type holds them, and JSON texts inside a list would be of no use.
-    whole = odd or inner.innermost == JSON
-    return (JSON, False) if whole else (Dtype("list", inner), False)
-
-
 # -- conversion ------------------------------------------------------------------------------------
 
 
-def fit(values: Sequence[Any], dtype: Dtype, types: frozenset[type]) -> Sequence[Any]:
-    """Convert values of these classes to ``dtype``."""
-    if dtype == FLOAT:
-        return [v if v is None else float(v) for v in values] if int in types else values
+def fit(values: Sequence[Any], dtype: Dtype) -> Sequence[Any]:
+    """Convert values to ``dtype``. Integers among floats stay: every library takes them, at no cost."""
     if dtype == JSON:
         return [None if value is None else json_text(value) for value in values]
     if dtype == TIME:
         return [v if v is None or v.tzinfo is timezone.utc else v.astimezone(timezone.utc) for v in values]
     if dtype.inner is not None and dtype.inner.name in ("float", "list", "time"):
         inner = dtype.inner
-        return [None if value is None else fit(value, inner, frozenset(map(type, value))) for value in values]
+        if inner == FLOAT:
+            return [v if v is None else [i if i is None else float(i) for i in v] for v in values]
+        return [None if value is None else fit(value, inner) for value in values]
     return values
 
 

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
+    from wbmodel.table.libraries import LibraryName
     from wbmodel.table.schema import Schema
 
-__all__ = ["Table"]
+__all__ = ["Table", "named", "say_broken", "say_mixed"]
 
 
 class Table:
@@ -38,11 +39,9 @@ class Table:
     _typed: Sequence[Column] | None = None
 
     def __init__(self, columns: Iterable[Column], length: int) -> None:
-        made: dict[str, Column] = {}
-        for column in columns:
-            if column.name in made:
-                raise QueryError(f"two columns have the name {column.name!r}; give one of them another name")
-            made[column.name] = column
+        columns = list(columns)
+        named(column.name for column in columns)
+        made = {column.name: column for column in columns}
         self._columns: Mapping[str, Sequence[Any]] = {name: column.values for name, column in made.items()}
         self.length = length
         self._known = made
@@ -84,13 +83,14 @@ class Table:
             dtype, odd = infer(values, known.dtype, types)
             if odd:
                 mixed.append(name)
-            values = fit(values, dtype, types)
+            values = fit(values, dtype)
             if not encodes(name, values, dtype):
                 broken.append(name)
                 name, values = mended(name), [mended(value) for value in values]
             made.append(Column(name, values, dtype))
-        _say(mixed, "of mixed types, or integers beyond 64 bits, are written as JSON text")
-        _say(broken, "that are not valid Unicode have their lone surrogates written as \\udxxx")
+        say_mixed(mixed)
+        say_broken(broken)
+        named(column.name for column in made)
         self._typed = made
         return made
 
@@ -109,34 +109,38 @@ class Table:
             else column
             for column in made
         ]
-        _say(broken, "that are not valid Unicode have their lone surrogates written as \\udxxx")
+        say_broken(broken)
         return table
 
     # -- formats --
 
     def to_pandas(self) -> pd.DataFrame:
         """A pandas data frame with nullable types."""
-        from wbmodel.table.exports import to_pandas
-
-        return to_pandas(self.typed(), self.length)
+        return self._frame("pandas")
 
     def to_polars(self) -> pl.DataFrame:
         """A polars data frame."""
-        from wbmodel.table.exports import to_polars
-
-        return to_polars(self.typed())
+        return self._frame("polars")
 
     def to_arrow(self) -> pa.Table:
         """A pyarrow table."""
-        from wbmodel.table.exports import to_arrow
-
-        return to_arrow(self.typed())
+        return self._frame("arrow")
 
     def to_parquet(self, path: str | os.PathLike[str]) -> None:
         """A Parquet file at ``path``, with the types of :meth:`to_arrow`."""
-        from wbmodel.table.exports import to_parquet
+        import os
 
-        to_parquet(self.typed(), path)
+        from wbmodel.table.exports import need
+
+        need("pyarrow")
+        import pyarrow.parquet
+
+        pyarrow.parquet.write_table(self.to_arrow(), os.fspath(path))
+
+    def _frame(self, name: LibraryName) -> Any:
+        from wbmodel.table.libraries import library
+
+        return library(name).of_columns(self.typed(), self.length)
 
     @overload
     def to_csv(self, path: None = None) -> str: ...
@@ -160,6 +164,25 @@ class Table:
         with open(path, "w", encoding="utf-8", newline="") as file:
             file.write(text)
         return None
+
+
+def named(names: Iterable[str]) -> None:
+    """Raises :class:`~wbmodel.errors.QueryError` if two columns have the same name."""
+    known = set()
+    for name in names:
+        if name in known:
+            raise QueryError(f"two columns have the name {name!r}; give one of them another name")
+        known.add(name)
+
+
+def say_mixed(names: Sequence[str]) -> None:
+    """Warn of columns that had to become JSON text."""
+    _say(names, "of mixed types, or integers beyond 64 bits, are written as JSON text")
+
+
+def say_broken(names: Sequence[str]) -> None:
+    """Warn of columns whose text is not valid Unicode."""
+    _say(names, "that are not valid Unicode have their lone surrogates written as \\udxxx")
 
 
 def _say(names: Sequence[str], what: str) -> None:
