@@ -334,6 +334,10 @@ class OrderWarning(QueryWarning):
     backend does not order as it promises."""
 
 
+class IncompleteHistory(QueryWarning):
+    """Some rows of a history could not be read, or nothing proves that all of them were."""
+
+
 class PageDrift(WbmodelWarning):
     """The number of matching rows changed while pages were read; rows may be missing."""
 

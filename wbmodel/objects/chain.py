@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from wbmodel.objects.queryset import QuerySet
     from wbmodel.session.session import Session
 
-__all__ = ["Chain", "related"]
+__all__ = ["Chain", "Origin", "bound", "related"]
 
 
 @attrs.frozen(slots=True)
@@ -48,6 +48,17 @@ class Origin:
                 f"this queryset came from {self.text}, but no session to it is open; call connect() first"
             )
         return found
+
+
+def bound(using: Session | Origin | str | None) -> Session:
+    """The session that is meant: this one, that of this origin or name, or the current one."""
+    from wbmodel.session.current import current_session, get_session
+
+    if using is None:
+        return current_session()
+    if isinstance(using, Origin):
+        return using.find()
+    return get_session(using) if isinstance(using, str) else using
 
 
 class Chain(Generic[E_co, R_co]):

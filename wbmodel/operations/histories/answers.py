@@ -1,0 +1,193 @@
+"""Answers about histories that need no table: counts, extremes, single rows, keys."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+import attrs
+
+from wbmodel.compiler.target import Target
+from wbmodel.errors import FieldError
+from wbmodel.operations.answer import Operation
+from wbmodel.operations.histories.blocks import Block
+from wbmodel.operations.histories.outcome import Outcome
+from wbmodel.operations.histories.shaped import Source, blocks, passed_on
+from wbmodel.query.histories import STEP, Histories, Slice, Tail
+
+__all__ = ["Extremes", "KeyInfo", "at", "best", "count", "extremes", "first", "folded", "last"]
+
+Row = dict[str, Any]
+
+
+@attrs.frozen(slots=True)
+class KeyInfo:
+    """One key of a stream: how many rows have it (``count``), and with values of which JSON types (``types``, each with
+    its number of rows), as the server counts them."""
+
+    key: str
+    count: int
+    types: Mapping[str, int]
+
+
+def folded(
+    plan: Histories,
+    source: Source,
+    target: Target,
+    outcome: Outcome,
+    take: Callable[[Block], object],
+    done: Callable[[], bool] = lambda: False,
+) -> Operation[None]:
+    """Hand every block of a plan to ``take``, until ``done``."""
+
+    def each(items: Sequence[Block]) -> tuple[()]:
+        for block in items:
+            take(block)
+        return ()
+
+    yield from passed_on(blocks(plan, source, target, outcome), each, done)
+
+
+# -- rows ------------------------------------------------------------------------------------------
+
+
+def count(plan: Histories, source: Source, target: Target, outcome: Outcome) -> Operation[int]:
+    """The number of rows."""
+    if plan.asked is None and plan.where is None and not plan.is_long:
+        plan = attrs.evolve(plan, asked=())  # only the steps are read
+    found = 0
+
+    def take(block: Block) -> None:
+        nonlocal found
+        found += block.length
+
+    yield from folded(plan, source, target, outcome, take)
+    return found
+
+
+def first(plan: Histories, source: Source, target: Target, outcome: Outcome) -> Operation[Row | None]:
+    """The first row, or None."""
+    return (yield from _only(plan.with_step(Slice(0, 1)), source, target, outcome))
+
+
+def last(plan: Histories, source: Source, target: Target, outcome: Outcome) -> Operation[Row | None]:
+    """The last row, or None."""
+    return (yield from _only(plan.with_step(Tail(1)), source, target, outcome))
+
+
+def _only(plan: Histories, source: Source, target: Target, outcome: Outcome) -> Operation[Row | None]:
+    found: list[Row] = []
+    yield from folded(plan, source, target, outcome, lambda block: found.extend(block.rows()))
+    return found[0] if found else None
+
+
+def at(plan: Histories, source: Source, target: Target, outcome: Outcome, step: int) -> Operation[Row | None]:
+    """The first of the rows whose step is nearest."""
+    near: tuple[int, Block] | None = None
+
+    def take(block: Block) -> None:
+        nonlocal near
+        steps = block.columns[STEP]
+        place = min(range(block.length), key=lambda item: abs(steps[item] - step))
+        gap = abs(steps[place] - step)
+        if near is None or gap < near[0]:
+            near = gap, block.slice(place, place + 1)
+
+    yield from folded(plan, source, target, outcome, take)
+    return None if near is None else next(near[1].rows())
+
+
+def best(
+    plan: Histories, source: Source, target: Target, outcome: Outcome, column: str, goal: str
+) -> Operation[Row | None]:
+    """The first of the rows with the least or the greatest number in a column; None if no row has a number there."""
+    found: tuple[int | float, Block] | None = None
+    better: Callable[[Any, Any], bool] = (lambda one, other: one < other) if goal == "min" else (lambda a, b: a > b)
+    choose: Callable[..., Any] = min if goal == "min" else max
+
+    def take(block: Block) -> None:
+        nonlocal found
+        values = block.columns.get(column, ())
+        places = [place for place, value in enumerate(values) if _is_number(value)]
+        if not places:
+            return
+        place = choose(places, key=values.__getitem__)
+        if found is None or better(values[place], found[0]):
+            found = values[place], block.slice(place, place + 1)
+
+    yield from folded(plan, source, target, outcome, take)
+    return None if found is None else next(found[1].rows())
+
+
+# -- extremes --------------------------------------------------------------------------------------
+
+
+class Extremes:
+    """The least and the greatest number and the mean of values that come in pieces. Null and NaN are left out."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.least: int | float | None = None
+        self.greatest: int | float | None = None
+        self.others = 0
+        """How many values were no numbers."""
+        self._whole = 0
+        self._parts: list[float] = []
+        self._beyond: list[float] = []
+
+    def add(self, values: Sequence[Any]) -> None:
+        """Add values, in any pieces."""
+        numbers = [value for value in values if _is_number(value)]
+        if len(numbers) < len(values):
+            self.others += sum(1 for value in values if value is not None and not _is_number(value) and value == value)
+        if not numbers:
+            return
+        self.count += len(numbers)
+        low, high = min(numbers), max(numbers)
+        self.least = low if self.least is None else min(self.least, low)
+        self.greatest = high if self.greatest is None else max(self.greatest, high)
+        self._whole += sum(value for value in numbers if value.__class__ is int)
+        floats = [value for value in numbers if value.__class__ is float]
+        self._beyond += {value for value in floats if math.isinf(value)}
+        self._add_up([value for value in floats if not math.isinf(value)])
+
+    def _add_up(self, values: list[float]) -> None:
+        """Add to the sum, which is held in two parts, so that it does not depend on the pieces."""
+        try:
+            whole = math.fsum(self._parts + values)
+            self._parts = [whole, math.fsum([*self._parts, *values, -whole])]
+        except OverflowError:
+            self._beyond.append(math.copysign(math.inf, sum(value / 2**64 for value in self._parts + values)))
+
+    @property
+    def mean(self) -> float | None:
+        """The arithmetic mean; None for no numbers."""
+        if not self.count:
+            return None
+        if self._beyond:
+            return sum(self._beyond)
+        try:
+            return float((Fraction(self._whole) + sum(map(Fraction, self._parts))) / self.count)
+        except OverflowError:
+            return math.inf if self._whole > 0 else -math.inf
+
+
+def _is_number(value: Any) -> bool:
+    return value.__class__ is int or (value.__class__ is float and value == value)
+
+
+def extremes(plan: Histories, source: Source, target: Target, outcome: Outcome, column: str) -> Operation[Extremes]:
+    """The extremes of a column. Raises :class:`~wbmodel.errors.FieldError` if it has values, but no numbers."""
+    made = Extremes()
+    yield from folded(plan, source, target, outcome, lambda block: made.add(block.columns.get(column, ())))
+    if made.others and not made.count:
+        raise FieldError(f"{column!r} has no numbers in {plan.stream}, only other values ({made.others} of them)")
+    return made
+
+
+def as_rows(items: Sequence[Block]) -> Iterator[Row]:
+    """The rows of blocks."""
+    for block in items:
+        yield from block.rows()

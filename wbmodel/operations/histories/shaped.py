@@ -1,0 +1,119 @@
+"""Read what a plan of histories asks for: blocks of rows with its columns, from the parts of a reading."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
+
+from wbmodel.backend.verbs import Emit
+from wbmodel.compiler.target import Target
+from wbmodel.meta.parts import Wanted
+from wbmodel.meta.state import holds
+from wbmodel.operations.answer import Operation
+from wbmodel.operations.histories.blocks import Block, Chosen, Shaping, chosen
+from wbmodel.operations.histories.outcome import Outcome
+from wbmodel.operations.histories.pieces import Ended, Head, Part
+from wbmodel.operations.histories.read import read
+from wbmodel.operations.histories.runs import Given, Listed, Runs, head_of
+from wbmodel.operations.reload import look_again
+from wbmodel.query.histories import Histories
+from wbmodel.query.plan import Plan
+
+__all__ = ["Source", "blocks", "passed_on", "source_of"]
+
+T = TypeVar("T")
+
+Source = Plan | Sequence[Any]
+"""The runs to read: those of a query, or given ones."""
+
+
+class Again:
+    """Given runs, loaded again with more fields."""
+
+    def __init__(self, rows: Sequence[Any], fields: tuple[Wanted, ...], target: Target) -> None:
+        self.rows: Sequence[Any] | None = rows
+        self.fields, self.target = fields, target
+
+    def pull(self) -> Operation[list[Head] | None]:
+        """All of them, once."""
+        rows, self.rows = self.rows, None
+        if rows is None:
+            return None
+        found = []
+        for row in rows:
+            found.append(head_of((yield from look_again(row, self.target, self.fields))))
+        return found
+
+
+def source_of(plan: Histories, source: Source, target: Target) -> Runs:
+    """The runs with the fields that reading them and the columns need."""
+    streams = plan.meta.options.streams
+    assert streams is not None
+    if isinstance(source, Plan):
+        return Listed(source.bare(*dict.fromkeys((*streams.fields, *plan.fields))), target)
+    for row in source:
+        target.refuse_foreign(row)
+    if all(holds(row, wanted) for row in source for wanted in plan.fields):
+        return Given(source)
+    return Again(source, tuple(dict.fromkeys((*streams.fields, *plan.fields))), target)
+
+
+def passed_on(
+    operation: Operation[T], take: Callable[[Sequence[Any]], Sequence[Any]], done: Callable[[], bool]
+) -> Operation[None]:
+    """Run an operation, emitting what ``take`` makes of what it emits, until it ends or ``done`` says so."""
+    answer: Any = None
+    error: Exception | None = None
+    try:
+        while True:
+            try:
+                verb = operation.send(answer) if error is None else operation.throw(error)
+            except StopIteration:
+                return
+            answer = error = None
+            if isinstance(verb, Emit):
+                if made := take(verb.rows):
+                    yield Emit(made)
+                if done():
+                    return
+                continue
+            try:
+                answer = yield verb
+            except Exception as raised:
+                error = raised
+    finally:
+        error = None  # its traceback refers to this frame
+        operation.close()
+
+
+def blocks(plan: Histories, source: Source, target: Target, outcome: Outcome) -> Operation[None]:
+    """Emit the blocks of a plan. ``outcome`` learns what came of the reading."""
+    shaping, steps = Shaping(plan), chosen(plan)
+    if any(step.is_full for step in steps):
+        return outcome.settle()
+
+    def take(items: Sequence[Part | Ended]) -> list[Block]:
+        made: list[Block] = []
+        for item in items:
+            if isinstance(item, Ended):
+                outcome.take(item)
+            elif (block := shaping.take(item)) is not None:
+                made += _through(steps, block)
+        return made
+
+    yield from passed_on(
+        read(plan.spec, source_of(plan, source, target), target), take, lambda: any(step.is_full for step in steps)
+    )
+    for at, step in enumerate(steps):
+        rest = [block for held in step.rest() for block in _through(steps[at + 1 :], held)]
+        if rest:
+            yield Emit(rest)
+    outcome.settle()
+
+
+def _through(steps: Sequence[Chosen], block: Block) -> Iterator[Block]:
+    if not steps:
+        yield block
+        return
+    for made in steps[0].take(block):
+        yield from _through(steps[1:], made)
