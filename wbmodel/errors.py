@@ -30,6 +30,7 @@ __all__ = [
     "FieldNotLoaded",
     "FixtureError",
     "FrameWarning",
+    "IncompleteHistory",
     "IntegrityError",
     "KeyWarning",
     "LibraryNotInstalled",
@@ -334,16 +335,16 @@ class OrderWarning(QueryWarning):
     backend does not order as it promises."""
 
 
-class IncompleteHistory(QueryWarning):
-    """Some rows of a history could not be read, or nothing proves that all of them were."""
-
-
 class PageDrift(WbmodelWarning):
     """The number of matching rows changed while pages were read; rows may be missing."""
 
 
 class DamagedRow(WbmodelWarning):
     """A row came as null, or a value of it that a filter, an order or a listing uses cannot be read."""
+
+
+class IncompleteHistory(QueryWarning):
+    """Rows of a run's history are missing, or nothing proves that all are there. The message names the run."""
 
 
 class SessionWarning(WbmodelWarning):
