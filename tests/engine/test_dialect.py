@@ -240,7 +240,7 @@ def test_the_named_dialects_differ_from_the_default_where_they_say() -> None:
 
     same = {name for name, value in attrs.asdict(hostile).items() if value == attrs.asdict(DEFAULT)[name]}
     limits = {"max_depth", "max_terms", "max_orders"}
-    shapes = {"missing_user", "regex", "live", "lacking", "ignoring", "introspection"}
+    shapes = {"exports", "max_answer", "missing_user", "regex", "live", "lacking", "ignoring", "introspection"}
     assert same == {"null_comparisons", *limits, *shapes}
     assert hostile.seed == 3
     assert len({Dialect.hostile(seed).types for seed in range(20)}) > 10

@@ -275,7 +275,7 @@ def test_history_takes_the_arguments_of_the_live_server(ask: Asker) -> None:
     assert (len(run["history"]), run["sampledHistory"]) == (3, [])
     assert project(ask, HISTORY % "bucketedHistory(specs: [], packVersion: 1)")["run"]["bucketedHistory"] == []
     parquet = 'parquetHistory(liveKeys: ["loss"]) { parquetUrls liveData }'
-    assert project(ask, HISTORY % parquet)["run"]["parquetHistory"] == {"parquetUrls": [], "liveData": []}
+    assert project(ask, HISTORY % parquet)["run"]["parquetHistory"] == {"parquetUrls": [], "liveData": [{"loss": 1.0}, {"loss": "NaN"}]}
 
 
 @pytest.mark.parametrize("selection", ["sampledHistory", "bucketedHistory", "parquetHistory { parquetUrls }"])
@@ -284,11 +284,7 @@ def test_specs_and_live_keys_are_required(ask: Asker, selection: str) -> None:
     assert "is required" in ask.error(document)
 
 
-def test_buckets_are_refused_rather_than_empty(ask: Asker) -> None:
-    document = """{ project(name: "vision", entityName: "acme") { runs { edges { node {
-      bucketedHistory(specs: ["{\\"keys\\": [\\"loss\\"]}"]) } } } } }"""
-    response = ask.send(document)
-    assert "bucketedHistory is not computed here" in response.errors[0]["message"]
+def test_spoilt_specs_are_refused(ask: Asker) -> None:
     spoilt = 'run(name: "r1") { %s(specs: ["[1]"]) }'
     for field in ("sampledHistory", "bucketedHistory"):
         document = f'{{ project(name: "vision", entityName: "acme") {{ {spoilt % field} }} }}'

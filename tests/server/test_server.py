@@ -9,6 +9,7 @@ import json
 import math
 import socket
 import ssl
+import sys
 import threading
 import time
 from datetime import datetime, timezone
@@ -245,7 +246,7 @@ def test_replies_are_strict_json_and_texts_hold_tokens():
     assert str(2**70) in run["summaryMetrics"]
     assert '"x":Infinity' in run["history"][0]
     assert run["sampledHistory"] == [[{"x": "Infinity", "deep.y": "NaN"}]]
-    assert run["historyKeys"]["keys"]["x"]["previousValue"] == "Infinity"
+    assert run["historyKeys"]["keys"]["x"]["previousValue"] == sys.float_info.max
     assert run["historyKeys"]["keys"]["big"]["previousValue"] == 2**70
     assert run["displayName"] == "lone \ud800 surrogate"
 

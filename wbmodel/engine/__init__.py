@@ -12,6 +12,7 @@ from wbmodel.engine.dialect import Dialect
 from wbmodel.engine.evaluate import predicate
 from wbmodel.engine.execute import Engine
 from wbmodel.engine.fields import LanguageError
+from wbmodel.engine.histories import Exports, Histories
 from wbmodel.engine.lists import ListStore
 from wbmodel.engine.memory import MemoryStore
 from wbmodel.engine.records import (
@@ -68,6 +69,8 @@ __all__ = [
     "CollectionRecord",
     "ConsoleLine",
     "Dialect",
+    "Exports",
+    "Histories",
     "Engine",
     "EntityRecord",
     "FileRecord",

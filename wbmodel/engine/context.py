@@ -12,6 +12,7 @@ import attrs
 
 from wbmodel.engine.conditions import All, Condition
 from wbmodel.engine.dialect import Dialect
+from wbmodel.engine.history import HistoryReader
 from wbmodel.engine.pages import Connection, Reader, RestOfPage, stamp_of
 from wbmodel.engine.records import (
     ArtifactRecord,
@@ -84,6 +85,10 @@ class Context:
     url_for: Callable[[FileRecord], str] = blob_url
     change: Writer | None = None
     """:attr:`store`, if it can be changed."""
+    histories: HistoryReader = attrs.field(
+        default=attrs.Factory(lambda self: HistoryReader(self.dialect), takes_self=True)
+    )
+    """What reads histories, and keeps what it made of them for the next request."""
     counts: Counts = attrs.field(init=False, default=attrs.Factory(lambda self: Counts(self.store), takes_self=True))
 
     @property

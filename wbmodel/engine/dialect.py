@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import attrs
 
+from wbmodel.engine.histories import Exports, Histories
 from wbmodel.errors import ConfigurationError
 
 __all__ = ["FILTERED", "TYPES", "Dialect", "ValueType"]
@@ -128,8 +129,22 @@ class Dialect:
     features: frozenset[str] = frozenset()
     """Names that ``serverInfo.features`` lists as enabled."""
 
+    histories: Histories = Histories()
+    """How histories are answered."""
+
+    exports: Exports | None = None
+    """Which rows of histories a server has exported to Parquet files; None: ``parquetUrls`` is empty."""
+
+    max_answer: int | None = None
+    """A server answers 502 instead of more bytes than this, as W&B's does where a document asks for too much."""
+
     filtered: frozenset[str] = FILTERED
     """Types whose connections take ``filters`` and ``order``; other connections answer them with an error."""
+
+    @property
+    def steady(self) -> bool:
+        """Whether equal requests have equal answers, as long as nothing changes, so that a server may keep them."""
+        return self.histories.steady and (self.exports is None or self.exports.expires is None)
 
     @classmethod
     def mongo(cls) -> Dialect:
@@ -158,6 +173,7 @@ class Dialect:
             literal_keys=False,
             cursors="offsets",
             max_page=7,
+            histories=Histories.hostile(seed),
             features=frozenset({"A_FEATURE_NOBODY_KNOWS"}),
             filtered=frozenset({"Run"}),
         )

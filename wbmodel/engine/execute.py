@@ -25,7 +25,9 @@ from wbmodel.backend.capabilities import Capabilities
 from wbmodel.engine.conditions import Compare
 from wbmodel.engine.context import MANIFEST, Context, blob_url, manifest_file
 from wbmodel.engine.dialect import TYPES, Dialect
+from wbmodel.engine.exports import ExportFile
 from wbmodel.engine.fields import Path, TooMuch
+from wbmodel.engine.history import HistoryReader
 from wbmodel.engine.pages import Reader
 from wbmodel.engine.records import ArtifactRecord, ConsoleLine, FileRecord, RunRecord
 from wbmodel.engine.select import Select
@@ -64,6 +66,7 @@ class Engine:
         self.store = store
         self.dialect = dialect or Dialect()
         self._reader = Reader(self.dialect)
+        self._histories = HistoryReader(self.dialect)
         self._url_for = url_for
 
     def __repr__(self) -> str:
@@ -208,6 +211,10 @@ class Engine:
                 return manifest_file(owner, view.select(Select(relation, owner.id)).rows)
             return found[0] if found else None
 
+    def exported(self, name: str) -> ExportFile | None:
+        """A file of a run's history that a document was told of, by its name; None if there is none, or none any more."""
+        return self._histories.file(name)
+
     def entry(self, artifact: str, digest: str) -> FileRecord | None:
         """The file of an artifact version (by node id) with this digest (base64 of the MD5), or None."""
         with self.store.view() as view:
@@ -228,10 +235,10 @@ class Engine:
         """The context of one request: over a change for a mutation if the store supports it, else over a view."""
         if is_writable(self.store) and request.document.mutates(request.operation_name):
             with self.store.change() as writer:
-                yield Context(writer, self._reader, self._url_for, writer)
+                yield Context(writer, self._reader, self._url_for, writer, self._histories)
         else:
             with self.store.view() as view:
-                yield Context(view, self._reader, self._url_for)
+                yield Context(view, self._reader, self._url_for, histories=self._histories)
 
 
 def _of_run(batch: ColumnBatch, run: str) -> ColumnBatch:

@@ -199,7 +199,6 @@ FROM_RECORD: dict[str, dict[str, Getter]] = {
         "failed": lambda run: run.state in ("failed", "crashed"),
         "shouldStop": attrgetter("stopped"),
         "readOnly": _constant(False),
-        "historyLineCount": lambda run: run.history.length(),
         "historyTail": lambda run: _tail(run.history),
         "eventsLineCount": lambda run: run.events.length(),
         "eventsTail": lambda run: _tail(run.events),
@@ -217,7 +216,7 @@ FROM_RECORD: dict[str, dict[str, Getter]] = {
     "GroupedRunConnection": {"edges": _self},
     "GroupedRunEdge": {"node": _self},
     "GroupedRun": {"group": lambda group: _shown(group.values[0]), "totalRuns": attrgetter("count")},
-    "ParquetHistory": {"parquetUrls": _constant(()), "liveData": _constant(())},
+    "ParquetHistory": {"parquetUrls": itemgetter("parquetUrls"), "liveData": itemgetter("liveData")},
     "LogLineConnection": _PAGE,
     "LogLineEdge": _EDGE,
     "LogLine": {
@@ -340,6 +339,7 @@ FROM_STORE: dict[str, dict[str, Loader]] = {
     },
     "RunConnection": {"historyKeys": connection_keys},
     "Run": {
+        "historyLineCount": lambda run, context: context.histories.line_count(run),
         "fileCount": lambda run, context: context.counts.of("run.files", run.id),
         "user": lambda run, context: run.user or context.nobody,
         "runInfo": run_info,

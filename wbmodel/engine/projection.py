@@ -18,6 +18,7 @@ from graphql import (
     GraphQLObjectType,
     GraphQLOutputType,
     GraphQLScalarType,
+    GraphQLString,
     get_argument_values,
 )
 from graphql.execution.executor import Executor
@@ -50,6 +51,8 @@ class ProjectingExecutor(Executor[Any]):
         """Complete the list, with the shortcut if the selection allows it."""
         check()
         item = return_type.of_type
+        if type(result) is list and _named(item) is GraphQLString and set(map(type, result)) == {str}:
+            return result  # the texts of a history are many
         if type(result) in (list, tuple) and result and _named(item).__class__ is GraphQLObjectType:
             project = self._projection(item, field_details_list)
             if project is not None:
@@ -101,7 +104,7 @@ class ProjectingExecutor(Executor[Any]):
                 continue
             if name in made:
                 scope = self.variable_values, details[0].fragment_variable_values
-                getter = made[name](get_argument_values(kind.fields[name], node, *scope))
+                getter = made[name](get_argument_values(kind.fields[name], node, *scope), context)
             elif node.arguments:
                 raise _NotPlain
             elif name in plain:

@@ -288,11 +288,6 @@ def _file_url(file: FileRecord, context: Context, args: dict[str, Any]) -> str:
 # -- streams ---------------------------------------------------------------------------------------
 
 
-@_resolver("Run.parquetHistory")
-def _parquet(run: RunRecord, context: Context, args: dict[str, Any]) -> dict[str, Any]:
-    return {}
-
-
 @_resolver("Run.logLines")
 def _log_lines(run: RunRecord, context: Context, args: dict[str, Any]) -> Connection:
     length, last = run.console.length(), args.get("last")

@@ -1,4 +1,4 @@
-"""Fields of a run that take arguments: ``name -> function(args) -> getter``.
+"""Fields of a run that take arguments: ``name -> function(args, context) -> getter``.
 
 The getter is made once for a page and called per run, so a list of runs with parts of config, samples of histories and
 so on does not need the executor for each; see ``projection.py``.
@@ -6,26 +6,26 @@ so on does not need the executor for each; see ``projection.py``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from operator import attrgetter
 from typing import Any
 
+from wbmodel.engine.context import Context, blob_url
 from wbmodel.engine.fields import LanguageError
-from wbmodel.engine.history import history_keys, load_spec, sampled_rows
+from wbmodel.engine.history import history_keys, load_spec
 from wbmodel.engine.records import RunRecord
 from wbmodel.engine.stopping import until_given_up
-from wbmodel.engine.streams import sample
 from wbmodel.engine.text import encode
 
 __all__ = ["RUN_PARTS", "Maker"]
 
-Maker = Callable[[Mapping[str, Any]], Callable[[Any], Any]]
+Maker = Callable[[Mapping[str, Any], Context], Callable[[Any], Any]]
 
 
 def _column(whole: str, part: Callable[[Any, Collection[str]], str]) -> Maker:
     """A JSON column: the attribute ``whole``, or ``part(run, keys)`` with keys in the arguments."""
 
-    def make(args: Mapping[str, Any]) -> Callable[[Any], Any]:
+    def make(args: Mapping[str, Any], context: Context) -> Callable[[Any], Any]:
         keys = args.get("keys")
         if keys is None:
             return attrgetter(whole)
@@ -35,7 +35,7 @@ def _column(whole: str, part: Callable[[Any, Collection[str]], str]) -> Maker:
     return make
 
 
-def _wandb_config(args: Mapping[str, Any]) -> Callable[[RunRecord], str | None]:
+def _wandb_config(args: Mapping[str, Any], context: Context) -> Callable[[RunRecord], str | None]:
     keys = args.get("keys")
 
     def get(run: RunRecord) -> str | None:
@@ -49,20 +49,13 @@ def _wandb_config(args: Mapping[str, Any]) -> Callable[[RunRecord], str | None]:
     return get
 
 
-def _history(args: Mapping[str, Any]) -> Callable[[RunRecord], list[str]]:
-    # maxKeyLimit is for servers that cut wide rows; here rows are whole in any case.
-    low, high, samples = args.get("minStep"), args.get("maxStep"), args.get("samples")
-    return lambda run: [encode(row) for row in until_given_up(sample(run.history.between(low, high), samples))]
+def _history(args: Mapping[str, Any], context: Context) -> Callable[[RunRecord], list[str]]:
+    return lambda run: context.histories.rows(run, args)
 
 
-def _events(args: Mapping[str, Any]) -> Callable[[RunRecord], list[str]]:
+def _events(args: Mapping[str, Any], context: Context) -> Callable[[RunRecord], list[str]]:
     samples = args.get("samples")
-
-    def get(run: RunRecord) -> list[str]:
-        rows = run.events.tail(run.events.count())
-        return [encode(row) for row in until_given_up(sample(rows, samples))]
-
-    return get
+    return lambda run: context.histories.events(run, samples)
 
 
 def _specs(field: str, args: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -72,20 +65,35 @@ def _specs(field: str, args: Mapping[str, Any]) -> list[dict[str, Any]]:
         raise LanguageError(f"{field}: {error}") from None
 
 
-def _sampled(args: Mapping[str, Any]) -> Callable[[RunRecord], list[Any]]:
-    # packVersion is about the transport of rows; plain objects are the form that all clients read.
+# packVersion is about the transport of rows; plain objects are the form that all clients read.
+
+
+def _sampled(args: Mapping[str, Any], context: Context) -> Callable[[RunRecord], list[Any]]:
     specs = _specs("sampledHistory", args)
-    return lambda run: [sampled_rows(run.history, spec) for spec in until_given_up(specs)]
+    return lambda run: [context.histories.sampled(run, spec) for spec in until_given_up(specs)]
 
 
-def _bucketed(args: Mapping[str, Any]) -> Callable[[RunRecord], Sequence[Any]]:
+def _bucketed(args: Mapping[str, Any], context: Context) -> Callable[[RunRecord], list[Any]]:
     specs = _specs("bucketedHistory", args)
-    if specs:
-        raise LanguageError("bucketedHistory is not computed here; ask sampledHistory or history for the rows")
-    return lambda run: ()
+    return lambda run: [context.histories.bucketed(run, spec) for spec in until_given_up(specs)]
 
 
-def _history_keys(args: Mapping[str, Any]) -> Callable[[RunRecord], dict[str, Any] | None]:
+def _parquet(args: Mapping[str, Any], context: Context) -> Callable[[RunRecord], dict[str, Any]]:
+    keys = args["liveKeys"]
+    # In process there are no URLs that a reader of Parquet could open, so nothing is exported there.
+    exports = context.url_for is not blob_url
+
+    def get(run: RunRecord) -> dict[str, Any]:
+        files = context.histories.exported(run) if exports else ()
+        return {
+            "parquetUrls": [context.url_for(file) for file in files],
+            "liveData": context.histories.live(run, keys, exports=exports),
+        }
+
+    return get
+
+
+def _history_keys(args: Mapping[str, Any], context: Context) -> Callable[[RunRecord], dict[str, Any] | None]:
     return lambda run: history_keys(run.history.keys(), run.history.last_step) if run.history.count() else None
 
 
@@ -97,5 +105,6 @@ RUN_PARTS: dict[str, Maker] = {
     "events": _events,
     "sampledHistory": _sampled,
     "bucketedHistory": _bucketed,
+    "parquetHistory": _parquet,
     "historyKeys": _history_keys,
 }

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from wbmodel.codec import format_datetime, strict
+from wbmodel.engine.history_index import StrictList
 from wbmodel.engine.text import encode
 
 if TYPE_CHECKING:
@@ -45,10 +46,14 @@ def _same(value: Any) -> Any:
     return value
 
 
+def _json_out(value: Any) -> Any:
+    return value if type(value) is StrictList else strict(value)
+
+
 OUTPUT: dict[str, Callable[[Any], Any]] = {
     "DateTime": _date_out,
     "JSONString": _text_out,
-    "JSON": strict,
+    "JSON": _json_out,
     "Int64": _int_out,
     "Duration": _int_out,
 }

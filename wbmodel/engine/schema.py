@@ -111,10 +111,10 @@ def _with_args(function: Callable[[Any, Any, dict[str, Any]], Any]) -> Callable[
     return resolve
 
 
-def _made(make: Callable[[dict[str, Any]], Callable[[Any], Any]]) -> Callable[..., Any]:
+def _made(make: Callable[[dict[str, Any], Any], Callable[[Any], Any]]) -> Callable[..., Any]:
     def resolve(source: Any, info: Info, **args: Any) -> Any:
         check()
-        return make(args)(source)
+        return make(args, info.context)(source)
 
     return resolve
 

@@ -4,6 +4,8 @@ field can be added to :class:`Select` without breaking stores that do not know i
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -180,4 +182,6 @@ class KeyFacts:
     def info(self) -> dict[str, Any]:
         """The facts about a history key, as in the schema and in filters by ``keys_info``."""
         counts = [{"type": kind, "count": count} for kind, count in self.types.items()]
-        return {"typeCounts": counts, "monotonic": self.monotonic, "previousValue": self.last}
+        # Infinity is the largest float there (measured by a public client).
+        last = math.copysign(sys.float_info.max, self.last) if self.last in (math.inf, -math.inf) else self.last
+        return {"typeCounts": counts, "monotonic": self.monotonic, "previousValue": last}

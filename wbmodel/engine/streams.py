@@ -96,14 +96,15 @@ class _Content:
     token: Hashable
     lines: Sequence[Any]
     there: Sequence[Any]
-    """``lines`` without the missing ones."""
+    """The rows: ``lines`` without those that are missing or not a row."""
 
 
 class RowStream:
     """A :class:`Stream` of rows, from a list or from a callable that reads one on first use. Subclasses can override
     :meth:`rows` and :attr:`token`; everything else follows from these.
 
-    ``steps`` says whether rows have steps; if so, a row without an integer ``_step`` gets its line number.
+    ``steps`` says whether rows have steps; if so, a row without an integer ``_step`` gets its line number. A line that
+    is not an object is kept as a line, and counts as one, but it is not a row and is not read.
     """
 
     steps = True
@@ -194,6 +195,9 @@ class RowStream:
     def _like(self, lines: list[Any]) -> RowStream:
         return RowStream(lines, steps=self.steps)
 
+    def _is_row(self, line: Any) -> bool:
+        return isinstance(line, dict)
+
     def _content(self) -> _Content:
         token = self.token
         if self._read is None or self._read.token != token:
@@ -202,7 +206,7 @@ class RowStream:
             else:
                 given = self.rows()
             lines = [_numbered(row, at) for at, row in enumerate(given)] if self.steps else list(given)
-            there = [row for row in lines if row is not None] if None in lines else lines
+            there = [row for row in lines if self._is_row(row)]
             self._read = _Content(token, lines, there)
         return self._read
 
@@ -216,7 +220,7 @@ class RowStream:
     def _asked(self, spec: ReadSpec) -> Sequence[Row]:
         if self.steps:
             return self.between(spec.min_step, spec.max_step)
-        return [row for row in self._content().lines[_lines(spec)] if row is not None]
+        return [row for row in self._content().lines[_lines(spec)] if self._is_row(row)]
 
 
 class ConsoleStream(RowStream):
@@ -230,6 +234,9 @@ class ConsoleStream(RowStream):
 
     def _like(self, lines: list[Any]) -> RowStream:
         return ConsoleStream(lines)
+
+    def _is_row(self, line: Any) -> bool:
+        return line is not None
 
     def _asked(self, spec: ReadSpec) -> Sequence[Row]:
         lines = _lines(spec)
@@ -289,8 +296,8 @@ def flat_row(row: Row) -> Row:
     return flat
 
 
-def _numbered(row: Row | None, line: int) -> Row | None:
-    if row is None or type(row.get("_step")) is int:
+def _numbered(row: Any, line: int) -> Any:
+    if not isinstance(row, dict) or type(row.get("_step")) is int:
         return row
     step = row.get("_step")
     return {**row, "_step": int(step) if isinstance(step, float) and step.is_integer() else line}
@@ -302,7 +309,7 @@ def _key_facts(rows: Sequence[Row]) -> Mapping[str, KeyFacts]:
     falling: set[str] = set()
     for row in until_given_up(rows):
         for key, value in flat_row(row).items():
-            kind = JSON_TYPES.get(type(value), "nil")
+            kind = _kind(value)
             types.setdefault(key, Counter())[kind] += 1
             before = last.get(key)
             if kind != "number" or (before is not None and _falls(before, value)):
@@ -312,6 +319,13 @@ def _key_facts(rows: Sequence[Row]) -> Mapping[str, KeyFacts]:
         key: KeyFacts(sum(counts.values()), dict(counts), last[key], key not in falling)
         for key, counts in types.items()
     }
+
+
+def _kind(value: Any) -> str:
+    """The name of a value's type; that of media is what they say (``image-file``, ``histogram``)."""
+    if type(value) is dict and isinstance(value.get("_type"), str):
+        return str(value["_type"])
+    return JSON_TYPES.get(type(value), "nil")
 
 
 def _falls(before: Any, value: Any) -> bool:

@@ -187,9 +187,9 @@ class Routes:
 
     def key(self, call: Call) -> tuple[Any, ...] | None:
         """The cache key for the answer to this call; None if it should not be cached."""
-        if len(call.body) > _KEPT_CHARACTERS:
-            return None
         engine = self.engine
+        if len(call.body) > _KEPT_CHARACTERS or not engine.dialect.steady:
+            return None
         try:
             variables = json.dumps(call.variables, sort_keys=True)
         except (ValueError, RecursionError):
@@ -225,6 +225,9 @@ class Routes:
             return Executed(Answer(400, encode_strict({"errors": found})), kind, None)
         status = 500 if found and self.engine.dialect.live else 200
         answer = Answer(status, encode_strict({"data": response.data, **({"errors": found} if found else {})}))
+        most = self.engine.dialect.max_answer
+        if most is not None and len(answer.body) > most:
+            return Executed(Answer(502, b"<html><h1>502 Bad Gateway</h1></html>", "text/html"), kind, None)
         if call.takes_gzip and len(answer.body) > self.limits.compress:
             answer.pack()
         return Executed(answer, kind, key if kind == "query" and status == 200 and not given_up() else None)
@@ -251,12 +254,14 @@ class Routes:
                 "NOT_IMPLEMENTED",
                 {"Retry-After": "60"},
             )
-        if head not in ("files", "artifact-files", "artifactsV2"):
+        if head not in ("files", "artifact-files", "artifactsV2", "exports"):
             raise errors.not_found(call.path)
         if call.method == "PUT":
             raise Refusal(501, "this server does not accept uploads yet; nothing was stored", "NOT_IMPLEMENTED")
         if call.method not in ("GET", "HEAD"):
             raise errors.wrong_method(call.method, "GET, HEAD")
+        if head == "exports":
+            return self.links.export(self.engine, rest, call.query, call.headers.get("Range"))
         if head == "files":
             return self.links.run_file(self.engine, rest, call.query, self.authorized(call))
         if head == "artifactsV2":

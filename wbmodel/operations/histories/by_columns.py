@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from wbmodel.backend.asks import Failure, Read, ReadSpec
+from collections.abc import Sequence
+from typing import Any
+
+from wbmodel.backend.asks import ColumnBatch, Failure, Read, ReadSpec
 from wbmodel.backend.verbs import END, Emit, Next, Send
 from wbmodel.operations.answer import Operation
+from wbmodel.operations.histories.joined import Regrouping
 from wbmodel.operations.histories.pieces import Ended, Head, Part
 from wbmodel.operations.histories.runs import Runs
 
@@ -19,19 +23,44 @@ def read_columns(spec: ReadSpec, runs: Runs) -> Operation[None]:
 
 def _read(spec: ReadSpec, heads: list[Head]) -> Operation[None]:
     waiting = list(heads)
-    rows = 0
+    rows = _Rows(spec)
     stream = yield Send(Read([head.ref for head in heads], spec))
     while (item := (yield Next(stream))) is not END:
         run = item.run.node_id if isinstance(item, Failure) else item.run
         while waiting and waiting[0].ref.node_id != run:
-            yield Emit((Ended(waiting.pop(0), rows),))
-            rows = 0
+            yield Emit(rows.ended(waiting.pop(0)))
         if isinstance(item, Failure):
-            yield Emit((Ended(waiting.pop(0), rows, None, item.error),))
-            rows = 0
+            yield Emit(rows.ended(waiting.pop(0), item))
         else:
-            rows += item.length
-            yield Emit((Part(waiting[0], item),))
+            yield Emit(rows.taken(waiting[0], item))
     for head in waiting:
-        yield Emit((Ended(head, rows),))
-        rows = 0
+        yield Emit(rows.ended(head))
+
+
+class _Rows:
+    """The rows of one run after the other."""
+
+    def __init__(self, spec: ReadSpec) -> None:
+        self.spec = spec
+        self.count = 0
+        self.regrouping = Regrouping.of(spec)
+
+    def taken(self, head: Head, batch: ColumnBatch) -> Sequence[Any]:
+        """What is ready after a batch."""
+        made = batch if self.regrouping is None else self.regrouping.take(batch)
+        if made is None or not made.length:
+            return ()
+        self.count += made.length
+        return (Part(head, made),)
+
+    def ended(self, head: Head, failure: Failure | None = None) -> Sequence[Any]:
+        """The end of a run."""
+        rest = None if self.regrouping is None else self.regrouping.rest()
+        parts = () if rest is None or failure is not None else self._part(head, rest)
+        count, self.count = self.count, 0
+        end = Ended(head, count) if failure is None else Ended(head, count, None, failure.error)
+        return (*parts, end)
+
+    def _part(self, head: Head, batch: ColumnBatch) -> Sequence[Any]:
+        self.count += batch.length
+        return (Part(head, batch),) if batch.length else ()

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from wbmodel.backend.asks import ReadSpec
 from wbmodel.compiler.target import Target
+from wbmodel.errors import NotSupported
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.histories.by_columns import read_columns
+from wbmodel.operations.histories.keyed import read_keyed
 from wbmodel.operations.histories.runs import Runs
 
 __all__ = ["read"]
@@ -15,7 +17,12 @@ def read(spec: ReadSpec, runs: Runs, target: Target) -> Operation[None]:
     """Emit a :class:`~.pieces.Part` for some rows of a run, and an :class:`~.pieces.Ended` at the end of each run, in
     the order of ``runs``.
 
-    Only rows that have one of the keys of ``spec`` come, with a column for each of them and ``_step``.
+    Only rows that have one of the keys of ``spec`` come, with a column for each of them and ``_step``; the k-th value of
+    each key at a step is in the k-th row of that step.
     """
-    assert target.capabilities.columns
-    yield from read_columns(spec, runs)
+    if target.capabilities.columns:
+        yield from read_columns(spec, runs)
+    elif spec.keys is not None:
+        yield from read_keyed(spec, runs, target)
+    else:
+        raise NotSupported(f"{target.place} does not offer histories as columns")

@@ -1,0 +1,106 @@
+"""Requests for the values of single keys of histories: one spec per key, unsampled, and the counts that prove them.
+
+A server answers a spec with the rows that have *all* of its keys, so a spec with several keys would lose rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+import attrs
+
+from wbmodel.backend.asks import Document, Request, RunRef
+from wbmodel.codec import dumps
+from wbmodel.compiler.document import Selection, write
+from wbmodel.compiler.extras import Extra
+from wbmodel.meta import EntityMeta, Route
+from wbmodel.meta.scopes import ENTITY, PROJECT
+
+__all__ = ["COUNTS", "SERIES", "UNSAMPLED", "KeyAsk", "answered", "key_ask_request", "spec_of"]
+
+UNSAMPLED = 2**53 - 1
+"""The number of samples that W&B's web application asks for, to get every row."""
+
+SERIES = Extra("values of single keys of histories", "whole rows are read", ("sampledhistory", "specs"), costs=True)
+COUNTS = Extra("counts of the keys of histories", "the values are proven by line counts", ("historykeys",))
+
+_STEP = "_step"
+_ROWS = "_timestamp"
+"""The key that stands for all rows: a server answers a spec for nothing but steps with nothing."""
+
+
+def spec_of(key: str, low: int | None = None, high: int | None = None) -> str:
+    """The spec of one key between two steps, both included."""
+    spec: dict[str, Any] = {"keys": [_STEP, _ROWS if key == _STEP else key], "samples": UNSAMPLED}
+    if low is not None:
+        spec["minStep"] = low
+    if high is not None:
+        spec["maxStep"] = high
+    return dumps(spec)
+
+
+@attrs.frozen(slots=True)
+class KeyAsk:
+    """Specs of one object."""
+
+    ref: RunRef
+    specs: tuple[str, ...]
+
+
+def key_ask_request(meta: EntityMeta, asks: Sequence[KeyAsk], *, counts: bool) -> Request:
+    """The request for the specs of several objects. ``counts``: and for what is known of their keys."""
+    route = _point(meta)
+    variables: dict[str, Any] = {}
+    for slot, ask in enumerate(asks):
+        parent = {PROJECT: ask.ref.project, ENTITY: ask.ref.entity, _KEY: ask.ref.name}
+        for name in route.variables:
+            variables[f"{name}_{slot}"] = parent[name]
+        variables[f"specs_{slot}"] = list(ask.specs)
+    divisible = len(asks) > 1 or len(asks[0].specs) > 1
+    return Request(
+        _document(route, _operation(meta), len(asks), counts), variables, _operation(meta), divisible=divisible
+    )
+
+
+_KEY = "key"
+
+
+def _operation(meta: EntityMeta) -> str:
+    return f"{meta.name}Histories"
+
+
+def _point(meta: EntityMeta) -> Route:
+    """The route to one object by its key."""
+    return next(route for route in meta.options.points if route.key == meta.options.key)
+
+
+@lru_cache(maxsize=512)
+def _document(route: Route, operation: str, slots: int, counts: bool) -> Document:
+    declared: dict[str, str] = {}
+    selection = []
+    for slot in range(slots):
+        declared[f"specs_{slot}"] = "[JSONString!]!"
+        inside: Selection = (
+            ("id", ()),
+            *((("historyKeys", ()),) if counts else ()),
+            (f"sampledHistory(specs: $specs_{slot})", ()),
+        )
+        for step in reversed(route.steps):
+            arguments = ", ".join(f"{arg.name}: ${arg.variable}_{slot}" for arg in step.args)
+            declared |= {f"{arg.variable}_{slot}": arg.type for arg in step.args}
+            inside = ((f"{step.field}({arguments})", inside),)
+        ((head, within),) = inside
+        selection.append((f"s{slot}: {head}", within))
+    return write(f"query {operation}", declared.items(), tuple(selection))
+
+
+def answered(data: Mapping[str, Any], meta: EntityMeta, slot: int) -> Any:
+    """The object of one slot in an answer, or None."""
+    at: Any = data
+    for index, step in enumerate(_point(meta).steps):
+        at = at[f"s{slot}" if index == 0 else step.field]
+        if at is None:
+            return None
+    return at

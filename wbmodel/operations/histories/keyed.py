@@ -1,0 +1,262 @@
+"""Read asked keys of histories by documents: one spec per key, joined here, and proven by the counts of the keys."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+
+from wbmodel.backend.asks import ReadSpec, Request
+from wbmodel.backend.verbs import Emit, Join, Send, Start
+from wbmodel.compiler.extras import ALIASES
+from wbmodel.compiler.history_specs import COUNTS, SERIES, KeyAsk, answered, key_ask_request
+from wbmodel.compiler.target import Target
+from wbmodel.errors import (
+    RAN_OUT,
+    FieldError,
+    KeyWarning,
+    NotAuthenticated,
+    NotSupported,
+    RequestTimeout,
+    ServerError,
+    WbmodelError,
+    suggestion,
+    warn,
+)
+from wbmodel.meta import EntityMeta
+from wbmodel.operations.answer import Operation, answer, whole_answer
+from wbmodel.operations.histories.joined import STEP
+from wbmodel.operations.histories.key_info import logged
+from wbmodel.operations.histories.pieces import Ended, Head, Part
+from wbmodel.operations.histories.runs import Runs
+from wbmodel.operations.histories.series_budget import SeriesBudget
+from wbmodel.operations.histories.series_reading import Asked, Piece, SeriesReading
+from wbmodel.operations.ways_back import on_lesser_terms, refusable
+
+__all__ = ["asked_of", "read_keyed"]
+
+_MOST_WAITING = 256
+"""So many runs are read and not emitted at most, because an earlier one is still being read."""
+
+
+def read_keyed(spec: ReadSpec, runs: Runs, target: Target) -> Operation[None]:
+    """Emit the parts of each run, and its end, in the order of ``runs``.
+
+    The rows have the columns ``_step`` and the keys of ``spec``, in that order; the k-th value of each key at a step is
+    in the k-th row of that step. Raises :class:`~wbmodel.errors.FieldError` if no run has any of the keys.
+    """
+    yield from _Keyed(asked_of(spec), runs, target).read()
+
+
+def asked_of(spec: ReadSpec) -> Asked:
+    """What a spec asks of each run."""
+    keys = tuple(key for key in dict.fromkeys(spec.keys or ()) if key != STEP)
+    return Asked(keys, spec.min_step, None if spec.max_step is None else spec.max_step - 1)
+
+
+_Work = tuple[SeriesReading, list[Piece]]
+
+
+@attrs.frozen(slots=True, eq=False)
+class _Flight:
+    """A request on its way."""
+
+    work: list[_Work]
+    cost: float
+    request: Request
+    handle: Any
+
+
+class _Keyed:
+    """One reading."""
+
+    def __init__(self, asked: Asked, runs: Runs, target: Target) -> None:
+        self.asked, self.runs, self.target = asked, runs, target
+        self.budget = SeriesBudget(target)
+        self.queue: deque[_Work] = deque()
+        """What is to be asked next."""
+        self.waiting: deque[SeriesReading] = deque()
+        """The runs that were not emitted yet, in their order."""
+        self.flights: deque[_Flight] = deque()
+        self.listed = False
+        """Whether all runs are known."""
+        self.answers = 0
+        self.names = Names(asked.keys)
+
+    def read(self) -> Operation[None]:
+        """Emit everything."""
+        while True:
+            while len(self.flights) < self.budget.ahead and (work := (yield from self._next_work())):
+                if not self.answers:
+                    yield from self._first(work)
+                    continue
+                yield from self._start(work)
+            if self.flights:
+                yield from self._land(self.flights.popleft())
+            yield from self._emit()
+            if self.listed and not self.waiting:
+                break
+        self.names.settle()
+
+    # -- what to ask next --------------------------------------------------------------------------
+
+    def _next_work(self) -> Operation[list[_Work]]:
+        """The work of the next request."""
+        found: list[_Work] = []
+        total = 0.0
+        while True:
+            if not self.queue and not (yield from self._pull()):
+                return found
+            reading, pieces = self.queue[0]
+            cost = self.budget.cost(1, reading.head.count)
+            room = max(0 if found else 1, int((self.budget.units - total) // cost))
+            if not room or not self.budget.fits(total, len(found) + 1):
+                return found
+            self.queue.popleft()
+            if len(pieces) > room:
+                self.queue.appendleft((reading, pieces[room:]))
+            found.append((reading, pieces[:room]))
+            total += cost * len(found[-1][1])
+
+    def _pull(self) -> Operation[bool]:
+        """Queue the next runs. Returns whether there are any."""
+        if self.listed or len(self.waiting) > _MOST_WAITING:
+            return False
+        heads: list[Head] | None = None
+        while not heads:
+            heads = yield from self.runs.pull()
+            if heads is None:
+                self.listed = True
+                return False
+        for head in heads:
+            reading = SeriesReading(head, self.asked)
+            self.waiting.append(reading)
+            self.queue.append((reading, [pieces[0] for pieces in reading.pieces]))
+        return True
+
+    # -- requests ----------------------------------------------------------------------------------
+
+    @property
+    def _meta(self) -> EntityMeta:
+        return type(self.waiting[0].head.row).__wbmodel_meta__  # type: ignore[no-any-return]
+
+    def _request(self, work: Sequence[_Work], target: Target) -> Request:
+        asks = [KeyAsk(reading.head.ref, tuple(piece.spec(self.asked) for piece in pieces)) for reading, pieces in work]
+        return key_ask_request(self._meta, asks, counts=COUNTS not in target.refused)
+
+    def _first(self, work: list[_Work]) -> Operation[None]:
+        """The first request: a server that refuses it is asked in another way."""
+
+        def send(target: Target) -> Operation[dict[str, Any] | None]:
+            if SERIES in target.refused:
+                return None
+            request = self._request(work, target)
+            extras = {SERIES, *(() if COUNTS in target.refused else (COUNTS,)), *((ALIASES,) if len(work) > 1 else ())}
+            with refusable(lambda: extras):
+                return answer(target, request, (yield Send(request)))
+
+        cost = sum(self.budget.cost(len(pieces), reading.head.count) for reading, pieces in work)
+        try:
+            data, self.target = yield from on_lesser_terms(send, self.target)
+        except WbmodelError as error:
+            self._failed(work, cost, error)
+            return
+        self._received(work, self._request(work, self.target), data)
+
+    def _start(self, work: list[_Work]) -> Operation[None]:
+        request = self._request(work, self.target)
+        cost = sum(self.budget.cost(len(pieces), reading.head.count) for reading, pieces in work)
+        try:
+            handle = yield Start(request)
+        except Exception as error:
+            handle = error
+        self.flights.append(_Flight(work, cost, request, handle))
+
+    def _land(self, flight: _Flight) -> Operation[None]:
+        try:
+            if isinstance(flight.handle, Exception):
+                raise flight.handle
+            data = answer(self.target, flight.request, (yield Join(flight.handle)))
+        except WbmodelError as error:
+            self._failed(flight.work, flight.cost, error)
+            return
+        self._received(flight.work, flight.request, data)
+
+    def _failed(self, work: list[_Work], cost: float, error: WbmodelError) -> None:
+        """Ask for less; a run that cannot be read alone has failed, and the others have not."""
+        own = isinstance(error, NotAuthenticated | NotSupported) or getattr(error, "server_message", None) == RAN_OUT
+        if own or not isinstance(error, ServerError) or (not self.answers and isinstance(error, RequestTimeout)):
+            raise error
+        self.budget.shrink(cost)
+        if len(work) > 1 or len(work[0][1]) > 1:
+            self.queue.extendleft(reversed(work))
+            return
+        work[0][0].error = error
+
+    def _received(self, work: list[_Work], request: Request, data: dict[str, Any] | None) -> None:
+        self.answers += 1
+        self.budget.grow()
+        again: list[_Work] = []
+        assert data is not None
+        with whole_answer(self.target, request):
+            for slot, (reading, pieces) in enumerate(work):
+                node = answered(data, self._meta, slot)
+                if node is None or node["id"] != reading.head.ref.node_id:
+                    reading.error = gone(self._meta, reading.head, self.target)
+                    continue
+                reading.receive(pieces, node["sampledHistory"], node.get("historyKeys"))
+                if reading.waiting == 0 and (more := reading.more(halving=True)):
+                    again.append((reading, more))
+        self.queue.extendleft(reversed(again))
+
+    # -- results -----------------------------------------------------------------------------------
+
+    def _emit(self) -> Operation[None]:
+        while self.waiting and self.waiting[0].is_done:
+            reading = self.waiting.popleft()
+            if reading.error is not None:
+                yield Emit((Ended(reading.head, 0, None, reading.error),))
+                continue
+            self.names.take(reading)
+            batch = reading.batch()
+            items: list[Part | Ended] = [Part(reading.head, batch)] if batch.length else []
+            yield Emit((*items, Ended(reading.head, batch.length, reading.missing)))
+
+
+def gone(meta: EntityMeta, head: Head, target: Target) -> WbmodelError:
+    """The error of a run that is not there any more."""
+    return meta.does_not_exist(f"{meta.name} {head.ref.path!r} is not on {target.place} any more; it was just deleted")
+
+
+class Names:
+    """Which of the asked keys exist, and what else was logged where they do not."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self.keys = keys
+        self.lacking = set(keys)
+        self.others: set[str] = set()
+        self.growing = False
+
+    def take(self, reading: SeriesReading) -> None:
+        """Note the keys of a run."""
+        if not self.lacking:
+            return
+        self.growing = self.growing or reading.head.growing
+        self.lacking -= {key for at, key in enumerate(self.keys) if not reading.is_empty(at)}
+        if self.lacking:
+            self.others.update(logged(reading.keys) or ())
+
+    def settle(self) -> None:
+        """Say which keys nobody logged: raise if none of them was, and the runs logged others."""
+        if not (self.lacking and self.others):
+            return
+        told = "; ".join(
+            f"no history that was read has the key {key!r}{suggestion(key, self.others, 'keys there')}"
+            for key in self.keys
+            if key in self.lacking
+        )
+        if len(self.lacking) == len(self.keys) and not self.growing:
+            raise FieldError(told)
+        warn(told, KeyWarning)
