@@ -216,6 +216,15 @@ class Histories:
         return ReadSpec(self.stream, keys, low, high)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that are there in any case, in order."""
+        names = [RUN] if self.many else []
+        if self.stream == "history":
+            names += [STEP, OCCURRENCE] if self.occurrence else [STEP]
+        names += [item.name for item in self.asked or () if not (self.is_long and isinstance(item, Key))]
+        return (*names, "key", "value") if self.is_long else tuple(names)
+
+    @property
     def is_plain(self) -> bool:
         """Whether it is every row of the stream."""
         return not (self.shown_keys or self.where or self.steps or self.glance)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
+import attrs
+
 from wbmodel.backend.verbs import Emit
 from wbmodel.compiler.target import Target
 from wbmodel.meta.parts import Wanted
@@ -45,11 +47,14 @@ class Again:
         return found
 
 
-def source_of(plan: Histories, source: Source, target: Target) -> Runs:
-    """The runs with the fields that reading them and the columns need."""
+def source_of(plan: Histories, source: Source, target: Target, *, full: bool = False) -> Runs:
+    """The runs with the fields that reading them and the columns need; ``full``: and those of the query itself."""
     streams = plan.meta.options.streams
     assert streams is not None
     if isinstance(source, Plan):
+        if full:
+            extra = (*source.extra, *streams.fields, *plan.fields)
+            return Listed(attrs.evolve(source, extra=tuple(dict.fromkeys(extra)), prefetch=()), target)
         return Listed(source.bare(*dict.fromkeys((*streams.fields, *plan.fields))), target)
     for row in source:
         target.refuse_foreign(row)
@@ -86,24 +91,28 @@ def passed_on(
         operation.close()
 
 
-def blocks(plan: Histories, source: Source, target: Target, outcome: Outcome) -> Operation[None]:
-    """Emit the blocks of a plan. ``outcome`` learns what came of the reading."""
+def blocks(plan: Histories, source: Source, target: Target, outcome: Outcome, *, full: bool = False) -> Operation[None]:
+    """Emit the blocks of a plan. ``outcome`` learns what came of the reading. ``full``: the runs have all their fields,
+    and the end of each is emitted too."""
     shaping, steps = Shaping(plan), chosen(plan)
-    if any(step.is_full for step in steps):
-        return outcome.settle()
 
-    def take(items: Sequence[Part | Ended]) -> list[Block]:
-        made: list[Block] = []
+    def take(items: Sequence[Part | Ended]) -> list[Block | Ended]:
+        made: list[Block | Ended] = []
         for item in items:
             if isinstance(item, Ended):
                 outcome.take(item)
+                made += [item] if full else []
             elif (block := shaping.take(item)) is not None:
                 made += _through(steps, block)
+                outcome.rows += block.length
         return made
 
-    yield from passed_on(
-        read(plan.spec, source_of(plan, source, target), target), take, lambda: any(step.is_full for step in steps)
-    )
+    def is_full() -> bool:
+        return any(step.is_full for step in steps)
+
+    if not is_full():
+        runs = source_of(plan, source, target, full=full)
+        yield from passed_on(read(plan.spec, runs, target), take, is_full)
     for at, step in enumerate(steps):
         rest = [block for held in step.rest() for block in _through(steps[at + 1 :], held)]
         if rest:
