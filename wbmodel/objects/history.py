@@ -3,26 +3,35 @@ relations and no order to choose."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
+from wbmodel.display.tables import ROWS, html_of, repr_of
 from wbmodel.errors import QueryError
 from wbmodel.objects.history_chain import whole
 from wbmodel.objects.history_exports import HistoryExports
 from wbmodel.objects.result import Result
+from wbmodel.objects.watch import Pace
 from wbmodel.operations.histories import answers, shaped
 from wbmodel.operations.histories.answers import as_rows
+from wbmodel.operations.histories.explained import HistoryExplanation, explained
+from wbmodel.operations.histories.follow import Following
 from wbmodel.operations.histories.outcome import Outcome
 from wbmodel.query.f import PathExpr
 from wbmodel.query.histories import Histories, Slice
 from wbmodel.query.q import Q
+from wbmodel.safe_text import counted
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from wbmodel.operations.answer import Operation
+    from wbmodel.operations.histories.blocks import Block
+    from wbmodel.operations.histories.key_info import KeyInfo
     from wbmodel.session.session import Session
+    from wbmodel.table.table import Table
 
 __all__ = ["HistorySet"]
 
@@ -65,10 +74,13 @@ class HistorySet(HistoryExports):
 
     def _rows(self, session: Session) -> tuple[Operation[None], Outcome]:
         outcome = Outcome()
-        operation = shaped.passed_on(
-            self._blocks(session, outcome), lambda items: list(self._made(as_rows(items))), lambda: False
-        )
-        return operation, outcome
+
+        def rows(items: Sequence[Block]) -> list[Row]:
+            for block in items:
+                outcome.names.update(dict.fromkeys(block.columns))
+            return list(self._made(as_rows(items)))
+
+        return shaped.passed_on(self._blocks(session, outcome), rows, lambda: False), outcome
 
     def _made(self, rows: Iterator[Row]) -> Iterator[Row]:
         """The rows as they are given to callers."""
@@ -143,20 +155,62 @@ class HistorySet(HistoryExports):
             pass
         return bool(self._result.rows)
 
+    # -- following --
+
+    def follow(self, every: float = 10.0) -> Iterator[Row]:
+        """The rows so far, then those that come, until no run logs any more: asks every ``every`` seconds, for the rows
+        from the last step on. Rows that arrive late, at steps before, are not seen. Nothing is kept."""
+        following, pace = self._following(every)
+        session = self._bind()
+
+        def rows() -> Iterator[Row]:
+            while True:
+                blocks = session.run(following.poll(session.target), timeout=self._timeout)
+                yield from self._made(as_rows(blocks))
+                if following.ended:
+                    return
+                time.sleep(pace)
+
+        return rows()
+
+    def afollow(self, every: float = 10.0) -> AsyncIterator[Row]:
+        """The async twin of :meth:`follow`."""
+        import asyncio
+
+        following, pace = self._following(every)
+        session = self._bind()
+
+        async def rows() -> AsyncIterator[Row]:
+            while True:
+                blocks = await session.arun(following.poll(session.target), timeout=self._timeout)
+                for row in self._made(as_rows(blocks)):
+                    yield row
+                if following.ended:
+                    return
+                await asyncio.sleep(pace)
+
+        return rows()
+
+    def _following(self, every: float) -> tuple[Following, float]:
+        self._plan.refuse_steps("follow")
+        return Following(self._plan, self._source), Pace(every, None).interval
+
     # -- answers --
 
     def _ask(self, operation: Callable[..., Operation[Any]], *args: Any, plan: Histories | None = None) -> Any:
         session, outcome = self._bind(), Outcome()
         asked = operation(plan or self._plan, self._source, session.target, outcome, *args)
         answer = session.run(asked, timeout=self._timeout)
-        self._learn(outcome)
+        if outcome.settled:
+            self._learn(outcome)
         return answer
 
     async def _aask(self, operation: Callable[..., Operation[Any]], *args: Any, plan: Histories | None = None) -> Any:
         session, outcome = self._bind(), Outcome()
         asked = operation(plan or self._plan, self._source, session.target, outcome, *args)
         answer = await session.arun(asked, timeout=self._timeout)
-        self._learn(outcome)
+        if outcome.settled:
+            self._learn(outcome)
         return answer
 
     def count(self) -> int:
@@ -236,6 +290,15 @@ class HistorySet(HistoryExports):
         plan, column = self._plan.column(key)
         return cast(answers.Extremes, await self._aask(answers.extremes, column, plan=plan))
 
+    def keys(self) -> Mapping[str, KeyInfo]:
+        """The keys of the whole stream, with their types and the number of rows that have them: of a history as the
+        server counts them, in one request per page of runs; else counted in all rows."""
+        return cast("Mapping[str, KeyInfo]", self._ask(answers.keys))
+
+    async def akeys(self) -> Mapping[str, KeyInfo]:
+        """The async twin of :meth:`keys`."""
+        return cast("Mapping[str, KeyInfo]", await self._aask(answers.keys))
+
     def best(self, key: str | PathExpr, goal: Literal["min", "max"] = "min") -> Row | None:
         """The row with the smallest or the greatest number at ``key``, the first of equal ones; None if no row has a
         number there (NaN does not count)."""
@@ -251,6 +314,31 @@ class HistorySet(HistoryExports):
         if goal not in ("min", "max"):
             raise QueryError(f"goal must be 'min' or 'max', not {goal!r}")
         return self._plan.with_column(key)
+
+    # -- inspecting and display --
+
+    def explain(self) -> HistoryExplanation:
+        """How the rows are read, and what is done here. Makes no requests."""
+        return explained(self._plan, self._source, self._bind().target)
+
+    def __str__(self) -> str:
+        return f"<{type(self).__name__} {self._words}>"
+
+    def _peek(self) -> tuple[Callable[[], Table], str]:
+        """How to get the first rows, and what to say of them if not all are read."""
+        if self._result.complete:
+            first, total = self[:ROWS], len(self._result.rows)
+            some = f", showing the first {ROWS}" if total > ROWS else ""
+            return first._table, f"{self}: {counted(total, 'row')}{some}"
+        return self[:ROWS]._table, f"{self}: the first {ROWS} rows at most"
+
+    def __repr__(self) -> str:
+        read, note = self._peek()
+        return repr_of(str(self), read, "row", note)
+
+    def _repr_html_(self) -> str | None:
+        read, note = self._peek()
+        return html_of(str(self), read, "row", note)
 
 
 def _slice(key: slice) -> tuple[int, int | None, int]:

@@ -164,6 +164,17 @@ class HistoryChain:
         """Whether every row is proven to be there. Known after an evaluation."""
         return self._known().is_complete
 
+    @property
+    def _words(self) -> str:
+        """What it is, for people."""
+        plan, source = self._plan, self._source
+        if isinstance(source, Plan):
+            of = source.meta.plural
+        else:
+            of = source[0].path if len(source) == 1 else f"{len(source)} {plan.meta.plural}"
+        keys = "" if plan.asked is None else ": " + ", ".join(item.name for item in plan.asked)
+        return f"{plan.stream} of {of}{keys}"
+
     # -- what it is not --
 
     if not TYPE_CHECKING:

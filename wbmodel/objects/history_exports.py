@@ -70,7 +70,7 @@ class HistoryExports(HistoryChain, Exports):
         return self._noted(await self._aframe("arrow", schema, progress))
 
     def _noted(self, table: pa.Table) -> pa.Table:
-        noted = {**(table.schema.metadata or {}), **self._known().metadata()}
+        noted: dict[Any, Any] = {**(table.schema.metadata or {}), **self._known().metadata()}
         return table.replace_schema_metadata(noted)
 
     def to_parquet(
@@ -145,7 +145,8 @@ class HistoryExports(HistoryChain, Exports):
     def _grown(self, to: To) -> Growing:
         if to != "table":
             need("pyarrow" if to == "arrow" else to)
-        return Growing(to, self._plan.names)
+        known = self._outcome.names if self._result.complete and self._outcome is not None else ()
+        return Growing(to, dict.fromkeys((*self._plan.names, *known)))
 
     def _frame(self, to: To, schema: Schema | None, progress: Wanted) -> Any:
         made = self._grown(to if schema is None else "table")

@@ -50,6 +50,6 @@ def calling(plan: Histories, options: Mapping[str, Any]) -> str:
     samples = options.get("samples")
     count = samples if isinstance(samples, int) and not isinstance(samples, bool) else "n"
     return (
-        f"{plan.stream} is not called: it is all rows already. values({shown}) chooses keys, sample({count}) takes that "
-        f"many of all rows, glance({count}) asks the server for about that many, and to_pandas() makes a data frame"
+        f"{plan.stream} is not called: it is all rows already. values({shown}) chooses keys, sample({count}) takes "
+        f"that many of all rows, glance({count}) asks the server for about that many, and to_pandas() makes a data frame"
     )

@@ -27,6 +27,8 @@ class Outcome:
     """How many runs were read to their end."""
     rows: int = 0
     """How many rows were found."""
+    names: dict[str, None] = attrs.field(factory=dict)
+    """The names of the columns of the rows that were kept."""
     settled: bool = False
     """Whether the reading is over."""
 
