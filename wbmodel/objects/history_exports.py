@@ -157,6 +157,7 @@ class HistoryExports(HistoryChain, Exports):
             with reporting(progress, self._title) as tell:
                 for items in session.iterate(self._blocks(session, outcome), timeout=self._timeout):
                     _add(made, items, outcome, tell)
+                tell(_status(outcome))
             self._learn(outcome)
         return _finished(made, to, schema)
 
@@ -171,6 +172,7 @@ class HistoryExports(HistoryChain, Exports):
                 async with aclosing(blocks) as parts:
                     async for items in parts:
                         _add(made, items, outcome, tell)
+                tell(_status(outcome))
             self._learn(outcome)
         return _finished(made, to, schema)
 
