@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.objects.test_history import at
-from tests.support.histories import history_store
+from tests.support.keyed_histories import history_store
 from wbmodel import Artifact, F, Q, Run
 from wbmodel.backend.asks import Failure, Post, ReadSpec
 from wbmodel.engine.records import ConsoleLine
