@@ -289,6 +289,30 @@ def test_progress_is_told() -> None:
         Run.objects.history.to_polars(progress="yes")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("place", ["columns", "documents"])
+def test_a_glance_is_one_request_and_says_what_it_left_out(place: str) -> None:
+    rows = [{"_step": step, "x": step, **({"y": step} if step % 2 else {})} for step in range(50)]
+    with at(place, history_store([rows, rows[:3]])):
+        run = h(0)
+        with assert_num_requests(1):
+            glance = run.history.glance(10)
+            found = list(glance)
+        assert 2 <= len(found) < 20
+        assert all(row in rows for row in found)
+        assert (glance.is_sampled, glance.total, glance.complete) == (True, 50, False)
+        keys = run.history.values("x", "y").glance(10)
+        assert 2 <= keys.count() < 25
+        assert (keys.is_sampled, keys.total) == (True, 50)
+        whole = Run.objects.filter(id="h1").history.glance(10)
+        assert len(whole) == 3
+        assert (whole.is_sampled, whole.total, whole.complete) == (False, 3, True)
+        with assert_num_requests(2):
+            assert list(Run.objects.history.glance(10).filter(x__gte=1, _step__lt=2)) == [
+                {"run": "h0", "_step": 1, "x": 1, "y": 1},
+                {"run": "h1", "_step": 1, "x": 1, "y": 1},
+            ]
+
+
 # -- copies, pickles, words ------------------------------------------------------------------------
 
 

@@ -214,7 +214,8 @@ class HistorySet(HistoryExports):
         return answer
 
     def count(self) -> int:
-        """The number of rows; only their steps are read."""
+        """The number of rows. Of a whole history it is the server's own count of its lines; else the rows are read, as
+        far as needed."""
         return len(self._result.rows) if self._result.complete else int(self._ask(answers.count))
 
     async def acount(self) -> int:

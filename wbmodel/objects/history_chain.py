@@ -6,6 +6,8 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import attrs
+
 from wbmodel.backend.asks import Failure, StreamName
 from wbmodel.errors import ConfigurationError, QueryError
 from wbmodel.meta import EntityMeta
@@ -111,6 +113,17 @@ class HistoryChain:
         """The last ``n`` rows."""
         return self._with(self._plan.with_step(Tail(at_least(0, n, "tail"))))
 
+    def glance(self, n: int) -> Self:
+        """About ``n`` rows of each run, as the server thins them, in one request for up to 20 runs: for a first look at
+        long histories. :attr:`is_sampled` says whether rows were left out, :attr:`total` how many there are. With
+        :meth:`values`, each key is thinned by itself, so rows may lack some. Conditions see the thinned rows."""
+        if self._plan.stream != "history":
+            raise QueryError(
+                f"a server thins only histories; sample(n) takes rows of {self._plan.stream}"
+            )
+        self._plan.refuse_steps("glance")
+        return self._with(attrs.evolve(self._plan, glance=at_least(1, n, "glance")))
+
     def long(self) -> Self:
         """A row per value, with the columns ``key`` and ``value``, besides ``run``, ``_step`` and fields of the run."""
         if self._plan.is_long:
@@ -174,6 +187,18 @@ class HistoryChain:
             of = source[0].path if len(source) == 1 else f"{len(source)} {plan.meta.plural}"
         keys = "" if plan.asked is None else ": " + ", ".join(item.name for item in plan.asked)
         return f"{plan.stream} of {of}{keys}"
+
+    @property
+    def is_sampled(self) -> bool:
+        """Whether :meth:`glance` left rows out. Known after an evaluation."""
+        return self._known().is_sampled
+
+    @property
+    def total(self) -> int | None:
+        """How many rows there are, of which :meth:`glance` took some: as the server counts its lines, or those of the
+        key that has most; None if it does not say. Known after an evaluation."""
+        known = self._known()
+        return known.rows if self._plan.glance is None else known.total
 
     # -- what it is not --
 

@@ -51,5 +51,5 @@ def calling(plan: Histories, options: Mapping[str, Any]) -> str:
     count = samples if isinstance(samples, int) and not isinstance(samples, bool) else "n"
     return (
         f"{plan.stream} is not called: it is all rows already. values({shown}) chooses keys, sample({count}) takes "
-        f"that many of all rows, glance({count}) asks the server for about that many, and to_pandas() makes a data frame"
+        f"that many of all rows, glance({count}) asks the server for about as many, to_pandas() makes a frame"
     )

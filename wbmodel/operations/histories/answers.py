@@ -18,7 +18,7 @@ from wbmodel.operations.histories.blocks import Block
 from wbmodel.operations.histories.key_info import KeyInfo
 from wbmodel.operations.histories.key_names import Source, key_infos
 from wbmodel.operations.histories.outcome import Outcome
-from wbmodel.operations.histories.shaped import blocks, passed_on
+from wbmodel.operations.histories.shaped import blocks, passed_on, source_of
 from wbmodel.query.histories import STEP, Histories, Slice, Tail
 
 __all__ = ["Extremes", "as_rows", "at", "best", "count", "extremes", "first", "folded", "keys", "last"]
@@ -48,7 +48,15 @@ def folded(
 
 
 def count(plan: Histories, source: Source, target: Target, outcome: Outcome) -> Operation[int]:
-    """The number of rows."""
+    """The number of rows: of whole histories as the server counts its lines, where it does; else of the rows read."""
+    if plan.is_plain and plan.stream == "history" and not target.capabilities.columns:
+        counts: list[int | None] = []
+        runs = source_of(plan, source, target, fresh=True)
+        while (heads := (yield from runs.pull())) is not None:
+            counts += [head.count for head in heads]
+        known = [count for count in counts if count is not None]
+        if len(known) == len(counts):
+            return sum(known)
     if plan.asked is None and plan.where is None and not plan.is_long:
         plan = attrs.evolve(plan, asked=())  # only the steps are read
     found = 0

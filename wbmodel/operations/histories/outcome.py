@@ -29,13 +29,25 @@ class Outcome:
     """How many rows were found."""
     names: dict[str, None] = attrs.field(factory=dict)
     """The names of the columns of the rows that were kept."""
+    total: int | None = None
+    """How many rows there are, of which a glance took some; None if that is not known."""
+    is_sampled: bool = False
+    """Whether the server left rows out."""
+    _glances: int = 0
     settled: bool = False
     """Whether the reading is over."""
 
     @property
     def is_complete(self) -> bool:
         """Whether every row is proven to be there."""
-        return not self.failures and not self.missing
+        return not (self.failures or self.missing or self.is_sampled)
+
+    def glanced(self, rows: int, total: int | None) -> None:
+        """Note a glance at a run."""
+        before = 0 if self._glances == 0 else self.total
+        self.total = None if total is None or before is None else before + total
+        self._glances += 1
+        self.is_sampled = self.is_sampled or total is None or rows < total
 
     def take(self, end: Ended) -> None:
         """Note the end of a run."""
@@ -50,7 +62,7 @@ class Outcome:
         self.settled = True
         if self.failures and len(self.failures) == self.ended:
             raise self.failures[0].error
-        if self.is_complete:
+        if not (self.failures or self.missing):
             return
         told = [f"{item.run.path} could not be read: {item.error}" for item in self.failures]
         told += [

@@ -13,6 +13,7 @@ from wbmodel.meta.parts import Wanted
 from wbmodel.meta.state import holds
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.histories.blocks import Block, Chosen, Shaping, chosen
+from wbmodel.operations.histories.glance import read_glance
 from wbmodel.operations.histories.key_names import Source, key_infos, say_unknown
 from wbmodel.operations.histories.outcome import Outcome
 from wbmodel.operations.histories.pieces import Ended, Head, Part
@@ -113,14 +114,18 @@ def blocks(plan: Histories, source: Source, target: Target, outcome: Outcome, *,
     spec = plan.spec
     if not is_full():
         runs = source_of(plan, source, target, full=full)
-        yield from passed_on(read(spec, runs, target), take, is_full)
+        reading = (
+            read(spec, runs, target) if plan.glance is None else read_glance(spec, plan.glance, runs, target, outcome)
+        )
+        yield from passed_on(reading, take, is_full)
     for at, step in enumerate(steps):
         rest = [block for held in step.rest() for block in _through(steps[at + 1 :], held)]
         if rest:
             yield Emit(rest)
     outcome.settle()
+    by_columns = target.capabilities.columns or plan.glance is not None
     # Reading keys by documents asks for what there is, and has said so already.
-    if shaping.unmet and outcome.ended and not is_full() and (target.capabilities.columns or spec.keys is None):
+    if shaping.unmet and outcome.ended and not is_full() and (by_columns or spec.keys is None):
         known = (yield from key_infos(source, target)) if plan.stream == "history" else shaping.names
         say_unknown([item.key for item in plan.shown_keys], shaping.unmet, known, growing=shaping.growing)
 
