@@ -15,7 +15,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.objects.evaluation_table import HISTORIES
 from tests.objects.test_history import at
+from tests.support.backends import served
 from tests.support.keyed_histories import history_store
 from wbmodel import Artifact, F, Q, Run
 from wbmodel.backend.asks import Failure, Post, ReadSpec
@@ -311,6 +313,20 @@ def test_a_glance_is_one_request_and_says_what_it_left_out(place: str) -> None:
                 {"run": "h0", "_step": 1, "x": 1, "y": 1},
                 {"run": "h1", "_step": 1, "x": 1, "y": 1},
             ]
+
+
+@pytest.mark.parametrize("line", HISTORIES, ids=lambda line: line[0])
+def test_requests_on_a_server(line: Any) -> None:
+    _, code, cold, warm, _ = line
+    rows = [{"_step": step, "x": step} for step in range(10)]
+    with served(history_store([rows, rows]), "live"):
+        names = {"h": h(0).history, "hs": Run.objects.history, "pickle": pickle}
+        with assert_num_requests(cold):
+            eval(code, names)
+        names = {"h": h(0).history, "hs": Run.objects.history, "pickle": pickle}
+        assert (len(names["h"]), len(names["hs"])) == (10, 20)
+        with assert_num_requests(warm):
+            eval(code, names)
 
 
 # -- copies, pickles, words ------------------------------------------------------------------------
