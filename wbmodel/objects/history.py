@@ -12,7 +12,6 @@ from wbmodel.display.tables import ROWS, html_of, repr_of
 from wbmodel.errors import QueryError
 from wbmodel.objects.history_chain import whole
 from wbmodel.objects.history_exports import HistoryExports
-from wbmodel.objects.result import Result
 from wbmodel.objects.watch import Pace
 from wbmodel.operations.histories import answers, shaped
 from wbmodel.operations.histories.answers import as_rows
@@ -55,11 +54,8 @@ class HistorySet(HistoryExports):
     def __getitem__(self, key: int | slice) -> Row | Self:
         if isinstance(key, slice):
             step = Slice(*_slice(key))
-            made = self._with(self._plan.with_step(step))
-            if self._result.complete:
-                made._result = Result(self._result.rows[step.start : step.stop : step.step])
-                made._outcome = self._outcome
-            return made
+            known = self._result.rows[step.start : step.stop : step.step] if self._result.complete else None
+            return self._with(self._plan.with_step(step), known)
         at = whole(key)
         if at < 0:
             raise QueryError("a negative index would need every row; use last(), or tail(n)")
@@ -326,12 +322,15 @@ class HistorySet(HistoryExports):
         return f"<{type(self).__name__} {self._words}>"
 
     def _peek(self) -> tuple[Callable[[], Table], str]:
-        """How to get the first rows, and what to say of them if not all are read."""
+        """How to get the first rows, and what to say of them."""
+        note = f"{self}: the first {ROWS} rows at most"
         if self._result.complete:
-            first, total = self[:ROWS], len(self._result.rows)
-            some = f", showing the first {ROWS}" if total > ROWS else ""
-            return first._table, f"{self}: {counted(total, 'row')}{some}"
-        return self[:ROWS]._table, f"{self}: the first {ROWS} rows at most"
+            total = len(self._result.rows)
+            note = f"{self}: {counted(total, 'row')}" + (f", showing the first {ROWS}" if total > ROWS else "")
+        return self[:ROWS]._all, note
+
+    def _all(self) -> Table:
+        return self._table()
 
     def __repr__(self) -> str:
         read, note = self._peek()

@@ -11,8 +11,8 @@ import attrs
 from wbmodel.backend.asks import Failure, StreamName
 from wbmodel.errors import ConfigurationError, QueryError
 from wbmodel.meta import EntityMeta
-from wbmodel.objects.chain import Origin, bound, warn_of_version
 from wbmodel.objects.history_names import calling, missing
+from wbmodel.objects.origin import Origin, bound, warn_of_version
 from wbmodel.objects.result import Result
 from wbmodel.operations.histories.outcome import Outcome
 from wbmodel.query.f import PathExpr
@@ -64,11 +64,11 @@ class HistoryChain:
 
     # -- chain methods --
 
-    def _with(self, plan: Histories) -> Self:
+    def _with(self, plan: Histories, rows: list[Row] | None = None) -> Self:
         made = type(self).__new__(type(self))
         made._plan, made._source, made._timeout = plan, self._source, self._timeout
         made._using = self._using if self._using is not None else self._result.session
-        made._result, made._outcome = Result(), None
+        made._result, made._outcome = Result(rows), None if rows is None else self._outcome
         return made
 
     @property
@@ -118,9 +118,7 @@ class HistoryChain:
         long histories. :attr:`is_sampled` says whether rows were left out, :attr:`total` how many there are. With
         :meth:`values`, each key is thinned by itself, so rows may lack some. Conditions see the thinned rows."""
         if self._plan.stream != "history":
-            raise QueryError(
-                f"a server thins only histories; sample(n) takes rows of {self._plan.stream}"
-            )
+            raise QueryError(f"a server thins only histories; sample(n) takes rows of {self._plan.stream}")
         self._plan.refuse_steps("glance")
         return self._with(attrs.evolve(self._plan, glance=at_least(1, n, "glance")))
 

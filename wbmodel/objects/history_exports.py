@@ -63,8 +63,8 @@ class HistoryExports(HistoryChain, Exports):
         return cast("pl.DataFrame", await self._aframe("polars", schema, progress))
 
     def to_arrow(self, *, schema: Schema | None = None, progress: Wanted = None) -> pa.Table:
-        """A pyarrow table. The metadata of its schema say what came of the reading: ``wbmodel.complete``,
-        ``wbmodel.failures`` and ``wbmodel.missing``, each as JSON. Needs the extra ``arrow``."""
+        """A pyarrow table. The metadata of its schema say what came of the reading, as JSON: ``complete``, ``failures``
+        and ``missing``, with ``wbmodel.`` in front. Needs the extra ``arrow``."""
         return self._noted(self._frame("arrow", schema, progress))
 
     async def ato_arrow(self, *, schema: Schema | None = None, progress: Wanted = None) -> pa.Table:

@@ -18,10 +18,11 @@ from wbmodel import operations
 from wbmodel.errors import ConfigurationError, FieldError, NotSupported, QueryError
 from wbmodel.meta.parts import Wanted
 from wbmodel.meta.state import holds
-from wbmodel.objects.chain import Chain, Origin, bound, warn_of_version
+from wbmodel.objects.chain import Chain
 from wbmodel.objects.exports import Exports
 from wbmodel.objects.keyed import Keyed
 from wbmodel.objects.manager import Manager
+from wbmodel.objects.origin import Origin, bound, warn_of_version
 from wbmodel.objects.query_text import QueryText
 from wbmodel.objects.result import Result
 from wbmodel.objects.typevars import E_co, R_co
