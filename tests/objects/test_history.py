@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.backends import WEAK, served
+from tests.support.backends import WEAK, over_loopback, served
 from tests.support.keyed_histories import expected, history_store
 from wbmodel import Q, Run
 from wbmodel.engine.memory import MemoryStore
@@ -243,3 +243,29 @@ def test_the_mean_does_not_depend_on_the_portions() -> None:
     huge = Extremes()
     huge.add([1e308] * 10)
     assert huge.mean == math.inf
+
+
+def test_a_server_gives_the_same_as_a_store_in_process() -> None:
+    rows = [{"_step": step // 2, "loss": 1 / (step + 1), **({"a.b": step} if step % 3 else {})} for step in range(30)]
+    store = history_store([rows, rows[:4], []], config={"lr": 0.1})
+
+    def told() -> list[Any]:
+        history = Run.objects.history
+        joined = history.values("config.lr", "loss", "a.b", occurrence=True).filter(_step__gte=1, loss__lt=0.3)
+        one = Run.objects.get(id="h0").history
+        return [
+            list(history),
+            list(joined),
+            joined.to_polars().rows(),
+            list(joined.sample(5)),
+            list(joined.long().tail(3)),
+            [(run.id, table.columns) for run, table in history.by_run()],
+            [one.count(), one.min("loss"), one.best("a.b", "max"), one.at(7), one.last(), one.complete],
+            {key: info.count for key, info in history.keys().items()},
+            list(one.follow()),
+        ]
+
+    with at("columns", store):
+        here = told()
+    with over_loopback(store, "live"):
+        assert told() == here
