@@ -30,6 +30,7 @@ PAGES: dict[str, Callable[[], dict[str, str]]] = {
     "entities.md": reference_declared.entities,
     "errors.md": reference_code.errors_page,
     "evaluation.md": reference_code.evaluation,
+    "histories.md": reference_code.histories,
     "hooks.md": reference_code.hooks,
     "lookups.md": reference_declared.lookups,
     "querysets.md": reference_code.querysets,

@@ -20,9 +20,14 @@ from tools.docs_markdown import ROOT, function_of, markdown, members, public_met
 from wbmodel import errors, hookspecs, testing
 from wbmodel.backend import API_VERSION
 from wbmodel.compiler.explain import Explanation
+from wbmodel.display.progress import Status
+from wbmodel.objects.console import ConsoleLine, ConsoleLog
+from wbmodel.objects.history import HistorySet
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.queryset import QuerySet
 from wbmodel.operations.bulk_result import BulkResult, RowResult
+from wbmodel.operations.histories.explained import HistoryExplanation
+from wbmodel.operations.histories.key_info import KeyInfo
 from wbmodel.query.changes import Add, Remove, Set, Unset
 from wbmodel.query.f import PathExpr
 from wbmodel.query.q import Q
@@ -38,6 +43,7 @@ __all__ = [
     "errors_page",
     "evaluation",
     "evaluation_table",
+    "histories",
     "hooks",
     "querysets",
     "settings",
@@ -57,6 +63,7 @@ _WHERE = {
     "Change": "querysets.md#watch",
     "Part": "entities.md#fields-loaded-in-part",
     "F": "querysets.md#f",
+    "HistorySet": "histories.md#historyset",
     "Q": "querysets.md#q",
     "QuerySet": "querysets.md#queryset",
     "TERMINAL": "entities.md#run",
@@ -103,10 +110,10 @@ def api() -> dict[str, str]:
 # -- querysets -------------------------------------------------------------------------------------
 
 
-def querysets() -> dict[str, str]:
-    """Every method of QuerySet, Manager and F paths."""
+def _methods(cls: type[Any]) -> dict[str, str]:
+    """Every method of a lazy class: those that return another of its kind, those that send requests, and the rest."""
     groups: dict[str, list[str]] = {"chain": [], "terminal": [], "looking": []}
-    methods = public_methods(QuerySet, inherited=True)
+    methods = public_methods(cls, inherited=True)
     for name, item in methods.items():
         if name.startswith("a") and name[1:] in methods:
             continue
@@ -117,9 +124,29 @@ def querysets() -> dict[str, str]:
         looks = name == "explain" or isinstance(item, (property, classmethod))
         group = "looking" if looks else "chain" if chained else "terminal"
         groups[group].append(f"### {name}\n\n`{text}`\n\n{markdown(function.__doc__)}{twin(name, methods)}")
+    return {name: "\n\n".join(entries) for name, entries in groups.items()}
+
+
+def histories() -> dict[str, str]:
+    """Every method of HistorySet, and what its methods give."""
+    return {
+        **_methods(HistorySet),
+        "history": markdown(HistorySet.__doc__),
+        "console": markdown(ConsoleLog.__doc__),
+        "console_line": "`ConsoleLine`: " + markdown(ConsoleLine.__doc__),
+        "console_members": table(("method", "meaning"), [("`text()`", markdown(ConsoleLog.text.__doc__))]),
+        "key_info": markdown(KeyInfo.__doc__),
+        "explanation": markdown(HistoryExplanation.__doc__),
+        "explanation_members": table(("member", "meaning"), members(HistoryExplanation)),
+        "status": markdown(Status.__doc__),
+    }
+
+
+def querysets() -> dict[str, str]:
+    """Every method of QuerySet, Manager and F paths."""
     explained = [(f"`{item.name}`", f"`{item.type}`") for item in attrs.fields(Explanation)]
     return {
-        **{name: "\n\n".join(entries) for name, entries in groups.items()},
+        **_methods(QuerySet),
         "queryset": markdown(QuerySet.__doc__),
         "explanation": markdown(Explanation.__doc__),
         "explained": table(("attribute", "type"), explained),
@@ -269,18 +296,23 @@ def _tree(cls: type[Any], classes: list[type[Any]], depth: int = 0) -> list[str]
 # -- evaluation ------------------------------------------------------------------------------------
 
 
-def evaluation_table() -> list[tuple[str, str, int, int, str]]:
-    """The table that a test checks: (name, code, requests when cold, requests when warm, note)."""
+def evaluation_table(name: str = "TABLE") -> list[tuple[str, str, int, int, str]]:
+    """A table that a test checks: (name, code, requests when cold, requests when warm, note)."""
     file = ROOT / "tests" / "objects" / "evaluation_table.py"
     spec = importlib.util.spec_from_file_location("evaluation_table", file)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return [tuple(row) for row in module.TABLE]
+    return [tuple(row) for row in getattr(module, name)]
 
 
 def evaluation() -> dict[str, str]:
     """One row per operation."""
-    rows = [(name, f"`{code}`", str(cold), str(warm), note) for name, code, cold, warm, note in evaluation_table()]
-    return {"table": table(("operation", "code", "cold", "warm", "note"), rows)}
+    made = {}
+    for place, kind in (("table", "TABLE"), ("histories", "HISTORIES")):
+        rows = [
+            (name, f"`{code}`", str(cold), str(warm), note) for name, code, cold, warm, note in evaluation_table(kind)
+        ]
+        made[place] = table(("operation", "code", "cold", "warm", "note"), rows)
+    return made

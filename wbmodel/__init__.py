@@ -37,6 +37,7 @@ from wbmodel.query.f import F
 from wbmodel.query.q import Q
 
 if TYPE_CHECKING:
+    from wbmodel.objects.history import HistorySet
     from wbmodel.objects.watch import Change
     from wbmodel.operations.bulk_result import BulkResult, RowResult
     from wbmodel.query.aggregates import (
@@ -69,6 +70,7 @@ __all__ = [
     "F",
     "File",
     "First",
+    "HistorySet",
     "Last",
     "Manager",
     "Max",
@@ -108,6 +110,7 @@ _LATER = {
     "Change": "wbmodel.objects.watch",
     "Count": "wbmodel.query.aggregates",
     "First": "wbmodel.query.aggregates",
+    "HistorySet": "wbmodel.objects.history",
     "Last": "wbmodel.query.aggregates",
     "Max": "wbmodel.query.aggregates",
     "Mean": "wbmodel.query.aggregates",

@@ -13,6 +13,7 @@ GENERIC = ("wbmodel.query.", "wbmodel.compiler.", "wbmodel.operations.")
 # file -> reason -> texts that are the same as a name and mean something else. One that is gone from its file fails.
 LEFT = {
     "compiler.explain": {"a field of the answer, and of the JSON that is made of it": "entity"},
+    "query.histories": {"the column that tells the rows of several runs apart": "run"},
     "operations.journal": {"a name in the files that journals are": "entity"},
 }
 

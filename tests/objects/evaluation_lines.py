@@ -47,6 +47,7 @@ CHAINS = (
     Line("a slice", "rows[:2]", 0, 0, "a new queryset; of an evaluated one, a list of the rows that are there"),
     Line("query", "str(rows.query)", 0, 0, "the document and its variables"),
     Line("explain", "str(rows.explain())", 0, 0, ""),
+    Line("history", "rows.history", 0, 0, "a new history set"),
     Line("iterator, not read", "rows.iterator()", 0, 0, "asks when the first row is taken"),
 )
 """Operations that ask nothing."""

@@ -6,7 +6,7 @@ one of its rows. docs/reference/evaluation.md is made of this table.
 
 from __future__ import annotations
 
-__all__ = ["TABLE"]
+__all__ = ["HISTORIES", "TABLE"]
 
 TABLE: list[tuple[str, str, int, int, str]] = [
     ("chain", "qs.filter(state='failed').order_by('name')", 0, 0, "a new queryset"),
@@ -74,3 +74,30 @@ TABLE: list[tuple[str, str, int, int, str]] = [
     ("delete", "qs.delete(dry_run=True)", 1, 1, "reads the ids; then, if meant, one per row"),
     ("explain, analyzed", "qs.explain(analyze=True)", 1, 1, "runs the query"),
 ]
+
+HISTORIES: list[tuple[str, str, int, int, str]] = [
+    ("chain", "h.values('x').filter(x__gt=1)", 0, 0, "a new history set"),
+    ("slice", "h[2:5]", 0, 0, "a new history set; on an evaluated one, with the rows that are here"),
+    ("explain", "h.explain()", 0, 0, ""),
+    ("print", "str(h)", 0, 0, ""),
+    ("iterate", "list(h)", 1, 0, "one request for 20 runs of some hundred rows; the rows are kept"),
+    ("iterate a query's", "list(hs)", 2, 0, "the page of runs, then their rows"),
+    ("iterate keys of a query's", "list(hs.values('x'))", 1, 1, "the values come with the page of runs"),
+    ("length", "len(h)", 1, 0, "reads all rows; count() asks for the number"),
+    ("truth", "bool(h)", 1, 0, "reads and keeps"),
+    ("repr", "repr(h)", 1, 0, "at most 20 rows are shown; not kept"),
+    ("notebook", "h._repr_html_()", 1, 0, "as repr"),
+    ("index", "h[3]", 1, 0, "not kept"),
+    ("iterator", "list(h.iterator())", 1, 1, "keeps nothing; chunks(), by_run() and follow() neither"),
+    ("count", "h.count()", 1, 0, "the server's own count; with conditions or keys, rows are read"),
+    ("first", "h.first()", 1, 1, "last() and at() as well"),
+    ("glance", "list(h.glance(5))", 1, 1, "one request for 20 runs, however long they are"),
+    ("extremes", "h.min('x')", 1, 1, "reads the values of that key"),
+    ("best", "h.best('x')", 1, 1, "reads whole rows; after values(), those columns"),
+    ("keys", "h.keys()", 1, 1, ""),
+    ("sample", "list(h.sample(5))", 1, 1, "reads all rows, holds five"),
+    ("frames and files", "h.to_polars()", 1, 0, "keeps no rows"),
+    ("follow", "list(h.follow())", 2, 2, "the state of the run, then its new rows; every time"),
+    ("pickle", "pickle.dumps(h)", 0, 0, "holds the rows if they were read"),
+]
+"""The same for histories, on a server: ``h`` is the history of a run with ten rows, ``hs`` those of a query."""

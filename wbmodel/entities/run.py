@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from wbmodel.entities.project import Project
     from wbmodel.entities.sweep import Sweep
     from wbmodel.entities.user import User
+    from wbmodel.objects.console import ConsoleLog
+    from wbmodel.objects.history import HistorySet
     from wbmodel.objects.queryset import QuerySet
     from wbmodel.objects.watch import Waiting
 
@@ -218,6 +220,28 @@ class Run(Written):
     def entity(self) -> str:
         """The user or team that owns the run's project."""
         return self.project.entity
+
+    @property
+    def history(self) -> HistorySet:
+        """The rows that the run logged, as :class:`~wbmodel.objects.history.HistorySet`. Makes no requests."""
+        from wbmodel.objects.history import HistorySet
+
+        return HistorySet.of_run(self)
+
+    @property
+    def system_history(self) -> HistorySet:
+        """The system metrics of the run's machine (``_timestamp``, ``system.cpu`` ...). Their rows have no steps."""
+        from wbmodel.objects.history import HistorySet
+
+        return HistorySet.of_run(self, "events")
+
+    @property
+    def console(self) -> ConsoleLog:
+        """What the run printed: lines with ``number``, ``level``, ``timestamp``, ``label`` and ``line``;
+        ``run.console.text()`` is the whole text."""
+        from wbmodel.objects.console import ConsoleLog
+
+        return ConsoleLog.of_run(self, "console")
 
     @property
     def raw_config(self) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, cast, overload
 import attrs
 
 from wbmodel.compiler.selection import check_related
-from wbmodel.errors import ConfigurationError, QueryError
+from wbmodel.errors import QueryError
 from wbmodel.meta import EntityMeta
 from wbmodel.meta.parts import Wanted
+from wbmodel.objects.origin import Origin
 from wbmodel.objects.result import Result
 from wbmodel.objects.typevars import E_co, R_co
 from wbmodel.query.conditions import both, either
@@ -30,24 +31,6 @@ if TYPE_CHECKING:
     from wbmodel.session.session import Session
 
 __all__ = ["Chain", "related"]
-
-
-@attrs.frozen(slots=True)
-class Origin:
-    """The host and account of an unpickled queryset's session. It never falls back to another host."""
-
-    text: str
-
-    def find(self) -> Session:
-        """An open session of this origin. Raises :class:`ConfigurationError` if there is none."""
-        from wbmodel.session.current import session_for_origin
-
-        found = session_for_origin(self.text)
-        if found is None:
-            raise ConfigurationError(
-                f"this queryset came from {self.text}, but no session to it is open; call connect() first"
-            )
-        return found
 
 
 class Chain(Generic[E_co, R_co]):

@@ -33,5 +33,5 @@ def missing(owner: type, name: str) -> str:
     way = DJANGO.get(name) or DJANGO.get(name.removeprefix("a"))
     if way is not None:
         return f"{told}: wbmodel leaves this method of Django's out; {way}"
-    near = nearest(name, [known for known in dir(owner) if not known.startswith("_")])
+    near = nearest(name, [known for known in dir(owner) if not known.startswith("_") and known != name])
     return told + (f"; did you mean {' or '.join(map(repr, near))}?" if near else "")

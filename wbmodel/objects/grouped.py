@@ -226,8 +226,8 @@ class Grouped(Exports, Generic[E_co, R_co]):
         whole = _columns(found)
         places = list(range(found.height))
         for condition in self._having:
-            test = having(condition, self._kinds(whole))
-            places = [at for at in places if test({name: column[at] for name, column in whole.items()})]
+            matches = having(condition, self._kinds(whole))(whole, found.height)
+            places = [at for at in places if matches[at]]
         for spelling in reversed(self._order):
             name, descending = _find(spelling, list(whole))
             places.sort(key=lambda at: rank(whole[name][at], descending))

@@ -1,45 +1,23 @@
-"""``filter()`` on groups: conditions on their columns, evaluated locally with the lookups of querysets."""
+"""``filter()`` on groups: which of their columns a condition names."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from wbmodel.errors import FieldError, suggestion
 from wbmodel.meta import Kind
-from wbmodel.query.lookups import LOOKUPS, find_lookup
+from wbmodel.query.column_tests import ColumnTest, column_test
 from wbmodel.query.q import Q, Term
 
-__all__ = ["Test", "having"]
-
-Test = Callable[[Mapping[str, Any]], bool]
+__all__ = ["having"]
 
 
-def having(condition: Q, columns: Mapping[str, Kind]) -> Test:
-    """A function that tells whether a group matches. ``columns`` maps the names of its columns to their kinds.
+def having(condition: Q, columns: Mapping[str, Kind]) -> ColumnTest:
+    """A function that tells which groups match. ``columns`` maps the names of their columns to their kinds.
 
     Raises :class:`~wbmodel.errors.FieldError` for an unknown column or lookup, or a value that it does not take.
     """
-    tests = [_term(item, columns) if isinstance(item, Term) else having(item, columns) for item in condition.children]
-    if condition.connector == "AND" or not tests:
-        test: Test = lambda row: all(each(row) for each in tests)  # noqa: E731
-    else:
-        test = lambda row: any(each(row) for each in tests)  # noqa: E731
-    return (lambda row: not test(row)) if condition.negated else test
-
-
-def _term(term: Term, columns: Mapping[str, Kind]) -> Test:
-    name, lookup = _column(term, columns)
-    entry = find_lookup(lookup)
-    if entry is None:
-        raise FieldError(f"unknown lookup {lookup!r}; the lookups are {', '.join(LOOKUPS)}")
-    if entry.rewrite is not None:
-        raise FieldError(f"the plugin lookup {lookup!r} needs a field; use it in filter() before group_by()")
-    kind = columns[name]
-    operand = entry.accept(term.value, kind, f"groups {name} {lookup}")
-    flipped = entry.inverse is not None
-    matches = (LOOKUPS[entry.inverse] if entry.inverse else entry).matches(operand, kind)
-    return lambda row: matches(row[name]) is not flipped
+    return column_test(condition, lambda term: _column(term, columns), columns.__getitem__, "groups")
 
 
 def _column(term: Term, columns: Mapping[str, Kind]) -> tuple[str, str]:

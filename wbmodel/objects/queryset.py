@@ -18,10 +18,11 @@ from wbmodel import operations
 from wbmodel.errors import ConfigurationError, FieldError, NotSupported, QueryError
 from wbmodel.meta.parts import Wanted
 from wbmodel.meta.state import holds
-from wbmodel.objects.chain import Chain, Origin
+from wbmodel.objects.chain import Chain
 from wbmodel.objects.exports import Exports
 from wbmodel.objects.keyed import Keyed
 from wbmodel.objects.manager import Manager
+from wbmodel.objects.origin import Origin, bound, warn_of_version
 from wbmodel.objects.query_text import QueryText
 from wbmodel.objects.result import Result
 from wbmodel.objects.typevars import E_co, R_co
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from wbmodel.compiler.explain import Explanation
     from wbmodel.display.notebook import Listing
     from wbmodel.objects.grouped import Grouped
+    from wbmodel.objects.history import HistorySet
     from wbmodel.objects.watch import Change, Watch
     from wbmodel.operations.answer import Operation
     from wbmodel.operations.bulk import Work
@@ -109,14 +111,7 @@ class QuerySet(Keyed, Exports, Chain[E_co, R_co]):
     # -- evaluation --
 
     def _bind(self) -> Session:
-        from wbmodel.session.current import current_session, get_session
-
-        session = self._using if self._using is not None else self._result.session
-        if session is None:
-            return current_session()
-        if isinstance(session, Origin):
-            return session.find()
-        return get_session(session) if isinstance(session, str) else session
+        return bound(self._using if self._using is not None else self._result.session)
 
     def _begin(self) -> tuple[Session, Iterator[Sequence[Any]]]:
         session = self._bind()
@@ -472,6 +467,16 @@ class QuerySet(Keyed, Exports, Chain[E_co, R_co]):
             return operations.groups.best_among(self._plan.meta, here, keys, asked, by, choose)
         return cast("list[E_co]", await self._aask(operations.groups.best_of_each, keys, asked, by, choose))
 
+    # -- histories --
+
+    @property
+    def history(self) -> HistorySet:
+        """The rows that all these runs logged, run after run: see :class:`~wbmodel.objects.history.HistorySet`. Their
+        first column is ``run``, the short id. Makes no requests."""
+        from wbmodel.objects.history import HistorySet
+
+        return HistorySet.of_runs(self._plan, self._held, self._using or self._result.session)
+
     # -- one row --
 
     def create(self, **values: Any) -> E_co:
@@ -734,16 +739,7 @@ class QuerySet(Keyed, Exports, Chain[E_co, R_co]):
         return {"plan": self._plan, "using": using, "timeout": self._timeout, "rows": rows, "version": __version__}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        from wbmodel._version import __version__
-
-        if state["version"] != __version__:
-            import warnings
-
-            warnings.warn(
-                f"this queryset was pickled by wbmodel {state['version']} and is read by {__version__}",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+        warn_of_version("queryset", state["version"])
         self._plan, self._using, self._timeout = state["plan"], state["using"], state["timeout"]
         self._result = Result(state["rows"])
 

@@ -55,3 +55,8 @@ Run.objects.create("name")  # error: call-arg
 report: Report = Run.objects.create(name="x")  # error: assignment
 Add(1)  # error: arg-type
 connect("fixtures:x").execute(5)  # error: arg-type
+run.history(keys=["loss"], samples=500)  # error: operator
+run.history.order_by("loss")  # error: attr-defined
+run.history.values("loss", how="left")  # error: arg-type
+run.history.best("loss", "least")  # error: arg-type
+run.history = run.console  # error: misc

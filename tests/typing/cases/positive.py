@@ -17,6 +17,7 @@ from wbmodel import (  # noqa: F401 - User stands in a text below
     Entity,
     F,
     File,
+    HistorySet,
     Project,
     Q,
     QuerySet,
@@ -171,3 +172,22 @@ def groups() -> None:
     assert_type(list(grouped.filter(n__gt=1)), list[dict[str, Any]])
     assert_type(grouped.values_list("n")[0], tuple[Any, ...])
     assert_type(grouped.best("summary.loss", goal="min"), list[Run])
+
+
+def histories() -> None:
+    history = Run.objects.filter(state="a").history
+    assert_type(history, HistorySet)
+    assert_type(history.values("loss", F.config["lr"], how="inner").filter(loss__lt=1)[:5].tail(2), HistorySet)
+    assert_type(history[0], dict[str, Any])
+    assert_type(list(run.history), list[dict[str, Any]])
+    assert_type(run.history.min("loss"), float | None)
+    assert_type(run.history.best("loss", "max"), dict[str, Any] | None)
+    assert_type(run.history.to_csv(), str)
+    assert_type(run.history.to_csv("x"), None)
+    assert_type(run.system_history.complete, bool)
+    assert_type(run.console.filter(level="error").text(), str)
+
+
+async def read_histories() -> None:
+    assert_type([row async for row in run.history.afollow()], list[dict[str, Any]])
+    assert_type(await run.history.acount(), int)
