@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 from yarl import URL
@@ -20,7 +21,7 @@ from yarl import URL
 from wbmodel.backend.fetching import afetch_with, pour
 from wbmodel.errors import ConfigurationError, DoesNotExist, IntegrityError, LinkExpired, ServerError, ServerUnreachable
 from wbmodel.request import BlobRef, Fetched, FetchItem
-from wbmodel.urls import mask_url, split_credentials
+from wbmodel.urls import split_credentials
 from wbmodel_live.bodies import ERROR_LIMIT, UnknownCoding, is_garbled, read_body, stages_of, unpacked_by
 from wbmodel_live.calls import Answer, Call, Progress
 from wbmodel_live.failures import FailedAttempt, Retry, bare, of_body, of_exception, of_reply
@@ -60,8 +61,9 @@ class Blobs:
 
     def __init__(self, client: Client, exchange: Exchange) -> None:
         self.client = client
-        self.home = _origin(urlsplit(client.url))
+        self.home = _origin(client.url)
         self._exchange = exchange
+        self._proxies: dict[str, str | None] = {}
         self._session: aiohttp.ClientSession | None = None
         self._opening = asyncio.Lock()
 
@@ -73,6 +75,8 @@ class Blobs:
 
     async def session(self) -> aiohttp.ClientSession:
         """The connections for files. They have no headers of the user's: those are meant for the server."""
+        if self._session is not None:
+            return self._session
         async with self._opening:
             if self._session is None:
                 session = await self.client.open()
@@ -95,7 +99,7 @@ class Blobs:
 
         async def fill(part: Part) -> None:
             ref = part.item.ref
-            limiter = limiter_for(f"{_origin(urlsplit(self.url(ref)))} (transfers)", _FILES_AT_ONCE)
+            limiter = limiter_for(f"{_origin(self.url(ref))} (transfers)", _FILES_AT_ONCE)
             async with limiter.slot(time.monotonic() + _LONG):
                 await pour(part, self._chunks(ref, part.size, part))
 
@@ -124,12 +128,17 @@ class Blobs:
                 f"{ref.name} has no URL: the server did not say where its content is, or it is not there"
             )
         try:
-            url = urljoin(f"{self.client.url}/", ref.url)
-            if urlsplit(url).scheme in ("http", "https") and urlsplit(url).hostname:
-                return url
+            url = ref.url if ref.url.startswith(("https://", "http://")) else urljoin(f"{self.client.url}/", ref.url)
+            _origin(url)
         except ValueError:
-            pass
-        raise ServerError(f"the URL of {ref.name} is not one of http or https ({mask_url(_origin_of(ref.url))})")
+            raise ServerError(f"the URL of {ref.name} is not an address of http or https") from None
+        return url
+
+    def proxy(self, origin: str) -> str | None:
+        """The proxy for a host. Found once: reading the environment takes longer than sending a request."""
+        if origin not in self._proxies:
+            self._proxies[origin] = proxy_for(origin, self.client.options)
+        return self._proxies[origin]
 
     async def ask(self, call: _Get, origin: str) -> aiohttp.ClientResponse:
         """The response to a request, which is repeated as long as that may help."""
@@ -159,7 +168,7 @@ class _Reading:
         ref = self.ref
         while not (self.at and self.at == ref.size):
             call = _Get(self.blobs, ref, self.url, self._range())
-            response = await self.blobs.ask(call, _origin(urlsplit(self.url)))
+            response = await self.blobs.ask(call, _origin(self.url))
             failed: FailedAttempt | None = None
             received = 0
             async with response:
@@ -266,7 +275,7 @@ class _Get:
 
     def __init__(self, blobs: Blobs, ref: BlobRef, url: str, headers: Mapping[str, str]) -> None:
         self.intent = Intent(f"reading {ref.name}", False, True)
-        self.place = _origin(urlsplit(url))
+        self.place = _origin(url)
         self.proxy: str | None = None
         self._blobs, self._ref, self._url, self._headers = blobs, ref, url, headers
         self._session: aiohttp.ClientSession | None = None
@@ -276,7 +285,7 @@ class _Get:
     async def prepare(self) -> None:
         """Open the connections, and log in where the file is on the server itself."""
         self._session = await self._blobs.session()
-        if _origin(urlsplit(self._url)) == self._blobs.home:
+        if _origin(self._url) == self._blobs.home:
             self._login = await self._blobs.client.login()
 
     async def send(self) -> Answer[aiohttp.ClientResponse]:
@@ -301,7 +310,7 @@ class _Get:
     async def _get(self, url: str, own: Mapping[str, str]) -> aiohttp.ClientResponse:
         client, session = self._blobs.client, self._session
         assert session is not None
-        self.place = _origin(urlsplit(url))
+        self.place = _origin(url)
         headers = {"Accept-Encoding": "identity", **own, **self._headers}
         self._with_key = False
         if self.place == self._blobs.home:
@@ -309,7 +318,7 @@ class _Get:
             if self._login is not None:
                 headers["Authorization"] = self._login
                 self._with_key = True
-        self.proxy = proxy_for(url, client.options)
+        self.proxy = self._blobs.proxy(self.place)
         return await session.get(
             URL(url, encoded=_SENT_AS_IT_IS.fullmatch(url) is not None),  # a signed URL must not be written otherwise
             headers=headers,
@@ -325,13 +334,10 @@ class _Get:
         """Where a redirect leads, and the headers of the file's own for it: none on another host."""
         try:
             target = urljoin(url, split_credentials(where)[0])
-            parts = urlsplit(target)
-            if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise ValueError
-            origin = _origin(parts)
+            origin = _origin(target)
         except ValueError:
             raise FailedAttempt("redirects to what is not an address of http or https", ServerError) from None
-        if parts.scheme == "http" and self.place.startswith("https:") and self._with_key:
+        if origin.startswith("http:") and self.place.startswith("https:") and self._with_key:
             raise FailedAttempt(
                 f"redirects from https to {origin}, which anyone on the way can read and change",
                 ServerError,
@@ -373,17 +379,22 @@ class _Get:
 _SENT_AS_IT_IS = re.compile(r"[!-~]+")
 
 
-def _origin(parts: SplitResult) -> str:
-    """``https://host:port`` of an address, the port only where it is not the scheme's own."""
-    host = (parts.hostname or "").lower()
+def _origin(url: str) -> str:
+    """``https://host:port`` of an address, the port only where it is not the scheme's own. Raises ``ValueError`` if it
+    is not one of http or https."""
+    begin = url.find("://") + 3
+    end = min((at for mark in "/?#" if (at := url.find(mark, begin)) >= 0), default=len(url))
+    return _origin_of(url[:end])
+
+
+@functools.lru_cache(maxsize=256)
+def _origin_of(address: str) -> str:
+    parts = urlsplit(address)
+    host, port = (parts.hostname or "").lower(), parts.port
+    if parts.scheme not in ("http", "https") or not host:
+        raise ValueError("not an address of http or https")
     host = f"[{host}]" if ":" in host else host
-    port = parts.port
-    usual = {"http": 80, "https": 443}.get(parts.scheme)
-    return f"{parts.scheme}://{host}{'' if port in (None, usual) else f':{port}'}"
-
-
-def _origin_of(url: str) -> str:
-    return url.partition("?")[0].partition("#")[0][:100]
+    return f"{parts.scheme}://{host}{'' if port in (None, 80 if parts.scheme == 'http' else 443) else f':{port}'}"
 
 
 def _strong(etag: str | None) -> str | None:

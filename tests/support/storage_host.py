@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 from aiohttp import web
+from typing_extensions import Self
 
 __all__ = ["Asked", "Bad", "StorageHost"]
 
@@ -69,7 +70,7 @@ class StorageHost:
             self.bad[name] = bad
         return f"{self.url}/{name}"
 
-    def __enter__(self) -> StorageHost:
+    def __enter__(self) -> Self:
         self._loop = asyncio.new_event_loop()
         ready = threading.Event()
         self._thread = threading.Thread(target=self._serve, args=(ready,), daemon=True)

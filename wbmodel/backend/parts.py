@@ -2,7 +2,8 @@
 
 A part stands next to its target, under a name made from the target's. Who writes it holds a lock on it, which the
 system releases when the process ends, in whatever way. So an interrupted download goes on where it stopped, and two
-that run at once do not mix: the second writes a part of its own. A small file beside the part says of what it is a part.
+that run at once do not mix: the second writes a part of its own. A small file beside the part says what it is
+a part of.
 """
 
 from __future__ import annotations
