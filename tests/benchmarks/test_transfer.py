@@ -25,6 +25,7 @@ from wbmodel.backend.asks import BlobRef
 from wbmodel.files_cache import Cache
 from wbmodel.operations.transfer import download
 
+pytestmark = pytest.mark.slow
 KEY = "0" * 40
 BIG = 512 * 2**20
 HOST = """
