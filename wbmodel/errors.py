@@ -34,6 +34,7 @@ __all__ = [
     "IntegrityError",
     "KeyWarning",
     "LibraryNotInstalled",
+    "LinkExpired",
     "MultipleObjectsReturned",
     "NotAuthenticated",
     "NotSupported",
@@ -52,8 +53,10 @@ __all__ = [
     "ServerError",
     "ServerUnreachable",
     "SessionWarning",
+    "TransferError",
     "UnknownBackend",
     "UnreadableValue",
+    "UnsafeName",
     "ValueWarning",
     "WaitTimeout",
     "WbmodelError",
@@ -108,6 +111,10 @@ class NotAuthenticated(WbmodelError, PermissionError):
 
 class PermissionDenied(WbmodelError, PermissionError):
     """The server knows the API key but refuses the operation."""
+
+
+class LinkExpired(PermissionDenied):
+    """The host of a file refuses the file's URL, as it does some time after the server gave it. Ask for a new one."""
 
 
 # -- what the server answered ----------------------------------------------------------------------
@@ -217,7 +224,25 @@ class BulkError(WbmodelError, RuntimeError):
 
 
 class IntegrityError(WbmodelError, ValueError):
-    """The bytes do not match their expected digest."""
+    """The bytes do not match their expected digest or size."""
+
+
+class UnsafeName(WbmodelError, ValueError):
+    """A name from a server would lead outside of the folder that files go to, or onto another file."""
+
+
+class TransferError(WbmodelError, RuntimeError):
+    """Some of several files could not be transferred; the others were.
+
+    ``result`` says which, and why (see ``Downloads``).
+    """
+
+    def __init__(self, message: str, *, result: Any = None) -> None:
+        super().__init__(message)
+        self.result = result
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (type(self), self.args, dict(self.__dict__)))
 
 
 # -- backends and plugins --------------------------------------------------------------------------
