@@ -110,5 +110,3 @@ def _column(arrow: Any, name: str, cells: Sequence[Any]) -> Any:
     if kinds and kinds <= {int, float} and all(abs(cell) <= 2**53 for cell in whole):
         return arrow.array([None if cell is None else float(cell) for cell in cells], arrow.float64())
     return arrow.array([None if cell is None else encode(cell).encode() for cell in cells], arrow.binary())
-
-

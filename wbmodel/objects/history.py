@@ -13,6 +13,7 @@ from wbmodel.errors import QueryError
 from wbmodel.meta import EntityMeta
 from wbmodel.objects.chain import Origin, bound
 from wbmodel.objects.exports import Exports
+from wbmodel.objects.history_plots import Drawing
 from wbmodel.objects.result import Result
 from wbmodel.operations.histories import answers, shaped
 from wbmodel.operations.histories.answers import as_rows
@@ -26,8 +27,10 @@ from wbmodel.table.growing import Growing
 from wbmodel.table.table import Table
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from typing_extensions import Self
 
+    from wbmodel.display.plots import LogAxes
     from wbmodel.meta.parts import Wanted
     from wbmodel.operations.answer import Operation
     from wbmodel.query.histories import How
@@ -432,6 +435,43 @@ class HistorySet(Exports):
                     made.add(block.columns, block.length)
         self._learn(outcome)
         return made.finish()
+
+    # -- figures --
+
+    def plot(
+        self,
+        *keys: str | PathExpr,
+        by: str | PathExpr | None = None,
+        x: str | PathExpr = "",
+        log: LogAxes = "",
+        title: str = "",
+    ) -> Figure:
+        """A Matplotlib figure of the keys over the steps (or over the key ``x``): a curve per run, or with
+        ``by="config.lr"`` the mean of each group with a band of one standard deviation.
+
+        ``log`` names logarithmic axes (``"y"``, ``"xy"``). NaN and infinities are marked, and gaps stay gaps. Notebooks
+        show the figure; ``figure.savefig("loss.png")`` saves it. Raises
+        :class:`~wbmodel.errors.LibraryNotInstalled` without the extra ``plot``.
+        """
+        drawing, rows = self._drawing(keys, by, x, log, title)
+        return drawing.figure(rows.iterator())
+
+    async def aplot(
+        self,
+        *keys: str | PathExpr,
+        by: str | PathExpr | None = None,
+        x: str | PathExpr = "",
+        log: LogAxes = "",
+        title: str = "",
+    ) -> Figure:
+        """The async twin of :meth:`plot`."""
+        drawing, rows = self._drawing(keys, by, x, log, title)
+        return drawing.figure([row async for row in rows.aiterator()])
+
+    def _drawing(self, keys: tuple[str | PathExpr, ...], by: Any, x: Any, log: Any, title: str) -> tuple[Drawing, Self]:
+        drawing = Drawing.of(self._plan, keys, by, x, log, title)
+        # After a slice the columns are settled.
+        return drawing, self if self._plan.steps else self.values(*drawing.columns(self._plan))
 
     def _table(self) -> Table:
         return cast(Table, self._frame("table"))
