@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from wbmodel.cli.columns import split_list
 from wbmodel.cli.listing import TABLE_ROWS, thousands
+from wbmodel.cli.named_runs import named_runs, refuse_missing
 from wbmodel.cli.output import MAX_TABLE_COLUMNS, complain, emit, to_json, write_csv, write_table
-from wbmodel.cli.session import conditioned, open_session
-from wbmodel.cli.single import split_path
+from wbmodel.cli.session import open_session
 from wbmodel.errors import ConfigurationError, FieldError, QueryError
 
 if TYPE_CHECKING:
@@ -69,24 +69,19 @@ def _output(arguments: argparse.Namespace) -> tuple[str, Path | None]:
 
 
 def _runs(arguments: argparse.Namespace, session: Session) -> QuerySet[Any, Any]:
+    """The runs. Those that are named must all exist."""
     from wbmodel import Run
 
-    if bool(arguments.runs) == bool(arguments.filter):
-        raise ConfigurationError("the history of which runs? name them, or pass --filter; one of the two")
-    rows = Run.objects.using(session)
-    if arguments.filter:
-        return conditioned(rows, arguments)
-    named = [split_path(path, "run") for path in dict.fromkeys(arguments.runs)]
-    for project in dict.fromkeys(project for project, _ in named):
-        here = rows if project is None else rows.filter(project=project)
-        ids = [key for each, key in named if each == project]
-        found = {run.id: run.path for run in here.filter(id__in=ids).only("id", "project")}
-        missing = next((key for key in ids if key not in found), None)
-        if missing is not None:
-            here.get(id=missing)  # raises the error that says where it was looked for
-        if len(dict.fromkeys(project for project, _ in named)) == 1:
-            return here.filter(id__in=ids)
-    raise ConfigurationError("runs of several projects in one table: pass --filter, or one project at a time")
+    targets = named_runs(arguments, session)
+    rows, ids = targets[0]
+    if len(targets) == 1 and len(ids) < 2:
+        return rows.filter(id=ids[0]) if ids else rows
+    paths = []
+    for rows, ids in targets:
+        found = {run.id: run.path for run in rows.filter(id__in=ids).only("id", "project")}
+        refuse_missing(rows, ids, found)
+        paths += list(found.values())
+    return Run.objects.using(session).filter(path__in=paths)
 
 
 def _rows(runs: QuerySet[Any, Any], arguments: argparse.Namespace, keys: list[str], how: str) -> HistorySet:

@@ -13,7 +13,7 @@ from wbmodel.safe_text import counted, escape, width
 if TYPE_CHECKING:
     from wbmodel.table.table import Table
 
-__all__ = ["GAP", "fit", "heading", "html_of", "least", "padded", "repr_of", "text_table"]
+__all__ = ["GAP", "ROWS", "fit", "heading", "html_of", "least", "padded", "repr_of", "text_table"]
 
 GAP = 2
 """Spaces between columns."""
@@ -27,20 +27,21 @@ _WIDEST = 60
 """The most width of a column while other columns need space."""
 
 
-def repr_of(words: str, read: Callable[[], Table], noun: str) -> str:
-    """``words`` and a table; only the words if representations are off. Never raises, as a ``repr`` must not."""
+def repr_of(words: str, read: Callable[[], Table], noun: str, note: str | None = None) -> str:
+    """``words`` and a table, with a ``note`` (by default: how many rows it has); only the words if representations are
+    off. Never raises, as a ``repr`` must not."""
     from wbmodel.display.notebook import is_off
 
     if is_off():
         return words
     try:
         table = read()
-        return text_table(list(table.columns), _rows(table), _note(words, table, noun))
+        return text_table(list(table.columns), _rows(table), note or _note(words, table, noun))
     except Exception as error:
         return f"{words[:-1]} cannot be evaluated: {error}>"
 
 
-def html_of(words: str, read: Callable[[], Table], noun: str) -> str | None:
+def html_of(words: str, read: Callable[[], Table], noun: str, note: str | None = None) -> str | None:
     """The same as HTML; None if representations are off."""
     from wbmodel.display.notebook import is_off, paragraph, table_html
 
@@ -48,7 +49,7 @@ def html_of(words: str, read: Callable[[], Table], noun: str) -> str | None:
         return None
     try:
         table = read()
-        return table_html(list(table.columns), _rows(table), _note(words, table, noun))
+        return table_html(list(table.columns), _rows(table), note or _note(words, table, noun))
     except Exception as error:
         return paragraph(f"{words[:-1]} cannot be evaluated: {error}>")
 

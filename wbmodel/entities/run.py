@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from wbmodel.entities.project import Project
     from wbmodel.entities.sweep import Sweep
     from wbmodel.entities.user import User
+    from wbmodel.objects.console import ConsoleLog
     from wbmodel.objects.history import HistorySet
     from wbmodel.objects.queryset import QuerySet
     from wbmodel.objects.watch import Waiting
@@ -233,6 +234,14 @@ class Run(Written):
         from wbmodel.objects.history import HistorySet
 
         return HistorySet.of_run(self, "events")
+
+    @property
+    def console(self) -> ConsoleLog:
+        """What the run printed: lines with ``number``, ``level``, ``timestamp``, ``label`` and ``line``;
+        ``run.console.text()`` is the whole text."""
+        from wbmodel.objects.console import ConsoleLog
+
+        return ConsoleLog.of_run(self, "console")
 
     @property
     def raw_config(self) -> dict[str, Any]:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from wbmodel.objects.queryset import QuerySet
     from wbmodel.session.session import Session
 
-__all__ = ["Chain", "Origin", "bound", "related"]
+__all__ = ["Chain", "Origin", "bound", "related", "warn_of_version"]
 
 
 @attrs.frozen(slots=True)
@@ -59,6 +59,18 @@ def bound(using: Session | Origin | str | None) -> Session:
     if isinstance(using, Origin):
         return using.find()
     return get_session(using) if isinstance(using, str) else using
+
+
+def warn_of_version(what: str, pickled: str) -> None:
+    """Warn if a pickle of a ``what`` is from another version of this package."""
+    from wbmodel._version import __version__
+
+    if pickled != __version__:
+        import warnings
+
+        warnings.warn(
+            f"this {what} was pickled by wbmodel {pickled} and is read by {__version__}", RuntimeWarning, stacklevel=3
+        )
 
 
 class Chain(Generic[E_co, R_co]):

@@ -18,7 +18,7 @@ from wbmodel import operations
 from wbmodel.errors import ConfigurationError, FieldError, NotSupported, QueryError
 from wbmodel.meta.parts import Wanted
 from wbmodel.meta.state import holds
-from wbmodel.objects.chain import Chain, Origin, bound
+from wbmodel.objects.chain import Chain, Origin, bound, warn_of_version
 from wbmodel.objects.exports import Exports
 from wbmodel.objects.keyed import Keyed
 from wbmodel.objects.manager import Manager
@@ -738,16 +738,7 @@ class QuerySet(Keyed, Exports, Chain[E_co, R_co]):
         return {"plan": self._plan, "using": using, "timeout": self._timeout, "rows": rows, "version": __version__}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        from wbmodel._version import __version__
-
-        if state["version"] != __version__:
-            import warnings
-
-            warnings.warn(
-                f"this queryset was pickled by wbmodel {state['version']} and is read by {__version__}",
-                RuntimeWarning,
-                stacklevel=2,
-            )
+        warn_of_version("queryset", state["version"])
         self._plan, self._using, self._timeout = state["plan"], state["using"], state["timeout"]
         self._result = Result(state["rows"])
 

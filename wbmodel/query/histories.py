@@ -216,6 +216,15 @@ class Histories:
         return ReadSpec(self.stream, keys, low, high)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The columns that are there in any case, in order."""
+        names = [RUN] if self.many else []
+        if self.stream == "history":
+            names += [STEP, OCCURRENCE] if self.occurrence else [STEP]
+        names += [item.name for item in self.asked or () if not (self.is_long and isinstance(item, Key))]
+        return (*names, "key", "value") if self.is_long else tuple(names)
+
+    @property
     def is_plain(self) -> bool:
         """Whether it is every row of the stream."""
         return not (self.shown_keys or self.where or self.steps or self.glance)
@@ -224,9 +233,14 @@ class Histories:
         """The conditions that are tested here; None if there are none."""
         if self.where is None:
             return None
-        column_test(self.where, self._find, _any_kind, "history")  # every name and value is checked
-        _, _, rest = self._bounds()
-        return None if rest is None else column_test(rest, self._find, _any_kind, "history")
+        column_test(self.where, self._find, _any_kind, self.stream)  # every name and value is checked
+        rest = self.rest
+        return None if rest is None else column_test(rest, self._find, _any_kind, self.stream)
+
+    @property
+    def rest(self) -> Q | None:
+        """The conditions without bounds on the step, which are not even read."""
+        return self._bounds()[2]
 
     def _find(self, term: Term) -> tuple[str, str]:
         name, lookup = _named(term)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -11,25 +12,18 @@ import attrs
 
 from wbmodel.compiler.target import Target
 from wbmodel.errors import FieldError
+from wbmodel.json_values import operand_type
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.histories.blocks import Block
+from wbmodel.operations.histories.key_info import KeyInfo
+from wbmodel.operations.histories.key_names import Source, key_infos
 from wbmodel.operations.histories.outcome import Outcome
-from wbmodel.operations.histories.shaped import Source, blocks, passed_on
+from wbmodel.operations.histories.shaped import blocks, passed_on
 from wbmodel.query.histories import STEP, Histories, Slice, Tail
 
-__all__ = ["Extremes", "KeyInfo", "at", "best", "count", "extremes", "first", "folded", "last"]
+__all__ = ["Extremes", "as_rows", "at", "best", "count", "extremes", "first", "folded", "keys", "last"]
 
 Row = dict[str, Any]
-
-
-@attrs.frozen(slots=True)
-class KeyInfo:
-    """One key of a stream: how many rows have it (``count``), and with values of which JSON types (``types``, each with
-    its number of rows), as the server counts them."""
-
-    key: str
-    count: int
-    types: Mapping[str, int]
 
 
 def folded(
@@ -90,7 +84,10 @@ def at(plan: Histories, source: Source, target: Target, outcome: Outcome, step: 
     def take(block: Block) -> None:
         nonlocal near
         steps = block.columns[STEP]
-        place = min(range(block.length), key=lambda item: abs(steps[item] - step))
+        places = [place for place, value in enumerate(steps) if value is not None]
+        if not places:
+            return
+        place = min(places, key=lambda item: abs(steps[item] - step))
         gap = abs(steps[place] - step)
         if near is None or gap < near[0]:
             near = gap, block.slice(place, place + 1)
@@ -119,6 +116,28 @@ def best(
 
     yield from folded(plan, source, target, outcome, take)
     return None if found is None else next(found[1].rows())
+
+
+def keys(plan: Histories, source: Source, target: Target, outcome: Outcome) -> Operation[dict[str, KeyInfo]]:
+    """The keys of all rows of the stream, whatever the plan chooses of them. Those of a history are the server's facts;
+    those of other streams are counted in their rows."""
+    if plan.stream == "history":
+        return (yield from key_infos(source, target))
+    counts: dict[str, Counter[str]] = {}
+    last: dict[str, Any] = {}
+
+    def take(block: Block) -> None:
+        for name, values in block.columns.items():
+            there = [value for value in values if value is not None]
+            counts.setdefault(name, Counter()).update(map(operand_type, there))
+            last.update({name: there[-1]} if there else {})
+
+    whole = Histories(meta=plan.meta, stream=plan.stream)
+    yield from folded(whole, source, target, outcome, take)
+    return {
+        name: KeyInfo(tuple(kind for kind, _ in found.most_common()), sum(found.values()), last.get(name))
+        for name, found in counts.items()
+    }
 
 
 # -- extremes --------------------------------------------------------------------------------------

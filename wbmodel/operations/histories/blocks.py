@@ -59,26 +59,32 @@ class Shaping:
     def __init__(self, plan: Histories) -> None:
         self.plan = plan
         self.test: ColumnTest | None = plan.test()
-        self.met: set[str] = set()
-        """The keys of the plan that some row had."""
-        self._watched = {item.key for item in plan.shown_keys} | set(plan.tested_keys)
+        named = dict.fromkeys([item.key for item in plan.shown_keys] + list(plan.tested_keys))
+        self.unmet = [key for key in named if key != STEP]
+        """The keys of the plan that no row had so far."""
+        self.names: dict[str, None] = {}
+        """The keys of the rows so far."""
+        self.growing = False
+        """Whether one of the runs may still log."""
         self._head: Head | None = None
         self._joined: dict[str, Any] = {}
         self._last: tuple[Any, int] = (None, -1)
 
-    def take(self, part: Part) -> Block | None:
-        """The rows of a part; None if there are none left."""
+    def take(self, part: Part, skipped: int = 0) -> Block | None:
+        """The rows of a part, without the first ones, which are ``skipped``; None if there are none left."""
         plan = self.plan
         columns, length = part.batch.columns, part.batch.length
         if part.head is not self._head:
             self._begin(part.head)
-        for key in self._watched - self.met:
-            if any(value is not None for value in columns.get(key, ())):
-                self.met.add(key)
+        if self.unmet:
+            self.unmet = [key for key in self.unmet if not any(v is not None for v in columns.get(key, ()))]
+            self.names.update(dict.fromkeys(columns))
         extra: dict[str, Sequence[Any]] = {}
         if plan.occurrence:
             extra[OCCURRENCE] = self._occurrences(columns.get(STEP, ()))
         places = self._places(columns, length)
+        if skipped:
+            places = [at for at in places if at >= skipped]
         if not places:
             return None
         block = Block(part.head, self._shown(columns, extra, length), length)

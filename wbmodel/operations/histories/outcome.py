@@ -24,6 +24,11 @@ class Outcome:
     missing: dict[str, int | None] = attrs.field(factory=dict)
     """Run (its path) -> how many rows are missing; None if nothing proves that all are there."""
     ended: int = 0
+    """How many runs were read to their end."""
+    rows: int = 0
+    """How many rows were found."""
+    names: dict[str, None] = attrs.field(factory=dict)
+    """The names of the columns of the rows that were kept."""
     settled: bool = False
     """Whether the reading is over."""
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
+import attrs
+
 from wbmodel.backend.verbs import Emit
 from wbmodel.compiler.target import Target
 from wbmodel.meta.parts import Wanted
 from wbmodel.meta.state import holds
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.histories.blocks import Block, Chosen, Shaping, chosen
+from wbmodel.operations.histories.key_names import Source, key_infos, say_unknown
 from wbmodel.operations.histories.outcome import Outcome
 from wbmodel.operations.histories.pieces import Ended, Head, Part
 from wbmodel.operations.histories.read import read
@@ -19,12 +22,9 @@ from wbmodel.operations.reload import look_again
 from wbmodel.query.histories import Histories
 from wbmodel.query.plan import Plan
 
-__all__ = ["Source", "blocks", "passed_on", "source_of"]
+__all__ = ["blocks", "passed_on", "source_of"]
 
 T = TypeVar("T")
-
-Source = Plan | Sequence[Any]
-"""The runs to read: those of a query, or given ones."""
 
 
 class Again:
@@ -45,15 +45,19 @@ class Again:
         return found
 
 
-def source_of(plan: Histories, source: Source, target: Target) -> Runs:
-    """The runs with the fields that reading them and the columns need."""
+def source_of(plan: Histories, source: Source, target: Target, *, full: bool = False, fresh: bool = False) -> Runs:
+    """The runs with the fields that reading them and the columns need; ``full``: and those of the query itself.
+    ``fresh``: given ones are loaded again in any case."""
     streams = plan.meta.options.streams
     assert streams is not None
     if isinstance(source, Plan):
+        if full:
+            extra = (*source.extra, *streams.fields, *plan.fields)
+            return Listed(attrs.evolve(source, extra=tuple(dict.fromkeys(extra)), prefetch=()), target)
         return Listed(source.bare(*dict.fromkeys((*streams.fields, *plan.fields))), target)
     for row in source:
         target.refuse_foreign(row)
-    if all(holds(row, wanted) for row in source for wanted in plan.fields):
+    if not fresh and all(holds(row, wanted) for row in source for wanted in plan.fields):
         return Given(source)
     return Again(source, tuple(dict.fromkeys((*streams.fields, *plan.fields))), target)
 
@@ -86,29 +90,39 @@ def passed_on(
         operation.close()
 
 
-def blocks(plan: Histories, source: Source, target: Target, outcome: Outcome) -> Operation[None]:
-    """Emit the blocks of a plan. ``outcome`` learns what came of the reading."""
+def blocks(plan: Histories, source: Source, target: Target, outcome: Outcome, *, full: bool = False) -> Operation[None]:
+    """Emit the blocks of a plan. ``outcome`` learns what came of the reading. ``full``: the runs have all their fields,
+    and the end of each is emitted too."""
     shaping, steps = Shaping(plan), chosen(plan)
-    if any(step.is_full for step in steps):
-        return outcome.settle()
 
-    def take(items: Sequence[Part | Ended]) -> list[Block]:
-        made: list[Block] = []
+    def take(items: Sequence[Part | Ended]) -> list[Block | Ended]:
+        made: list[Block | Ended] = []
         for item in items:
             if isinstance(item, Ended):
                 outcome.take(item)
+                shaping.growing = shaping.growing or item.head.growing
+                made += [item] if full else []
             elif (block := shaping.take(item)) is not None:
                 made += _through(steps, block)
+                outcome.rows += block.length
         return made
 
-    yield from passed_on(
-        read(plan.spec, source_of(plan, source, target), target), take, lambda: any(step.is_full for step in steps)
-    )
+    def is_full() -> bool:
+        return any(step.is_full for step in steps)
+
+    spec = plan.spec
+    if not is_full():
+        runs = source_of(plan, source, target, full=full)
+        yield from passed_on(read(spec, runs, target), take, is_full)
     for at, step in enumerate(steps):
         rest = [block for held in step.rest() for block in _through(steps[at + 1 :], held)]
         if rest:
             yield Emit(rest)
     outcome.settle()
+    # Reading keys by documents asks for what there is, and has said so already.
+    if shaping.unmet and outcome.ended and not is_full() and (target.capabilities.columns or spec.keys is None):
+        known = (yield from key_infos(source, target)) if plan.stream == "history" else shaping.names
+        say_unknown([item.key for item in plan.shown_keys], shaping.unmet, known, growing=shaping.growing)
 
 
 def _through(steps: Sequence[Chosen], block: Block) -> Iterator[Block]:

@@ -1,0 +1,294 @@
+"""Tables of histories: frames by chunks, files that say whether they are complete, chunks, and a table per run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
+
+import attrs
+
+from wbmodel.backend.asks import ColumnBatch
+from wbmodel.display.progress import Status, reporting
+from wbmodel.objects.exports import Exports
+from wbmodel.objects.history_chain import HistoryChain, at_least
+from wbmodel.operations.histories import shaped
+from wbmodel.operations.histories.grouped_rows import ByRun, Chunks
+from wbmodel.operations.histories.outcome import Outcome
+from wbmodel.table.exports import need
+from wbmodel.table.growing import Growing
+from wbmodel.table.table import Table
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa
+
+    from wbmodel.display.progress import Progress, Wanted
+    from wbmodel.operations.answer import Operation
+    from wbmodel.session.session import Session
+    from wbmodel.table.schema import Schema
+
+__all__ = ["HistoryExports"]
+
+To = Literal["polars", "arrow", "pandas", "table"]
+
+
+class HistoryExports(HistoryChain, Exports):
+    """Rows as frames and files. Frames are built chunk by chunk, so that the rows are never there twice. ``progress``
+    is None (silent), True (a bar, if standard error is a terminal) or a function that is called with a
+    :class:`~wbmodel.display.progress.Status`."""
+
+    # -- frames --
+
+    def to_pandas(self, *, schema: Schema | None = None, progress: Wanted = None) -> pd.DataFrame:
+        """A pandas data frame with nullable types; NaN becomes ``<NA>``. Needs the extra ``pandas``."""
+        return cast("pd.DataFrame", self._frame("pandas", schema, progress))
+
+    async def ato_pandas(self, *, schema: Schema | None = None, progress: Wanted = None) -> pd.DataFrame:
+        """The async twin of :meth:`to_pandas`."""
+        return cast("pd.DataFrame", await self._aframe("pandas", schema, progress))
+
+    def to_polars(self, *, schema: Schema | None = None, progress: Wanted = None) -> pl.DataFrame:
+        """A polars data frame. Needs the extra ``polars``."""
+        return cast("pl.DataFrame", self._frame("polars", schema, progress))
+
+    async def ato_polars(self, *, schema: Schema | None = None, progress: Wanted = None) -> pl.DataFrame:
+        """The async twin of :meth:`to_polars`."""
+        return cast("pl.DataFrame", await self._aframe("polars", schema, progress))
+
+    def to_arrow(self, *, schema: Schema | None = None, progress: Wanted = None) -> pa.Table:
+        """A pyarrow table. The metadata of its schema say what came of the reading: ``wbmodel.complete``,
+        ``wbmodel.failures`` and ``wbmodel.missing``, each as JSON. Needs the extra ``arrow``."""
+        return self._noted(self._frame("arrow", schema, progress))
+
+    async def ato_arrow(self, *, schema: Schema | None = None, progress: Wanted = None) -> pa.Table:
+        """The async twin of :meth:`to_arrow`."""
+        return self._noted(await self._aframe("arrow", schema, progress))
+
+    def _noted(self, table: pa.Table) -> pa.Table:
+        noted: dict[Any, Any] = {**(table.schema.metadata or {}), **self._known().metadata()}
+        return table.replace_schema_metadata(noted)
+
+    def to_parquet(
+        self, path: str | os.PathLike[str], *, schema: Schema | None = None, progress: Wanted = None
+    ) -> None:
+        """Write a Parquet file to ``path``, with the types and the metadata of :meth:`to_arrow`. Needs the extra
+        ``arrow``."""
+        _write_parquet(self.to_arrow(schema=schema, progress=progress), path)
+
+    async def ato_parquet(
+        self, path: str | os.PathLike[str], *, schema: Schema | None = None, progress: Wanted = None
+    ) -> None:
+        """The async twin of :meth:`to_parquet`."""
+        _write_parquet(await self.ato_arrow(schema=schema, progress=progress), path)
+
+    @overload
+    def to_csv(self, path: None = None, *, schema: Schema | None = None, progress: Wanted = None) -> str: ...
+
+    @overload
+    def to_csv(
+        self, path: str | os.PathLike[str], *, schema: Schema | None = None, progress: Wanted = None
+    ) -> None: ...
+
+    @overload
+    def to_csv(
+        self, path: str | os.PathLike[str] | None, *, schema: Schema | None = None, progress: Wanted = None
+    ) -> str | None: ...
+
+    def to_csv(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        schema: Schema | None = None,
+        progress: Wanted = None,
+    ) -> str | None:
+        """Write CSV with a header line to ``path`` in UTF-8; without a path, return the text.
+
+        A missing value is an empty cell; empty text is ``""``. A CSV file cannot say whether it is complete: see
+        :attr:`complete`.
+        """
+        return cast(Table, self._frame("table", schema, progress)).to_csv(path)
+
+    @overload
+    async def ato_csv(self, path: None = None, *, schema: Schema | None = None, progress: Wanted = None) -> str: ...
+
+    @overload
+    async def ato_csv(
+        self, path: str | os.PathLike[str], *, schema: Schema | None = None, progress: Wanted = None
+    ) -> None: ...
+
+    @overload
+    async def ato_csv(
+        self, path: str | os.PathLike[str] | None, *, schema: Schema | None = None, progress: Wanted = None
+    ) -> str | None: ...
+
+    async def ato_csv(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        schema: Schema | None = None,
+        progress: Wanted = None,
+    ) -> str | None:
+        """The async twin of :meth:`to_csv`."""
+        return cast(Table, await self._aframe("table", schema, progress)).to_csv(path)
+
+    def _table(self) -> Table:
+        return cast(Table, self._frame("table", None, None))
+
+    async def _atable(self) -> Table:
+        return cast(Table, await self._aframe("table", None, None))
+
+    def _grown(self, to: To) -> Growing:
+        if to != "table":
+            need("pyarrow" if to == "arrow" else to)
+        known = self._outcome.names if self._result.complete and self._outcome is not None else ()
+        return Growing(to, dict.fromkeys((*self._plan.names, *known)))
+
+    def _frame(self, to: To, schema: Schema | None, progress: Wanted) -> Any:
+        made = self._grown(to if schema is None else "table")
+        if self._result.complete:
+            made.add_batch(ColumnBatch.of_rows("", self._result.rows))
+        else:
+            session, outcome = self._bind(), Outcome()
+            with reporting(progress, self._title) as tell:
+                for items in session.iterate(self._blocks(session, outcome), timeout=self._timeout):
+                    _add(made, items, outcome, tell)
+            self._learn(outcome)
+        return _finished(made, to, schema)
+
+    async def _aframe(self, to: To, schema: Schema | None, progress: Wanted) -> Any:
+        made = self._grown(to if schema is None else "table")
+        if self._result.complete:
+            made.add_batch(ColumnBatch.of_rows("", self._result.rows))
+        else:
+            session, outcome = self._bind(), Outcome()
+            with reporting(progress, self._title) as tell:
+                blocks = session.aiterate(self._blocks(session, outcome), timeout=self._timeout)
+                async with aclosing(blocks) as parts:
+                    async for items in parts:
+                        _add(made, items, outcome, tell)
+            self._learn(outcome)
+        return _finished(made, to, schema)
+
+    @property
+    def _title(self) -> str:
+        return f"reading {self._plan.stream}"
+
+    # -- portions --
+
+    def chunks(self, rows: int = 65_536, *, progress: Wanted = None) -> Iterator[ColumnBatch]:
+        """The rows in batches of ``rows`` (the last may be shorter), as they come: of any number of rows, no more than
+        about one batch is held. ``pyarrow.table(batch)`` and ``polars.DataFrame(batch)`` take one; each has the columns
+        that its rows have."""
+        chunks, session = self._chunks(rows), self._bind()
+
+        def batches() -> Iterator[ColumnBatch]:
+            outcome = Outcome()
+            with reporting(progress, self._title) as tell:
+                for items in session.iterate(self._blocks(session, outcome), timeout=self._timeout):
+                    tell(_status(outcome))
+                    for block in items:
+                        yield from chunks.take(block)
+            self._learn(outcome)
+            yield from chunks.rest()
+
+        return batches()
+
+    def achunks(self, rows: int = 65_536, *, progress: Wanted = None) -> AsyncIterator[ColumnBatch]:
+        """The async twin of :meth:`chunks`."""
+        chunks, session = self._chunks(rows), self._bind()
+
+        async def batches() -> AsyncIterator[ColumnBatch]:
+            outcome = Outcome()
+            with reporting(progress, self._title) as tell:
+                blocks = session.aiterate(self._blocks(session, outcome), timeout=self._timeout)
+                async with aclosing(blocks) as parts:
+                    async for items in parts:
+                        tell(_status(outcome))
+                        for block in items:
+                            for batch in chunks.take(block):
+                                yield batch
+            self._learn(outcome)
+            for batch in chunks.rest():
+                yield batch
+
+        return batches()
+
+    def _chunks(self, rows: int) -> Chunks:
+        run = "" if self._plan.many else self._source[0].node_id  # type: ignore[index]
+        return Chunks(at_least(1, rows, "chunks"), run)
+
+    def by_run(self, *, progress: Wanted = None) -> Iterator[tuple[Any, Table]]:
+        """Each run with the table of its rows, without the column ``run``, one after the other. A run without rows has
+        an empty table; one that could not be read is left out (see :attr:`failures`). ``table.to_polars()``,
+        ``table.columns`` and so on."""
+        groups, session = self._groups(), self._bind()
+
+        def pairs() -> Iterator[tuple[Any, Table]]:
+            outcome = Outcome()
+            with reporting(progress, self._title) as tell:
+                for items in session.iterate(self._blocks(session, outcome, full=True), timeout=self._timeout):
+                    tell(_status(outcome))
+                    for item in items:
+                        yield from groups.take(item)
+            self._learn(outcome)
+            yield from groups.rest()
+
+        return pairs()
+
+    def aby_run(self, *, progress: Wanted = None) -> AsyncIterator[tuple[Any, Table]]:
+        """The async twin of :meth:`by_run`."""
+        groups, session = self._groups(), self._bind()
+
+        async def pairs() -> AsyncIterator[tuple[Any, Table]]:
+            outcome = Outcome()
+            with reporting(progress, self._title) as tell:
+                blocks = session.aiterate(self._blocks(session, outcome, full=True), timeout=self._timeout)
+                async with aclosing(blocks) as parts:
+                    async for items in parts:
+                        tell(_status(outcome))
+                        for item in items:
+                            for pair in groups.take(item):
+                                yield pair
+            self._learn(outcome)
+            for pair in groups.rest():
+                yield pair
+
+        return pairs()
+
+    def _groups(self) -> ByRun:
+        return ByRun(attrs.evolve(self._plan, many=False).names, every=not self._plan.steps)
+
+    def _blocks(self, session: Session, outcome: Outcome, *, full: bool = False) -> Operation[None]:
+        plan = attrs.evolve(self._plan, many=False) if full else self._plan
+        return shaped.blocks(plan, self._source, session.target, outcome, full=full)
+
+
+def _status(outcome: Outcome) -> Status:
+    return Status(noun="run", done=outcome.ended, rows=outcome.rows)
+
+
+def _add(made: Growing, blocks: Sequence[Any], outcome: Outcome, tell: Progress) -> None:
+    for block in blocks:
+        made.add(block.columns, block.length)
+    tell(_status(outcome))
+
+
+def _finished(made: Growing, to: To, schema: Schema | None) -> Any:
+    frame = made.finish()
+    if schema is None:
+        return frame
+    held: Table = frame.held(schema)
+    return held if to == "table" else getattr(held, f"to_{to}")()
+
+
+def _write_parquet(table: pa.Table, path: str | os.PathLike[str]) -> None:
+    import os
+
+    import pyarrow.parquet
+
+    pyarrow.parquet.write_table(table, os.fspath(path))
