@@ -41,8 +41,7 @@ def run_history(arguments: argparse.Namespace) -> int:
         if arguments.follow:
             return _follow(rows, how)
         _write(rows, arguments, keys, how, file)
-        failures = rows.failures
-        for failure in failures:
+        for failure in rows.failures:
             complain(f"{failure.run.path}: {failure.error}", "error")
         return 0 if rows.complete else 1
 
@@ -124,7 +123,7 @@ def _write(rows: HistorySet, arguments: argparse.Namespace, keys: list[str], how
             out.writelines(line + "\n" for line in _json_lines(rows, how))
     elif how == "csv":
         table = rows.to_records()
-        names = list(table[0]) if table else list(rows.plan.shown_names)
+        names = list(table[0]) if table else list(dict.fromkeys(("_step", *keys)))
         write_csv(names, ([row.get(name) for name in names] for row in table))
     elif how == "table":
         _table(rows, arguments)

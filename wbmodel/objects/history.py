@@ -361,7 +361,9 @@ class HistorySet(HistoryExports):
         :class:`~wbmodel.errors.LibraryNotInstalled` without the extra ``plot``.
         """
         drawing, rows = self._drawing(keys, by, x, log, title)
-        return drawing.figure(rows.iterator())
+        figure = drawing.figure(rows.iterator())
+        self._outcome = rows._outcome
+        return figure
 
     async def aplot(
         self,
@@ -373,7 +375,9 @@ class HistorySet(HistoryExports):
     ) -> Figure:
         """The async twin of :meth:`plot`."""
         drawing, rows = self._drawing(keys, by, x, log, title)
-        return drawing.figure([row async for row in rows.aiterator()])
+        figure = drawing.figure([row async for row in rows.aiterator()])
+        self._outcome = rows._outcome
+        return figure
 
     def _drawing(self, keys: tuple[str | PathExpr, ...], by: Any, x: Any, log: Any, title: str) -> tuple[Drawing, Self]:
         drawing = Drawing.of(self._plan, keys, by, x, log, title)

@@ -70,13 +70,13 @@ class Drawing:
 
         points: dict[tuple[Any, str], tuple[list[float], list[float]]] = {}
         for row in rows:
-            x = row.get(self.x)
-            if not _is_number(x):
+            x = _number(row.get(self.x))
+            if x is None:
                 continue
             run = (row.get(RUN), row.get(_NAME), row.get(self.by) if self.by is not None else None)
             for key in self.keys:
-                y = row.get(key)
-                if _is_number(y):
+                y = _number(row.get(key))
+                if y is not None:
                     xs, ys = points.setdefault((run, key), ([], []))
                     xs.append(x)
                     ys.append(y)
@@ -92,8 +92,8 @@ class Drawing:
         return made
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
 def _shown(value: Any) -> str:
