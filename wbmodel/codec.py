@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import json.scanner
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -19,6 +19,7 @@ __all__ = [
     "floats_from_tokens",
     "format_datetime",
     "loads",
+    "loads_all",
     "loads_in_steps",
     "loads_numbers",
     "loads_values",
@@ -37,18 +38,54 @@ _standard = json.JSONDecoder()
 def loads(text: str | bytes) -> Any:
     """Decode JSON text; bare NaN and Infinity are accepted. Raises ``ValueError`` if it is not JSON, or has a number
     that would silently become infinity."""
-    global _fast
-    if _fast is None:
-        import msgspec
-
-        _fast = msgspec.json.Decoder().decode
     try:
-        return _fast(text)
+        return (_fast or fast_decoder())(text)
     except (ValueError, RecursionError):
         try:
             return json.loads(text, parse_float=finite)
         except RecursionError:
             raise ValueError("JSON is nested too deeply to be read") from None
+
+
+def fast_decoder() -> Callable[[str | bytes], Any]:
+    """What decodes JSON text by msgspec alone. It raises ``ValueError`` or ``RecursionError`` for what that refuses."""
+    global _fast
+    if _fast is None:
+        import msgspec
+
+        _fast = msgspec.json.Decoder().decode
+    return _fast
+
+
+def loads_all(texts: Sequence[str], *, tokens: bool = False) -> tuple[list[Any], list[tuple[int, ValueError]]]:
+    """Decode many JSON texts: the values, and the index and the error of each text that is damaged.
+
+    A damaged text costs itself only; its value is None. With ``tokens``, the strings ``"NaN"``, ``"Infinity"`` and
+    ``"-Infinity"`` stand for floats, as in :func:`loads_numbers`; values are walked only if some text has one.
+    """
+    decode, rest = fast_decoder(), iter(texts)
+    values: list[Any] = []
+    damaged: list[tuple[int, ValueError]] = []
+    while True:
+        try:
+            values.extend(map(decode, rest))  # what was decoded before an error is kept
+            break
+        except (ValueError, RecursionError):
+            try:
+                values.append(loads(texts[len(values)]))
+            except ValueError as error:
+                damaged.append((len(values), error))
+                values.append(None)
+    if tokens:
+        for at, text in enumerate(texts):
+            if has_tokens(text):
+                values[at] = floats_from_tokens(values[at])
+    return values, damaged
+
+
+def has_tokens(text: str) -> bool:
+    """Whether a JSON text may have one of the string tokens for non-finite numbers."""
+    return ("N" in text and '"NaN"' in text) or ("I" in text and 'Infinity"' in text)
 
 
 def finite(text: str) -> float:
@@ -113,9 +150,7 @@ def loads_numbers(text: str) -> Any:
     W&B writes summaries and histories this way, but not configs.
     """
     value = loads(text)
-    if ("N" in text and '"NaN"' in text) or ("I" in text and 'Infinity"' in text):
-        return floats_from_tokens(value)
-    return value
+    return floats_from_tokens(value) if has_tokens(text) else value
 
 
 def floats_from_tokens(value: Any) -> Any:

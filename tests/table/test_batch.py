@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wbmodel.errors import LibraryNotInstalled
+from wbmodel.errors import LibraryNotInstalled, QueryError
 from wbmodel.table import libraries
 from wbmodel.table.batch import ColumnBatch
 
@@ -88,3 +89,69 @@ def test_no_arrow_library_is_needed_to_make_a_batch() -> None:
     )
     told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     assert "pip install" in told
+
+
+# -- parts -----------------------------------------------------------------------------------------
+
+
+def both() -> list[ColumnBatch]:
+    """One batch of Python values, and the same of Arrow data."""
+    pyarrow = pytest.importorskip("pyarrow")
+    table = pyarrow.table({"_step": [0.0, 1.0, 2.0], "loss": [0.5, None, 0.25], "n": ["[1]", None, "{}"]})
+    lists = ColumnBatch("r", {"_step": [0, 1, 2], "loss": [0.5, None, 0.25], "n": [[1], None, {}]}, 3)
+    return [
+        lists,
+        ColumnBatch.of_arrow("r", table, 3, json={"n"}),
+        ColumnBatch.of_arrow("r", table.to_reader(), 3, ["n"]),
+    ]
+
+
+def test_parts_are_the_same_of_either_view() -> None:
+    for batch in both():
+        assert batch.slice(1).records() == batch.records()[1:]
+        assert batch.slice(-2, -1).records() == batch.records()[-2:-1]
+        assert batch.slice(3).records() == batch.slice(2, 1).records() == []
+        assert batch.take([2, 0, 0]).records() == [batch.records()[at] for at in (2, 0, 0)]
+        assert batch.select(["n", "_step"]).names == ("n", "_step")
+        assert batch.select(["n", "_step"]).records()[0] == {"n": [1], "_step": 0}
+        assert dict(batch.select(["loss", "gone"]).columns) == {"loss": [0.5, None, 0.25], "gone": [None] * 3}
+        assert batch.take([2, 1]).slice(0, 1).select(["_step"]).records() == [{"_step": 2}]
+        with pytest.raises(QueryError, match="two columns have the name 'n'"):
+            batch.select(["n", "n"])
+
+
+def test_arrow_data_is_cut_as_arrow_data() -> None:
+    batch = both()[1]
+    for part in (batch.slice(1, 3), batch.take([1, 2]), batch.select(["_step", "loss"])):
+        assert part.arrow is not None
+    assert both()[0].arrow is None
+
+
+@given(
+    st.lists(st.text(max_size=4) | st.sampled_from(['{"a":1}', '{"b":"NaN"}', '{"a":NaN}', '{"a":{"x":1}}', "1", "[]"]))
+)
+def test_a_damaged_text_costs_its_own_row_only(texts: list[str]) -> None:
+    good, bad = [], []
+    for at, text in enumerate(texts):
+        try:
+            row = json.loads(text)
+        except ValueError:
+            bad.append(at)
+            continue
+        if isinstance(row, dict):
+            row = {"a.x": 1} if row.get("a") == {"x": 1} else row
+            good.append({key: math.nan if value == "NaN" else value for key, value in row.items()})
+        else:
+            bad.append(at)
+    batch, damaged = ColumnBatch.of_texts("r", texts)
+    assert repr([dict(row) for row in batch.rows()]) == repr(good)
+    assert [at for at, _ in damaged] == bad
+    assert batch.types == {name: frozenset(map(type, values)) for name, values in batch.columns.items()}
+
+
+def test_rows_with_few_common_keys_become_several_batches() -> None:
+    rows = [{"_step": step, **{f"k{step * 50 + at}": at for at in range(50)}} for step in range(400)]
+    batches = list(ColumnBatch.of_sparse_rows("r", rows))
+    assert [row for batch in batches for row in batch.rows()] == rows
+    assert sum(batch.length * len(batch.columns) for batch in batches) < 40 * sum(map(len, rows))
+    assert len(list(ColumnBatch.of_sparse_rows("r", [{"a": 1}] * 1000))) == 1

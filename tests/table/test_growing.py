@@ -23,8 +23,9 @@ NUMBERS = st.one_of(
     st.sampled_from([2**53, 2**53 + 1, -(2**53) - 1, 2**60, 2**63 - 1, 2**63, -(2**63), 2**64, 10**400]),
 )
 TEXTS = st.sampled_from(["", "a", "1", "NaN", "\ud800", "\\ud800", 'x\udfff"', "é"])
-TIMES = st.datetimes(
-    datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.sampled_from([timezone.utc, timezone(timedelta(hours=2))])
+ZONES = [timezone.utc, timezone(timedelta(hours=2))]
+TIMES = st.integers(0, 10**15).flatmap(
+    lambda at: st.sampled_from([datetime.fromtimestamp(at / 10**6, zone) for zone in ZONES])
 )
 PLAIN = [
     st.none(),
@@ -107,3 +108,31 @@ def test_the_frame_does_not_depend_on_the_borders_in_many_cases(given: tuple[lis
 def test_a_column_of_another_length_is_named(name: Any) -> None:
     with pytest.raises(QueryError, match=r"'loss' has 1 values, but the chunk has 2 rows"):
         Growing(name).add({"_step": [1, 2], "loss": [1]}, 2)
+
+
+@pytest.mark.parametrize("name", ["polars", "arrow", "pandas"])
+def test_arrow_data_passes_through(name: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    pa = pytest.importorskip("pyarrow")
+    pytest.importorskip(LIBRARIES[name])
+    count = 1000
+    tables = [
+        {
+            "_step": pa.array([float(at) for at in range(count)]),
+            "loss": pa.array([math.nan, None, *[0.5] * (count - 2)], pa.float32()),
+            "n": pa.array([None, *range(count - 1)], pa.int32()),
+            "s": pa.array(["é"] * count, pa.large_string()),
+            "json": pa.array(['{"a":1}'] * count),
+            "list": pa.array([[1]] * count),
+            "when": pa.array([datetime(2020, 1, 1, tzinfo=timezone.utc)] * count, pa.timestamp("ms", "UTC")),
+            "flag": pa.array([True] * count),
+            "none": pa.nulls(count),
+        },
+        {"s": pa.array([None] * count, pa.int64()), "n": pa.array([0.5] * count), "flag": pa.array([1] * count)},
+    ]
+    batches = [ColumnBatch.of_arrow("r", pa.table(table), count, ["json"]) for table in tables]
+    batches.insert(1, ColumnBatch("r", {"n": [2], "late": [None]}, 1))
+    growing = Growing(name)
+    for batch in batches:
+        growing.add_batch(batch)
+    assert shown(growing.finish) == shown(getattr(Table.concat(batches), f"to_{name}"))
+    assert growing.length == 2 * count + 1

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
-from wbmodel.codec import loads
+from wbmodel.codec import loads, loads_all
 from wbmodel.errors import LibraryNotInstalled
 from wbmodel.table.exports import need
-from wbmodel.table.table import Table
+from wbmodel.table.flat import flat
+from wbmodel.table.gather import Gatherer, Types
+from wbmodel.table.table import Table, named
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["ColumnBatch", "SupportsArrowStream"]
 
 STEP = "_step"
+_TOGETHER = 256  # rows whose values are still in the CPU cache when they become columns
+_FEW_CELLS = 100_000
+_MOST_EMPTY = 8
 
 
 class SupportsArrowStream(Protocol):
@@ -37,6 +43,8 @@ class ColumnBatch(Table):
     """
 
     run: str
+    types: Types = {}
+    """The classes of the values of columns, where they are known."""
 
     def __init__(self, run: str, columns: Mapping[str, Sequence[Any]], length: int) -> None:
         self.run = run
@@ -44,16 +52,52 @@ class ColumnBatch(Table):
         self._columns = columns
         self._arrow: SupportsArrowStream | None = None
         self._json: frozenset[str] = frozenset()
+        self._of_arrow = False
 
     @classmethod
     def of_rows(cls, run: str, rows: Sequence[Mapping[str, Any]]) -> Self:
         """Make a batch from rows, with the columns in the order of their first appearance."""
-        first = tuple(rows[0]) if rows else ()
-        if all(tuple(row) == first for row in rows):  # the usual case, twice as fast
-            values: Sequence[Sequence[Any]] = list(zip(*(row.values() for row in rows), strict=True))
-            return cls(run, dict(zip(first, values, strict=False)), len(rows))
         names = dict.fromkeys(chain.from_iterable(rows))
-        return cls(run, {name: [row.get(name) for row in rows] for name in names}, len(rows))
+        return cls(run, {name: _column(name, rows) for name in names}, len(rows))
+
+    @classmethod
+    def of_texts(cls, run: str, texts: Sequence[str]) -> tuple[Self, list[tuple[int, ValueError]]]:
+        """Make a batch from rows as JSON texts, and give the index and the error of each text that is damaged.
+
+        Those rows are left out. The strings ``"NaN"``, ``"Infinity"`` and ``"-Infinity"`` are floats, and nested
+        objects become dotted columns (see :func:`flat`).
+        """
+        gatherer, damaged = Gatherer(len(texts) + 1), []
+        for start in range(0, len(texts), _TOGETHER):
+            rows, wrong = loads_all(texts[start : start + _TOGETHER], tokens=True)
+            if set(map(type, rows)) != {dict}:
+                told = dict(wrong)
+                wrong = [
+                    (at, told.get(at) or _not_an_object(row)) for at, row in enumerate(rows) if type(row) is not dict
+                ]
+                rows = [row for row in rows if type(row) is dict]
+            damaged += [(start + at, error) for at, error in wrong]
+            batch = cls.of_rows(run, rows)
+            columns, types = flat(batch.columns)
+            gatherer.add(columns, batch.length, types)
+        gathered = gatherer.rest()
+        made = cls(run, gathered.columns, gathered.length)
+        made.types = gathered.types
+        return made, damaged
+
+    @classmethod
+    def of_sparse_rows(cls, run: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[Self]:
+        """Make as many batches as rows whose keys differ need, so that few cells are empty.
+
+        A batch has a cell for each row and column: a hundred thousand keys, each in one row of many, fill the memory.
+        """
+        names = set(chain.from_iterable(rows))
+        if len(rows) <= 1 or len(rows) * len(names) <= max(_FEW_CELLS, _MOST_EMPTY * sum(map(len, rows))):
+            yield cls.of_rows(run, rows)
+            return
+        middle = len(rows) // 2
+        yield from cls.of_sparse_rows(run, rows[:middle])
+        yield from cls.of_sparse_rows(run, rows[middle:])
 
     @classmethod
     def of_arrow(cls, run: str, data: SupportsArrowStream, length: int, json: Collection[str] = ()) -> Self:
@@ -64,13 +108,67 @@ class ColumnBatch(Table):
         """
         made = cls(run, {}, length)
         made._columns = None  # type: ignore[assignment]  # made on demand
-        made._arrow, made._json = data, frozenset(json)
+        made._arrow, made._json, made._of_arrow = data, frozenset(json), True
         return made
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the columns, in order."""
         return tuple(self.columns)
+
+    @property
+    def arrow(self) -> tuple[SupportsArrowStream, frozenset[str]] | None:
+        """The Arrow data that the batch was made of, and which of its columns are JSON; None if it was made of Python
+        values. A table of pyarrow, or a frame of polars where pyarrow is not installed."""
+        if self._of_arrow:
+            return self._data(), self._json
+        return None
+
+    # -- parts ---------------------------------------------------------------------------------------
+
+    def slice(self, start: int | None = None, stop: int | None = None) -> Self:
+        """The rows at these positions, as of a list. Arrow data is not copied."""
+        places = range(self.length)[start:stop]
+        if self._of_arrow:
+            return self._like(self._data().slice(places.start, len(places)), len(places))
+        cut = {name: values[places.start : places.stop] for name, values in self.columns.items()}
+        return type(self)(self.run, cut, len(places))
+
+    def take(self, places: Sequence[int]) -> Self:
+        """The rows at these positions, in this order."""
+        if self._of_arrow:
+            data = self._data()
+            return self._like(data.take(places) if hasattr(data, "take") else data[list(places)], len(places))
+        taken = {name: [values[at] for at in places] for name, values in self.columns.items()}
+        return type(self)(self.run, taken, len(places))
+
+    def select(self, names: Sequence[str]) -> Self:
+        """These columns, in this order; one that is not there has only None. Arrow data is not copied.
+
+        Raises :class:`~wbmodel.errors.QueryError` if a name is given twice.
+        """
+        named(names)
+        if self._of_arrow:
+            data = self._data()
+            there = set(data.column_names if hasattr(data, "column_names") else data.columns)
+            if there.issuperset(names):
+                return self._like(data.select(list(names)), self.length)
+        columns, nothing = self.columns, [None] * self.length
+        return type(self)(self.run, {name: columns.get(name, nothing) for name in names}, self.length)
+
+    def _like(self, data: SupportsArrowStream, length: int) -> Self:
+        return self.of_arrow(self.run, data, length, self._json)
+
+    def _data(self) -> Any:
+        """The Arrow data, read once, as a stream can be."""
+        try:
+            library = need("pyarrow")
+        except LibraryNotInstalled:
+            library = need("polars")
+        kind = library.Table if hasattr(library, "Table") else library.DataFrame
+        if not isinstance(self._arrow, kind):
+            self._arrow = library.table(self._arrow) if hasattr(library, "table") else library.DataFrame(self._arrow)
+        return self._arrow
 
     @property
     def columns(self) -> Mapping[str, Sequence[Any]]:
@@ -106,15 +204,15 @@ class ColumnBatch(Table):
         return self._arrow.__arrow_c_stream__(requested_schema)
 
     def _read_arrow(self) -> dict[str, list[Any]]:
-        """The Arrow data as lists. A stream can be read only once, so it is replaced by the data read."""
-        try:
-            pyarrow = need("pyarrow")
-        except LibraryNotInstalled:
-            self._arrow = frame = need("polars").DataFrame(self._arrow)
-            lists: dict[str, list[Any]] = frame.to_dict(as_series=False)
-        else:
-            self._arrow = table = pyarrow.table(self._arrow)
-            lists = {name: table.column(name).to_pylist() for name in table.column_names}
+        """The Arrow data as lists."""
+        data = self._data()
+        names = data.column_names if hasattr(data, "column_names") else data.columns
+        named(names)
+        columns = [data[name] for name in names]
+        lists: dict[str, list[Any]] = {
+            name: column.to_pylist() if hasattr(column, "to_pylist") else column.to_list()
+            for name, column in zip(names, columns, strict=True)
+        }
         if STEP in lists:
             lists[STEP] = [step if step is None else int(step) for step in lists[STEP]]
         return lists
@@ -128,3 +226,14 @@ class ColumnBatch(Table):
 
     def __repr__(self) -> str:
         return f"ColumnBatch(run={self.run!r}, columns={self.columns!r}, length={self.length!r})"
+
+
+def _column(name: str, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+    try:
+        return list(map(itemgetter(name), rows))  # a key that all rows have, as usual; twice as fast
+    except KeyError:
+        return [row.get(name) for row in rows]
+
+
+def _not_an_object(row: Any) -> ValueError:
+    return ValueError(f"a row must be a JSON object, not {row!r:.80}")

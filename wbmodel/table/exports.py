@@ -10,9 +10,9 @@ from wbmodel.errors import LibraryNotInstalled
 from wbmodel.table.column import Column
 from wbmodel.table.infer import json_text
 
-__all__ = ["csv_lines", "need", "to_csv"]
+__all__ = ["csv_header", "csv_lines", "need", "to_csv"]
 
-_EXTRAS = {"pandas": "pandas", "polars": "polars", "pyarrow": "arrow"}
+_EXTRAS = {"dask.dataframe": "dask", "pandas": "pandas", "polars": "polars", "pyarrow": "arrow"}
 
 
 def need(library: str) -> Any:
@@ -23,7 +23,7 @@ def need(library: str) -> Any:
         return importlib.import_module(library)
     except ImportError as error:
         raise LibraryNotInstalled(
-            f"{library} is not installed, but this method needs it; install it with: "
+            f"{library.partition('.')[0]} is not installed, but this method needs it; install it with: "
             f'pip install "wbmodel[{_EXTRAS[library]}]" (to_records() and to_csv() need no library)'
         ) from error
 
@@ -33,8 +33,12 @@ def need(library: str) -> Any:
 
 def to_csv(columns: Sequence[Column], length: int) -> str:
     """Typed columns as CSV text with a header line."""
-    header = ",".join(_quoted(column.name) for column in columns)
-    return "\n".join([header, *csv_lines(columns, length)]) + "\n"
+    return "\n".join([csv_header([column.name for column in columns]), *csv_lines(columns, length)]) + "\n"
+
+
+def csv_header(names: Sequence[str]) -> str:
+    """The header line of columns with these names."""
+    return ",".join(map(_quoted, names))
 
 
 def csv_lines(columns: Sequence[Column], length: int) -> Iterator[str]:

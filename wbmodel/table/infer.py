@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from datetime import timezone
+from datetime import datetime, timezone
 from itertools import chain, compress
 from typing import Any
 
@@ -56,6 +56,19 @@ class Seen:
         if classes <= _LISTS:
             inner = cls.of(list(chain.from_iterable(value for value in values if value is not None)))
         return cls(classes, low, high, inner)
+
+    @classmethod
+    def like(cls, dtype: Dtype, low: int | None = None, high: int | None = None) -> Seen:
+        """What was seen of values that have this type, and these least and greatest integers."""
+        if dtype.inner is not None:
+            return cls(frozenset((list,)), inner=cls.like(dtype.inner, low, high))
+        classes = frozenset(() if dtype == NULL else (_CLASS_OF[dtype],))
+        return cls(classes, *((low, high) if dtype == INT else ()))
+
+    @property
+    def innermost(self) -> Seen:
+        """What was seen in the innermost lists; for anything else, this."""
+        return self if self.inner is None else self.inner.innermost
 
     def __or__(self, other: Seen) -> Seen:
         if self == other or not other.classes:
@@ -115,9 +128,10 @@ def infer(values: Sequence[Any], declared: Dtype = NULL, types: frozenset[type] 
 _PLAIN: dict[type, Dtype] = {bool: BOOL, int: INT, float: FLOAT, str: TEXT, dict: JSON}
 
 
-def _other(cls: type) -> Dtype:
-    from datetime import datetime
+_CLASS_OF: dict[Dtype, type] = {dtype: cls for cls, dtype in _PLAIN.items()} | {TIME: datetime}
 
+
+def _other(cls: type) -> Dtype:
     for base, dtype in ((datetime, TIME), (str, TEXT), (bool, BOOL), (int, INT), (float, FLOAT)):
         if issubclass(cls, base):
             return dtype

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, Literal, TypeVar
 
-from wbmodel.table.column import BOOL, FLOAT, INT, JSON, TEXT, TIME, Column, Dtype
+from wbmodel.table.column import BOOL, FLOAT, INT, JSON, NULL, TEXT, TIME, Column, Dtype
 from wbmodel.table.exports import need
 from wbmodel.table.infer import fit
 
@@ -35,6 +35,22 @@ class Library(ABC, Generic[Piece]):
     def cast(self, piece: Piece, dtype: Dtype) -> Piece:
         """A piece of integers as floats, also inside lists."""
 
+    takes_arrow = True
+    """Whether Arrow data become pieces without going through Python values."""
+
+    def of_arrow(self, data: Any) -> dict[str, Piece]:
+        """The columns of Arrow data as pieces. Raises :class:`~wbmodel.errors.QueryError` if two have the same name."""
+        raise NotImplementedError
+
+    def known(self, piece: Piece) -> tuple[Dtype, Piece, int | None, int | None] | None:
+        """The type of a piece of Arrow data, the piece as that type, and the least and greatest integer; None where
+        only the values tell."""
+        return None
+
+    @abstractmethod
+    def whole(self, piece: Piece) -> tuple[float, float, Sequence[int]]:
+        """Of the finite floats of a piece: the least, the greatest, and the places of those that are whole."""
+
     @abstractmethod
     def values(self, piece: Piece) -> list[Any]:
         """The values of a piece again."""
@@ -55,7 +71,8 @@ class Library(ABC, Generic[Piece]):
 
 def library(name: LibraryName) -> Library[Any]:
     """A library by name. Raises :class:`~wbmodel.errors.LibraryNotInstalled` with the install command."""
-    return {"arrow": Arrow, "pandas": Pandas, "polars": Polars}[name]()
+    made: dict[LibraryName, Callable[[], Library[Any]]] = {"arrow": Arrow, "pandas": Pandas, "polars": Polars}
+    return made[name]()
 
 
 def _buffer(values: Sequence[Any]) -> Any:
@@ -76,6 +93,8 @@ _KINDS = {FLOAT: "float64", INT: "int64", BOOL: "bool"}
 
 class Pandas(Library[Any]):
     """pandas with nullable types. A piece of numbers is a NumPy array, and another that is true where None was."""
+
+    takes_arrow = False
 
     def __init__(self) -> None:
         self.pandas = need("pandas")
@@ -106,6 +125,13 @@ class Pandas(Library[Any]):
             return fit(piece, dtype)
         data, missing = piece
         return data.astype(_KINDS[dtype]), missing
+
+    def whole(self, piece: Any) -> tuple[float, float, Sequence[int]]:
+        data, missing = piece
+        known = self.np.isfinite(data) if missing is None else self.np.isfinite(data) & ~missing
+        finite = data[known]
+        places = self.np.flatnonzero(known & (self.np.floor(data) == data)).tolist()
+        return (float(finite.min()), float(finite.max()), places) if len(finite) else (0.0, 0.0, ())
 
     def values(self, piece: Any) -> list[Any]:
         if not isinstance(piece, tuple):
@@ -170,6 +196,33 @@ class Polars(Library[Any]):
 
     def cast(self, piece: Any, dtype: Dtype) -> Any:
         return piece.cast(self.type(dtype))
+
+    def of_arrow(self, data: Any) -> dict[str, Any]:
+        return {series.name: series for series in self.polars.DataFrame(data).get_columns()}
+
+    def known(self, piece: Any) -> tuple[Dtype, Any, int | None, int | None] | None:
+        kind = piece.dtype
+        if piece.null_count() == len(piece):
+            return NULL, self.nulls(len(piece), NULL), None, None
+        dtype = (
+            INT
+            if kind.is_integer() and str(kind) not in ("UInt64", "Int128", "UInt128")
+            else FLOAT
+            if kind.is_float()
+            else {"Boolean": BOOL, "String": TEXT}.get(str(kind))
+        )
+        if dtype is None:
+            return None
+        piece = piece.cast(self.type(dtype))
+        return (dtype, piece, piece.min(), piece.max()) if dtype == INT else (dtype, piece, None, None)
+
+    def whole(self, piece: Any) -> tuple[float, float, Sequence[int]]:
+        whole = piece.cast(self.polars.Int64, strict=False)
+        if whole.null_count() == piece.null_count():  # asks less of the library than the way below
+            return whole.min() or 0, whole.max() or 0, (whole.cast(self.polars.Float64) == piece).arg_true().to_list()
+        known = piece.is_finite()
+        finite = piece.filter(known)
+        return finite.min() or 0.0, finite.max() or 0.0, (known & (piece.floor() == piece)).arg_true().to_list()
 
     def values(self, piece: Any) -> list[Any]:
         values: list[Any] = piece.to_list()
@@ -239,14 +292,42 @@ class Arrow(Library[Any]):
         return _arrow_type(self.arrow, dtype)
 
     def piece(self, values: Sequence[Any], dtype: Dtype) -> Any:
-        made = self.arrow.array(_buffer(values), type=self.type(dtype), from_pandas=False)
-        return made
+        return self.arrow.array(_buffer(values), type=self.type(dtype), from_pandas=False)
 
     def nulls(self, length: int, dtype: Dtype) -> Any:
         return self.arrow.nulls(length, self.type(dtype))
 
     def cast(self, piece: Any, dtype: Dtype) -> Any:
         return piece.cast(self.type(dtype))
+
+    def of_arrow(self, data: Any) -> dict[str, Any]:
+        table = self.arrow.table(data)
+        return dict(zip(table.column_names, table.columns, strict=True))
+
+    def known(self, piece: Any) -> tuple[Dtype, Any, int | None, int | None] | None:
+        from pyarrow import compute
+
+        types, kind = self.arrow.types, piece.type
+        if piece.null_count == len(piece):
+            return NULL, self.nulls(len(piece), NULL), None, None
+        checks = ((types.is_integer, INT), (types.is_floating, FLOAT), (types.is_boolean, BOOL))
+        text = types.is_string(kind) or types.is_large_string(kind)
+        dtype = TEXT if text else next((dtype for check, dtype in checks if check(kind)), None)
+        if dtype is None or types.is_uint64(kind):
+            return None
+        piece = piece.cast(self.type(dtype))
+        if dtype != INT:
+            return dtype, piece, None, None
+        ends: Any = compute.min_max(piece).as_py()
+        return INT, piece, ends["min"], ends["max"]
+
+    def whole(self, piece: Any) -> tuple[float, float, Sequence[int]]:
+        from pyarrow import compute
+
+        known = compute.is_finite(piece)
+        ends: Any = compute.min_max(piece.filter(known)).as_py()
+        places = compute.indices_nonzero(compute.and_(known, compute.equal(compute.floor(piece), piece))).to_pylist()
+        return ends["min"] or 0.0, ends["max"] or 0.0, places
 
     def values(self, piece: Any) -> list[Any]:
         values: list[Any] = piece.to_pylist()

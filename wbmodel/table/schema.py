@@ -12,10 +12,10 @@ from typing import Any
 
 from wbmodel.codec import parse_datetime
 from wbmodel.errors import FieldError
-from wbmodel.table.column import BOOL, FLOAT, INT, JSON, TEXT, TIME, Column, Dtype
+from wbmodel.table.column import BOOL, FLOAT, INT, JSON, NULL, TEXT, TIME, Column, Dtype
 from wbmodel.table.infer import json_text
 
-__all__ = ["Schema", "dtype_of", "fitted"]
+__all__ = ["Schema", "dtype_named", "dtype_of", "fitted"]
 
 Schema = Mapping[str, Any]
 """Types by column name: a Python type, a name (``"float"``, ``"list[int]"``), or a type of pyarrow, polars or pandas;
@@ -29,6 +29,17 @@ _NAMES = {
     **dict.fromkeys(("datetime", "time"), TIME),
     **dict.fromkeys(("json", "dict"), JSON),
 }
+
+
+def dtype_named(text: str) -> Dtype:
+    """The type that is written so (``str(dtype)``). Raises ``FieldError`` for any other text."""
+    return (
+        NULL
+        if text == "null"
+        else Dtype("list", dtype_named(text[5:-1]))
+        if text.startswith("list[")
+        else dtype_of(text, "a column")
+    )
 
 
 def dtype_of(given: Any, name: str) -> Dtype:

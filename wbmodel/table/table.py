@@ -116,15 +116,18 @@ class Table:
 
     def to_pandas(self) -> pd.DataFrame:
         """A pandas data frame with nullable types."""
-        return self._frame("pandas")
+        frame: pd.DataFrame = self._frame("pandas")
+        return frame
 
     def to_polars(self) -> pl.DataFrame:
         """A polars data frame."""
-        return self._frame("polars")
+        frame: pl.DataFrame = self._frame("polars")
+        return frame
 
     def to_arrow(self) -> pa.Table:
         """A pyarrow table."""
-        return self._frame("arrow")
+        frame: pa.Table = self._frame("arrow")
+        return frame
 
     def to_parquet(self, path: str | os.PathLike[str]) -> None:
         """A Parquet file at ``path``, with the types of :meth:`to_arrow`."""
