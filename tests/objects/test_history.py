@@ -1,12 +1,8 @@
-"""``run.history`` and ``qs.history``: chains and answers against plain lists, and what is said when something is wrong."""
+"""``run.history`` and ``qs.history``: chains and answers against plain lists."""
 
 from __future__ import annotations
 
-import asyncio
-import copy
-import json
 import math
-import pickle
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.backends import WEAK, served
-from tests.support.histories import expected, history_store
-from wbmodel import Artifact, F, Q, Run
+from tests.support.keyed_histories import expected, history_store
+from wbmodel import Q, Run
 from wbmodel.engine.memory import MemoryStore
-from wbmodel.errors import FieldError, IncompleteHistory, KeyWarning, QueryError
+from wbmodel.errors import FieldError
 from wbmodel.objects.history import HistorySet
 from wbmodel.session.session import Session
 
@@ -83,16 +79,35 @@ def number(value: Any) -> bool:
     return type(value) in (int, float)
 
 
-@settings(max_examples=60, deadline=None)
-@given(
-    histories,
-    st.sampled_from([None, ("loss",), ("acc", "loss"), ("a.b", "_step")]),
-    st.booleans(),
-    st.lists(st.sampled_from(CONDITIONS), max_size=2),
-    st.lists(st.sampled_from(STEPS), max_size=3),
-    st.booleans(),
-)
+def chains(examples: int) -> Any:
+    """Random histories, and chains of random steps."""
+    cases = given(
+        given_rows=histories,
+        keys=st.sampled_from([None, ("loss",), ("acc", "loss"), ("a.b", "_step")]),
+        inner=st.booleans(),
+        conditions=st.lists(st.sampled_from(CONDITIONS), max_size=2),
+        steps=st.lists(st.sampled_from(STEPS), max_size=3),
+        negated=st.booleans(),
+    )
+    return lambda test: settings(max_examples=examples, deadline=None)(cases(test))
+
+
+@chains(12)
 def test_chains_give_what_plain_lists_give(
+    given_rows: list[list[Row]], keys: Any, inner: bool, conditions: Any, steps: Any, negated: bool
+) -> None:
+    check_chain(given_rows, keys, inner, conditions, steps, negated)
+
+
+@pytest.mark.slow
+@chains(400)
+def test_more_chains_give_what_plain_lists_give(
+    given_rows: list[list[Row]], keys: Any, inner: bool, conditions: Any, steps: Any, negated: bool
+) -> None:
+    check_chain(given_rows, keys, inner, conditions, steps, negated)
+
+
+def check_chain(
     given_rows: list[list[Row]], keys: Any, inner: bool, conditions: Any, steps: Any, negated: bool
 ) -> None:
     tested = [
@@ -117,7 +132,7 @@ def test_chains_give_what_plain_lists_give(
     for _, choose in steps:
         wanted = choose(wanted)
     store = history_store(given_rows)
-    for place in PLACES if keys is not None else PLACES[:1]:
+    for place in PLACES:
         with at(place, store):
             got = Run.objects.history
             for lookups, _ in conditions:
@@ -128,3 +143,103 @@ def test_chains_give_what_plain_lists_give(
             assert list(got) == wanted
             assert [row for batch in got.chunks(3) for row in batch.rows()] == wanted
             assert got.count() == len(wanted)
+
+
+# -- answers ---------------------------------------------------------------------------------------
+
+
+@settings(max_examples=12, deadline=None)
+@given(histories, st.integers(1, 6), st.integers(-4, 9))
+def test_answers_are_those_of_plain_lists(given_rows: list[list[Row]], some: int, step: int) -> None:
+    given_rows = [*given_rows, [{"_step": 0, "loss": 1, "acc": 2, "a.b": 3}]]
+    rows = [{"run": f"h{at}", **row} for at, rows in enumerate(given_rows) for row in plain(rows)]
+    numbers = [row["loss"] for row in rows if number(row.get("loss"))]
+    with at("columns", history_store(given_rows)):
+        history = Run.objects.history
+        assert history.first() == rows[0]
+        assert history.last() == rows[-1]
+        assert history.at(step) == next((row for row in rows if row["_step"] == step), None)
+        assert history.at(step, nearest=True) == min(rows, key=lambda row: abs(row["_step"] - step))
+        assert list(history.tail(some)) == rows[-some:]
+        assert (history.min("loss"), history.max("loss")) == (min(numbers), max(numbers))
+        mean = history.mean("loss")
+        assert mean == sum(numbers) / len(numbers) or mean == pytest.approx(sum(numbers) / len(numbers))
+        for goal, choose in (("min", min), ("max", max)):
+            best = choose((row for row in rows if number(row.get("loss"))), key=lambda row: row["loss"])
+            assert history.best("loss", goal) == best
+        long = [
+            {"run": row["run"], "_step": row["_step"], "key": key, "value": row[key]}
+            for row in rows
+            for key in row
+            if key not in ("run", "_step")
+        ]
+        assert sorted(history.long(), key=repr) == sorted(long, key=repr)
+        assert [(run.id, [*map(filled, table.records())]) for run, table in history.by_run()] == [
+            (f"h{at}", plain(rows)) for at, rows in enumerate(given_rows)
+        ]
+        check_sample(history, rows, some)
+
+
+def filled(row: Row) -> Row:
+    return {key: cell for key, cell in row.items() if cell is not None}
+
+
+def check_sample(history: HistorySet, rows: list[Row], some: int) -> None:
+    """``some`` rows in order, with the first and the last, the same for the same seed."""
+    sample = list(history.sample(some, seed=3))
+    assert len(sample) == min(some, len(rows))
+    at = iter(rows)
+    assert all(any(row == candidate for candidate in at) for row in sample), "they are rows, in order"
+    assert sample[0] == rows[0]
+    assert some == 1 or sample[-1] == rows[-1]
+    assert list(history.sample(some, seed=3)) == sample
+
+
+def test_a_sample_takes_each_row_as_often_and_does_not_depend_on_batches() -> None:
+    rows = [{"_step": step, "x": step} for step in range(40)]
+    store, batched = history_store([rows]), history_store([rows[:7], rows[7:8], rows[8:]])
+    taken = [0] * 40
+    with at("columns", store):
+        samples = [[row["x"] for row in Run.objects.history.sample(10, seed)] for seed in range(100)]
+    with at("columns", batched):
+        again = [[row["x"] for row in Run.objects.history.sample(10, seed)] for seed in range(20)]
+    assert samples[:20] == again
+    for sample in samples:
+        for x in sample:
+            taken[x] += 1
+    assert taken[0] == taken[-1] == 100
+    # 8 of 38 rows, 100 times: 21 of each, with a deviation of 4.
+    assert all(21 - 19 < times < 21 + 20 for times in taken[1:-1])
+
+
+def test_extremes_leave_out_what_is_no_number() -> None:
+    rows = [
+        {"_step": 0, "x": math.nan},
+        {"_step": 1, "x": 3, "t": "a"},
+        {"_step": 2, "x": None},
+        {"_step": 3, "x": -1.5},
+    ]
+    far = [{"_step": 0, "x": 2**70, "y": math.nan}, {"_step": 1, "x": "text", "z": math.inf}, {"_step": 2, "z": 1e308}]
+    with at("columns", history_store([rows, far])):
+        first = Run.objects.get(id="h0").history
+        assert (first.min("x"), first.max("x"), first.mean("x")) == (-1.5, 3, 0.75)
+        with pytest.raises(FieldError, match="'t' has no numbers in history"):
+            first.min("t")
+        second = Run.objects.get(id="h1").history
+        assert second.max("x") == 2**70
+        assert (second.min("y"), second.mean("y"), second.best("y")) == (None, None, None)
+        assert (second.max("z"), second.mean("z")) == (math.inf, math.inf)
+
+
+def test_the_mean_does_not_depend_on_the_portions() -> None:
+    from wbmodel.operations.histories.answers import Extremes
+
+    values = [1e16, 1.0, -1e16, 0.1, 3, 2**53 + 1, -0.3] * 9
+    whole, pieces = Extremes(), Extremes()
+    whole.add(values)
+    for value in values:
+        pieces.add([value])
+    assert whole.mean == pieces.mean
+    huge = Extremes()
+    huge.add([1e308] * 10)
+    assert huge.mean == math.inf

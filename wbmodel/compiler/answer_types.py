@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Annotated, Any
 
@@ -18,7 +19,17 @@ from wbmodel.compiler.physical import NodeSpec
 from wbmodel.compiler.selection import related_fields
 from wbmodel.meta import EntityMeta, FieldMeta, Kind, Route, Tally, entity_meta
 
-__all__ = ["AnswerType", "answer_type", "created_type", "index_type", "tally_type"]
+__all__ = [
+    "AnswerType",
+    "Fields",
+    "aliased_type",
+    "answer_type",
+    "created_type",
+    "index_type",
+    "list_of",
+    "object_of",
+    "tally_type",
+]
 
 Fields = dict[str, Any]
 """Response key -> the type of its value: a Python type, an :class:`_Object` or a :class:`_List`."""
@@ -36,6 +47,16 @@ class _Object:
 class _List:
     of: Any
     nullable: bool = False
+
+
+def object_of(fields: Fields, *, nullable: bool = True) -> Any:
+    """The type of an object."""
+    return _Object(fields, nullable)
+
+
+def list_of(item: Any, *, nullable: bool = False) -> Any:
+    """The type of a list."""
+    return _List(item, nullable)
 
 
 _PAGE_INFO = _Object({"endCursor": str | None, "hasNextPage": bool}, nullable=False)
@@ -151,6 +172,12 @@ def index_type(route: Route, index: str) -> AnswerType:
     return _within(route, {index: _Object({"edges": _edges({"path": str, "type": str}), "pageInfo": _PAGE_INFO})})
 
 
+def aliased_type(route: Route, aliases: Iterable[str], fields: Fields) -> AnswerType:
+    """The type of an answer that has the last step of a route several times, with these fields inside each."""
+    inside: Fields = {alias: _Object(fields) for alias in aliases}
+    return _within(attrs.evolve(route, steps=route.steps[:-1]), inside)
+
+
 def _within(route: Route, inside: Fields) -> AnswerType:
     """The type of an answer with these fields inside the last step of a route."""
     for step in reversed(route.steps):
@@ -208,7 +235,8 @@ def _edges(node: Fields) -> _List:
 
 
 def _of(node: NodeSpec, route: Route) -> Fields:
-    return _node(node.meta, node.fields, node.related, route.context)
+    along = () if node.along is None else node.along.names
+    return {**_node(node.meta, node.fields, node.related, route.context), **dict.fromkeys(along, Any)}
 
 
 def _node(

@@ -34,7 +34,8 @@ class Shape:
     ``names``: the rows are asked for by their keys. ``slots`` is the number of parents in one document. ``counted``: a
     page includes the number of all rows, from the route's field beside the connection. ``far`` is selected from the row
     at the other end of the order, which the page then includes. ``keys`` are the variables that hold the keys of fields
-    to load in part. ``answer`` is the type of the answer.
+    to load in part, ``along`` the variables of what comes along with the rows, with their types. ``answer`` is the type
+    of the answer.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Shape:
     counted: bool = False
     far: Selection = ()
     keys: tuple[str, ...] = ()
+    along: tuple[tuple[str, str], ...] = ()
     answer: AnswerType | None = None
 
 
@@ -89,7 +91,7 @@ def build(shape: Shape) -> Document:
     variables: dict[str, str] = {}
     suffixes = [f"_{slot}" for slot in range(shape.slots)] if shape.slots > 1 else [""]
     selection = tuple(_slot(shape, suffix, variables) for suffix in suffixes)
-    variables |= dict.fromkeys(shape.keys, "[String!]")
+    variables |= {**dict.fromkeys(shape.keys, "[String!]"), **dict(shape.along)}
     shared = shape.slots > 1 and shape.mode != "count"
     fragments = [(f"fragment {shape.graphql}Node on {shape.graphql}", shape.node)] if shared else []
     return write(f"query {shape.name}", variables.items(), selection, *fragments, answer=shape.answer)

@@ -21,9 +21,12 @@ __all__ = [
     "ALIASES",
     "BY_DATE",
     "FAR",
+    "FROM_BELOW",
     "INDEX",
     "KEYS",
     "LARGE",
+    "LINES",
+    "MANY_KEYS",
     "NAMES",
     "SEVERAL_KEYS",
     "SIDES",
@@ -68,6 +71,13 @@ SIDES = Extra("pages side by side", "pages are read in turn", ("after", "cursor"
 KEYS = Extra("keys of config and summary", "they are read whole", ("keys",))
 INDEX = Extra("the list of keys", "the rows are read for their keys", ("fields", "index"), costs=True)
 SEVERAL_KEYS = Extra("orders by several keys", "the server orders by the first key", ("order", "sort", "sorting"))
+FROM_BELOW = Extra("ranges of steps without a lower end", "they begin at 0", ("minstep", "null", "int64"), costs=True)
+MANY_KEYS = Extra("rows of any number of keys", "rows of very many keys may lack some", ("maxkeylimit",), costs=True)
+LINES = Extra(
+    "counts lines of histories that are no rows",
+    "a history with fewer rows than lines is no longer searched in narrow ranges of steps",
+    (),
+)
 
 _SORTED = "all rows are read and sorted here"
 
@@ -123,6 +133,8 @@ def of_scan(scan: Scan) -> frozenset[Extra]:
         found.add(NAMES)
     if scan.node.asks:
         found.add(KEYS)
+    if scan.node.along is not None:
+        found.add(scan.node.along.extra)
     return frozenset(found)
 
 

@@ -15,16 +15,21 @@ from wbmodel.backend.asks import Document, Request, RunRef
 from wbmodel.codec import dumps
 from wbmodel.compiler.document import Selection, write
 from wbmodel.compiler.extras import Extra
+from wbmodel.compiler.physical import Along
 from wbmodel.meta import EntityMeta, Route
 from wbmodel.meta.scopes import ENTITY, PROJECT
 
-__all__ = ["COUNTS", "SERIES", "UNSAMPLED", "KeyAsk", "answered", "key_ask_request", "spec_of"]
+__all__ = ["COUNTS", "SERIES", "KeyAsk", "along_of", "answered", "key_ask_request", "spec_of"]
 
 UNSAMPLED = 2**53 - 1
 """The number of samples that W&B's web application asks for, to get every row."""
 
 SERIES = Extra("values of single keys of histories", "whole rows are read", ("sampledhistory", "specs"), costs=True)
 COUNTS = Extra("counts of the keys of histories", "the values are proven by line counts", ("historykeys",))
+
+_IN_PAGES = Extra("values of keys in pages of runs", "they are asked for run by run", ("sampledhistory", "specs"))
+_IN_A_PAGE = 64
+"""Specs in one page: W&B's own MCP server asks for 8 specs of 8 runs. The first page has half as many."""
 
 _STEP = "_step"
 _ROWS = "_timestamp"
@@ -59,8 +64,20 @@ def key_ask_request(meta: EntityMeta, asks: Sequence[KeyAsk], *, counts: bool) -
             variables[f"{name}_{slot}"] = parent[name]
         variables[f"specs_{slot}"] = list(ask.specs)
     divisible = len(asks) > 1 or len(asks[0].specs) > 1
-    return Request(
-        _document(route, _operation(meta), len(asks), counts), variables, _operation(meta), divisible=divisible
+    document = _document(route, _operation(meta), len(asks), counts)
+    return Request(document, variables, _operation(meta), divisible=divisible)
+
+
+def along_of(specs: Sequence[str]) -> Along | None:
+    """The specs in the pages of a listing; None if a page would have but a few rows."""
+    if len(specs) > _IN_A_PAGE // 8:
+        return None
+    return Along(
+        fields=("historyKeys", "sampledHistory(specs: $specs)"),
+        variables=(("specs", "[JSONString!]!", tuple(specs)),),
+        extra=_IN_PAGES,
+        first=_IN_A_PAGE // 2 // len(specs),
+        later=_IN_A_PAGE // len(specs),
     )
 
 

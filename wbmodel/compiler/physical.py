@@ -12,6 +12,7 @@ from typing import Any
 
 import attrs
 
+from wbmodel.compiler.extras import Extra
 from wbmodel.compiler.filters import Compiled
 from wbmodel.compiler.hydrate import Hydrator, hydrator
 from wbmodel.compiler.selection import related_fields
@@ -24,6 +25,7 @@ from wbmodel.query.paths import Path
 from wbmodel.query.plan import Plan
 
 __all__ = [
+    "Along",
     "Check",
     "ForEach",
     "Get",
@@ -37,6 +39,7 @@ __all__ = [
     "Ties",
     "ValuesFirst",
     "scans",
+    "with_along",
 ]
 
 Parent = Mapping[str, Any]
@@ -44,10 +47,32 @@ Parent = Mapping[str, Any]
 
 
 @attrs.frozen(slots=True, kw_only=True)
+class Along:
+    """Fields to ask of each node beside those that its row is made of. Their values come along with the rows, as the
+    server sent them.
+
+    ``fields`` are as written in a document, ``variables`` those in their arguments: name, type and value. ``extra`` is
+    what a server refuses that refuses them. The first page has at most ``first`` rows, a later one ``later``.
+    """
+
+    fields: tuple[str, ...]
+    variables: tuple[tuple[str, str, tuple[str, ...]], ...]
+    extra: Extra
+    first: int
+    later: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the values in an answer."""
+        return tuple(field.partition("(")[0] for field in self.fields)
+
+
+@attrs.frozen(slots=True, kw_only=True)
 class NodeSpec:
     """What is selected of each node, and the class of the rows made from the nodes.
 
     ``keys`` are the fields to load in part, each with its keys; with ``whole``, the server is asked for all of them.
+    ``along`` comes along with the rows.
     """
 
     meta: EntityMeta
@@ -56,6 +81,7 @@ class NodeSpec:
     whole: bool = False
     related: tuple[str, ...] = ()
     cls: type[Any] | None = None
+    along: Along | None = None
 
     @property
     def is_light(self) -> bool:
@@ -263,3 +289,16 @@ def scans(step: Step) -> Iterator[Scan]:
         yield step.present.source
     elif isinstance(step, (Ties, SortHere)):
         yield from scans(step.source)
+
+
+def with_along(step: Step, along: Along) -> Step:
+    """The step with ``along`` in its pages; unchanged where rows of a page may be no results, or come in another order.
+
+    Of a slice, one row more is read than it has, and those that tie with it.
+    """
+    if isinstance(step, Ties) and step.far is None:
+        source = with_along(step.source, along)
+        return attrs.evolve(step, source=source) if isinstance(source, Scan) and source is not step.source else step
+    if isinstance(step, Scan) and step.check is None and step.route.paged:
+        return attrs.evolve(step, node=attrs.evolve(step.node, along=along))
+    return step

@@ -43,6 +43,9 @@ def page_size(scan: Scan, received: int, pages: int, can: Capabilities, most: in
     It is no more than needed; if that is unknown, the first page is small and the next ones are full. ``most`` is the
     limit, and ``alone`` says that no other connection of the query was read before.
     """
+    along = scan.node.along
+    if along is not None:
+        most = min(most, along.later if pages else along.first)
     if scan.limit is None:
         return min(can.page_size, most) if pages == 0 and alone and not scan.node.is_light else most
     left = scan.limit - received
@@ -84,6 +87,8 @@ def page_request(
         far=scan.far_node if far else None,
     )
     variables = _keys(scan.node)
+    if scan.node.along is not None:
+        variables |= {name: list(value) for name, _, value in scan.node.along.variables}
     if far:
         variables.update(_keys(scan.far_node, _FAR))
     for index, item in enumerate(scans):
@@ -209,6 +214,7 @@ def shape_of(
         slots=slots,
         counted=counted,
         far=() if far is None else _selected(far, None, _FAR),
+        along=() if counting or node.along is None else tuple((name, kind) for name, kind, _ in node.along.variables),
         keys=()
         if counting
         else (*node.variables().values(), *(far.variables(_FAR).values() if far is not None else ())),
@@ -218,7 +224,8 @@ def shape_of(
 
 @lru_cache(maxsize=1024)
 def _selected(node: NodeSpec, context: str | None, prefix: str) -> Selection:
-    return freeze(node_selection(node.meta, node.fields, node.related, context, node.variables(prefix)))
+    along = () if node.along is None else tuple((field, ()) for field in node.along.fields)
+    return (*freeze(node_selection(node.meta, node.fields, node.related, context, node.variables(prefix))), *along)
 
 
 @lru_cache(maxsize=1024)

@@ -250,6 +250,7 @@ _ELSEWHERE = {
     "load": "refresh() reloads it",
     "refresh_from_db": "refresh() reloads it",
     "pk": "use node_id, or id for the short id",
+    "scan_history": "run.history is every row already: for row in run.history",
     "runtime": "it is in the summary: run.summary['_runtime'] has the seconds, if the run reported them",
 }
 """Hints for names that other clients or Django use."""

@@ -18,6 +18,7 @@ from wbmodel.operations.histories.outcome import Outcome
 from wbmodel.table.exports import need
 from wbmodel.table.growing import Growing
 from wbmodel.table.table import Table
+from wbmodel.table.writers import CsvWriter, ParquetWriter
 
 if TYPE_CHECKING:
     import os
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["HistoryExports"]
 
 To = Literal["polars", "arrow", "pandas", "table"]
+Filled = Growing | ParquetWriter | CsvWriter
 
 
 class HistoryExports(HistoryChain, Exports):
@@ -76,15 +78,27 @@ class HistoryExports(HistoryChain, Exports):
     def to_parquet(
         self, path: str | os.PathLike[str], *, schema: Schema | None = None, progress: Wanted = None
     ) -> None:
-        """Write a Parquet file to ``path``, with the types and the metadata of :meth:`to_arrow`. Needs the extra
-        ``arrow``."""
-        _write_parquet(self.to_arrow(schema=schema, progress=progress), path)
+        """Write a Parquet file to ``path``, with the types and the metadata of :meth:`to_arrow`, in bounded memory. An
+        error leaves what was there. Needs the extra ``arrow``."""
+        need("pyarrow")
+        if schema is not None:
+            _write(self.to_arrow(schema=schema, progress=progress), path)
+            return
+        with ParquetWriter(path, self._all_names()) as file:
+            self._fill(file, progress)
+            file.metadata.update(self._known().metadata())
 
     async def ato_parquet(
         self, path: str | os.PathLike[str], *, schema: Schema | None = None, progress: Wanted = None
     ) -> None:
         """The async twin of :meth:`to_parquet`."""
-        _write_parquet(await self.ato_arrow(schema=schema, progress=progress), path)
+        need("pyarrow")
+        if schema is not None:
+            _write(await self.ato_arrow(schema=schema, progress=progress), path)
+            return
+        with ParquetWriter(path, self._all_names()) as file:
+            await self._afill(file, progress)
+            file.metadata.update(self._known().metadata())
 
     @overload
     def to_csv(self, path: None = None, *, schema: Schema | None = None, progress: Wanted = None) -> str: ...
@@ -106,12 +120,16 @@ class HistoryExports(HistoryChain, Exports):
         schema: Schema | None = None,
         progress: Wanted = None,
     ) -> str | None:
-        """Write CSV with a header line to ``path`` in UTF-8; without a path, return the text.
+        """Write CSV with a header line to ``path`` in UTF-8, in bounded memory; without a path, return the text.
 
         A missing value is an empty cell; empty text is ``""``. A CSV file cannot say whether it is complete: see
         :attr:`complete`.
         """
-        return cast(Table, self._frame("table", schema, progress)).to_csv(path)
+        if path is None or schema is not None:
+            return cast(Table, self._frame("table", schema, progress)).to_csv(path)
+        with CsvWriter(path, self._all_names()) as file:
+            self._fill(file, progress)
+        return None
 
     @overload
     async def ato_csv(self, path: None = None, *, schema: Schema | None = None, progress: Wanted = None) -> str: ...
@@ -134,7 +152,11 @@ class HistoryExports(HistoryChain, Exports):
         progress: Wanted = None,
     ) -> str | None:
         """The async twin of :meth:`to_csv`."""
-        return cast(Table, await self._aframe("table", schema, progress)).to_csv(path)
+        if path is None or schema is not None:
+            return cast(Table, await self._aframe("table", schema, progress)).to_csv(path)
+        with CsvWriter(path, self._all_names()) as file:
+            await self._afill(file, progress)
+        return None
 
     def _table(self) -> Table:
         return cast(Table, self._frame("table", None, None))
@@ -142,37 +164,51 @@ class HistoryExports(HistoryChain, Exports):
     async def _atable(self) -> Table:
         return cast(Table, await self._aframe("table", None, None))
 
-    def _grown(self, to: To) -> Growing:
-        if to != "table":
-            need("pyarrow" if to == "arrow" else to)
+    def _all_names(self) -> tuple[str, ...]:
+        """The columns that are there in any case, or those of the rows that are here."""
         known = self._outcome.names if self._result.complete and self._outcome is not None else ()
-        return Growing(to, dict.fromkeys((*self._plan.names, *known)))
+        return tuple(dict.fromkeys((*self._plan.names, *known)))
+
+    def _grown(self, to: To, schema: Schema | None) -> Growing:
+        if to != "table":
+            need("pyarrow" if to == "arrow" else to)  # all rows would be read in vain without it
+        return Growing(to if schema is None else "table", self._all_names())
 
     def _frame(self, to: To, schema: Schema | None, progress: Wanted) -> Any:
-        made = self._grown(to if schema is None else "table")
-        if self._result.complete:
-            made.add_batch(ColumnBatch.of_rows("", self._result.rows))
-        else:
-            session, outcome = self._bind(), Outcome()
-            with reporting(progress, self._title) as tell:
-                for items in session.iterate(self._blocks(session, outcome), timeout=self._timeout):
-                    _add(made, items, outcome, tell)
-            self._learn(outcome)
+        made = self._grown(to, schema)
+        self._fill(made, progress)
         return _finished(made, to, schema)
 
     async def _aframe(self, to: To, schema: Schema | None, progress: Wanted) -> Any:
-        made = self._grown(to if schema is None else "table")
-        if self._result.complete:
-            made.add_batch(ColumnBatch.of_rows("", self._result.rows))
-        else:
-            session, outcome = self._bind(), Outcome()
-            with reporting(progress, self._title) as tell:
-                blocks = session.aiterate(self._blocks(session, outcome), timeout=self._timeout)
-                async with aclosing(blocks) as parts:
-                    async for items in parts:
-                        _add(made, items, outcome, tell)
-            self._learn(outcome)
+        made = self._grown(to, schema)
+        await self._afill(made, progress)
         return _finished(made, to, schema)
+
+    def _fill(self, to: Filled, progress: Wanted) -> None:
+        """Add all rows to a frame or a file."""
+        if self._result.complete:
+            to.add_batch(ColumnBatch.of_rows("", self._result.rows))
+            return
+        session, outcome = self._bind(), Outcome()
+        with reporting(progress, self._title) as tell:
+            for items in session.iterate(self._blocks(session, outcome), timeout=self._timeout):
+                _add(to, items, outcome, tell)
+            tell(_status(outcome))
+        self._learn(outcome)
+
+    async def _afill(self, to: Filled, progress: Wanted) -> None:
+        """The async twin of :meth:`_fill`."""
+        if self._result.complete:
+            to.add_batch(ColumnBatch.of_rows("", self._result.rows))
+            return
+        session, outcome = self._bind(), Outcome()
+        with reporting(progress, self._title) as tell:
+            blocks = session.aiterate(self._blocks(session, outcome), timeout=self._timeout)
+            async with aclosing(blocks) as parts:
+                async for items in parts:
+                    _add(to, items, outcome, tell)
+            tell(_status(outcome))
+        self._learn(outcome)
 
     @property
     def _title(self) -> str:
@@ -272,7 +308,7 @@ def _status(outcome: Outcome) -> Status:
     return Status(noun="run", done=outcome.ended, rows=outcome.rows)
 
 
-def _add(made: Growing, blocks: Sequence[Any], outcome: Outcome, tell: Progress) -> None:
+def _add(made: Filled, blocks: Sequence[Any], outcome: Outcome, tell: Progress) -> None:
     for block in blocks:
         made.add(block.columns, block.length)
     tell(_status(outcome))
@@ -286,7 +322,7 @@ def _finished(made: Growing, to: To, schema: Schema | None) -> Any:
     return held if to == "table" else getattr(held, f"to_{to}")()
 
 
-def _write_parquet(table: pa.Table, path: str | os.PathLike[str]) -> None:
+def _write(table: pa.Table, path: str | os.PathLike[str]) -> None:
     import os
 
     import pyarrow.parquet

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, TypeVar, cast
 
 from wbmodel.backend.asks import Ask, Fetch, Open, Read, Request, Response, raise_for_errors
@@ -14,7 +14,7 @@ from wbmodel.errors import ServerError, WbmodelError
 from wbmodel.meta import EntityMeta, Route, Step, entity_meta
 from wbmodel.meta.scopes import PARTS, PROJECT
 
-__all__ = ["Operation", "answer", "asked", "items", "send_all", "walk", "whole_answer"]
+__all__ = ["Operation", "answer", "asked", "items", "passed_on", "send_all", "walk", "whole_answer"]
 
 T = TypeVar("T")
 Operation = Generator[Verb, Any, T]
@@ -31,6 +31,31 @@ def items(ask: Read | Open | Fetch) -> Operation[None]:
     stream = yield Send(ask)
     while (item := (yield Next(stream))) is not END:
         yield Emit((item,))
+
+
+def passed_on(operation: Operation[T], take: Callable[[Sequence[Any]], Sequence[Any]]) -> Operation[T]:
+    """Run an operation, and emit what ``take`` makes of what it emits. Returns its value."""
+    given: Any = None
+    error: Exception | None = None
+    try:
+        while True:
+            try:
+                verb = operation.send(given) if error is None else operation.throw(error)
+            except StopIteration as stop:
+                done: T = stop.value
+                return done
+            given = error = None
+            if isinstance(verb, Emit):
+                if made := take(verb.rows):
+                    yield Emit(made)
+                continue
+            try:
+                given = yield verb
+            except Exception as raised:
+                error = raised
+    finally:
+        error = None  # its traceback refers to this frame
+        operation.close()
 
 
 def send_all(requests: Sequence[Request]) -> Operation[Sequence[Response]]:

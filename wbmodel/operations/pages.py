@@ -122,7 +122,9 @@ class Pages:
         limit, by = self.scan.limit, self.scan.keyset
         if count is None or by is None or (limit is None and self.budget.sliced):
             return None
-        return side_by_side(by, edges, cursor, count if limit is None else min(count, limit), self.budget.most)
+        along, size = self.scan.node.along, self.budget.most
+        size = size if along is None else min(size, along.later)
+        return side_by_side(by, edges, cursor, count if limit is None else min(count, limit), size)
 
     def _start(self, request: Request) -> Operation[None]:
         try:
@@ -275,6 +277,8 @@ class Pages:
     def make(self) -> None:
         """Make the rows of the page that was received."""
         (nodes, context), self._nodes = self._nodes, ([], None)
+        if (along := self.scan.node.along) is not None:
+            self.budget.along |= {node["id"]: {name: node[name] for name in along.names} for node in nodes}
         rows = self._hydrate(nodes, context)
         self.ready = rows if self._keep is None else [row for row in rows if self._keep(row)]
 

@@ -23,6 +23,8 @@ class PageBudget:
         self.looks_ahead = can.concurrent and not can.in_process
         self.ahead: object = None
         """The connection whose next page is in flight. Only one at a time, as each is a page held in memory."""
+        self.along: dict[str, dict[str, Any]] = {}
+        """What came along with the rows, by node id, until it is taken."""
         self.pages = 0
         self._cut: int | None = None
         """The largest page that the server may be asked for after it failed on a larger one."""

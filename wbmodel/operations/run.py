@@ -7,7 +7,7 @@ from typing import Any
 import attrs
 
 from wbmodel.compiler.compile import compile_plan, expand
-from wbmodel.compiler.physical import ForEach, Get, Merge, Scan, Step, ValuesFirst, scans
+from wbmodel.compiler.physical import Along, ForEach, Get, Merge, Scan, Step, ValuesFirst, scans, with_along
 from wbmodel.compiler.target import Target
 from wbmodel.errors import QueryWarning, warn
 from wbmodel.json_values import ABSENT
@@ -25,10 +25,17 @@ __all__ = ["Cut", "Rows", "collect", "planned", "settle"]
 
 
 class Rows:
-    """The entities of a plan, each once, cut to the plan's slice."""
+    """The entities of a plan, each once, cut to the plan's slice.
 
-    def __init__(self, plan: Plan, target: Target) -> None:
-        self.plan, self.target = plan, target
+    ``along``: what comes along with them, where the server's pages are what is asked for and a refusal leaves it in.
+    """
+
+    def __init__(self, plan: Plan, target: Target, along: Along | None = None) -> None:
+        self.plan, self.target, self.along = plan, target, along
+        self.brings = False
+        """Whether anything comes along with the rows that are being read."""
+        self.came: dict[str, dict[str, Any]] = {}
+        """What came along with the rows, by node id, until it is taken."""
         self.stream: RowStream | None = None
         self.broken = False
         """Whether the stream ended in an error, so that another one has to be opened."""
@@ -51,7 +58,12 @@ class Rows:
             if not again:
                 _say_what_is_local(step, target)
             step = yield from settle(step, target)
-            self.stream = open_stream(step, PageBudget(target, sliced=self.plan.stop is not None), [])
+            self.brings = False
+            if self.along is not None and self.along.extra not in target.refused and not self.plan.start:
+                bare, step = step, with_along(step, self.along)
+                self.brings = step is not bare
+            budget = PageBudget(target, sliced=self.plan.stop is not None)
+            self.stream, self.came = open_stream(step, budget, []), budget.along
         self.broken = True
         rows, fresh = (yield from self.stream.pull()), list[Any]()
         while rows is not None and not (fresh := self.seen.fresh(rows)) and again:

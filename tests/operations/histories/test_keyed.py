@@ -9,7 +9,7 @@ import attrs
 import pytest
 
 from tests.support.backends import WEAK, over_loopback, served
-from tests.support.histories import expected, history_store, reading
+from tests.support.keyed_histories import expected, history_store, reading
 from wbmodel.backend.asks import ReadSpec
 
 COLUMNS = attrs.evolve(WEAK, columns=True)

@@ -47,20 +47,16 @@ class _Rows:
 
     def taken(self, head: Head, batch: ColumnBatch) -> Sequence[Any]:
         """What is ready after a batch."""
-        made = batch if self.regrouping is None else self.regrouping.take(batch)
-        if made is None or not made.length:
-            return ()
-        self.count += made.length
-        return (Part(head, made),)
+        return self._parts(head, [batch] if self.regrouping is None else self.regrouping.take(batch))
 
     def ended(self, head: Head, failure: Failure | None = None) -> Sequence[Any]:
         """The end of a run."""
-        rest = None if self.regrouping is None else self.regrouping.rest()
-        parts = () if rest is None or failure is not None else self._part(head, rest)
+        rest = [] if self.regrouping is None else self.regrouping.rest()
+        parts = self._parts(head, rest if failure is None else [])
         count, self.count = self.count, 0
         end = Ended(head, count) if failure is None else Ended(head, count, None, failure.error)
         return (*parts, end)
 
-    def _part(self, head: Head, batch: ColumnBatch) -> Sequence[Any]:
-        self.count += batch.length
-        return (Part(head, batch),) if batch.length else ()
+    def _parts(self, head: Head, batches: Sequence[ColumnBatch]) -> list[Part]:
+        self.count += sum(batch.length for batch in batches)
+        return [Part(head, batch) for batch in batches if batch.length]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from wbmodel.backend.asks import ColumnBatch
 from wbmodel.operations.histories.blocks import Block
 from wbmodel.operations.histories.pieces import Ended, Head
-from wbmodel.table.growing import Gatherer, Growing
+from wbmodel.table.gather import Gatherer
+from wbmodel.table.growing import Growing
 from wbmodel.table.table import Table
 
 __all__ = ["ByRun", "Chunks"]
@@ -24,25 +25,25 @@ class Chunks:
 
     def take(self, block: Block) -> Iterator[ColumnBatch]:
         """The batches that are full."""
-        for columns, length in self._gatherer.add(block.columns, block.length):
-            whole = length - length % self.rows
-            for at in range(0, whole, self.rows):
-                yield self._batch({name: column[at : at + self.rows] for name, column in columns.items()}, self.rows)
-            if whole < length:
-                rest = {name: column[whole:] for name, column in columns.items()}
-                yield from self._again(rest, length - whole)
-
-    def _again(self, columns: dict[str, Sequence[Any]], length: int) -> Iterator[ColumnBatch]:
-        for more, count in self._gatherer.add(columns, length):
-            yield self._batch(more, count)
+        gathered = self._gatherer.add(block.columns, block.length)
+        if gathered is None:
+            return
+        columns, length = gathered.columns, gathered.length
+        whole = length - length % self.rows
+        for at in range(0, whole, self.rows):
+            yield ColumnBatch(self.run, _cut(columns, at, at + self.rows), self.rows)
+        if whole < length:
+            self._gatherer.add(_cut(columns, whole, length), length - whole)
 
     def rest(self) -> Iterator[ColumnBatch]:
         """At the end: the rows that are left."""
-        for columns, length in self._gatherer.rest():
-            yield self._batch(columns, length)
+        left = self._gatherer.rest()
+        if left.length:
+            yield ColumnBatch(self.run, left.columns, left.length)
 
-    def _batch(self, columns: dict[str, Sequence[Any]], length: int) -> ColumnBatch:
-        return ColumnBatch(self.run, columns, length)
+
+def _cut(columns: Mapping[str, Sequence[Any]], start: int, stop: int) -> Mapping[str, Sequence[Any]]:
+    return {name: column[start:stop] for name, column in columns.items()}
 
 
 class ByRun:

@@ -18,10 +18,13 @@ import attrs
 
 from wbmodel.backend.asks import ColumnBatch, ReadSpec
 from wbmodel.codec import floats_from_tokens
+from wbmodel.operations.histories.rows import STEP, step_of
 
-__all__ = ["STEP", "Regrouping", "Series", "joined", "regrouped", "series_of"]
+__all__ = ["NoStep", "Regrouping", "Series", "asked_keys", "joined", "regrouped", "series_of"]
 
-STEP = "_step"
+
+class NoStep(Exception):  # not an error of the caller
+    """A value belongs to no step. Never leaves the reading of histories."""
 
 
 @attrs.frozen(slots=True, eq=False)
@@ -35,12 +38,14 @@ class Series:
 def series_of(rows: Sequence[Mapping[str, Any]], key: str) -> Series:
     """The series of a key in rows that all have it, in any order of steps. ``"NaN"`` and the like become floats.
 
-    Raises ``KeyError``, ``TypeError`` or ``ValueError`` if a row has no step or lacks the key.
+    Raises ``KeyError`` or ``TypeError`` if a row lacks the key, and :class:`NoStep` if what it has is not a step.
     """
     steps: list[Any] = list(map(itemgetter(STEP), rows))
     values = list(map(itemgetter(key), rows))
     if not set(map(type, steps)) <= {int}:
-        steps = list(map(_whole, steps))
+        steps = list(map(step_of, steps))
+        if None in steps:
+            raise NoStep
     if not all(map(le, steps, islice(steps, 1, None))):
         order = sorted(range(len(steps)), key=steps.__getitem__)
         steps, values = [steps[at] for at in order], [values[at] for at in order]
@@ -50,12 +55,6 @@ def series_of(rows: Sequence[Mapping[str, Any]], key: str) -> Series:
 
 
 _PLAIN = {int, float, bool, type(None)}
-
-
-def _whole(step: Any) -> int:
-    if isinstance(step, bool) or not isinstance(step, int | float) or step != int(step):
-        raise ValueError(f"{step!r} is not a step")
-    return int(step)
 
 
 def joined(series: Sequence[Series]) -> tuple[list[int], list[list[Any]]]:
@@ -100,6 +99,11 @@ def regrouped(steps: Sequence[int], columns: Sequence[Sequence[Any]]) -> tuple[S
     return _joined_by_place([_numbered(Series(list(steps), list(column))) for column in columns])
 
 
+def asked_keys(spec: ReadSpec) -> tuple[str, ...]:
+    """The keys of a spec, each once, besides ``_step``, which every row has."""
+    return tuple(key for key in dict.fromkeys(spec.keys or ()) if key != STEP)
+
+
 class Regrouping:
     """Joins batches of rows as they were logged, whose borders may divide a step."""
 
@@ -110,25 +114,35 @@ class Regrouping:
     @classmethod
     def of(cls, spec: ReadSpec) -> Regrouping | None:
         """What a spec needs; None where rows stay as they were logged."""
-        keys = [key for key in dict.fromkeys(spec.keys or ()) if key != STEP]
+        keys = asked_keys(spec)
         return cls(keys) if keys and spec.stream == "history" else None
 
-    def take(self, batch: ColumnBatch) -> ColumnBatch:
-        """The rows of all steps that are over."""
+    def take(self, batch: ColumnBatch) -> list[ColumnBatch]:
+        """The rows of all steps that are over, joined. Rows without a step, which come last, stay as they are."""
         steps, columns = self._columns(batch)
+        if None in steps:
+            at = steps.index(None)
+            loose = self._batch(batch.run, steps[at:], [column[at:] for column in columns])
+            self._held, *made = self._over(batch.run, steps[:at], [column[:at] for column in columns])
+            return [*made, *self.rest(), loose]
+        self._held, *made = self._over(batch.run, steps, columns)
+        return made
+
+    def _over(self, run: str, steps: Sequence[int], columns: list[Sequence[Any]]) -> list[ColumnBatch]:
+        """The rows of the last step, which may go on, and those before it."""
         if (held := self._held) is not None:
             steps = [*held.columns[STEP], *steps]
             columns = [[*held.columns[key], *column] for key, column in zip(self.keys, columns, strict=True)]
         cut = bisect_left(steps, steps[-1]) if steps else 0
-        self._held = self._batch(batch.run, steps[cut:], [column[cut:] for column in columns])
-        return self._batch(batch.run, *regrouped(steps[:cut], [column[:cut] for column in columns]))
+        last = self._batch(run, steps[cut:], [column[cut:] for column in columns])
+        return [last, self._batch(run, *regrouped(steps[:cut], [column[:cut] for column in columns]))]
 
-    def rest(self) -> ColumnBatch | None:
+    def rest(self) -> list[ColumnBatch]:
         """The rows of the last step."""
         held, self._held = self._held, None
         if held is None:
-            return None
-        return self._batch(held.run, *regrouped(held.columns[STEP], [held.columns[key] for key in self.keys]))
+            return []
+        return [self._batch(held.run, *regrouped(held.columns[STEP], [held.columns[key] for key in self.keys]))]
 
     def _columns(self, batch: ColumnBatch) -> tuple[Sequence[int], list[Sequence[Any]]]:
         lacking = [None] * batch.length

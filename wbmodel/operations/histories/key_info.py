@@ -40,15 +40,7 @@ def info_of(entry: Any) -> KeyInfo:
     """One entry of ``historyKeys``."""
     if not isinstance(entry, Mapping):
         return KeyInfo()
-    counts: dict[str, int] | None = {}
-    listed = entry.get("typeCounts")
-    for item in listed if isinstance(listed, list) else (None,):
-        count = item.get("count") if isinstance(item, Mapping) else None
-        if counts is None or not isinstance(count, int) or isinstance(count, bool):
-            counts = None
-        else:
-            kind = str(item.get("type"))
-            counts[kind] = counts.get(kind, 0) + count
+    counts = _counts(entry.get("typeCounts"))
     last, monotonic = entry.get("previousValue"), entry.get("monotonic")
     if isinstance(last, float) and abs(last) == _MOST:
         last = math.copysign(math.inf, last)
@@ -58,6 +50,17 @@ def info_of(entry: Any) -> KeyInfo:
         last,
         monotonic if isinstance(monotonic, bool) else None,
     )
+
+
+def _counts(listed: Any) -> dict[str, int] | None:
+    """The number of rows by type."""
+    found: dict[str, int] = {}
+    for item in listed if isinstance(listed, list) else (None,):
+        if not isinstance(item, Mapping) or type(item.get("count")) is not int:
+            return None
+        kind = str(item.get("type"))
+        found[kind] = found.get(kind, 0) + item["count"]
+    return found
 
 
 def infos(value: Any) -> dict[str, KeyInfo]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from typing import Any
 
 import attrs
@@ -11,10 +12,11 @@ import attrs
 from wbmodel.backend.asks import ReadSpec, Request
 from wbmodel.backend.verbs import Emit, Join, Send, Start
 from wbmodel.compiler.extras import ALIASES
-from wbmodel.compiler.history_specs import COUNTS, SERIES, KeyAsk, answered, key_ask_request
+from wbmodel.compiler.history_specs import COUNTS, SERIES, KeyAsk, along_of, answered, key_ask_request, spec_of
 from wbmodel.compiler.target import Target
 from wbmodel.errors import (
     RAN_OUT,
+    DoesNotExist,
     FieldError,
     KeyWarning,
     NotAuthenticated,
@@ -27,15 +29,20 @@ from wbmodel.errors import (
 )
 from wbmodel.meta import EntityMeta
 from wbmodel.operations.answer import Operation, answer, whole_answer
-from wbmodel.operations.histories.joined import STEP
+from wbmodel.operations.histories.in_pages import with_values
+from wbmodel.operations.histories.joined import asked_keys
 from wbmodel.operations.histories.key_info import logged
+from wbmodel.operations.histories.picked import read_picked
 from wbmodel.operations.histories.pieces import Ended, Head, Part
-from wbmodel.operations.histories.runs import Runs
+from wbmodel.operations.histories.runs import Given, Runs
 from wbmodel.operations.histories.series_budget import SeriesBudget
-from wbmodel.operations.histories.series_reading import Asked, Piece, SeriesReading
+from wbmodel.operations.histories.series_reading import PATIENCE, Asked, Piece, SeriesReading
 from wbmodel.operations.ways_back import on_lesser_terms, refusable
 
 __all__ = ["asked_of", "read_keyed"]
+
+_FUTILE = 2
+"""After so many runs whose counts are too high, the server's counts are taken to be."""
 
 _MOST_WAITING = 256
 """So many runs are read and not emitted at most, because an earlier one is still being read."""
@@ -47,13 +54,12 @@ def read_keyed(spec: ReadSpec, runs: Runs, target: Target) -> Operation[None]:
     The rows have the columns ``_step`` and the keys of ``spec``, in that order; the k-th value of each key at a step is
     in the k-th row of that step. Raises :class:`~wbmodel.errors.FieldError` if no run has any of the keys.
     """
-    yield from _Keyed(asked_of(spec), runs, target).read()
+    yield from _Keyed(spec, runs, target).read()
 
 
 def asked_of(spec: ReadSpec) -> Asked:
     """What a spec asks of each run."""
-    keys = tuple(key for key in dict.fromkeys(spec.keys or ()) if key != STEP)
-    return Asked(keys, spec.min_step, None if spec.max_step is None else spec.max_step - 1)
+    return Asked(asked_keys(spec), spec.min_step, None if spec.max_step is None else spec.max_step - 1)
 
 
 _Work = tuple[SeriesReading, list[Piece]]
@@ -72,8 +78,12 @@ class _Flight:
 class _Keyed:
     """One reading."""
 
-    def __init__(self, asked: Asked, runs: Runs, target: Target) -> None:
-        self.asked, self.runs, self.target = asked, runs, target
+    def __init__(self, spec: ReadSpec, runs: Runs, target: Target) -> None:
+        asked = asked_of(spec)
+        self.spec, self.asked, self.target = spec, asked, target
+        # Where a range is asked, the counts prove nothing, so that short histories are read whole: not in pages.
+        within = asked.low is None and asked.high is None
+        self.runs = with_values(runs, along_of(list(map(spec_of, asked.specs))) if within else None)
         self.budget = SeriesBudget(target)
         self.queue: deque[_Work] = deque()
         """What is to be asked next."""
@@ -84,15 +94,17 @@ class _Keyed:
         """Whether all runs are known."""
         self.answers = 0
         self.names = Names(asked.keys)
+        self.futile = 0
+        """How many runs had higher counts than rows, and dividing them brought nothing."""
 
     def read(self) -> Operation[None]:
         """Emit everything."""
         while True:
             while len(self.flights) < self.budget.ahead and (work := (yield from self._next_work())):
-                if not self.answers:
-                    yield from self._first(work)
-                    continue
-                yield from self._start(work)
+                if self.answers:
+                    yield from self._start(work)
+                elif not (yield from self._first(work)):
+                    yield from self._all_by_rows()
             if self.flights:
                 yield from self._land(self.flights.popleft())
             yield from self._emit()
@@ -107,7 +119,8 @@ class _Keyed:
         found: list[_Work] = []
         total = 0.0
         while True:
-            if not self.queue and not (yield from self._pull()):
+            # A request is filled up with the runs of further pages, unless these bring their values themselves.
+            if not self.queue and ((found and self.runs.brings) or not (yield from self._pull())):
                 return found
             reading, pieces = self.queue[0]
             cost = self.budget.cost(1, reading.head.count)
@@ -124,17 +137,21 @@ class _Keyed:
         """Queue the next runs. Returns whether there are any."""
         if self.listed or len(self.waiting) > _MOST_WAITING:
             return False
-        heads: list[Head] | None = None
-        while not heads:
-            heads = yield from self.runs.pull()
-            if heads is None:
-                self.listed = True
-                return False
-        for head in heads:
+        came = yield from self.runs.pull()
+        if came is None:
+            self.listed = True
+            return False
+        self.target = self.runs.target or self.target
+        for head, node in came:
             reading = SeriesReading(head, self.asked)
             self.waiting.append(reading)
-            self.queue.append((reading, [pieces[0] for pieces in reading.pieces]))
-        return True
+            work = (reading, [pieces[0] for pieces in reading.pieces])
+            if node is None:
+                self.queue.append(work)
+            else:
+                with whole_answer(self.target, self._request([work], self.target)):
+                    self.queue.extend(self._taken(work, node))
+        return bool(self.queue)
 
     # -- requests ----------------------------------------------------------------------------------
 
@@ -146,8 +163,8 @@ class _Keyed:
         asks = [KeyAsk(reading.head.ref, tuple(piece.spec(self.asked) for piece in pieces)) for reading, pieces in work]
         return key_ask_request(self._meta, asks, counts=COUNTS not in target.refused)
 
-    def _first(self, work: list[_Work]) -> Operation[None]:
-        """The first request: a server that refuses it is asked in another way."""
+    def _first(self, work: list[_Work]) -> Operation[bool]:
+        """The first request. Returns whether the server takes it."""
 
         def send(target: Target) -> Operation[dict[str, Any] | None]:
             if SERIES in target.refused:
@@ -162,8 +179,10 @@ class _Keyed:
             data, self.target = yield from on_lesser_terms(send, self.target)
         except WbmodelError as error:
             self._failed(work, cost, error)
-            return
-        self._received(work, self._request(work, self.target), data)
+            return True
+        if data is not None:
+            self._received(work, self._request(work, self.target), data)
+        return data is not None
 
     def _start(self, work: list[_Work]) -> Operation[None]:
         request = self._request(work, self.target)
@@ -195,26 +214,37 @@ class _Keyed:
             return
         work[0][0].error = error
 
-    def _received(self, work: list[_Work], request: Request, data: dict[str, Any] | None) -> None:
+    def _received(self, work: list[_Work], request: Request, data: dict[str, Any]) -> None:
         self.answers += 1
         self.budget.grow()
         again: list[_Work] = []
-        assert data is not None
         with whole_answer(self.target, request):
             for slot, (reading, pieces) in enumerate(work):
                 node = answered(data, self._meta, slot)
                 if node is None or node["id"] != reading.head.ref.node_id:
                     reading.error = gone(self._meta, reading.head, self.target)
                     continue
-                reading.receive(pieces, node["sampledHistory"], node.get("historyKeys"))
-                if reading.waiting == 0 and (more := reading.more(halving=True)):
-                    again.append((reading, more))
+                again += self._taken((reading, pieces), node)
         self.queue.extendleft(reversed(again))
+
+    def _taken(self, work: _Work, node: dict[str, Any]) -> list[_Work]:
+        """Take the values of a run. Returns what is to be asked besides."""
+        reading, pieces = work
+        reading.receive(pieces, node["sampledHistory"], node.get("historyKeys"))
+        more = reading.more(PATIENCE if self.futile < _FUTILE else 1) if reading.waiting == 0 else []
+        return [(reading, more)] if more else []
 
     # -- results -----------------------------------------------------------------------------------
 
     def _emit(self) -> Operation[None]:
         while self.waiting and self.waiting[0].is_done:
+            unproven = list(takewhile(lambda item: item.is_done and item.needs_rows, self.waiting))
+            if unproven:
+                for reading in unproven:
+                    self.waiting.popleft()
+                    self.futile += not reading.gained
+                yield from self._by_rows(Given([reading.head.row for reading in unproven]))
+                continue
             reading = self.waiting.popleft()
             if reading.error is not None:
                 yield Emit((Ended(reading.head, 0, None, reading.error),))
@@ -224,10 +254,26 @@ class _Keyed:
             items: list[Part | Ended] = [Part(reading.head, batch)] if batch.length else []
             yield Emit((*items, Ended(reading.head, batch.length, reading.missing)))
 
+    def _by_rows(self, runs: Runs) -> Operation[None]:
+        """Read whole rows of some runs instead."""
+        yield from read_picked(self.spec, runs, self.target, self.names.hear)
+
+    def _all_by_rows(self) -> Operation[None]:
+        """Read whole rows of all runs that are not emitted yet."""
+        heads = [reading.head for reading in self.waiting]
+        self.waiting.clear()
+        self.queue.clear()
+        yield from self._by_rows(Given([head.row for head in heads]))
+        if not self.listed:
+            yield from self._by_rows(self.runs.alone())
+        self.listed = True
+
 
 def gone(meta: EntityMeta, head: Head, target: Target) -> WbmodelError:
     """The error of a run that is not there any more."""
-    return meta.does_not_exist(f"{meta.name} {head.ref.path!r} is not on {target.place} any more; it was just deleted")
+    error = meta.does_not_exist(f"{meta.name} {head.ref.path!r} is not on {target.place} any more; it was just deleted")
+    assert isinstance(error, DoesNotExist)
+    return error
 
 
 class Names:
@@ -247,6 +293,13 @@ class Names:
         self.lacking -= {key for at, key in enumerate(self.keys) if not reading.is_empty(at)}
         if self.lacking:
             self.others.update(logged(reading.keys) or ())
+
+    def hear(self, head: Head, names: Iterable[str]) -> None:
+        """Note the columns of a run's rows."""
+        self.growing = self.growing or head.growing
+        self.lacking.difference_update(names)
+        if self.lacking:
+            self.others.update(names)
 
     def settle(self) -> None:
         """Say which keys nobody logged: raise if none of them was, and the runs logged others."""

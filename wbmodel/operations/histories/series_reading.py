@@ -16,22 +16,23 @@ import attrs
 from wbmodel.backend.asks import ColumnBatch
 from wbmodel.compiler.history_specs import spec_of
 from wbmodel.errors import WbmodelError
-from wbmodel.operations.histories.joined import STEP, Series, joined, series_of
+from wbmodel.operations.histories.joined import NoStep, Series, joined, series_of
 from wbmodel.operations.histories.key_info import info_of, logged
 from wbmodel.operations.histories.pieces import Head
+from wbmodel.operations.histories.rows import STEP
 
-__all__ = ["Asked", "Piece", "SeriesReading"]
+__all__ = ["PATIENCE", "Asked", "Piece", "SeriesReading"]
 
 _BITE = 5000
 """A history with no more rows is read whole where a range is asked: then the counts prove it."""
 
-_THINNED = 450
-"""An answer with fewer rows is not taken for a thinned one: servers thin to 500 by default."""
-
-_NARROW = 1000
-"""No range is split that has fewer steps."""
+_LARGE = 450
+"""Larger answers are divided first: servers thin to 500 rows by default."""
 
 _MOST_PIECES = 4096
+
+PATIENCE = 3
+"""How often in a row pieces are divided although it brings nothing new: halves of a step range may be thinned alike."""
 
 
 @attrs.frozen(slots=True)
@@ -50,12 +51,16 @@ class Asked:
 
 @attrs.define(slots=True, eq=False)
 class Piece:
-    """The values of one key (its place among those asked) between two steps; None: not there yet."""
+    """The values of one key (its place among those asked) between two steps; None: not there yet.
+
+    ``idle``: how often in a row dividing brought nothing new.
+    """
 
     key: int
     low: int | None
     high: int | None
     series: Series | None = None
+    idle: int = 0
 
     def spec(self, asked: Asked) -> str:
         """The spec that asks for it."""
@@ -66,22 +71,19 @@ class Piece:
         """How many values are there."""
         return 0 if self.series is None else len(self.series.steps)
 
-    def halves(self, lowest: int, highest: int) -> tuple[Piece, Piece] | None:
-        """The piece in two, at the middle of its rows or else of its steps; None if it cannot be divided."""
-        steps = () if self.series is None else self.series.steps
-        low, high = lowest if self.low is None else self.low, highest if self.high is None else self.high
-        if len(steps) > _THINNED and steps[0] < steps[-1]:
-            at = steps[len(steps) // 2]
-            at = at if at < steps[-1] else steps[bisect_left(steps, at) - 1]
-        elif high - low >= _NARROW:
-            at = (low + high) // 2
-        else:
+    def halves(self) -> tuple[Piece, Piece] | None:
+        """The piece in two, at the middle of its rows; None if they are of one step."""
+        steps = [] if self.series is None else self.series.steps
+        if not steps or steps[0] == steps[-1]:
             return None
+        at = steps[len(steps) // 2]
+        if at == steps[-1]:
+            at = steps[bisect_left(steps, at) - 1]
         return Piece(self.key, self.low, at), Piece(self.key, at + 1, self.high)
 
 
 class SeriesReading:
-    """The values of one run. ``distrust``: the server's counts proved too high before, so that halving is no use."""
+    """The values of one run."""
 
     def __init__(self, head: Head, asked: Asked) -> None:
         self.head, self.asked = head, asked
@@ -99,8 +101,12 @@ class SeriesReading:
         """What the server says about all keys."""
         self.error: WbmodelError | None = None
         self.waiting = len(asked.specs)
-        self._idle = [0] * len(asked.specs)
-        self._before = [-1] * len(asked.specs)
+        self._divided: dict[int, list[tuple[Piece, Piece, Piece]]] = {}
+        """For each key the pieces that were divided last, each with its halves."""
+        self.is_odd = False
+        """Whether some values belong to no step."""
+        self.gained = False
+        """Whether dividing brought anything new."""
 
     @property
     def is_done(self) -> bool:
@@ -113,19 +119,18 @@ class SeriesReading:
         if len(answers) != len(pieces):
             raise ValueError(f"there are {len(answers)} lists for {len(pieces)} specs")
         for piece, rows in zip(pieces, answers, strict=True):
-            name = self.asked.specs[piece.key]
-            piece.series = series_of(rows, STEP if name == STEP else name)
+            try:
+                piece.series = series_of(rows, self.asked.specs[piece.key])
+            except NoStep:
+                self.is_odd = True
         self.waiting -= len(pieces)
         if self.keys is None:
             self.keys = keys
 
-    def more(self, *, halving: bool) -> list[Piece]:
-        """What is to be asked besides, now that all answers are there; nothing if all is there, or no more will be."""
+    def more(self, patience: int = PATIENCE) -> list[Piece]:
+        """What is to be asked besides, now that all answers are there; nothing if all is there, or no more will be.
+        ``patience``: see :data:`PATIENCE`."""
         entries = logged(self.keys)
-        lowest = min((steps[0] for steps in self._steps() if steps), default=0)
-        last = self.keys.get("lastStep") if entries is not None else None
-        highest = max((steps[-1] for steps in self._steps() if steps), default=0)
-        highest = max(highest, last) if isinstance(last, int) else highest
         self.counts = [self._count(name, entries) for name in self.asked.specs]
         asks: list[Piece] = []
         self.unsure = []
@@ -134,13 +139,12 @@ class SeriesReading:
             if count is not None and rows >= count:
                 continue
             self.unsure.append(at)
-            if rows and halving and (count is not None or not self.whole_range):
-                asks += self._halved(at, min(lowest, 0), highest)
+            if self.is_odd:
+                continue
+            if count is not None or not self.whole_range:
+                asks += self._halved(at, patience)
         self.waiting = len(asks)
         return asks
-
-    def _steps(self) -> list[list[int]]:
-        return [piece.series.steps for piece in chain(*self.pieces) if piece.series is not None]
 
     def rows(self, key: int) -> int:
         """The number of values of a key."""
@@ -156,29 +160,37 @@ class SeriesReading:
         """The number of lines, if it proves a key that every row has."""
         return self.head.count
 
-    def _halved(self, key: int, lowest: int, highest: int) -> list[Piece]:
-        """Divide the pieces of a key that may have been thinned."""
-        pieces, rows = self.pieces[key], self.rows(key)
-        self._idle[key] = 0 if rows > self._before[key] else self._idle[key] + 1
-        self._before[key] = rows
-        large = [piece for piece in pieces if piece.rows > _THINNED]
-        chosen = large if self._idle[key] == 0 else [piece for piece in pieces if piece.rows]
-        if self._idle[key] > 2 or len(pieces) > _MOST_PIECES:
+    def _halved(self, key: int, patience: int) -> list[Piece]:
+        """Divide the pieces of a key that may have been thinned: those that had more rows in halves than as a whole,
+        and the largest first."""
+        for piece, left, right in self._divided.pop(key, ()):
+            gained = left.rows + right.rows > piece.rows
+            left.idle = right.idle = 0 if gained else piece.idle + 1
+            self.gained = self.gained or gained
+        # Of a range, nothing tells how many values there are.
+        patience = patience if self.whole_range or self.is_cut else 1
+        pieces = self.pieces[key]
+        open_ = [piece for piece in pieces if piece.rows and piece.idle < patience]
+        chosen = [piece for piece in open_ if piece.rows > _LARGE] or open_
+        if len(pieces) + len(chosen) > _MOST_PIECES:
             return []
-        made: list[Piece] = []
-        kept: list[Piece] = []
-        for piece in pieces:
-            halves = piece.halves(lowest, highest) if piece in chosen else None
-            made += halves or ()
-            kept += halves or (piece,)
-        self.pieces[key] = kept
-        return made
+        divided = {id(piece): halves for piece in chosen if (halves := piece.halves()) is not None}
+        self._divided[key] = [(piece, *divided[id(piece)]) for piece in chosen if id(piece) in divided]
+        self.pieces[key] = list(chain.from_iterable(divided.get(id(piece), (piece,)) for piece in pieces))
+        return list(chain.from_iterable(divided.values()))
 
     # -- results -----------------------------------------------------------------------------------
 
     def is_empty(self, key: int) -> bool:
         """Whether the run never logged a key, as far as is known."""
         return self.rows(key) == 0 and self.counts[key] in (0, None)
+
+    @property
+    def needs_rows(self) -> bool:
+        """Whether whole rows have to say what there is: the counts prove too little, or there are odd steps."""
+        if self.error is not None:
+            return False
+        return self.is_odd or (self.missing != 0 and (self.whole_range or self.is_cut))
 
     @property
     def missing(self) -> int | None:

@@ -1,0 +1,147 @@
+"""Rows of a history as they come, JSON texts, and what is made of them: rows by step, and columns of these.
+
+A step is an integer: ``5.0`` and ``"5"`` are 5. A row with any other step, or none, is kept; its ``_step`` is None, and
+it stands after the others.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any
+
+import attrs
+
+from wbmodel.backend.asks import ColumnBatch
+from wbmodel.codec import floats_from_tokens, loads
+
+__all__ = ["STEP", "Decoded", "Packed", "Row", "columns_of", "decode", "flat", "step_of"]
+
+STEP = "_step"
+Row = dict[str, Any]
+
+
+@attrs.frozen(slots=True, eq=False)
+class Decoded:
+    """Rows by step, their ``steps``, and the ``loose`` rows, which have none. ``damaged`` says of each row that could
+    not be read where it was, and why."""
+
+    rows: list[Row]
+    steps: list[int]
+    loose: Sequence[Row] = ()
+    damaged: Sequence[str] = ()
+
+    def between(self, low: int | None, high: int | None) -> Decoded:
+        """Without the rows that are out of a range of steps."""
+        steps = self.steps
+        start = 0 if low is None else bisect_left(steps, low)
+        stop = len(steps) if high is None else bisect_left(steps, high)
+        if start == 0 and stop == len(steps):
+            return self
+        return attrs.evolve(self, rows=self.rows[start:stop], steps=steps[start:stop])
+
+
+def decode(texts: Sequence[str | None]) -> Decoded:
+    """The rows of JSON texts, by step, and within a step as they came."""
+    rows, damaged = _loaded(texts)
+    steps: list[Any] = [row.get(STEP) for row in rows]
+    loose: list[Row] = []
+    if set(map(type, steps)) > {int} or (steps and type(steps[0]) is not int):
+        for row in rows:
+            row[STEP] = step_of(row.get(STEP))
+        loose = [row for row in rows if row[STEP] is None]
+        rows = [row for row in rows if row[STEP] is not None]
+        steps = [row[STEP] for row in rows]
+    if any(map(int.__gt__, steps, steps[1:])):
+        rows.sort(key=itemgetter(STEP))
+        steps.sort()
+    return Decoded(rows, steps, loose, damaged)
+
+
+def step_of(given: Any) -> int | None:
+    """The step that a value stands for; None if it is not one."""
+    if type(given) is int:
+        return given
+    if isinstance(given, float) and given.is_integer():
+        return int(given)
+    if isinstance(given, str):
+        try:
+            return int(given)
+        except ValueError:
+            return None
+    return None
+
+
+def _loaded(texts: Sequence[str | None]) -> tuple[list[Row], list[str]]:
+    damaged: list[str] = []
+    try:
+        joined = f"[{','.join(texts)}]"  # type: ignore[arg-type]  # None is a TypeError, seen below
+        rows = loads(joined)
+        if len(rows) != len(texts) or not all(type(row) is dict for row in rows):
+            raise ValueError("one text is not one row")
+    except (TypeError, ValueError):
+        rows, last = [], "the start"
+        for text in texts:
+            try:
+                row = loads(text or "")
+                if not isinstance(row, dict):
+                    raise ValueError("it is not an object")
+            except ValueError as error:
+                damaged.append(f"after {last}: {error}")
+            else:
+                rows.append(row)
+                last = f"step {row.get(STEP)!r}"
+        joined = "".join(text or "" for text in texts)
+    if ("N" in joined and '"NaN"' in joined) or 'Infinity"' in joined:
+        rows = [floats_from_tokens(row) for row in rows]
+    if joined.count("{") > len(rows):
+        rows = [flat(row) for row in rows]
+    return rows, damaged
+
+
+def flat(row: Mapping[str, Any]) -> Row:
+    """Flatten nested objects into dotted keys. An object with a ``_type`` is one value, and so is an empty one."""
+    made: Row = {}
+    for key, value in row.items():
+        if type(value) is dict and value and "_type" not in value:
+            made.update((f"{key}.{inner}", item) for inner, item in flat(value).items())
+        else:
+            made[key] = value
+    return made
+
+
+class Packed:
+    """Rows as columns that take little memory: 8 bytes for a number, while the rows of a long history are held until
+    all of them are proven to be there."""
+
+    __slots__ = ("_columns",)
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        batch = ColumnBatch.of_rows("", rows)
+        self._columns = {name: _packed(values) for name, values in batch.columns.items()}
+
+    def batch(self, run: str, start: int, stop: int) -> ColumnBatch:
+        """The columns of the rows between two places, of a run."""
+        columns = {name: list(values[start:stop]) for name, values in self._columns.items()}
+        return ColumnBatch(run, columns, stop - start)
+
+
+def _packed(values: Sequence[Any]) -> Sequence[Any]:
+    types = set(map(type, values))
+    try:
+        if types == {float}:
+            return array("d", values)
+        if types == {int}:
+            return array("q", values)
+    except OverflowError:
+        pass
+    return values
+
+
+def columns_of(run: str, rows: Sequence[Row], names: Iterable[str] = (STEP,)) -> ColumnBatch:
+    """The batch of rows; ``names`` are columns that it has in any case."""
+    batch = ColumnBatch.of_rows(run, rows)
+    missing = {name: [None] * batch.length for name in names if name not in batch.columns}
+    return ColumnBatch(run, {**missing, **batch.columns}, batch.length) if missing else batch
