@@ -1,8 +1,10 @@
-"""Content of the reference page on the engine: stores, their records, and the protocols of a store."""
+"""Content of the reference page on the engine: dialects, stores, their records, and the protocols of a store."""
 
 from __future__ import annotations
 
+import ast
 import inspect
+import itertools
 from typing import Any
 
 import attrs
@@ -38,12 +40,30 @@ def _record(cls: type[Any]) -> str:
     return f"{told}\n\n{table(('attribute', 'type'), rows)}" if rows else told
 
 
+def _switches(cls: type[Any]) -> str:
+    """The fields of an attrs class, with the texts below them in its source."""
+    (made,) = ast.parse(inspect.getsource(cls)).body
+    assert isinstance(made, ast.ClassDef)
+    notes = {
+        ast.unparse(one.target): str(other.value.value)
+        for one, other in itertools.pairwise(made.body)
+        if isinstance(one, ast.AnnAssign) and isinstance(other, ast.Expr) and isinstance(other.value, ast.Constant)
+    }
+    rows = [(f"`{field.name}: {field.type}`", _one_line(notes[field.name])) for field in attrs.fields(cls)]
+    return f"### {cls.__name__}\n\n{markdown(cls.__doc__)}\n\n{table(('switch', 'meaning'), rows)}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(markdown(text).split())
+
+
 def page() -> dict[str, str]:
     """The texts of ``engine.md``."""
     contracts = [engine.Catalog, engine.Selection, engine.Store, engine.Changes, engine.WritableStore]
     return {
         "engine": markdown(Engine.__doc__),
         "engine_members": table(("member", "meaning"), members(Engine)),
+        "dialects": "\n\n".join(map(_switches, (engine.Dialect, engine.Histories, engine.Exports))),
         "memory": markdown(MemoryStore.__doc__),
         "memory_methods": _methods(MemoryStore),
         "list_store": markdown(ListStore.__doc__),

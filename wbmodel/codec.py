@@ -77,8 +77,9 @@ def loads_all(texts: Sequence[str], *, tokens: bool = False) -> tuple[list[Any],
                 damaged.append((len(values), error))
                 values.append(None)
     if tokens:
-        for at, text in enumerate(texts):
-            if has_tokens(text):
+        # A single character is found ten times as fast as a text, and most rows have neither.
+        for at in [at for at, text in enumerate(texts) if "N" in text or "I" in text]:
+            if has_tokens(texts[at]):
                 values[at] = floats_from_tokens(values[at])
     return values, damaged
 

@@ -100,29 +100,31 @@ class Client(NamedTuple):
 
 def ask(version: str, world: World, folder: Path) -> Client:
     """Ask everything in a process of the client's own Python."""
+    questions = {
+        "entity": "demo",
+        "project": PROJECT,
+        "run": RUN,
+        "sweep": f"{PROJECT}/synvit01",
+        "reports": "demo/wandb-sdk-tests",
+        "artifact": f"{PROJECT}/vit-weights:latest",
+        "collection": ["model", f"{PROJECT}/vit-weights"],
+        "filters": FILTERS,
+        "order": "-summary_metrics.test_loss",
+        "config_filters": CONFIG_FILTERS,
+        "or_filters": OR_FILTERS,
+        "key": "train_loss",
+        "file": "media/a plot.txt",
+        "folder": str(folder),
+        "user": "view",
+    }
+    return Client(version, answers_of(version, world.server, folder, ASK, questions))
+
+
+def answers_of(version: str, server: Server, folder: Path, script: Path, questions: dict[str, Any]) -> dict[str, Any]:
+    """What a script says that the client's own Python runs: it is given two files, for questions and for answers."""
     python = client_python(version)
-    questions, answers = folder / "questions.json", folder / "answers.json"
-    questions.write_text(
-        json.dumps(
-            {
-                "entity": "demo",
-                "project": PROJECT,
-                "run": RUN,
-                "sweep": f"{PROJECT}/synvit01",
-                "reports": "demo/wandb-sdk-tests",
-                "artifact": f"{PROJECT}/vit-weights:latest",
-                "collection": ["model", f"{PROJECT}/vit-weights"],
-                "filters": FILTERS,
-                "order": "-summary_metrics.test_loss",
-                "config_filters": CONFIG_FILTERS,
-                "or_filters": OR_FILTERS,
-                "key": "train_loss",
-                "file": "media/a plot.txt",
-                "folder": str(folder),
-                "user": "view",
-            }
-        )
-    )
+    asked, answers = folder / "questions.json", folder / "answers.json"
+    asked.write_text(json.dumps(questions))
     # Nothing of the machine's own settings, caches and credentials; and proxies are not for this machine.
     kept = {
         name: value for name, value in os.environ.items() if not name.upper().startswith(("WANDB", "PYTHON", "NETRC"))
@@ -130,7 +132,7 @@ def ask(version: str, world: World, folder: Path) -> Client:
     environment = {
         **kept,
         "HOME": str(folder),
-        "WANDB_BASE_URL": world.server.url,
+        "WANDB_BASE_URL": server.url,
         "WANDB_API_KEY": KEY,
         "WANDB_DIR": str(folder),
         "WANDB_CACHE_DIR": str(folder / "cache"),
@@ -142,7 +144,7 @@ def ask(version: str, world: World, folder: Path) -> Client:
         "PYTHONWARNINGS": "ignore",
     }
     done = subprocess.run(
-        [str(python), str(ASK), str(questions), str(answers)],
+        [str(python), str(script), str(asked), str(answers)],
         env=environment,
         cwd=folder,
         capture_output=True,
@@ -151,7 +153,8 @@ def ask(version: str, world: World, folder: Path) -> Client:
         check=False,
     )
     assert done.returncode == 0, f"wandb {version} failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
-    return Client(version, json.loads(answers.read_text()))
+    found: dict[str, Any] = json.loads(answers.read_text())
+    return found
 
 
 @pytest.fixture(scope="session")

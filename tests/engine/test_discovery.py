@@ -275,7 +275,8 @@ def test_history_takes_the_arguments_of_the_live_server(ask: Asker) -> None:
     assert (len(run["history"]), run["sampledHistory"]) == (3, [])
     assert project(ask, HISTORY % "bucketedHistory(specs: [], packVersion: 1)")["run"]["bucketedHistory"] == []
     parquet = 'parquetHistory(liveKeys: ["loss"]) { parquetUrls liveData }'
-    assert project(ask, HISTORY % parquet)["run"]["parquetHistory"] == {"parquetUrls": [], "liveData": [{"loss": 1.0}, {"loss": "NaN"}]}
+    live = [{"loss": 1.0}, {"loss": "NaN"}]
+    assert project(ask, HISTORY % parquet)["run"]["parquetHistory"] == {"parquetUrls": [], "liveData": live}
 
 
 @pytest.mark.parametrize("selection", ["sampledHistory", "bucketedHistory", "parquetHistory { parquetUrls }"])

@@ -30,7 +30,7 @@ def buckets(index: Index, among: range, spec: Mapping[str, Any]) -> StrictList:
     """
     axis = spec.get("xAxis") or "_step"
     along = _numbers(index, axis, among)
-    keys = list(dict.fromkeys(spec.get("keys") or ()))
+    keys: list[str] = list(dict.fromkeys(spec.get("keys") or ()))
     columns = {key: _numbers(index, key, among) for key in keys}
     asked = [columns[key] for key in keys if key != axis] or list(columns.values())
     places = sorted(along.keys() & set().union(*asked))

@@ -129,7 +129,7 @@ class Dialect:
     features: frozenset[str] = frozenset()
     """Names that ``serverInfo.features`` lists as enabled."""
 
-    histories: Histories = Histories()
+    histories: Histories = attrs.field(factory=Histories)
     """How histories are answered."""
 
     exports: Exports | None = None
@@ -144,7 +144,7 @@ class Dialect:
     @property
     def steady(self) -> bool:
         """Whether equal requests have equal answers, as long as nothing changes, so that a server may keep them."""
-        return self.histories.steady and (self.exports is None or self.exports.expires is None)
+        return self.histories.steady and self.exports is None  # a URL must not outlive its file
 
     @classmethod
     def mongo(cls) -> Dialect:

@@ -212,7 +212,7 @@ class Engine:
             return found[0] if found else None
 
     def exported(self, name: str) -> ExportFile | None:
-        """A file of a run's history that a document was told of, by its name; None if there is none, or none any more."""
+        """An exported file of a history, by the name in its URL; None if no document was told of it recently."""
         return self._histories.file(name)
 
     def entry(self, artifact: str, digest: str) -> FileRecord | None:

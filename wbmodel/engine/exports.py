@@ -58,8 +58,6 @@ def export_files(run: RunRecord, token: Any, index: Index, exports: Exports) -> 
     for number, part in enumerate(split(index, exports)[0]):
         identity = f"{run.id}\0{token!r}\0{len(index.rows)}\0{exports!r}\0{number}"
         name = f"{sha256(identity.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}.parquet"
-        rows = [index.rows[at] for at in part]
-        Random(exports.seed + number).shuffle(rows)
         found.append(
             ExportFile(
                 id=f"{run.id}:export:{number}",
@@ -67,7 +65,7 @@ def export_files(run: RunRecord, token: Any, index: Index, exports: Exports) -> 
                 name=name,
                 owner=run,
                 mimetype="application/vnd.apache.parquet",
-                content=_Lazy(rows, number),
+                content=_Lazy(index, part, number, exports),
                 expires=exports.expires,
             )
         )
@@ -77,13 +75,16 @@ def export_files(run: RunRecord, token: Any, index: Index, exports: Exports) -> 
 class _Lazy:
     """The bytes of a file, made once."""
 
-    def __init__(self, rows: Sequence[Row], number: int) -> None:
-        self._rows, self._number = rows, number
+    def __init__(self, index: Index, part: Sequence[int], number: int, exports: Exports) -> None:
+        self._index, self._part, self._number, self._exports = index, part, number, exports
         self._made: bytes | None = None
 
     def __call__(self) -> bytes:
         if self._made is None:
-            self._made = _parquet(self._rows, self._number)
+            rows = [self._index.rows[at] for at in self._part]
+            if self._exports.rows == "shuffled":
+                Random(self._exports.seed + self._number).shuffle(rows)
+            self._made = _parquet(rows, self._number)
         return self._made
 
 

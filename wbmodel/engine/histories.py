@@ -105,6 +105,10 @@ class Exports:
     stale: bool = False
     """The last file lacks its last two rows, which are not live either: they were logged after the export."""
 
+    rows: Literal["shuffled", "sorted"] = "shuffled"
+    """The order of rows in a file. W&B's own reader sorts them; wandb 0.31.0 loses rows of files that are not sorted by
+    step (seen)."""
+
     expires: float | None = attrs.field(default=None, validator=attrs.validators.optional(attrs.validators.ge(0)))
     """The seconds after which a URL is refused with 403; None: never, as long as the server runs."""
 

@@ -27,7 +27,7 @@ _KEPT_CELLS = 2_000_000
 _WHOLE_ROWS = 200_000
 """A longer history is not read as a whole for a part of it."""
 
-_KEPT_EXPORTS = 1000
+_KEPT_EXPORTS = 20_000
 """Exported files that can still be opened."""
 
 _STEP = ["_step"]
@@ -43,8 +43,8 @@ def history_keys(keys: Mapping[str, KeyFacts], last_step: int) -> dict[str, Any]
 
 
 def load_spec(text: Any) -> dict[str, Any]:
-    """A spec of ``sampledHistory`` or ``bucketedHistory``, checked. Raises ``ValueError`` if it is not a JSON object, or
-    has a part of a wrong type."""
+    """A spec of ``sampledHistory`` or ``bucketedHistory``, checked. Raises ``ValueError`` if it is not a JSON object,
+    or has a part of a wrong type."""
     spec = loads(text) if isinstance(text, str) else text
     if not isinstance(spec, dict):
         raise ValueError(f"a spec must be a JSON object with keys, minStep, maxStep and samples, not {text!r}")
@@ -174,7 +174,7 @@ class HistoryReader:
         limits = [limit for limit in (samples, switches.max_samples) if limit is not None and limit > 0]
         if limits:
             most = min(limits)
-            parts = [at]
+            parts: Sequence[Sequence[int]] = [at]
             if switches.segments > 1 and index is not None:
                 size = max(1, -(-len(index.rows) // switches.segments))
                 parts = _split(at, size)

@@ -10,7 +10,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from operator import itemgetter
+from operator import ge, itemgetter
 from typing import Any, Protocol, runtime_checkable
 
 import attrs
@@ -304,21 +304,26 @@ def _numbered(row: Any, line: int) -> Any:
 
 
 def _key_facts(rows: Sequence[Row]) -> Mapping[str, KeyFacts]:
-    types: dict[str, Counter[str]] = {}
-    last: Row = {}
-    falling: set[str] = set()
+    columns: dict[str, list[Any]] = {}
     for row in until_given_up(rows):
         for key, value in flat_row(row).items():
-            kind = _kind(value)
-            types.setdefault(key, Counter())[kind] += 1
-            before = last.get(key)
-            if kind != "number" or (before is not None and _falls(before, value)):
-                falling.add(key)
-            last[key] = value
-    return {
-        key: KeyFacts(sum(counts.values()), dict(counts), last[key], key not in falling)
-        for key, counts in types.items()
-    }
+            column = columns.get(key)
+            if column is None:
+                columns[key] = [value]
+            else:
+                column.append(value)
+    return {key: _facts_of(values) for key, values in columns.items()}
+
+
+def _facts_of(values: list[Any]) -> KeyFacts:
+    kinds, types = Counter(map(type, values)), Counter[str]()
+    if dict in kinds:
+        types = Counter(map(_kind, values))
+    else:
+        for kind, count in kinds.items():
+            types[JSON_TYPES.get(kind, "nil")] += count
+    rising = types.keys() == {"number"} and all(map(ge, values[1:], values))
+    return KeyFacts(len(values), dict(types), values[-1], rising)
 
 
 def _kind(value: Any) -> str:
@@ -326,7 +331,3 @@ def _kind(value: Any) -> str:
     if type(value) is dict and isinstance(value.get("_type"), str):
         return str(value["_type"])
     return JSON_TYPES.get(type(value), "nil")
-
-
-def _falls(before: Any, value: Any) -> bool:
-    return isinstance(before, (int, float)) and not value >= before

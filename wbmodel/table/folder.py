@@ -262,6 +262,7 @@ def _locked(folder: Path) -> IO[str]:
     try:
         _lock(file)
     except OSError:
+        holder = ""
         file.seek(0)
         with suppress(OSError, ValueError), file:
             holder = file.read().strip()

@@ -63,7 +63,7 @@ class Seen:
         if dtype.inner is not None:
             return cls(frozenset((list,)), inner=cls.like(dtype.inner, low, high))
         classes = frozenset(() if dtype == NULL else (_CLASS_OF[dtype],))
-        return cls(classes, *((low, high) if dtype == INT else ()))
+        return cls(classes, low, high) if dtype == INT else cls(classes)
 
     @property
     def innermost(self) -> Seen:

@@ -228,9 +228,9 @@ class ParquetWriter(_Writer):
 
         final = self._intake.types.final()
         self.seen = {shown: (dtype, self._intake.types.seen(name)) for name, (shown, dtype) in final.items()}
-        schema = pa.schema(
-            [(shown, self._to.type(dtype)) for shown, dtype in final.values()], metadata=dict(self.metadata)
-        )
+        metadata: dict[bytes | str, bytes | str] = {}
+        metadata.update(self.metadata.items())
+        schema = pa.schema([(shown, self._to.type(dtype)) for shown, dtype in final.values()], metadata=metadata)
         with replaced(self._path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
             waiting: list[Any] = []
             for parts, length in self._spool:
