@@ -309,11 +309,42 @@ def _serve(parser: argparse.ArgumentParser) -> None:
     parser.epilog = SERVING
 
 
+def _rows(text: str) -> int:
+    found = _limit(text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of rows from 1")
+    return found
+
+
+def _history(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="entity/project/id, or the id with --project")
+    parser.add_argument(
+        "-f", "--filter", action="append", default=[], metavar="FILTER", help="in place of RUN: all that match"
+    )
+    parser.add_argument("-k", "--keys", action="append", default=[], metavar="KEYS", help="as in loss,eval/acc")
+    parser.add_argument("--inner", action="store_true", help="only rows that have all the keys")
+    parser.add_argument(
+        "-o", "--output", metavar="FORMAT|FILE", help="table, csv, json, jsonl, parquet or png; or a file, as loss.png"
+    )
+    parser.add_argument("-n", "--limit", type=_limit, default=..., metavar="N", help="rows of a table, or all (50)")
+    some = parser.add_mutually_exclusive_group()
+    some.add_argument("--tail", type=_rows, metavar="N", help="only the last N rows")
+    some.add_argument("--sample", type=_rows, metavar="N", help="N rows by chance, the same each time")
+    some.add_argument("--follow", action="store_true", help="print new rows of a run as JSON lines until it ends")
+    parser.add_argument(
+        "--stream", choices=("history", "system", "console"), default="history", help="system metrics or console output"
+    )
+    parser.add_argument("--by", metavar="PATH", help="in a picture: mean and spread of groups, as in config.lr")
+    parser.add_argument("--log", choices=("x", "y", "xy"), default="", help="in a picture: logarithmic axes")
+    parser.epilog = FILTERS
+
+
 Configure = Callable[[argparse.ArgumentParser], None]
 
 COMMANDS: dict[str, tuple[str, Configure, str]] = {
     **{name: (f"list {name}", _listing(name), "wbmodel.cli.listing:run_listing") for name in LISTED},
     "run": ("show one run", _one("run"), "wbmodel.cli.single:run_single"),
+    "history": ("show or save what runs logged, as rows or a picture", _history, "wbmodel.cli.history:run_history"),
     "sweep": ("show one sweep and its best run", _one("sweep"), "wbmodel.cli.single:run_single"),
     "update": ("set fields and keys of runs", _writing("update"), "wbmodel.cli.writing:run_update"),
     "tag": ("add tags to runs and remove them: tag RUN +good -bad", _writing("tag"), "wbmodel.cli.writing:run_tag"),
@@ -329,7 +360,7 @@ COMMANDS: dict[str, tuple[str, Configure, str]] = {
 }
 """Every command: its help line, the function that declares its arguments, and its handler (``module:function``)."""
 
-_ORDER = ("projects", "runs", "run", "sweeps", "sweep", "artifacts", "reports")
+_ORDER = ("projects", "runs", "run", "history", "sweeps", "sweep", "artifacts", "reports")
 
 
 def make_parser(only: str | None = None) -> tuple[Parser, argparse._SubParsersAction[Parser]]:
@@ -384,12 +415,12 @@ def tidy(arguments: Sequence[str]) -> list[str]:
     """Rewrite ``-o -created_at`` for argparse, which needs a value that begins with a minus joined to its option, and
     ``+good -bad`` of the command ``tag``."""
     made: list[str] = []
-    tagging = command_word(arguments) == "tag"
+    tagging, ordering = command_word(arguments) == "tag", command_word(arguments) != "history"
     words = iter(arguments)
     for word in words:
         if word == "--":
             return [*made, word, *words]
-        if word in ("-o", "--order"):
+        if ordering and word in ("-o", "--order"):
             value = next(words, None)
             made.append(word if value is None else f"--order={value}")
         elif tagging and word in (*_TAKES_VALUE, "-f", "--filter"):
