@@ -35,6 +35,7 @@ class Row:
 _GROUND = (
     "errors",
     "codec",
+    "digests",
     "forks",
     "loggers",
     "urls",

@@ -33,6 +33,7 @@ __all__ = [
     "IntegrityError",
     "KeyWarning",
     "LibraryNotInstalled",
+    "LinkExpired",
     "MultipleObjectsReturned",
     "NotAuthenticated",
     "NotSupported",
@@ -51,6 +52,7 @@ __all__ = [
     "ServerError",
     "ServerUnreachable",
     "SessionWarning",
+    "TransferError",
     "UnknownBackend",
     "UnreadableValue",
     "ValueWarning",
@@ -107,6 +109,10 @@ class NotAuthenticated(WbmodelError, PermissionError):
 
 class PermissionDenied(WbmodelError, PermissionError):
     """The server knows the API key but refuses the operation."""
+
+
+class LinkExpired(PermissionDenied):
+    """The host of a file refuses the file's URL, as it does some time after the server gave it. Ask for a new one."""
 
 
 # -- what the server answered ----------------------------------------------------------------------
@@ -216,7 +222,21 @@ class BulkError(WbmodelError, RuntimeError):
 
 
 class IntegrityError(WbmodelError, ValueError):
-    """The bytes do not match their expected digest."""
+    """The bytes do not match their expected digest or size."""
+
+
+class TransferError(WbmodelError, RuntimeError):
+    """Some of several files could not be transferred; the others were.
+
+    ``result`` says which, and why (see ``Downloads``).
+    """
+
+    def __init__(self, message: str, *, result: Any = None) -> None:
+        super().__init__(message)
+        self.result = result
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (_rebuild, (type(self), self.args, dict(self.__dict__)))
 
 
 # -- backends and plugins --------------------------------------------------------------------------

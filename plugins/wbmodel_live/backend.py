@@ -1,15 +1,16 @@
-"""``LiveBackend``: a W&B server behind the documents door."""
+"""``LiveBackend``: a W&B server behind the documents door, and the files that its documents name by URL."""
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from wbmodel.backend import AsyncBackend, Capabilities
 from wbmodel.errors import ConfigurationError
-from wbmodel.request import Request, Response
+from wbmodel.request import BlobRef, Fetched, FetchItem, Request, Response
 from wbmodel.urls import mask_url, split_credentials
 from wbmodel_live.credentials import Anonymous, ApiKey, Credentials, IdentityToken, OwnLogin, SecretText
 from wbmodel_live.options import Options
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LiveBackend"]
 
-_CAPABILITIES = Capabilities(concurrent=True, writable=True)
+_CAPABILITIES = Capabilities(concurrent=True, writable=True, blobs=True)
 
 
 def _address(bare: str, url: str) -> SplitResult:
@@ -120,6 +121,18 @@ class LiveBackend(AsyncBackend):
             await self.aexecute(request, timeout=None if end is None else max(end - time.monotonic(), 0.0))
             for request in requests
         ]
+
+    async def aopen(self, ref: BlobRef, /, *, start: int = 0) -> AsyncIterator[bytes]:
+        """The bytes at the URL of ``ref`` from ``start`` on. The API key goes to the server only, to no other host."""
+        async with contextlib.aclosing(self._connected().blobs.read(ref, start)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def afetch(self, items: Sequence[FetchItem], /) -> AsyncIterator[Sequence[Fetched]]:
+        """Write the bytes at the URLs of many files to disk, several at once."""
+        async with contextlib.aclosing(self._connected().blobs.fetch(items)) as groups:
+            async for group in groups:
+                yield group
 
     def server_info(self) -> ServerInfo:
         """The server's version, enabled features and missing fields. Asks the server once."""

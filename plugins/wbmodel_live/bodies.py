@@ -19,7 +19,21 @@ import attrs
 
 from wbmodel.safe_text import readable
 
-__all__ = ["ACCEPTED", "AT_ONCE", "ERROR_LIMIT", "Body", "TooLarge", "UnknownCoding", "aside", "read_body", "values_in"]
+__all__ = [
+    "ACCEPTED",
+    "AT_ONCE",
+    "ERROR_LIMIT",
+    "Body",
+    "Garbled",
+    "TooLarge",
+    "UnknownCoding",
+    "aside",
+    "is_garbled",
+    "read_body",
+    "stages_of",
+    "unpacked_by",
+    "values_in",
+]
 
 ERROR_LIMIT = 1_000_000
 """How many unpacked bytes of an error response are read; the rest is not needed for its words."""
@@ -213,7 +227,7 @@ async def read_body(answer: aiohttp.ClientResponse, limit: int) -> Body:
     parts: list[bytes] = []
     received = 0
     try:
-        stages = _stages(answer.headers.getall("Content-Encoding", ()), limit)
+        stages = stages_of(answer.headers.getall("Content-Encoding", ()), limit)
         if not stages and not failed and (answer.content_length or 0) > limit:
             raise TooLarge(limit)
         unpacked = 0
@@ -225,7 +239,7 @@ async def read_body(answer: aiohttp.ClientResponse, limit: int) -> Body:
             if not stages:
                 parts.append(chunk)
                 continue
-            step: Callable[[], bytes | None] = functools.partial(next, _unpacked(stages, chunk), None)
+            step: Callable[[], bytes | None] = functools.partial(next, unpacked_by(stages, chunk), None)
             while True:
                 piece = step() if unpacked < _ON_THE_LOOP else await aside(step)
                 if piece is None:
@@ -240,12 +254,17 @@ async def read_body(answer: aiohttp.ClientResponse, limit: int) -> Body:
         if not failed:
             raise
     except Exception as error:
-        if not isinstance(error, (Garbled, zlib.error)) and type(error).__module__.partition(".")[0] not in _PACKERS:
+        if not is_garbled(error):
             raise
         answer.close()
     else:
         return Body(_joined(parts), received)
     return Body(_joined(parts), received, whole=False)
+
+
+def is_garbled(error: Exception) -> bool:
+    """Whether an error says that a body cannot be unpacked."""
+    return isinstance(error, (Garbled, zlib.error)) or type(error).__module__.partition(".")[0] in _PACKERS
 
 
 _PACKERS = ("brotli", "_brotli", "backports", "compression")
@@ -255,7 +274,8 @@ def _joined(parts: list[bytes]) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _stages(headers: Sequence[str], limit: int) -> list[_Coding]:
+def stages_of(headers: Sequence[str], limit: int) -> list[_Coding]:
+    """What unpacks a body with these ``Content-Encoding`` headers, to at most ``limit`` bytes."""
     names = [name.strip().lower() for header in headers for name in header.split(",")]
     names = [name.removeprefix("x-") for name in names if name not in ("", "identity")]
     if len(names) > _MOST_CODINGS or any(name not in _CODINGS for name in names):
@@ -263,7 +283,8 @@ def _stages(headers: Sequence[str], limit: int) -> list[_Coding]:
     return [_CODINGS[name](limit) for name in reversed(names)]
 
 
-def _unpacked(stages: Sequence[_Coding], data: bytes) -> Iterator[bytes]:
+def unpacked_by(stages: Sequence[_Coding], data: bytes) -> Iterator[bytes]:
+    """Unpack ``data``, piece by piece; a piece may be empty."""
     if not stages:
         yield data
         return
@@ -271,7 +292,7 @@ def _unpacked(stages: Sequence[_Coding], data: bytes) -> Iterator[bytes]:
         if len(stages) == 1:
             yield piece
         elif piece:
-            yield from _unpacked(stages[1:], piece)
+            yield from unpacked_by(stages[1:], piece)
         else:
             yield b""
 

@@ -12,6 +12,7 @@ from wbmodel_live.idempotency import Intent
 
 if TYPE_CHECKING:
     from wbmodel_live.failures import FailedAttempt
+    from wbmodel_live.limiter import HostLimiter
     from wbmodel_live.transport import Reply
 
 __all__ = ["Answer", "Call", "Progress", "Channel"]
@@ -30,6 +31,11 @@ class Answer(Generic[T]):
 
 class Call(Protocol[T]):
     """One call to the server."""
+
+    @property
+    def place(self) -> str | None:
+        """Whom it is sent to, for messages; None for the server itself."""
+        ...
 
     @property
     def intent(self) -> Intent:
@@ -69,6 +75,7 @@ class Progress(Generic[T]):
     call: Call[T]
     deadline: float
     begun: float
+    limiter: HostLimiter
     attempts: int = 0
     pauses: int = 0
     sent: int = 0

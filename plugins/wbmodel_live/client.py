@@ -41,9 +41,10 @@ class Client:
         self.transport = Transport(
             f"{url}/graphql", max_response=options.max_response, ssl=_trust(options), ssl_close_timeout=1
         )
-        self._options = options
+        self.options = options
         self._opening = asyncio.Lock()
         clock = aiohttp.ClientTimeout(total=None, connect=options.connect_timeout, sock_read=options.read_timeout)
+        self.clock = clock
         self.extra: Mapping[str, Any] = {"timeout": clock, "proxy": self.proxy}
         """Keyword arguments passed to aiohttp with each request."""
 
@@ -58,7 +59,7 @@ class Client:
         if session is None:
             async with self._opening:
                 if self.transport.session is None:
-                    self.transport.session = await self._open()
+                    self.transport.session = await self._open_for_documents()
                 session = self.transport.session
         return await self.credentials.login(session, ssl=self.transport.ssl, **self.extra)
 
@@ -66,9 +67,10 @@ class Client:
         """Close the sockets."""
         await self.transport.close()
 
-    async def _open(self) -> aiohttp.ClientSession:
-        if self._options.client_session is not None:
-            made = self._options.client_session()
+    async def open(self) -> aiohttp.ClientSession:
+        """A new aiohttp session, with the connector that the options ask for."""
+        if self.options.client_session is not None:
+            made = self.options.client_session()
             session = await made if inspect.isawaitable(made) else made
             if not isinstance(session, aiohttp.ClientSession):
                 raise ConfigurationError(
@@ -82,16 +84,22 @@ class Client:
                 read_bufsize=2**20,
             )
         session.headers.setdefault("User-Agent", f"wbmodel/{__version__}")
+        return session
+
+    async def _open_for_documents(self) -> aiohttp.ClientSession:
+        session = await self.open()
         # Between two processes on one machine, compression costs more than it saves.
         near = is_loopback(urlsplit(self.url).hostname or "")
         session.headers["Accept-Encoding"] = "identity" if near else ACCEPTED
-        for name, value in self._options.headers.items():
+        for name, value in self.options.headers.items():
             session.headers[name] = value
         return session
 
 
 class DocumentCall:
     """A GraphQL request sent through a :class:`Client`."""
+
+    place = None
 
     def __init__(self, request: Request, client: Client) -> None:
         self.intent = intent_of(request)

@@ -29,18 +29,19 @@ from wbmodel.errors import (
 from wbmodel.request import Request, Response
 from wbmodel.safe_text import brief
 from wbmodel.urls import mask_url
+from wbmodel_live.blobs import Blobs
 from wbmodel_live.calls import Call, Channel, Progress
 from wbmodel_live.client import Client
 from wbmodel_live.credentials import Credentials
 from wbmodel_live.failures import TWO, FailedAttempt, Retry
 from wbmodel_live.foreign import Foreign
 from wbmodel_live.idempotency import intent_of
-from wbmodel_live.limiter import TooLong, limiter_for
+from wbmodel_live.limiter import HostLimiter, TooLong, limiter_for
 from wbmodel_live.lowering import Lowering
+from wbmodel_live.options import Options
 from wbmodel_live.transport import BadReply, Reply
 
 if TYPE_CHECKING:
-    from wbmodel_live.options import Options
     from wbmodel_live.server_info import ServerInfo
 
 __all__ = ["Connection", "mutates"]
@@ -62,7 +63,10 @@ class Connection:
         parts = urlsplit(url)
         self._limiter = limiter_for(f"{parts.scheme}://{parts.netloc}", options.concurrency)
         transport = options.transport
-        self._channel: Channel = Client(url, credentials, options) if transport is None else Foreign(transport, url)
+        # A user's transport speaks GraphQL only; files are read by our own client, which gets no key then.
+        client = Client(url, credentials, options if transport is None else Options())
+        self._channel: Channel = client if transport is None else Foreign(transport, url)
+        self.blobs = Blobs(client, self.exchange)
         self._lowering = Lowering(self.url, self._exchange_plain)
         self._in_flight = self._peak = 0
         self._closed = False
@@ -70,7 +74,10 @@ class Connection:
     async def close(self) -> None:
         """Close the connections. Requests in flight fail with :class:`ConfigurationError`."""
         self._closed = True
-        await self._channel.close()
+        try:
+            await self._channel.close()
+        finally:
+            await self.blobs.close()
 
     async def info(self) -> ServerInfo:
         """The server's version, enabled features and missing fields."""
@@ -91,14 +98,17 @@ class Connection:
         return await self._document(request, time.monotonic() + self.options.timeout)
 
     async def _document(self, request: Request, deadline: float) -> Response:
-        progress, response = await self._exchange(self._channel.document(request), deadline)
+        progress, response = await self.exchange(self._channel.document(request), deadline)
         return attrs.evolve(response, errors=self._hidden(response.errors), note=progress.note(self._peak))
 
     # -- a call and its attempts -------------------------------------------------------------------
 
-    async def _exchange(self, call: Call[T], deadline: float) -> tuple[Progress[T], T]:
-        """Send a call until it is answered or must not be retried. Returns its progress and the answer."""
-        progress = Progress(call, deadline, time.monotonic())
+    async def exchange(
+        self, call: Call[T], deadline: float, limiter: HostLimiter | None = None
+    ) -> tuple[Progress[T], T]:
+        """Send a call until it is answered or must not be retried. Returns its progress and the answer. ``limiter`` is
+        that of the host, if it is not the server itself."""
+        progress = Progress(call, deadline, time.monotonic(), limiter or self._limiter)
         retrying = AsyncRetrying(
             retry=retry_if_exception(lambda error: isinstance(error, FailedAttempt) and error.may_retry(call.intent)),
             wait=_wait,
@@ -113,7 +123,7 @@ class Connection:
             failed = failure
         # Raised outside the except block so that no __context__ leads to the frames that sent the request: a tool that
         # shows local variables in tracebacks would show the credentials.
-        raise self._error(progress, failed) from failed.__cause__
+        raise self.error(progress, failed) from failed.__cause__
 
     def _slow_down(self, progress: Progress[Any], state: RetryCallState) -> None:
         """Count the pause and, if the server is rate limiting without naming a delay, hold back all requests to it."""
@@ -121,13 +131,13 @@ class Connection:
         if isinstance(failure, FailedAttempt) and (failure.wait is not None or failure.status == 429):
             progress.pauses += 1
             if failure.wait is None:
-                self._limiter.pause(state.upcoming_sleep, failure.what)
+                progress.limiter.pause(state.upcoming_sleep, failure.what)
 
     async def _attempt(self, progress: Progress[T]) -> T:
         progress.attempts += 1
         progress.in_flight = False
         try:
-            async with self._limiter.slot(progress.deadline) as slot:
+            async with progress.limiter.slot(progress.deadline) as slot:
                 progress.pauses += slot.pauses
                 self._in_flight += 1
                 self._peak = max(self._peak, self._in_flight)
@@ -153,7 +163,7 @@ class Connection:
 
     def _remember(self, progress: Progress[Any], failure: FailedAttempt) -> FailedAttempt:
         if failure.wait is not None:
-            self._limiter.pause(min(failure.wait, _LONGEST_PAUSE), failure.what)
+            progress.limiter.pause(min(failure.wait, _LONGEST_PAUSE), failure.what)
         progress.unsure = progress.unsure or (
             progress.in_flight and failure.retry in (Retry.IF_IDEMPOTENT, Retry.UNSURE)
         )
@@ -200,9 +210,9 @@ class Connection:
     def _heard(self, progress: Progress[Any], reply: Reply) -> None:
         progress.received += reply.received
         progress.sent += reply.sent
-        self._pace(reply.headers)
+        self._pace(progress, reply.headers)
 
-    def _pace(self, headers: Mapping[str, str]) -> None:
+    def _pace(self, progress: Progress[Any], headers: Mapping[str, str]) -> None:
         """Pause when the server says that the current rate limit window is used up.
 
         wandb-core paces itself by ``RateLimit-Remaining`` and ``RateLimit-Reset`` (seconds) (0.31.0, read).
@@ -212,11 +222,12 @@ class Connection:
         except (KeyError, ValueError):
             return
         if remaining < 1 and 0 < reset < 3600:
-            self._limiter.pause(reset, "the rate limit is used up")
+            progress.limiter.pause(reset, "the rate limit is used up")
 
     # -- the final error ---------------------------------------------------------------------------
 
-    def _error(self, progress: Progress[Any], failure: FailedAttempt) -> WbmodelError:
+    def error(self, progress: Progress[Any], failure: FailedAttempt) -> WbmodelError:
+        """The error for a call that ended with ``failure``."""
         intent, hide = progress.call.intent, self._credentials.hide
         earlier = progress.last if progress.last is not failure else None
         if failure.error is RequestTimeout and earlier is not None and not (intent.mutates and progress.in_flight):
@@ -224,7 +235,7 @@ class Connection:
             advice, failure = failure.advice, earlier
             if failure.retry is not Retry.NEVER and not failure.advice:
                 failure.advice = advice
-        parts = [f"{self.url} {failure.what} ({intent.name}"]
+        parts = [f"{progress.call.place or self.url} {failure.what} ({intent.name}"]
         if progress.attempts > 1:
             parts.append(f", {progress.attempts} attempts in {progress.seconds:.1f} s")
         elif failure.error is RequestTimeout:

@@ -167,6 +167,8 @@ class Foreign:
 class ForeignCall:
     """A GraphQL request sent through a :class:`Foreign`."""
 
+    place = None
+
     def __init__(self, request: Request, channel: Foreign) -> None:
         self.intent = intent_of(request)
         self._channel = channel

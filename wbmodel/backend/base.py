@@ -315,7 +315,7 @@ async def _afetch(self: Any, items: Sequence[FetchItem], /) -> AsyncIterator[Any
         async for group in source:
             yield group
     finally:
-        await source.aclose()  # type: ignore[attr-defined]
+        await source.aclose()
 
 
 def _iterated(name: str) -> Callable[..., Any]:

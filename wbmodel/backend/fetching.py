@@ -1,136 +1,159 @@
-"""Fetches many files to disk with ``open``. Each is verified, and gets its name only when it is complete."""
+"""Fetches many files to disk, one by one or several at once. Each gets its name only when it is complete and verified.
+
+A group of finished files may be empty: it says that bytes still arrive, so that who waits for at most so many seconds
+goes on waiting for a large file.
+"""
 
 from __future__ import annotations
 
-import base64
-import contextlib
-import hashlib
-import os
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from types import TracebackType
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from wbmodel.backend.asks import BlobRef, Fetched, FetchItem
-from wbmodel.errors import IntegrityError, WbmodelError
+from wbmodel.backend.asks import Fetched, FetchItem
+from wbmodel.backend.parts import Part, unwritable
+from wbmodel.errors import WbmodelError
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
+    import asyncio
 
-__all__ = ["afetch_by_open", "fetch_by_open"]
+__all__ = ["AT_ONCE", "afetch_by_open", "afetch_with", "fetch_by_open", "pour"]
 
-_AT_ONCE = 16
-_SMALL = 2**20
-
-
-class _Part:
-    """A file being fetched: written next to its target, then verified and renamed at the end of the block."""
-
-    def __init__(self, item: FetchItem) -> None:
-        self.item = item
-        self.size = 0
-        self._digest = hashlib.md5(usedforsecurity=False)
-
-    def __enter__(self) -> Self:
-        target = self.item.target
-        target.parent.mkdir(parents=True, exist_ok=True)
-        import tempfile  # heavy, and most sessions fetch no file
-
-        handle, self._path = tempfile.mkstemp(prefix=f".{target.name[:32]}.", suffix=".part", dir=target.parent)
-        self._file = os.fdopen(handle, "wb")
-        return self
-
-    def write(self, chunk: bytes) -> None:
-        """Add a chunk."""
-        self._digest.update(chunk)
-        self.size += self._file.write(chunk)
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._file.close()
-        try:
-            if error is None:
-                self._verify()
-                os.replace(self._path, self.item.target)
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(self._path)
-
-    def _verify(self) -> None:
-        ref = self.item.ref
-        if ref.size is not None and ref.size != self.size:
-            raise IntegrityError(f"{ref.name} has {ref.size:,} bytes, but {self.size:,} were received")
-        digest = base64.b64encode(self._digest.digest()).decode()
-        if ref.digest is not None and ref.digest != digest:
-            raise IntegrityError(f"{ref.name} has the digest {ref.digest}, but the received bytes have {digest}")
+AT_ONCE = 16
+"""How many files are fetched at once."""
+_LARGE = 2**18  # chunks that are hashed and written on a thread
+_GATHERED = 0.05
+_SIGN_OF_LIFE = 2.0
+_WAITING = 1024
 
 
 def _finished(item: FetchItem, size: int, error: Exception | None) -> Fetched:
-    if error is not None and not isinstance(error, (WbmodelError, OSError)):
+    if isinstance(error, OSError) and not isinstance(error, WbmodelError):
+        error = unwritable(item, error)
+    if error is not None and not isinstance(error, WbmodelError):
         raise error
-    if isinstance(error, OSError):
-        made = WbmodelError(f"{item.ref.name} cannot be written to {item.target}: {error.strerror or error}")
-        made.__cause__ = error
-        error = made
     return Fetched(item, size, error)
 
 
-def fetch_by_open(
-    open: Callable[[BlobRef], Iterator[bytes]], items: Sequence[FetchItem]
-) -> Iterator[Sequence[Fetched]]:
+def fetch_by_open(open: Callable[..., Iterator[bytes]], items: Sequence[FetchItem]) -> Iterator[Sequence[Fetched]]:
     """Fetch ``items`` one by one. A failed item yields its error, and the others are fetched all the same."""
     for item in items:
         size, error = 0, None
+        told = time.monotonic()
         try:
-            with _Part(item) as part:
-                for chunk in open(item.ref):
+            with Part(item) as part:
+                if part.size:
+                    part.catch_up()
+                for chunk in open(item.ref, start=part.size) if part.size else open(item.ref):
                     part.write(chunk)
+                    if time.monotonic() - told > _SIGN_OF_LIFE:
+                        told = time.monotonic()
+                        yield []
                 size = part.size
         except Exception as raised:
             size, error = 0, raised
         yield [_finished(item, size, error)]
 
 
-async def afetch_by_open(
-    aopen: Callable[[BlobRef], AsyncIterator[bytes]], items: Sequence[FetchItem]
-) -> AsyncIterator[Sequence[Fetched]]:
-    """The twin of :func:`fetch_by_open`, several at once: items that finish together are yielded as one group. Large
-    chunks are hashed and written on a thread, to keep the event loop free."""
+def afetch_by_open(
+    aopen: Callable[..., AsyncIterator[bytes]], items: Sequence[FetchItem]
+) -> AsyncGenerator[Sequence[Fetched], None]:
+    """The twin of :func:`fetch_by_open`, several at once."""
+
+    async def fill(part: Part) -> None:
+        ref = part.item.ref
+        await pour(part, aopen(ref, start=part.size) if part.size else aopen(ref))
+
+    return afetch_with(fill, items)
+
+
+async def afetch_with(
+    fill: Callable[[Part], Awaitable[None]], items: Sequence[FetchItem], at_once: int = AT_ONCE
+) -> AsyncGenerator[Sequence[Fetched], None]:
+    """Fetch ``items``, ``at_once`` at a time, with ``fill``, which writes what a part lacks. Items that finish within
+    0.05 s are one group. If nobody takes the groups, no new items are begun."""
     import asyncio
 
-    waiting = iter(items)
-    running: set[asyncio.Task[Fetched]] = set()
-    try:
-        while True:
-            for item in waiting:
-                running.add(asyncio.ensure_future(_fetched(aopen, item)))
-                if len(running) >= _AT_ONCE:
-                    break
-            if not running:
-                return
-            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            yield [task.result() for task in done]
-    finally:
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+    waiting, active = iter(items), set[Part]()
+    done: asyncio.Queue[Fetched | Exception] = asyncio.Queue(_WAITING)
 
-
-async def _fetched(aopen: Callable[[BlobRef], AsyncIterator[bytes]], item: FetchItem) -> Fetched:
-    import asyncio
-
-    size, error = 0, None
-    try:
-        with _Part(item) as part:
-            source: Any = aopen(item.ref)
+    async def work() -> None:
+        for item in waiting:
             try:
-                async for chunk in source:
-                    if len(chunk) < _SMALL:
-                        part.write(chunk)
-                    else:
-                        await asyncio.to_thread(part.write, chunk)
-            finally:
-                if hasattr(source, "aclose"):
-                    await source.aclose()
+                await done.put(await _fetched(fill, item, active))
+            except Exception as raised:
+                await done.put(raised)
+
+    workers = [asyncio.ensure_future(work()) for _ in range(min(at_once, len(items)))]
+    left, told, before = len(items), 0.0, 0
+    try:
+        while left:
+            try:
+                group = [await asyncio.wait_for(done.get(), _SIGN_OF_LIFE)]
+            except asyncio.TimeoutError:
+                now = sum(part.size for part in active)
+                if now != before:
+                    yield []
+                before = now
+                continue
+            if (pause := told + _GATHERED - time.monotonic()) > 0:
+                await asyncio.wait(workers, timeout=pause)
+            while not done.empty():
+                group.append(done.get_nowait())
+            left, told = left - len(group), time.monotonic()
+            yield [_came(each) for each in group]
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+
+
+def _came(each: Fetched | Exception) -> Fetched:
+    if isinstance(each, Exception):
+        raise each
+    return each
+
+
+async def _fetched(fill: Callable[[Part], Awaitable[None]], item: FetchItem, active: set[Part]) -> Fetched:
+    import asyncio
+
+    size, error, part = 0, None, Part(item)
+    active.add(part)
+    try:
+        with part:
+            if part.size:
+                await asyncio.to_thread(part.catch_up)
+            await fill(part)
             size = part.size
     except Exception as raised:
         size, error = 0, raised
+    finally:
+        active.discard(part)
     return _finished(item, size, error)
+
+
+async def pour(part: Part, source: AsyncIterator[bytes | None]) -> None:
+    """Write what ``source`` yields to ``part``; None means that the content begins again. Large chunks are hashed and
+    written on a thread, while the next one is received."""
+    import asyncio
+
+    writing: asyncio.Future[None] | None = None
+    stream: Any = source
+    try:
+        async for chunk in source:
+            if writing is not None:
+                await writing
+                writing = None
+            if chunk is None:
+                part.restart()
+            elif len(chunk) < _LARGE:
+                part.write(chunk)
+            else:
+                writing = asyncio.ensure_future(asyncio.to_thread(part.write, chunk))
+        if writing is not None:
+            await writing
+    finally:
+        if writing is not None and not writing.done():
+            await asyncio.wait((writing,))
+        if hasattr(stream, "aclose"):
+            await stream.aclose()
