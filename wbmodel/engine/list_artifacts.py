@@ -70,7 +70,9 @@ class ArtifactTables(Tables):
         if alias == "latest":
             return versions[max(versions)]
         # Several versions may have the same content: the newest one.
-        return next((versions[at] for at in sorted(versions, reverse=True) if versions[at].artifact.digest == alias), None)
+        return next(
+            (versions[at] for at in sorted(versions, reverse=True) if versions[at].artifact.digest == alias), None
+        )
 
     # -- lists -------------------------------------------------------------------------------------
 

@@ -111,6 +111,9 @@ class File(Model):
             ),
         ),
         order=("name",),
+        node_context=(RUN, ARTIFACT),
         shown=("name", "size", "mimetype", "updated_at"),
-        writes=Writes(id="files", delete="deleteFiles", delete_id="[ID!]!", delete_list=True, existing=True),
+        writes=Writes(
+            id="files", delete="deleteFiles", delete_id="[ID!]!", delete_list=True, existing=True, confirms=True
+        ),
     )

@@ -188,7 +188,11 @@ def _writes(meta: EntityMeta) -> Writes:
 def _makeable() -> list[str]:
     from wbmodel.meta import all_entities
 
-    return [item.plural for item in all_entities().values() if item.options.writes is not None and not item.options.writes.existing]
+    return [
+        item.plural
+        for item in all_entities().values()
+        if item.options.writes is not None and not item.options.writes.existing
+    ]
 
 
 def _read(plan: Plan, target: Target, given: Mapping[str, Any]) -> _New:

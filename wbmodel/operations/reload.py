@@ -22,9 +22,7 @@ from wbmodel.query.scopes import at_home
 __all__ = ["look_again", "look_up", "reload", "reload_all"]
 
 
-def look_again(
-    row: Any, target: Target, fields: tuple[Wanted, ...], related: tuple[str, ...] = ()
-) -> Operation[Any]:
+def look_again(row: Any, target: Target, fields: tuple[Wanted, ...], related: tuple[str, ...] = ()) -> Operation[Any]:
     """The current object on the backend, with these fields, and these relations widened. Raises its
     ``DoesNotExist``."""
     (found,) = yield from _current([row], [fields], target, related)

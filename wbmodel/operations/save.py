@@ -218,7 +218,9 @@ def pending(row: Any, names: Iterable[str], now: Any = None) -> Pending:
         assert field.input is not None
         basis[name] = kept
         if name in differences:
-            before = state.kept(row if now is None else now, name) if now is not None or kept is not Unknown.VALUE else ()
+            before = (
+                state.kept(row if now is None else now, name) if now is not None or kept is not Unknown.VALUE else ()
+            )
             more, by_type, others = _difference(row, name, differences[name], before, sent)
             inputs.update(more)
             types.update(by_type)
@@ -355,7 +357,9 @@ def change_request(row: Any, node_id: str, ready: Pending) -> Request:
     """The request that applies pending changes of a row."""
     meta: EntityMeta = type(row).__wbmodel_meta__
     assert meta.options.writes is not None
-    return upsert(meta, {meta.options.writes.id: node_id, **place_of(row), **ready.inputs}, ready.types, apart=ready.apart)
+    return upsert(
+        meta, {meta.options.writes.id: node_id, **place_of(row), **ready.inputs}, ready.types, apart=ready.apart
+    )
 
 
 def place_of(row: Any) -> dict[str, Any]:
