@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from wbmodel.entities.artifact_verbs import WithContent
 from wbmodel.entities.base import Model, entity
-from wbmodel.entities.written import Written
 from wbmodel.errors import FieldError
 from wbmodel.meta import (
     Arg,
@@ -26,6 +26,7 @@ from wbmodel.meta import (
 from wbmodel.meta.scopes import ARTIFACT, ENTITY, MEMBER, PROJECT, RUN, TEXT, VERSION
 from wbmodel.meta.state import is_loaded
 from wbmodel.meta.wiring import EVERY_PROJECT, PROJECT_STEP, RUN_STEP, TOTAL, in_project, listing
+from wbmodel.objects.files import ToFiles
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.relations import ToMany
 
@@ -158,7 +159,7 @@ class ArtifactCollection(Model):
 
 
 @entity
-class Artifact(Written):
+class Artifact(WithContent):
     """One version of an artifact. ``objects`` has the committed ones; a filter on ``state`` finds the others."""
 
     node_id: ReadOnly[str] = field(
@@ -220,7 +221,7 @@ class Artifact(Written):
         "Run", "createdBy", "The run that created it, if any.", identity=("id", "project"), on="Run"
     )
 
-    files: ClassVar[ToMany[File]] = ToMany("File", "artifact", "The files of this version.")
+    files: ClassVar[ToFiles[File]] = ToFiles("File", "artifact", "The files of this version.")
     used_by: ClassVar[ToMany[Run]] = ToMany("Run", "used_artifact", "The runs that used this version.")
 
     @property

@@ -13,20 +13,25 @@ from wbmodel.meta import Arg, Kind, Options, ReadOnly, Route, Step, Writes, fiel
 from wbmodel.meta.scopes import ARTIFACT, RUN
 from wbmodel.meta.state import is_loaded
 from wbmodel.meta.wiring import PROJECT_STEP, RUN_STEP
-from wbmodel.objects.manager import Manager
+from wbmodel.objects.content import Content
+from wbmodel.objects.files import FileSet
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
+    from pathlib import Path
 
+    from wbmodel.backend.asks import BlobRef
+    from wbmodel.compiler.target import Target
     from wbmodel.entities.artifact import Artifact
     from wbmodel.entities.run import Run
-    from wbmodel.objects.queryset import QuerySet
+    from wbmodel.operations.answer import Operation
 
 __all__ = ["File"]
 
 
 @entity
-class File(Model):
+class File(Content, Model):
     """One file of a run (``run.files``) or of an artifact version (``artifact.files``)."""
 
     node_id: ReadOnly[str] = field("id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False)
@@ -71,6 +76,35 @@ class File(Model):
         """``"entity/project/run/name"``, or ``"entity/project/collection:v3/name"``."""
         return f"{self.owner.path}/{self.name}"
 
+    def download(self, root: str | os.PathLike[str] = ".", *, replace: bool = False) -> Path:
+        """Download the file to its name below ``root``, and return its path.
+
+        It gets its name when it is complete and verified; what breaks off is gone on with by the next call. A file that
+        is there with the same content stays; another one is an error unless ``replace`` is set. Raises
+        :class:`~wbmodel.errors.UnsafeName` for a name that would lead outside of ``root``.
+        """
+        from wbmodel.operations.files import download_one
+
+        return self._run(download_one, root, replace)
+
+    async def adownload(self, root: str | os.PathLike[str] = ".", *, replace: bool = False) -> Path:
+        """The async twin of :meth:`download`."""
+        from wbmodel.operations.files import download_one
+
+        return await self._arun(download_one, root, replace)
+
+    def _locate(self, target: Target) -> Operation[BlobRef]:
+        from wbmodel.operations.files import ref_of
+
+        ref = ref_of(self)
+        return ref if ref.url is not None else (yield from self._renew(ref, target))
+
+    def _renew(self, ref: BlobRef, target: Target) -> Operation[BlobRef]:
+        from wbmodel.operations.files import urls_of_rows
+
+        (fresh,) = yield from urls_of_rows([self], target)([ref])
+        return fresh
+
     def delete(self) -> None:
         """Delete the file of a run for good. Files of artifacts belong to their version and cannot be deleted."""
         self._delete()
@@ -90,7 +124,7 @@ class File(Model):
         owner = "run" if is_loaded(self, "run") else "artifact"
         return {"name": self.name, owner: self.owner.path if owner == "run" else self.owner.node_id}
 
-    objects = Manager["QuerySet[File]"]()
+    objects = FileSet.as_manager()
     __wbmodel__ = Options(
         key="name",
         scopes={RUN: RUN, ARTIFACT: ARTIFACT},

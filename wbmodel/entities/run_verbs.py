@@ -1,0 +1,91 @@
+"""What a run can do with its files and with artifacts: a base of ``Run``."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Literal
+
+from wbmodel.entities.written import Written
+from wbmodel.errors import FieldNotLoaded
+from wbmodel.meta.state import holds
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from wbmodel.entities.artifact import Artifact
+    from wbmodel.operations.artifacts.lineage import Lineage
+
+__all__ = ["WithFiles"]
+
+
+class WithFiles(Written):
+    """The verbs of runs for files and artifacts."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        @property
+        def summary(self) -> dict[str, Any]: ...
+
+        @property
+        def created_at(self) -> datetime: ...
+
+        @property
+        def heartbeat_at(self) -> datetime | None: ...
+
+    @property
+    def duration(self) -> float | None:
+        """How long the run has run, in seconds: what its process reported last, ``summary["_runtime"]``; else from
+        ``created_at`` to ``heartbeat_at``, which counts the time between a run and its resumption too. None if neither
+        is known."""
+        if not holds(self, ("summary", "_runtime")):
+            raise FieldNotLoaded("Run.duration needs summary['_runtime']; a query with .also('summary._runtime') loads it")
+        logged = self.summary.get("_runtime")
+        if isinstance(logged, (int, float)) and not isinstance(logged, bool) and math.isfinite(logged):
+            return float(logged)
+        if self.heartbeat_at is None:
+            return None
+        return max(0.0, (self.heartbeat_at - self.created_at).total_seconds())
+
+    def metadata(self) -> dict[str, Any] | None:
+        """What its client noted of the program and the machine: the content of its file ``wandb-metadata.json``
+        (``program``, ``args``, ``git``, ``host``, ``gpu`` ...). None if it has no such file. Makes requests."""
+        from wbmodel.operations.run_files import metadata
+
+        return self._run(metadata)
+
+    async def ametadata(self) -> dict[str, Any] | None:
+        """The async twin of :meth:`metadata`."""
+        from wbmodel.operations.run_files import metadata
+
+        return await self._arun(metadata)
+
+    def use_artifact(self, artifact: Artifact | str) -> Artifact:
+        """Note that the run uses an artifact version as input, and return the version. It may be given by its name, in
+        every form that ``Artifact.objects.get(path=...)`` takes. To note it twice changes nothing."""
+        from wbmodel.operations.artifacts.use import use_artifact
+
+        return self._run(use_artifact, artifact)
+
+    async def ause_artifact(self, artifact: Artifact | str) -> Artifact:
+        """The async twin of :meth:`use_artifact`."""
+        from wbmodel.operations.artifacts.use import use_artifact
+
+        return await self._arun(use_artifact, artifact)
+
+    def lineage(
+        self, direction: Literal["both", "inputs", "outputs"] = "both", depth: int | None = None
+    ) -> Lineage:
+        """The graph of the versions that it used and logged, and so on; see :meth:`Artifact.lineage`."""
+        from wbmodel.operations.artifacts.lineage import lineage
+
+        return self._run(lineage, direction, depth)
+
+    async def alineage(
+        self, direction: Literal["both", "inputs", "outputs"] = "both", depth: int | None = None
+    ) -> Lineage:
+        """The async twin of :meth:`lineage`."""
+        from wbmodel.operations.artifacts.lineage import lineage
+
+        return await self._arun(lineage, direction, depth)
