@@ -41,6 +41,7 @@ _GROUND = (
     "urls",
     "json_values",
     "key_hiding",
+    "safe_names",
     "safe_text",
     "structuring",
     "weighted_cache",
@@ -52,14 +53,14 @@ ROWS = (
         "ground",
         _GROUND,
         "all exceptions, JSON and dates as text, equality of JSON values, text that is safe to show and without keys, "
-        "plain values as attrs classes, fork-safe locks",
+        "names that are safe as paths, digests, plain values as attrs classes, fork-safe locks",
     ),
     Row("tables", ("table/",), "a table of columns, type inference, and the frames and files made from it"),
     Row("metadata", ("meta/",), "declared fields and relations, and how each entity is queried and written"),
     Row(
         "backend contract",
-        ("backend/", "hookspecs", "registry", "request"),
-        "what goes through the three doors, `Capabilities`, the base classes, the plugin contract",
+        ("backend/", "files_cache", "hookspecs", "registry", "request"),
+        "what goes through the three doors, `Capabilities`, the base classes, the plugin contract, the cache of files",
     ),
     Row("say it", ("query/",), "`Q`, `F`, paths, lookups, conditions, orders, result shapes, the logical plan. Pure"),
     Row(

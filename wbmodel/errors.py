@@ -55,6 +55,7 @@ __all__ = [
     "TransferError",
     "UnknownBackend",
     "UnreadableValue",
+    "UnsafeName",
     "ValueWarning",
     "WaitTimeout",
     "WbmodelError",
@@ -223,6 +224,10 @@ class BulkError(WbmodelError, RuntimeError):
 
 class IntegrityError(WbmodelError, ValueError):
     """The bytes do not match their expected digest or size."""
+
+
+class UnsafeName(WbmodelError, ValueError):
+    """A name from a server would lead outside of the folder that files go to, or onto another file."""
 
 
 class TransferError(WbmodelError, RuntimeError):

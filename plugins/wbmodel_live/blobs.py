@@ -38,13 +38,15 @@ __all__ = ["Blobs"]
 
 _FILES_AT_ONCE = 24
 """How many files are received from one host at once, and how many requests it gets at once."""
-_LEAST, _MOST = 2**18, 2**20
+_LEAST, _PIECE, _BUFFER = 2**18, 2**19, 2**20
 _REDIRECTS = 10
 _SHORT = 2
 """How often a body that ends early without a broken connection is asked for again."""
 _LONG = 1e7
 _NO_LIMIT = 2**62
 _RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
+_SIGNED = re.compile(r"[?&](?:X-Amz-Signature|X-Goog-Signature|Signature|sig)=", re.IGNORECASE)
+"""In the URL of a storage behind the server's own address, which refuses two logins at once."""
 _EXPIRED = re.compile(rb"expired|signature", re.IGNORECASE)
 
 
@@ -64,6 +66,7 @@ class Blobs:
         self.home = _origin(client.url)
         self._exchange = exchange
         self._proxies: dict[str, str | None] = {}
+        self._limiters: dict[str, HostLimiter] = {}
         self._session: aiohttp.ClientSession | None = None
         self._opening = asyncio.Lock()
 
@@ -99,7 +102,7 @@ class Blobs:
 
         async def fill(part: Part) -> None:
             ref = part.item.ref
-            limiter = limiter_for(f"{_origin(self.url(ref))} (transfers)", _FILES_AT_ONCE)
+            limiter = self._limiter(f"{_origin(self.url(ref))} (transfers)")
             async with limiter.slot(time.monotonic() + _LONG):
                 await pour(part, self._chunks(ref, part.size, part))
 
@@ -140,9 +143,15 @@ class Blobs:
             self._proxies[origin] = proxy_for(origin, self.client.options)
         return self._proxies[origin]
 
+    def _limiter(self, name: str) -> HostLimiter:
+        found = self._limiters.get(name)
+        if found is None:
+            found = self._limiters[name] = limiter_for(name, _FILES_AT_ONCE)
+        return found
+
     async def ask(self, call: _Get, origin: str) -> aiohttp.ClientResponse:
         """The response to a request, which is repeated as long as that may help."""
-        limiter = None if origin == self.home else limiter_for(f"{origin} (files)", _FILES_AT_ONCE)
+        limiter = None if origin == self.home else self._limiter(f"{origin} (files)")
         deadline = time.monotonic() + self.client.options.timeout
         return (await self._exchange(call, deadline, limiter))[1]
 
@@ -161,7 +170,7 @@ class _Reading:
         self.etag = ref.etag if part is None else part.etag
         self.ranges = True
         """Whether it makes sense to ask for a range."""
-        self._stumbles, self._since = 0, time.monotonic()
+        self._stumbles, self._since, self._best = 0, time.monotonic(), start
 
     async def chunks(self) -> AsyncGenerator[bytes | None, None]:
         """The chunks, of 256 KiB to 1 MiB."""
@@ -170,7 +179,6 @@ class _Reading:
             call = _Get(self.blobs, ref, self.url, self._range())
             response = await self.blobs.ask(call, _origin(self.url))
             failed: FailedAttempt | None = None
-            received = 0
             async with response:
                 begins = self._begins(response, call.place)
                 if begins is None:
@@ -189,12 +197,7 @@ class _Reading:
                     self.at = skip = 0
                     yield None
                 try:
-                    async for chunk in _gathered(response):
-                        received += len(chunk)
-                        if skip >= len(chunk):
-                            skip -= len(chunk)
-                            continue
-                        chunk, skip = chunk[skip:] if skip else chunk, 0
+                    async for chunk in _gathered(response, skip):
                         self.at += len(chunk)
                         if ref.size is not None and self.at > ref.size:
                             raise IntegrityError(f"{ref.name} has {ref.size:,} bytes, but {call.place} sends more")
@@ -210,7 +213,7 @@ class _Reading:
                     raise IntegrityError(f"{ref.name}: {call.place} sent it packed, and it does not unpack") from None
             if failed is None and (ref.size is None or self.at == ref.size):
                 return
-            await self._stumble(failed, received, call.place)
+            await self._stumble(failed, call.place)
 
     def _range(self) -> dict[str, str]:
         if not self.at or not self.ranges:
@@ -249,10 +252,10 @@ class _Reading:
             self.etag = now or self.etag
         return self.at - begins
 
-    async def _stumble(self, failed: FailedAttempt | None, received: int, place: str) -> None:
+    async def _stumble(self, failed: FailedAttempt | None, place: str) -> None:
         """Wait before going on after a body that broke off, or give up."""
-        if received >= _MOST:
-            self._stumbles, self._since = 0, time.monotonic()
+        if self.at >= self._best + _BUFFER:
+            self._stumbles, self._since, self._best = 0, time.monotonic(), self.at
         self._stumbles += 1
         options, name = self.blobs.client.options, self.ref.name
         pause = min(0.1 * 2**self._stumbles, 10.0)
@@ -285,7 +288,7 @@ class _Get:
     async def prepare(self) -> None:
         """Open the connections, and log in where the file is on the server itself."""
         self._session = await self._blobs.session()
-        if _origin(self._url) == self._blobs.home:
+        if _origin(self._url) == self._blobs.home and not _SIGNED.search(self._url):
             self._login = await self._blobs.client.login()
 
     async def send(self) -> Answer[aiohttp.ClientResponse]:
@@ -315,7 +318,7 @@ class _Get:
         self._with_key = False
         if self.place == self._blobs.home:
             headers = {**client.options.headers, **headers}
-            if self._login is not None:
+            if self._login is not None and not _SIGNED.search(url):
                 headers["Authorization"] = self._login
                 self._with_key = True
         self.proxy = self._blobs.proxy(self.place)
@@ -324,7 +327,7 @@ class _Get:
             headers=headers,
             allow_redirects=False,
             auto_decompress=False,
-            read_bufsize=_MOST,
+            read_bufsize=_BUFFER,
             proxy=self.proxy,
             ssl=client.transport.ssl,
             timeout=client.clock,
@@ -405,21 +408,21 @@ def _is_coded(response: aiohttp.ClientResponse) -> bool:
     return response.headers.get("Content-Encoding", "identity").strip().lower() not in ("", "identity")
 
 
-async def _gathered(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    """The content of ``response``, unpacked, in chunks of 256 KiB to 1 MiB."""
+async def _gathered(response: aiohttp.ClientResponse, skip: int) -> AsyncIterator[bytes]:
+    """The content of ``response`` from ``skip`` on, unpacked, in chunks of 256 KiB to 1 MiB."""
     stages = stages_of(response.headers.getall("Content-Encoding", ()), _NO_LIMIT)
     parts: list[bytes] = []
     size = 0
     async for received in response.content.iter_any():
         for piece in unpacked_by(stages, received):
-            for begin in range(0, len(piece), _MOST):
-                parts.append(piece if len(piece) <= _MOST else piece[begin : begin + _MOST])
+            if skip:
+                piece, skip = piece[skip:], max(skip - len(piece), 0)
+            for begin in range(0, len(piece), _PIECE):
+                parts.append(piece[begin : begin + _PIECE])
                 size += len(parts[-1])
                 if size >= _LEAST:
-                    joined = parts[0] if len(parts) == 1 else b"".join(parts)
+                    yield parts[0] if len(parts) == 1 else b"".join(parts)
                     parts, size = [], 0
-                    for at in range(0, len(joined), _MOST):
-                        yield joined if len(joined) <= _MOST else joined[at : at + _MOST]
     if parts:
         yield b"".join(parts)
     if not all(stage.ended for stage in stages):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gzip
 import threading
-from collections.abc import Callable
 from hashlib import md5
 from typing import Any
 
@@ -49,7 +48,6 @@ class Bad:
     pause: float = 0.0
     no_etag: bool = False
     retry_after: str = ""
-    when: Callable[[web.Request], bool] = lambda request: True
 
 
 class StorageHost:
@@ -115,7 +113,7 @@ class StorageHost:
 
     async def _send(self, request: web.Request, name: str) -> web.StreamResponse:
         bad = self.bad.get(name, Bad())
-        if bad.times <= 0 or not bad.when(request):
+        if bad.times <= 0:
             bad = Bad()
         else:
             bad.times -= 1
