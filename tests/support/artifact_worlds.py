@@ -39,7 +39,7 @@ def store() -> MemoryStore:
     made = MemoryStore(viewer="me")
     made.add_entity("acme")
     project = made.add_project("acme", "v")
-    runs = [made.add_run(project, f"r{number}", name=f"run {number}") for number in (1, 2, 3)]
+    runs = [made.add_run(project, f"r{number}", display_name=f"run {number}") for number in (1, 2, 3)]
     made.add_file(runs[0], "wandb-metadata.json", b'{"program": "train.py", "gpu": "A100"}')
     made.add_file(runs[0], "media/a.txt", b"one")
     made.add_file(runs[0], "media/b.txt", b"two!")

@@ -114,7 +114,7 @@ def _again(row: Any, fields: tuple[Wanted, ...], also: tuple[str, ...]) -> Plan:
 
 
 def _is_widened(row: Any, field: FieldMeta) -> bool:
-    if field.kind is not Kind.REF or field.by_key:
+    if field.kind is not Kind.REF or field.by_key or not state.is_loaded(row, field.name):
         return False
     target = getattr(row, field.name)
     if target is None:
