@@ -43,9 +43,7 @@ def inputs(meta: EntityMeta) -> tuple[dict[str, Any], dict[str, str]]:
     writes = meta.options.writes
     assert writes is not None
     fields = {
-        str(item.input): item
-        for item in meta.fields.values()
-        if item.editable and item.name not in writes.differences
+        str(item.input): item for item in meta.fields.values() if item.editable and item.name not in writes.differences
     }
     fields |= {name: meta.fields[field] for field, name in writes.creates.items()}
     given = {writes.id: "x", **dict.fromkeys(writes.place.values(), "p"), **dict.fromkeys(fields, "v")}

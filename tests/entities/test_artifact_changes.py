@@ -1,4 +1,4 @@
-"""Saving, deleting and using artifact versions: only differences are sent, and only to the membership they belong to."""
+"""Saving and deleting artifact versions: only differences are sent, to the membership that they belong to."""
 
 from __future__ import annotations
 

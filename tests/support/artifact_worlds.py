@@ -20,10 +20,7 @@ from wbmodel.registry import make_plugin_manager
 from wbmodel.session.current import connect
 from wbmodel.session.session import Session
 
-__all__ = ["PLACES", "at", "md5", "store", "table"]
-
-PLACES = ("memory", "slow", "loopback")
-"""In this process; behind a slow, asynchronous door; on a server over loopback."""
+__all__ = ["at", "md5", "store", "table"]
 
 
 def md5(data: bytes) -> str:

@@ -40,8 +40,8 @@ class WithContent(Written):
         return await self._arun(manifest_of)
 
     def get_path(self, name: str, manifest: Manifest | None = None) -> Entry:
-        """The entry at the path ``name``, or of the object of this name (``t`` for ``t.table.json``). A ``manifest`` that
-        was loaded before saves its requests. Raises ``KeyError`` with the nearest names."""
+        """The entry at the path ``name``, or of the object of this name (``t`` for ``t.table.json``). A ``manifest``
+        that was loaded before saves its requests. Raises ``KeyError`` with the nearest names."""
         return self._entry(name, self.manifest() if manifest is None else manifest)
 
     async def aget_path(self, name: str, manifest: Manifest | None = None) -> Entry:
@@ -58,8 +58,8 @@ class WithContent(Written):
     def get(self, name: str) -> Any:
         """The table or other object that was added under ``name``, or whose JSON file has this path.
 
-        A table is a :class:`~wbmodel.table.Table` (``records()``, ``to_pandas()``, ``to_polars()``), one in parts too; a
-        joined table has its two tables; anything else is the JSON value. References are followed.
+        A table is a :class:`~wbmodel.table.Table` (``records()``, ``to_pandas()``, ``to_polars()``), one in parts too;
+        a joined table has its two tables; anything else is the JSON value. References are followed.
         """
         from wbmodel.operations.artifacts.transfers import get_object
 
@@ -121,8 +121,8 @@ class WithContent(Written):
         return await self._arun(only_file, root)
 
     def checkout(self, root: str | os.PathLike[str] | None = None, *, dry_run: bool = False) -> Difference:
-        """Make ``root`` the content of the version: download what differs, **delete what is not in it**. Returns how the
-        folder differed; with ``dry_run``, that is all.
+        """Make ``root`` the content of the version: download what differs, **delete what is not in it**. Returns how
+        the folder differed; with ``dry_run``, that is all.
 
         A home or working folder, one that holds it, the root of a file system and a Git repository are refused.
         """
@@ -150,9 +150,7 @@ class WithContent(Written):
 
         return await self._arun(verify, root)
 
-    def lineage(
-        self, direction: Literal["both", "inputs", "outputs"] = "both", depth: int | None = None
-    ) -> Lineage:
+    def lineage(self, direction: Literal["both", "inputs", "outputs"] = "both", depth: int | None = None) -> Lineage:
         """The graph of what it was made from (``inputs``) and what was made from it (``outputs``): versions, runs and
         edges. ``depth`` is how many steps to go, each from a version to runs or from a run to versions."""
         from wbmodel.operations.artifacts.lineage import lineage

@@ -15,6 +15,7 @@ from wbmodel.meta.state import is_loaded
 from wbmodel.meta.wiring import PROJECT_STEP, RUN_STEP
 from wbmodel.objects.content import Content
 from wbmodel.objects.files import FileSet
+from wbmodel.objects.manager import Manager
 
 if TYPE_CHECKING:
     import os
@@ -124,7 +125,7 @@ class File(Content, Model):
         owner = "run" if is_loaded(self, "run") else "artifact"
         return {"name": self.name, owner: self.owner.path if owner == "run" else self.owner.node_id}
 
-    objects = FileSet.as_manager()
+    objects = Manager["FileSet[File]"](FileSet)
     __wbmodel__ = Options(
         key="name",
         scopes={RUN: RUN, ARTIFACT: ARTIFACT},

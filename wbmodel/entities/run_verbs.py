@@ -40,7 +40,9 @@ class WithFiles(Written):
         ``created_at`` to ``heartbeat_at``, which counts the time between a run and its resumption too. None if neither
         is known."""
         if not holds(self, ("summary", "_runtime")):
-            raise FieldNotLoaded("Run.duration needs summary['_runtime']; a query with .also('summary._runtime') loads it")
+            raise FieldNotLoaded(
+                "Run.duration needs summary['_runtime']; a query with .also('summary._runtime') loads it"
+            )
         logged = self.summary.get("_runtime")
         if isinstance(logged, (int, float)) and not isinstance(logged, bool) and math.isfinite(logged):
             return float(logged)
@@ -66,17 +68,17 @@ class WithFiles(Written):
         every form that ``Artifact.objects.get(path=...)`` takes. To note it twice changes nothing."""
         from wbmodel.operations.artifacts.use import use_artifact
 
-        return self._run(use_artifact, artifact)
+        used: Artifact = self._run(use_artifact, artifact)
+        return used
 
     async def ause_artifact(self, artifact: Artifact | str) -> Artifact:
         """The async twin of :meth:`use_artifact`."""
         from wbmodel.operations.artifacts.use import use_artifact
 
-        return await self._arun(use_artifact, artifact)
+        used: Artifact = await self._arun(use_artifact, artifact)
+        return used
 
-    def lineage(
-        self, direction: Literal["both", "inputs", "outputs"] = "both", depth: int | None = None
-    ) -> Lineage:
+    def lineage(self, direction: Literal["both", "inputs", "outputs"] = "both", depth: int | None = None) -> Lineage:
         """The graph of the versions that it used and logged, and so on; see :meth:`Artifact.lineage`."""
         from wbmodel.operations.artifacts.lineage import lineage
 

@@ -91,7 +91,7 @@ def ref_of(file: Any) -> BlobRef:
 
 def urls_of_rows(files: Sequence[Any], target: Target) -> Renew:
     """Gives fresh URLs to the refs of these files."""
-    owners = {(ref := ref_of(file)).owner: file for file in files}
+    owners = {file.owner.node_id: file for file in files}
 
     def renew(refs: Sequence[BlobRef]) -> Operation[Sequence[BlobRef]]:
         if target.capabilities.in_process:
@@ -112,9 +112,7 @@ def urls_of_rows(files: Sequence[Any], target: Target) -> Renew:
 
 def download_one(file: Any, target: Target, root: str | os.PathLike[str], replace: bool) -> Operation[Path]:
     """Download one file below ``root``. Returns its path."""
-    made = yield from download(
-        [ref_of(file)], root, replace=replace, renew=urls_of_rows([file], target)
-    )
+    made = yield from download([ref_of(file)], root, replace=replace, renew=urls_of_rows([file], target))
     return made.files[0]
 
 

@@ -91,9 +91,7 @@ def blob_of(version: Version, entry: ManifestEntry, url: str | None = None) -> B
     return BlobRef("artifact_file", version.node_id, entry.path, url, entry.size, known)
 
 
-def urls_of(
-    version: Version, manifest: Manifest, refs: Sequence[BlobRef], target: Target
-) -> Operation[list[BlobRef]]:
+def urls_of(version: Version, manifest: Manifest, refs: Sequence[BlobRef], target: Target) -> Operation[list[BlobRef]]:
     """The same files of a version, with fresh URLs: those that the server gives, else those of the store's layout."""
     if target.capabilities.in_process:
         return list(refs)

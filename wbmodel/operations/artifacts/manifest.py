@@ -129,7 +129,9 @@ class Manifest(Mapping[str, ManifestEntry]):
         except (binascii.Error, ValueError):
             md5 = ""
         if len(md5) != 32 or entry.is_reference:
-            raise IntegrityError(f"{self.name}: {entry.path!r} has the digest {entry.digest!r}, by which no file is kept")
+            raise IntegrityError(
+                f"{self.name}: {entry.path!r} has the digest {entry.digest!r}, by which no file is kept"
+            )
         if self.layout == "V1" or entry.birth_artifact_id is None:
             return f"{base}/artifacts/{quote(entity, safe='')}/{md5}"
         parts = (self.region, entity, entry.birth_artifact_id)

@@ -76,7 +76,9 @@ class Manifests:
             try:
                 entry = manifest.find(named.inside)
             except KeyError as error:
-                raise IntegrityError(f"{list(way.values())[-1]} refers to a file that is not there: {error.args[0]}") from None
+                raise IntegrityError(
+                    f"{list(way.values())[-1]} refers to a file that is not there: {error.args[0]}"
+                ) from None
             mark = (node_id, entry.path)
             if mark in way:
                 raise IntegrityError(f"references lead in a circle: {' -> '.join([*way.values(), way[mark]])}")
@@ -144,7 +146,9 @@ def _chunks(entry: ManifestEntry) -> Iterable[bytes]:
     if entry.size is not None and size != entry.size:
         raise IntegrityError(f"{entry.path!r} had {entry.size:,} bytes when it was recorded, and now has {size:,}")
     if digest.known and not digest.matches:
-        raise IntegrityError(f"{entry.path!r} has changed since it was recorded: its digest is not {entry.digest} any more")
+        raise IntegrityError(
+            f"{entry.path!r} has changed since it was recorded: its digest is not {entry.digest} any more"
+        )
 
 
 def read_reference(entry: ManifestEntry) -> bytes:
@@ -158,8 +162,7 @@ def save_reference(entry: ManifestEntry, target: Path) -> None:
     part = target.with_name(f".{target.name[:100]}.{os.getpid()}.part")
     try:
         with open(part, "xb") as file:
-            for data in _chunks(entry):
-                file.write(data)
+            file.writelines(_chunks(entry))
         os.replace(part, target)
     finally:
         part.unlink(missing_ok=True)
@@ -167,5 +170,9 @@ def save_reference(entry: ManifestEntry, target: Path) -> None:
 
 def _unreadable(entry: ManifestEntry, error: Exception) -> WbmodelError:
     # The library's own words may hold a signed URL.
-    why = f"{type(error).__name__}: {error.strerror}" if isinstance(error, OSError) and error.strerror else type(error).__name__
+    why = (
+        f"{type(error).__name__}: {error.strerror}"
+        if isinstance(error, OSError) and error.strerror
+        else type(error).__name__
+    )
     return WbmodelError(f"{entry.path!r} cannot be read from {mask_url(entry.ref or '')}: {why}")

@@ -158,9 +158,7 @@ def only_file(row: Any, target: Target, root: str | os.PathLike[str] | None) -> 
     return made.files[0]
 
 
-def checkout(
-    row: Any, target: Target, root: str | os.PathLike[str] | None, dry_run: bool
-) -> Operation[Difference]:
+def checkout(row: Any, target: Target, root: str | os.PathLike[str] | None, dry_run: bool) -> Operation[Difference]:
     """Make a folder the content of a version: download it, and delete what is not in it. Returns how the folder
     differed."""
     version = version_of(row)

@@ -51,5 +51,7 @@ def use_artifact(run: Any, target: Target, artifact: Any) -> Operation[Any]:
     data = answer(target, request, (yield Send(request)))
     used = data.get("useArtifact")
     if not isinstance(used, dict) or not isinstance(used.get("artifact"), dict):
-        raise ServerError(f"{target.place} answered UseArtifact of {run!r} without confirming it", operation="UseArtifact")
+        raise ServerError(
+            f"{target.place} answered UseArtifact of {run!r} without confirming it", operation="UseArtifact"
+        )
     return artifact
