@@ -427,7 +427,8 @@ def test_delete_artifact(ask: Asker) -> None:
 
 def test_delete_files(ask: Asker) -> None:
     """All of them, or none; files of artifacts stay."""
-    text = '{ project(name: "vision", entityName: "acme") { runs { edges { node { files { edges { node { id name } } } } } } } }'
+    inner = "files { edges { node { id name } } }"
+    text = f'{{ project(name: "vision", entityName: "acme") {{ runs {{ edges {{ node {{ {inner} }} }} }} }} }}'
     nodes = [
         file["node"]["id"] for run in ask(text)["project"]["runs"]["edges"] for file in run["node"]["files"]["edges"]
     ]

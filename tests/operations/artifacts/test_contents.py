@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.artifact_worlds import at, md5
+from tests.support.artifact_worlds import at, md5, store
 from wbmodel import Artifact, File, Run
 from wbmodel.engine import MemoryStore
-from wbmodel.errors import FieldError, IntegrityError, NotSupported, TransferError, WbmodelError
+from wbmodel.errors import FieldError, FieldNotLoaded, IntegrityError, NotSupported, TransferError, WbmodelError
 from wbmodel.operations.artifacts.tables import JoinedTable
 from wbmodel.query.artifact_names import reference
 from wbmodel.table.table import Table
@@ -316,3 +317,23 @@ def test_tables_that_lie(data: bytes, why: str) -> None:
     with at("memory", lying({"t.json": data})), pytest.raises(IntegrityError, match=why) as caught:
         version("m:v0").get("t.json")
     assert "acme/v/m:v0" in str(caught.value)
+
+
+def test_how_long_a_run_has_run() -> None:
+    made = store()
+    project = made.project("acme", "v")
+    assert project is not None
+    made.add_run(project, "logged", summary={"_runtime": 61.5})
+    made.add_run(
+        project,
+        "beat",
+        summary={"_runtime": "?"},
+        created_at=datetime(2026, 1, 1, tzinfo=timezone.utc),
+        heartbeat_at=datetime(2026, 1, 1, 0, 1, tzinfo=timezone.utc),
+    )
+    with at("memory", made):
+        assert Run.objects.get(id="logged").duration == 61.5
+        assert Run.objects.only("summary._runtime").get(id="logged").duration == 61.5
+        assert Run.objects.get(id="beat").duration == 60.0
+        with pytest.raises(FieldNotLoaded, match="summary._runtime"):
+            _ = Run.objects.only("name").get(id="logged").duration
