@@ -218,9 +218,8 @@ def test_urls_that_stay_expired_end(session, host, tmp_path):
 
 # -- ends of all kinds -------------------------------------------------------------------------------
 
-SCRIPT = (
-    """
-import sys
+SCRIPT = """
+import os, sys
 from pathlib import Path
 from wbmodel import connect
 from wbmodel.backend.asks import BlobRef
@@ -231,8 +230,6 @@ refs = [BlobRef("artifact_file", "1", "big", url, int(size), digest)]
 with connect(os.environ["SERVER"], api_key="0" * 40, project="a/b", default=False) as session:
     session.run(download(refs, root, cache=Cache(cached) if cached else None))
 """
-    % KEY
-)
 
 
 def started(big, root, cached=""):
