@@ -385,9 +385,11 @@ _SENT_AS_IT_IS = re.compile(r"[!-~]+")
 def _origin(url: str) -> str:
     """``https://host:port`` of an address, the port only where it is not the scheme's own. Raises ``ValueError`` if it
     is not one of http or https."""
-    begin = url.find("://") + 3
-    end = min((at for mark in "/?#" if (at := url.find(mark, begin)) >= 0), default=len(url))
-    return _origin_of(url[:end])
+    found = _ADDRESS.match(url)
+    return _origin_of(found[0] if found is not None else "")
+
+
+_ADDRESS = re.compile(r"[^:/?#]+://[^/?#]*")
 
 
 @functools.lru_cache(maxsize=256)

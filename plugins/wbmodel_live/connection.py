@@ -109,21 +109,40 @@ class Connection:
         """Send a call until it is answered or must not be retried. Returns its progress and the answer. ``limiter`` is
         that of the host, if it is not the server itself."""
         progress = Progress(call, deadline, time.monotonic(), limiter or self._limiter)
+        try:
+            return progress, await self._attempt(progress)
+        except FailedAttempt as failure:
+            failed = failure
+        if failed.may_retry(call.intent):
+            try:
+                return progress, await self._again(progress, failed)
+            except FailedAttempt as failure:
+                failed = failure
+        # Raised outside the except block so that no __context__ leads to the frames that sent the request: a tool that
+        # shows local variables in tracebacks would show the credentials.
+        raise self.error(progress, failed) from failed.__cause__
+
+    async def _again(self, progress: Progress[T], failed: FailedAttempt) -> T:
+        """The attempts after the first one, which ``failed``. (Most calls succeed at once, and tenacity takes a tenth of
+        the time of a small one.)"""
+        first = [failed]
+
+        async def attempt() -> T:
+            if first:
+                raise first.pop()
+            return await self._attempt(progress)
+
         retrying = AsyncRetrying(
-            retry=retry_if_exception(lambda error: isinstance(error, FailedAttempt) and error.may_retry(call.intent)),
+            retry=retry_if_exception(
+                lambda error: isinstance(error, FailedAttempt) and error.may_retry(progress.call.intent)
+            ),
             wait=_wait,
             stop=_Stop(progress, self.options.max_attempts),
             before_sleep=functools.partial(self._slow_down, progress),
             sleep=asyncio.sleep,
             reraise=True,
         )
-        try:
-            return progress, await retrying(self._attempt, progress)
-        except FailedAttempt as failure:
-            failed = failure
-        # Raised outside the except block so that no __context__ leads to the frames that sent the request: a tool that
-        # shows local variables in tracebacks would show the credentials.
-        raise self.error(progress, failed) from failed.__cause__
+        return await retrying(attempt)
 
     def _slow_down(self, progress: Progress[Any], state: RetryCallState) -> None:
         """Count the pause and, if the server is rate limiting without naming a delay, hold back all requests to it."""

@@ -346,7 +346,10 @@ async def test_leaving_a_stream_early_ends_it(doors):
 async def test_doors_that_are_not_open_name_the_backend_and_the_capability(ask, capability):
     """Off by capability, or promised by a class that has no such method: both are said."""
     operation = items if isinstance(ask, Read | Open) else asked
-    for promised, why in [(False, f"its capability '{capability}' is off"), (True, "its class lacks the methods")]:
+    for promised, why in [
+        (False, f"its capability '{capability}' is off"),
+        (True, "its class does not have the methods of"),
+    ]:
         session = connect("slow:x", plugins=manager(), default=False)
         session.backend.capabilities = Capabilities(writable=True, **{capability: promised})
         with session:

@@ -339,8 +339,8 @@ class BlobRef:
 
     ``owner`` is the node id of the run or artifact, ``name`` the slash-separated path inside it. ``url`` is where the
     bytes are read from or written to according to a document (None for backends with their own storage), with the
-    ``headers`` that the document gave. ``size`` is in bytes, ``digest`` is base64 of the MD5, ``etag`` is the storage
-    host's tag for the content.
+    ``headers`` that the document gave. ``size`` is in bytes. ``digest`` is base64 of the MD5, or in hexadecimal an MD5,
+    SHA-256 or (as ``crc32:0123abcd``) a CRC-32. ``etag`` is the storage host's tag for the content.
     """
 
     kind: Literal["run_file", "artifact_file"]
@@ -365,7 +365,8 @@ class Open:
 @attrs.frozen(slots=True)
 class FetchItem:
     """A file to fetch. ``target`` is written only when the bytes are complete and match the size and digest of
-    ``ref``."""
+    ``ref``. Of a large file that breaks off, the part stays beside ``target``, and fetching it again goes on there
+    (:mod:`wbmodel.backend.parts`)."""
 
     ref: BlobRef
     target: Path
@@ -382,7 +383,8 @@ class Fetched:
 
 @attrs.frozen(slots=True)
 class Fetch:
-    """Ask to write many files to disk. The answer is a stream of groups of :class:`Fetched`, as files are finished."""
+    """Ask to write many files to disk. The answer is a stream of groups of :class:`Fetched`, as files are finished. A
+    group is empty if bytes of a large file keep coming but nothing is finished."""
 
     items: Sequence[FetchItem]
 

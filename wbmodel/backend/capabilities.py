@@ -56,7 +56,8 @@ class Capabilities:
     columns: bool = _flag(False, "`read` is answered directly, without documents.")
     append: bool = _flag(False, "`append` writes rows to a run's streams.")
     blobs: bool = _flag(
-        False, "The backend's own storage answers `open` and `fetch`, and `put` if the backend is writable."
+        False,
+        "Files are read by `open` and `fetch`, and stored by `put` if the backend is writable and has that method.",
     )
 
     @classmethod

@@ -129,7 +129,7 @@ def _checked(backend: Any, name: str, colour: str) -> Callable[..., Any]:
     if off:
         why = f"its capability {off[0]!r} is off"
     elif not isinstance(backend, protocol):
-        why = f"it promises {capabilities[0]!r} but its class lacks the methods"
+        why = f"its class does not have the methods of {protocol.__name__}"
     else:
         return getattr(backend, colour + name)  # type: ignore[no-any-return]
     raise NotSupported(

@@ -58,7 +58,7 @@ class Part:
         self.size = 0
         self.etag = item.ref.etag
         self._digest = Digest(item.ref.digest)
-        self._recorded = self._private = False
+        self._recorded = self._private = self._sided = False
         self._busy = threading.Lock()
         self._handle = -1
         self._path = part_path(item.target)
@@ -66,8 +66,11 @@ class Part:
     # -- the block ---------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
-        os.makedirs(self.item.target.parent, exist_ok=True)
-        handle = _locked(self._path)
+        try:
+            handle = _locked(self._path)
+        except FileNotFoundError:
+            os.makedirs(self.item.target.parent, exist_ok=True)
+            handle = _locked(self._path)
         if handle is None:
             self._private = True
             self._path = self._path.with_suffix(f".{secrets.token_hex(6)}.part")
@@ -75,6 +78,7 @@ class Part:
         self._handle = handle
         there = os.fstat(handle).st_size
         if there:
+            self._sided = True
             self.size = there if self._continues(there) else 0
             if not self.size:
                 os.ftruncate(handle, 0)
@@ -82,21 +86,22 @@ class Part:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         with self._busy:  # a thread may still write a chunk of a download that was cancelled
-            keep = False
+            renamed, keep = False, self._recorded
             try:
                 if error is None:
                     self._verify()
                     if self._private:
-                        self._close()
+                        self._close()  # Windows renames no open file
                     os.replace(self._path, self.item.target)
+                    renamed = True
                 else:
-                    keep = self._recorded and self.size >= SMALL and not isinstance(error, IntegrityError)
-            except OSError:
-                keep = self._recorded
+                    keep = keep and self.size >= SMALL and not isinstance(error, IntegrityError)
+            except IntegrityError:
+                keep = False
                 raise
             finally:
-                if not keep:
-                    self._remove(error is None)
+                if renamed or not keep:
+                    self._remove(renamed)
                 self._close()
 
     # -- its bytes ---------------------------------------------------------------------------------
@@ -162,6 +167,7 @@ class Part:
         size = self.item.ref.size
         if self._private or (size is not None and size < SMALL):
             return
+        self._sided = True
         self._side.write_text(json.dumps(self._facts()))
 
     def _verify(self) -> None:
@@ -172,9 +178,10 @@ class Part:
             raise IntegrityError(f"{ref.name} has the digest {ref.digest}, but the received bytes have {digest.text}")
 
     def _remove(self, renamed: bool) -> None:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self._side)
-        if not renamed or os.path.lexists(self._path):
+        if self._sided:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._side)
+        if not renamed:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._path)
 
