@@ -596,7 +596,8 @@ class QuerySet(Keyed, Exports, Chain[E_co, R_co]):
 
         ``delete_artifacts=True`` also deletes the artifact versions that runs logged, ``delete_drafts=False`` keeps the
         drafts of reports. An artifact version that has aliases fails without ``delete_aliases=True``. ``dry_run=True``
-        reports what would be deleted without deleting it. The other arguments are as for :meth:`update`. Sweeps cannot be deleted: W&B's clients have no mutation for it.
+        reports what would be deleted without deleting it. The other arguments are as for :meth:`update`. Sweeps cannot
+        be deleted: W&B's clients have no mutation for it.
 
         ``Run.objects.delete()`` is refused, as a mistake would cost every run; write ``Run.objects.all().delete()``.
         """
