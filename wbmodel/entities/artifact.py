@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from wbmodel.entities.artifact_verbs import WithContent
 from wbmodel.entities.base import Model, entity
+from wbmodel.entities.contents.file_set import ToFiles
 from wbmodel.errors import FieldError
 from wbmodel.meta import (
     Arg,
@@ -26,7 +27,6 @@ from wbmodel.meta import (
 from wbmodel.meta.scopes import ARTIFACT, ENTITY, MEMBER, PROJECT, RUN, TEXT, VERSION
 from wbmodel.meta.state import is_loaded
 from wbmodel.meta.wiring import EVERY_PROJECT, PROJECT_STEP, RUN_STEP, TOTAL, in_project, listing
-from wbmodel.objects.files import ToFiles
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.relations import ToMany
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from wbmodel.entities.written import Written
 
 if TYPE_CHECKING:
-    from wbmodel.objects.entries import Entry
-    from wbmodel.operations.artifacts.folder import Difference
-    from wbmodel.operations.artifacts.lineage import Lineage
-    from wbmodel.operations.artifacts.manifest import Manifest
+    from wbmodel.entities.contents.entries import Entry
+    from wbmodel.entities.contents.folder import Difference
+    from wbmodel.entities.contents.lineage import Lineage
+    from wbmodel.entities.contents.manifest import Manifest
     from wbmodel.operations.downloads import TransferProgress
 
 __all__ = ["WithContent"]
@@ -29,13 +29,13 @@ class WithContent(Written):
 
         Raises :class:`~wbmodel.errors.IntegrityError` for a manifest that cannot be right.
         """
-        from wbmodel.operations.artifacts.transfers import manifest_of
+        from wbmodel.entities.contents.transfers import manifest_of
 
         return self._run(manifest_of)
 
     async def amanifest(self) -> Manifest:
         """The async twin of :meth:`manifest`."""
-        from wbmodel.operations.artifacts.transfers import manifest_of
+        from wbmodel.entities.contents.transfers import manifest_of
 
         return await self._arun(manifest_of)
 
@@ -49,8 +49,8 @@ class WithContent(Written):
         return self._entry(name, (await self.amanifest()) if manifest is None else manifest)
 
     def _entry(self, name: str, manifest: Manifest) -> Entry:
-        from wbmodel.objects.entries import Entry
-        from wbmodel.operations.artifacts.transfers import version_of
+        from wbmodel.entities.contents.entries import Entry
+        from wbmodel.entities.contents.transfers import version_of
 
         found = manifest.find(name)
         return Entry(found.path, found.size, found.digest, self.session, version_of(self), manifest)
@@ -61,13 +61,13 @@ class WithContent(Written):
         A table is a :class:`~wbmodel.table.Table` (``records()``, ``to_pandas()``, ``to_polars()``), one in parts too;
         a joined table has its two tables; anything else is the JSON value. References are followed.
         """
-        from wbmodel.operations.artifacts.transfers import get_object
+        from wbmodel.entities.contents.transfers import get_object
 
         return self._run(get_object, name)
 
     async def aget(self, name: str) -> Any:
         """The async twin of :meth:`get`."""
-        from wbmodel.operations.artifacts.transfers import get_object
+        from wbmodel.entities.contents.transfers import get_object
 
         return await self._arun(get_object, name)
 
@@ -89,7 +89,7 @@ class WithContent(Written):
         into a folder beside ``root``. Raises :class:`~wbmodel.errors.TransferError` at the end if a file failed; the
         others are there, and the next call goes on.
         """
-        from wbmodel.operations.artifacts.transfers import download_all
+        from wbmodel.entities.contents.transfers import download_all
 
         return self._run(download_all, root, recursive, path_prefix, skip_cache, progress)
 
@@ -103,20 +103,20 @@ class WithContent(Written):
         progress: Callable[[TransferProgress], object] | None = None,
     ) -> Path:
         """The async twin of :meth:`download`."""
-        from wbmodel.operations.artifacts.transfers import download_all
+        from wbmodel.entities.contents.transfers import download_all
 
         return await self._arun(download_all, root, recursive, path_prefix, skip_cache, progress)
 
     def file(self, root: str | os.PathLike[str] | None = None) -> Path:
         """Download the only file of the version and return its path. Raises :class:`~wbmodel.errors.FieldError` if it
         has none or several."""
-        from wbmodel.operations.artifacts.transfers import only_file
+        from wbmodel.entities.contents.transfers import only_file
 
         return self._run(only_file, root)
 
     async def afile(self, root: str | os.PathLike[str] | None = None) -> Path:
         """The async twin of :meth:`file`."""
-        from wbmodel.operations.artifacts.transfers import only_file
+        from wbmodel.entities.contents.transfers import only_file
 
         return await self._arun(only_file, root)
 
@@ -126,13 +126,13 @@ class WithContent(Written):
 
         A home or working folder, one that holds it, the root of a file system and a Git repository are refused.
         """
-        from wbmodel.operations.artifacts.transfers import checkout
+        from wbmodel.entities.contents.transfers import checkout
 
         return self._run(checkout, root, dry_run)
 
     async def acheckout(self, root: str | os.PathLike[str] | None = None, *, dry_run: bool = False) -> Difference:
         """The async twin of :meth:`checkout`."""
-        from wbmodel.operations.artifacts.transfers import checkout
+        from wbmodel.entities.contents.transfers import checkout
 
         return await self._arun(checkout, root, dry_run)
 
@@ -140,20 +140,20 @@ class WithContent(Written):
         """Compare ``root`` with the version, each file by size and digest. Raises
         :class:`~wbmodel.errors.IntegrityError`, which names every file that is missing, that is not in it or that has
         other content."""
-        from wbmodel.operations.artifacts.transfers import verify
+        from wbmodel.entities.contents.transfers import verify
 
         return self._run(verify, root)
 
     async def averify(self, root: str | os.PathLike[str] | None = None) -> Difference:
         """The async twin of :meth:`verify`."""
-        from wbmodel.operations.artifacts.transfers import verify
+        from wbmodel.entities.contents.transfers import verify
 
         return await self._arun(verify, root)
 
     def lineage(self, direction: Literal["both", "inputs", "outputs"] = "both", depth: int | None = None) -> Lineage:
         """The graph of what it was made from (``inputs``) and what was made from it (``outputs``): versions, runs and
         edges. ``depth`` is how many steps to go, each from a version to runs or from a run to versions."""
-        from wbmodel.operations.artifacts.lineage import lineage
+        from wbmodel.entities.contents.lineage import lineage
 
         return self._run(lineage, direction, depth)
 
@@ -161,6 +161,6 @@ class WithContent(Written):
         self, direction: Literal["both", "inputs", "outputs"] = "both", depth: int | None = None
     ) -> Lineage:
         """The async twin of :meth:`lineage`."""
-        from wbmodel.operations.artifacts.lineage import lineage
+        from wbmodel.entities.contents.lineage import lineage
 
         return await self._arun(lineage, direction, depth)

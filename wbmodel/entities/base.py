@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import attrs
@@ -197,9 +197,6 @@ class Model(State):
     async def arefresh(self) -> None:
         """The async twin of :meth:`refresh`."""
         await self._arun(operations.reload.reload)
-
-    def _refuse_deletion(self, flags: Mapping[str, bool]) -> None:
-        """Raise if the object, as far as it is loaded, must not be deleted with these flags."""
 
     def _delete(self, **flags: bool) -> None:
         self._run(operations.save.delete, flags)

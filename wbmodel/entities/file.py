@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from wbmodel.entities.base import Model, entity
+from wbmodel.entities.contents.content import Content
+from wbmodel.entities.contents.file_set import FileSet
 from wbmodel.errors import FieldError
 from wbmodel.meta import Arg, Kind, Options, ReadOnly, Route, Step, Writes, field, relation
 from wbmodel.meta.scopes import ARTIFACT, RUN
 from wbmodel.meta.state import is_loaded
 from wbmodel.meta.wiring import PROJECT_STEP, RUN_STEP
-from wbmodel.objects.content import Content
-from wbmodel.objects.files import FileSet
 from wbmodel.objects.manager import Manager
 
 if TYPE_CHECKING:
@@ -84,24 +84,24 @@ class File(Content, Model):
         is there with the same content stays; another one is an error unless ``replace`` is set. Raises
         :class:`~wbmodel.errors.UnsafeName` for a name that would lead outside of ``root``.
         """
-        from wbmodel.operations.files import download_one
+        from wbmodel.entities.contents.files import download_one
 
         return self._run(download_one, root, replace)
 
     async def adownload(self, root: str | os.PathLike[str] = ".", *, replace: bool = False) -> Path:
         """The async twin of :meth:`download`."""
-        from wbmodel.operations.files import download_one
+        from wbmodel.entities.contents.files import download_one
 
         return await self._arun(download_one, root, replace)
 
     def _locate(self, target: Target) -> Operation[BlobRef]:
-        from wbmodel.operations.files import ref_of
+        from wbmodel.entities.contents.files import ref_of
 
         ref = ref_of(self)
         return ref if ref.url is not None else (yield from self._renew(ref, target))
 
     def _renew(self, ref: BlobRef, target: Target) -> Operation[BlobRef]:
-        from wbmodel.operations.files import urls_of_rows
+        from wbmodel.entities.contents.files import urls_of_rows
 
         (fresh,) = yield from urls_of_rows([self], target)([ref])
         return fresh

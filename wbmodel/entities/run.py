@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from wbmodel.codec import loads
 from wbmodel.entities.base import entity, unreadable
+from wbmodel.entities.contents.file_set import ToFiles
 from wbmodel.entities.run_verbs import WithFiles
 from wbmodel.errors import FieldNotLoaded
 from wbmodel.meta import Arg, Kind, ReadOnly, Route, Step, Streams, Tally, Writes, field, relation
 from wbmodel.meta.scopes import ARTIFACT, ENTITY, PROJECT, RUN
 from wbmodel.meta.state import is_loaded, kept, parts
 from wbmodel.meta.wiring import PROJECT_STEP, RUN_STEP, in_project
-from wbmodel.objects.files import ToFiles
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.relations import ToMany
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from wbmodel.entities.artifact import Artifact
-    from wbmodel.operations.artifacts.lineage import Lineage
+    from wbmodel.entities.contents.lineage import Lineage
 
 __all__ = ["WithFiles"]
 
@@ -53,34 +53,34 @@ class WithFiles(Written):
     def metadata(self) -> dict[str, Any] | None:
         """What its client noted of the program and the machine: the content of its file ``wandb-metadata.json``
         (``program``, ``args``, ``git``, ``host``, ``gpu`` ...). None if it has no such file. Makes requests."""
-        from wbmodel.operations.run_files import metadata
+        from wbmodel.entities.contents.run_files import metadata
 
         return self._run(metadata)
 
     async def ametadata(self) -> dict[str, Any] | None:
         """The async twin of :meth:`metadata`."""
-        from wbmodel.operations.run_files import metadata
+        from wbmodel.entities.contents.run_files import metadata
 
         return await self._arun(metadata)
 
     def use_artifact(self, artifact: Artifact | str) -> Artifact:
         """Note that the run uses an artifact version as input, and return the version. It may be given by its name, in
         every form that ``Artifact.objects.get(path=...)`` takes. To note it twice changes nothing."""
-        from wbmodel.operations.artifacts.use import use_artifact
+        from wbmodel.entities.contents.use import use_artifact
 
         used: Artifact = self._run(use_artifact, artifact)
         return used
 
     async def ause_artifact(self, artifact: Artifact | str) -> Artifact:
         """The async twin of :meth:`use_artifact`."""
-        from wbmodel.operations.artifacts.use import use_artifact
+        from wbmodel.entities.contents.use import use_artifact
 
         used: Artifact = await self._arun(use_artifact, artifact)
         return used
 
     def lineage(self, direction: Literal["both", "inputs", "outputs"] = "both", depth: int | None = None) -> Lineage:
         """The graph of the versions that it used and logged, and so on; see :meth:`Artifact.lineage`."""
-        from wbmodel.operations.artifacts.lineage import lineage
+        from wbmodel.entities.contents.lineage import lineage
 
         return self._run(lineage, direction, depth)
 
@@ -88,6 +88,6 @@ class WithFiles(Written):
         self, direction: Literal["both", "inputs", "outputs"] = "both", depth: int | None = None
     ) -> Lineage:
         """The async twin of :meth:`lineage`."""
-        from wbmodel.operations.artifacts.lineage import lineage
+        from wbmodel.entities.contents.lineage import lineage
 
         return await self._arun(lineage, direction, depth)

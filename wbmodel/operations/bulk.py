@@ -30,7 +30,7 @@ from wbmodel.errors import (
     ServerUnreachable,
     WbmodelError,
 )
-from wbmodel.meta import EntityMeta
+from wbmodel.meta import EntityMeta, state
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.bulk_result import BulkResult, Outcome, RowResult
 from wbmodel.operations.journal import Call, Entry, Journal
@@ -130,7 +130,7 @@ class Deleting:
         return self.meta.options.writes.delete_related
 
     def request(self, row: Any) -> Request | None:
-        row._refuse_deletion(self.flags)
+        state.refuse_deletion(row, self.flags)
         return deletion(self.meta, row.node_id, self.flags)
 
     def finish(self, row: Any, request: Request, response: Response, target: Target) -> None:

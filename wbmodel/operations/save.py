@@ -465,10 +465,10 @@ def delete(row: Any, target: Target, flags: dict[str, bool]) -> Operation[None]:
     require_writable(target)
     writes = type(row).__wbmodel_meta__.options.writes
     assert writes is not None
-    row._refuse_deletion(flags)
+    state.refuse_deletion(row, flags)
     if writes.delete_reads:
         now = yield from look_again(row, target, writes.delete_reads, writes.delete_related)
-        now._refuse_deletion(flags)
+        state.refuse_deletion(now, flags)
     node_id = yield from identify(row, target)
     request = deletion(type(row).__wbmodel_meta__, node_id, flags)
     response: Response = yield Send(request)

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 import attrs
 
 from wbmodel.errors import FieldError
+from wbmodel.meta.scopes import ENTITY, PROJECT
 
 __all__ = ["GRAMMAR", "ByClient", "ById", "ByName", "Naming", "is_node_id", "parse", "reference"]
 
@@ -76,7 +77,7 @@ class ByClient:
 Naming = ByName | ById | ByClient
 
 
-def parse(text: str, where: str = "artifact") -> Naming:
+def parse(text: str, where: str = "name") -> Naming:
     """What ``text`` names. ``where`` starts the message of the :class:`~wbmodel.errors.FieldError` for text that is not
     a name, which says what is wrong and what a name looks like."""
     given = text.strip()
@@ -133,7 +134,7 @@ def _name(parts: list[str], where: str, text: str) -> ByName:
         raise _wrong(where, text, f"it has {len(parts)} parts, and the last of three is the collection")
     *place, last = parts
     collection, colon, version = last.partition(":")
-    for word, part in (("entity", place[0] if len(place) > 1 else None), ("project", place[-1] if place else None)):
+    for word, part in ((ENTITY, place[0] if len(place) > 1 else None), (PROJECT, place[-1] if place else None)):
         if part is None:
             continue
         if not part:

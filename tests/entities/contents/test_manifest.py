@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests.support.artifact_worlds import md5
+from wbmodel.entities.contents.manifest import Manifest
+from wbmodel.entities.contents.manifest import ManifestEntry as Entry
 from wbmodel.errors import IntegrityError
-from wbmodel.operations.artifacts.manifest import Manifest
-from wbmodel.operations.artifacts.manifest import ManifestEntry as Entry
 
 GOOD = {"digest": md5(b"x"), "size": 1, "birthArtifactID": "QXJ0aWZhY3Q6NzY="}
 

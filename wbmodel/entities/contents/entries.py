@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
+from wbmodel.entities.contents.content import Content
 from wbmodel.errors import FieldError
-from wbmodel.objects.content import Content
 from wbmodel.query.artifact_names import reference
 
 if TYPE_CHECKING:
     from wbmodel.backend.asks import BlobRef
     from wbmodel.compiler.target import Target
+    from wbmodel.entities.contents.located import Version
+    from wbmodel.entities.contents.manifest import Manifest, ManifestEntry
     from wbmodel.operations.answer import Operation
-    from wbmodel.operations.artifacts.contents import Version
-    from wbmodel.operations.artifacts.manifest import Manifest, ManifestEntry
     from wbmodel.session.session import Session
 
 __all__ = ["Entry"]
@@ -68,14 +68,14 @@ class Entry(Content):
     def ref_target(self) -> str:
         """The URL of a reference; for one to another version, of what that refers to in the end. Raises
         :class:`~wbmodel.errors.FieldError` for a file."""
-        from wbmodel.operations.artifacts.transfers import ref_target
+        from wbmodel.entities.contents.transfers import ref_target
 
         self._need_reference()
         return self._run(ref_target)
 
     async def aref_target(self) -> str:
         """The async twin of :meth:`ref_target`."""
-        from wbmodel.operations.artifacts.transfers import ref_target
+        from wbmodel.entities.contents.transfers import ref_target
 
         self._need_reference()
         return await self._arun(ref_target)
@@ -91,13 +91,13 @@ class Entry(Content):
     def download(self, root: str | os.PathLike[str] | None = None, *, skip_cache: bool = False) -> Path:
         """Download the file to its name below ``root`` (default: ``./artifacts/collection:v3``), and return its path.
         Raises what :meth:`File.download` raises."""
-        from wbmodel.operations.artifacts.transfers import download_entry
+        from wbmodel.entities.contents.transfers import download_entry
 
         return self._run(download_entry, root, skip_cache)
 
     async def adownload(self, root: str | os.PathLike[str] | None = None, *, skip_cache: bool = False) -> Path:
         """The async twin of :meth:`download`."""
-        from wbmodel.operations.artifacts.transfers import download_entry
+        from wbmodel.entities.contents.transfers import download_entry
 
         return await self._arun(download_entry, root, skip_cache)
 
@@ -108,12 +108,12 @@ class Entry(Content):
         return await self.session.arun(operation(self, self.session.target, *args))
 
     def _locate(self, target: Target) -> Operation[BlobRef | ManifestEntry]:
-        from wbmodel.operations.artifacts.transfers import locate
+        from wbmodel.entities.contents.transfers import locate
 
         return locate(self, target)
 
     def _renew(self, ref: BlobRef, target: Target) -> Operation[BlobRef]:
-        from wbmodel.operations.artifacts.transfers import renewed
+        from wbmodel.entities.contents.transfers import renewed
 
         return renewed(ref, target)
 

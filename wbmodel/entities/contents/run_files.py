@@ -6,10 +6,10 @@ from typing import Any
 
 from wbmodel.codec import loads
 from wbmodel.compiler.target import Target
+from wbmodel.entities.contents.files import FIELDS, read
 from wbmodel.errors import IntegrityError
 from wbmodel.meta import entity_meta
 from wbmodel.operations.answer import Operation
-from wbmodel.operations.files import FIELDS, read
 from wbmodel.operations.run import collect
 from wbmodel.query.conditions import resolve
 from wbmodel.query.plan import Plan

@@ -36,7 +36,7 @@ class FileSet(QuerySet[E_co, R_co]):
         taken from the cache and kept there, unless ``skip_cache`` is set. Raises
         :class:`~wbmodel.errors.TransferError` at the end if any file failed; the others are there.
         """
-        from wbmodel.operations.files import download_rows
+        from wbmodel.entities.contents.files import download_rows
 
         downloads: Downloads = self._ask(download_rows, root, replace, progress, skip_cache)
         return downloads
@@ -50,7 +50,7 @@ class FileSet(QuerySet[E_co, R_co]):
         skip_cache: bool = False,
     ) -> Downloads:
         """The async twin of :meth:`download`."""
-        from wbmodel.operations.files import download_rows
+        from wbmodel.entities.contents.files import download_rows
 
         downloads: Downloads = await self._aask(download_rows, root, replace, progress, skip_cache)
         return downloads

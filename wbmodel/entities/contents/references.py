@@ -12,11 +12,11 @@ import attrs
 from wbmodel.backend.asks import BlobRef
 from wbmodel.compiler.target import Target
 from wbmodel.digests import Digest, is_digest
+from wbmodel.entities.contents.located import Version, blob_of, load_manifest
+from wbmodel.entities.contents.manifest import Manifest, ManifestEntry
 from wbmodel.errors import IntegrityError, LibraryNotInstalled, NotSupported, WbmodelError
 from wbmodel.meta import entity_meta
 from wbmodel.operations.answer import Operation
-from wbmodel.operations.artifacts.contents import Version, blob_of, load_manifest
-from wbmodel.operations.artifacts.manifest import Manifest, ManifestEntry
 from wbmodel.operations.run import collect
 from wbmodel.query.artifact_names import ByClient, ById, ByName, parse
 from wbmodel.query.conditions import resolve

@@ -12,14 +12,14 @@ import attrs
 
 from wbmodel.backend.asks import BlobRef, Work
 from wbmodel.compiler.target import Target
+from wbmodel.entities.contents.folder import Difference, compare, refuse_suspicious, remove_extra
+from wbmodel.entities.contents.located import Version, load_manifest, read_bytes, urls_of
+from wbmodel.entities.contents.manifest import Manifest, ManifestEntry
+from wbmodel.entities.contents.references import Located, Manifests, read_reference, save_reference
+from wbmodel.entities.contents.tables import read_object
 from wbmodel.errors import FieldError, WbmodelError
 from wbmodel.files_cache import Cache
 from wbmodel.operations.answer import Operation, asked
-from wbmodel.operations.artifacts.contents import Version, load_manifest, read_bytes, urls_of
-from wbmodel.operations.artifacts.folder import Difference, compare, refuse_suspicious, remove_extra
-from wbmodel.operations.artifacts.manifest import Manifest, ManifestEntry
-from wbmodel.operations.artifacts.references import Located, Manifests, read_reference, save_reference
-from wbmodel.operations.artifacts.tables import read_object
 from wbmodel.operations.downloads import Downloads, FileDownload, TransferProgress
 from wbmodel.operations.transfer import download
 from wbmodel.safe_names import Targets

@@ -14,13 +14,13 @@ from wbmodel.backend.asks import BlobRef, Open, Work
 from wbmodel.backend.verbs import END, Emit, Next, Send
 from wbmodel.compiler.target import Target
 from wbmodel.digests import is_digest
+from wbmodel.entities.contents.located import file_urls, read_bytes
+from wbmodel.entities.contents.manifest import ManifestEntry
+from wbmodel.entities.contents.references import read_reference
 from wbmodel.errors import LinkExpired
 from wbmodel.files_cache import Cache
 from wbmodel.meta.state import is_loaded
 from wbmodel.operations.answer import Operation, asked
-from wbmodel.operations.artifacts.contents import file_urls, read_bytes
-from wbmodel.operations.artifacts.manifest import ManifestEntry
-from wbmodel.operations.artifacts.references import read_reference
 from wbmodel.operations.downloads import Downloads, TransferProgress
 from wbmodel.operations.results import results
 from wbmodel.operations.transfer import Renew, download

@@ -9,8 +9,8 @@ from pathlib import Path
 import attrs
 
 from wbmodel.digests import Digest, is_digest
+from wbmodel.entities.contents.manifest import Manifest, ManifestEntry
 from wbmodel.errors import IntegrityError, WbmodelError
-from wbmodel.operations.artifacts.manifest import Manifest, ManifestEntry
 
 __all__ = ["Difference", "compare", "refuse_suspicious", "remove_extra"]
 

@@ -12,9 +12,9 @@ from typing import Any
 import attrs
 
 from wbmodel.codec import loads
+from wbmodel.entities.contents.manifest import Manifest
 from wbmodel.errors import IntegrityError, QueryError
 from wbmodel.operations.answer import Operation
-from wbmodel.operations.artifacts.manifest import Manifest
 from wbmodel.structuring import lenient
 from wbmodel.table.column import Column
 from wbmodel.table.table import Table

@@ -14,8 +14,8 @@ import pytest
 from tests.support.artifact_worlds import at, md5, store
 from wbmodel import Artifact, File, Run
 from wbmodel.engine import MemoryStore
+from wbmodel.entities.contents.tables import JoinedTable
 from wbmodel.errors import FieldError, FieldNotLoaded, IntegrityError, NotSupported, TransferError, WbmodelError
-from wbmodel.operations.artifacts.tables import JoinedTable
 from wbmodel.query.artifact_names import reference
 from wbmodel.table.table import Table
 from wbmodel.testing import count_requests

@@ -11,10 +11,10 @@ from wbmodel.backend.asks import BlobRef, Open, Request
 from wbmodel.backend.verbs import END, Next, Send
 from wbmodel.compiler.target import Target
 from wbmodel.digests import Digest, is_digest
+from wbmodel.entities.contents.manifest import Manifest, ManifestEntry
 from wbmodel.errors import DoesNotExist, IntegrityError
 from wbmodel.meta import entity_meta
 from wbmodel.operations.answer import Operation, answer, whole_answer
-from wbmodel.operations.artifacts.manifest import Manifest, ManifestEntry
 from wbmodel.operations.run import collect
 from wbmodel.query.conditions import resolve
 from wbmodel.query.plan import Plan

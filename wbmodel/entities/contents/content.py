@@ -13,8 +13,8 @@ from wbmodel.errors import IntegrityError
 if TYPE_CHECKING:
     from wbmodel.backend.asks import BlobRef
     from wbmodel.compiler.target import Target
+    from wbmodel.entities.contents.manifest import ManifestEntry
     from wbmodel.operations.answer import Operation
-    from wbmodel.operations.artifacts.manifest import ManifestEntry
     from wbmodel.session.session import Session
 
 __all__ = ["Content"]
@@ -46,13 +46,13 @@ class Content:
 
     def read_bytes(self) -> bytes:
         """All bytes."""
-        from wbmodel.operations.files import read
+        from wbmodel.entities.contents.files import read
 
         return self._run(read)
 
     async def aread_bytes(self) -> bytes:
         """The async twin of :meth:`read_bytes`."""
-        from wbmodel.operations.files import read
+        from wbmodel.entities.contents.files import read
 
         return await self._arun(read)
 
@@ -81,7 +81,7 @@ class Content:
 
     def chunks(self, start: int = 0) -> Iterator[bytes]:
         """The bytes from ``start`` on, as they come."""
-        from wbmodel.operations.files import chunks
+        from wbmodel.entities.contents.files import chunks
 
         session = self.session
         for part in session.iterate(chunks(self, session.target, start)):
@@ -89,7 +89,7 @@ class Content:
 
     async def achunks(self, start: int = 0) -> AsyncIterator[bytes]:
         """The async twin of :meth:`chunks`."""
-        from wbmodel.operations.files import chunks
+        from wbmodel.entities.contents.files import chunks
 
         session = self.session
         async with aclosing(session.aiterate(chunks(self, session.target, start))) as parts:
