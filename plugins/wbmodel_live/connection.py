@@ -123,8 +123,8 @@ class Connection:
         raise self.error(progress, failed) from failed.__cause__
 
     async def _again(self, progress: Progress[T], failed: FailedAttempt) -> T:
-        """The attempts after the first one, which ``failed``. (Most calls succeed at once, and tenacity takes a tenth of
-        the time of a small one.)"""
+        """The attempts after the first one, which ``failed``. (Most calls succeed at once, and tenacity takes a tenth
+        of the time of a small one.)"""
         first = [failed]
 
         async def attempt() -> T:

@@ -23,6 +23,7 @@ from wbmodel.server.errors import Refusal
 from wbmodel.server.limits import Limits
 from wbmodel.server.links import Links
 from wbmodel.server.measure import measured
+from wbmodel.server.ranges import ranged
 from wbmodel.urls import is_loopback
 from wbmodel.weighted_cache import WeightedCache
 
@@ -258,10 +259,12 @@ class Routes:
         if call.method not in ("GET", "HEAD"):
             raise errors.wrong_method(call.method, "GET, HEAD")
         if head == "files":
-            return self.links.run_file(self.engine, rest, call.query, self.authorized(call))
-        if head == "artifactsV2":
-            return self.links.artifact_by_digest(self.engine, rest, self.authorized(call))
-        return self.links.artifact_file(self.engine, rest)
+            whole = self.links.run_file(self.engine, rest, call.query, self.authorized(call))
+        elif head == "artifactsV2":
+            whole = self.links.artifact_by_digest(self.engine, rest, self.authorized(call))
+        else:
+            whole = self.links.artifact_file(self.engine, rest)
+        return ranged(whole, call.headers)
 
 
 def _count(value: Any) -> int:

@@ -304,7 +304,7 @@ class Server:
 
     def _packed(self, call: Call, answer: Answer) -> bool:
         is_text = answer.content_type.startswith(("application/json", "text/"))
-        return is_text and call.takes_gzip and len(answer.body) > self.limits.compress
+        return is_text and call.takes_gzip and len(answer.body) > self.limits.compress and answer.status != 206
 
     # -- the answer --------------------------------------------------------------------------------
 
