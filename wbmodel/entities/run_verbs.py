@@ -10,8 +10,6 @@ from wbmodel.errors import FieldNotLoaded
 from wbmodel.meta.state import holds
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from wbmodel.entities.artifact import Artifact
     from wbmodel.entities.contents.lineage import Lineage
 
@@ -23,17 +21,6 @@ class WithFiles(Written):
 
     __slots__ = ()
 
-    if TYPE_CHECKING:
-
-        @property
-        def summary(self) -> dict[str, Any]: ...
-
-        @property
-        def created_at(self) -> datetime: ...
-
-        @property
-        def heartbeat_at(self) -> datetime | None: ...
-
     @property
     def duration(self) -> float | None:
         """How long the run has run, in seconds: what its process reported last, ``summary["_runtime"]``; else from
@@ -43,12 +30,14 @@ class WithFiles(Written):
             raise FieldNotLoaded(
                 "Run.duration needs summary['_runtime']; a query with .also('summary._runtime') loads it"
             )
-        logged = self.summary.get("_runtime")
+        row: Any = self  # a Run, which declares the fields
+        logged = row.summary.get("_runtime")
         if isinstance(logged, (int, float)) and not isinstance(logged, bool) and math.isfinite(logged):
             return float(logged)
-        if self.heartbeat_at is None:
+        if row.heartbeat_at is None:
             return None
-        return max(0.0, (self.heartbeat_at - self.created_at).total_seconds())
+        seconds: float = (row.heartbeat_at - row.created_at).total_seconds()
+        return max(0.0, seconds)
 
     def metadata(self) -> dict[str, Any] | None:
         """What its client noted of the program and the machine: the content of its file ``wandb-metadata.json``

@@ -37,7 +37,7 @@ class Entry(Content):
     """The size in bytes, None if it was not recorded."""
     digest: str
     """Base64 of the MD5; of a reference, whatever its store tells contents apart by."""
-    session: Session = attrs.field(eq=False)
+    session: Session = attrs.field(eq=False)  # pyright: ignore[reportIncompatibleMethodOverride]
     version: Version
     manifest: Manifest = attrs.field(eq=False)
 

@@ -63,16 +63,12 @@ def chunks(holder: Holder, target: Target, start: int = 0) -> Operation[None]:
         data = yield from asked(Work(partial(read_reference, found)))
         yield Emit((data[start:],))
         return
-    for attempt in (1, 2):
-        stream = yield Send(Open(found, start))
-        try:
-            first = yield Next(stream)
-        except LinkExpired:
-            if attempt == 2:
-                raise
-            found = yield from holder._renew(found, target)
-            continue
-        break
+    stream = yield Send(Open(found, start))
+    try:
+        first = yield Next(stream)
+    except LinkExpired:
+        stream = yield Send(Open((yield from holder._renew(found, target)), start))
+        first = yield Next(stream)
     while first is not END:
         yield Emit((first,))
         first = yield Next(stream)

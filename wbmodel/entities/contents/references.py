@@ -113,7 +113,8 @@ def open_reference(entry: ManifestEntry) -> IO[bytes]:
     try:
         import fsspec  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
-        opened: Any = fsspec.open(url, "rb").open()
+        file: Any = fsspec.open(url, "rb")
+        opened: Any = file.open()
     except ImportError as error:
         raise LibraryNotInstalled(
             f"{entry.path!r} is kept at {mask_url(url)}, and reading it needs {error.name or error}; install fsspec "
