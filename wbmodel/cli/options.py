@@ -268,6 +268,60 @@ def _writing(name: str) -> Callable[[argparse.ArgumentParser], None]:
     return configure
 
 
+def _dry(parser: argparse.ArgumentParser, *, asks: bool) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="only show what would be done")
+    if asks:
+        parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+
+
+def _files(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=Parser)
+    for action, words in (("ls", "list them"), ("get", "download them"), ("rm", "delete them")):
+        made = actions.add_parser(action, parents=[_globals(top=False)], help=words, description=words)
+        made.add_argument("run", metavar="RUN", help="entity/project/id, or the id with --project")
+        made.add_argument("names", nargs="*", metavar="NAME", help="names or patterns, as in 'media/*' (default: all)")
+        if action == "get":
+            made.add_argument("--to", metavar="FOLDER", default=".", help="where to (default: here)")
+            made.add_argument("--replace", action="store_true", help="replace files with other content")
+        if action == "ls":
+            made.set_defaults(dry_run=True)
+        else:
+            _dry(made, asks=action == "rm")
+
+
+def _artifact(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=Parser)
+    for action, words in (
+        ("get", "download a version"),
+        ("verify", "compare a folder with a version"),
+        ("alias", "add aliases to a version and remove them"),
+        ("rm", "delete a version"),
+        ("lineage", "list the runs that made and used it, and so on"),
+    ):
+        made = actions.add_parser(action, parents=[_globals(top=False)], help=words, description=words)
+        made.add_argument("name", metavar="NAME", help="entity/project/collection:v3, with an alias or digest for v3")
+        if action == "get":
+            made.add_argument("--to", metavar="FOLDER", help="where to (default: artifacts/collection:v3)")
+            made.add_argument("--path", metavar="PREFIX", help="only what is in this folder of it")
+            made.add_argument("--no-cache", action="store_true", help="take nothing from the cache, keep nothing in it")
+            _dry(made, asks=False)
+        elif action == "verify":
+            made.add_argument("folder", nargs="?", metavar="FOLDER", help="default: artifacts/collection:v3")
+        elif action == "alias":
+            made.add_argument("--add", action="append", default=[], metavar="ALIAS", help="add an alias")
+            made.add_argument("--remove", action="append", default=[], metavar="ALIAS", help="remove one")
+            _dry(made, asks=False)
+        elif action == "rm":
+            made.add_argument("--with-aliases", action="store_true", help="even if it has aliases")
+            _dry(made, asks=True)
+        else:
+            made.add_argument("--depth", type=int, metavar="N", help="how many steps (default: to the end)")
+            way = made.add_mutually_exclusive_group()
+            for name, told in (("inputs", "only what it was made from"), ("outputs", "only what was made from it")):
+                way.add_argument(f"--{name}", dest="direction", action="store_const", const=name, help=told)
+            made.set_defaults(direction="both")
+
+
 def _completion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="which shell the script is for")
 
@@ -349,6 +403,8 @@ COMMANDS: dict[str, tuple[str, Configure, str]] = {
     "update": ("set fields and keys of runs", _writing("update"), "wbmodel.cli.writing:run_update"),
     "tag": ("add tags to runs and remove them: tag RUN +good -bad", _writing("tag"), "wbmodel.cli.writing:run_tag"),
     "delete": ("delete runs", _writing("delete"), "wbmodel.cli.writing:run_delete"),
+    "files": ("list, download and delete files of a run", _files, "wbmodel.cli.files:run_files"),
+    "artifact": ("download, verify, alias or delete a version", _artifact, "wbmodel.cli.files:run_artifact"),
     "fields": ("list the keys of config and summary", _fields, "wbmodel.cli.inspecting:run_fields"),
     "explain": ("show the requests of a listing", _explain, "wbmodel.cli.inspecting:run_explain"),
     "graphql": ("send a GraphQL document, print the answer as JSON", _graphql, "wbmodel.cli.inspecting:run_graphql"),

@@ -29,10 +29,11 @@ from wbmodel.compiler.requests import around
 from wbmodel.compiler.target import Target
 from wbmodel.meta import Expansion, Kind, Route, entity_meta
 from wbmodel.meta.parts import Wanted
-from wbmodel.query.conditions import one_of, reads_of
+from wbmodel.query.conditions import leaves, one_of, reads_of
 from wbmodel.query.order import OrderKey, tie_break
 from wbmodel.query.paths import Path
 from wbmodel.query.plan import Plan
+from wbmodel.query.q import Q
 from wbmodel.query.scopes import Scopes
 
 __all__ = ["compile_plan", "expand"]
@@ -46,7 +47,19 @@ def compile_plan(plan: Plan, target: Target) -> Step:
     if plan.is_empty:
         return Merge()
     access = plan_access(plan, target)
+    if access.route is None or access.route.connection is not None:
+        plan = _listed(plan)
     return _Planner(plan, target, access).step(access)
+
+
+def _listed(plan: Plan) -> Plan:
+    """A plan of a listing, without the rows that it has only if its condition asks for them, such as deleted ones."""
+    named = {leaf.path.field.name for leaf in leaves(plan.where) if leaf.path.related is None}
+    for name, values in plan.meta.options.listed.items():
+        if name not in named:
+            alone = len(values) == 1
+            plan = plan.where_also(Q(**({name: values[0]} if alone else {f"{name}__in": values})))
+    return plan
 
 
 def expand(each: ForEach, found: Sequence[Scopes], target: Target) -> Step:

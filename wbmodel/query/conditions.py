@@ -22,7 +22,7 @@ from wbmodel.query.f import PathExpr
 from wbmodel.query.lookups import LOOKUPS, Lookup, find_lookup
 from wbmodel.query.paths import Path, resolve_expr, resolve_keyword
 from wbmodel.query.q import Connector, Q, Term
-from wbmodel.query.scopes import OfPage, Scopes, marked, narrow, scope_values, split_inside, split_project
+from wbmodel.query.scopes import OfPage, Scopes, id_named, marked, narrow, scope_values, split_inside, split_project
 
 __all__ = [
     "MAX_DEPTH",
@@ -138,6 +138,9 @@ def _leaf(meta: EntityMeta, term: Term, negated: bool, scopes: Scopes, top: bool
     scope, _, scope_lookup = name.partition("__")
     if scope in meta.options.scopes and not (isinstance(term.path, PathExpr) and term.path.keys):
         lookup = (scope_lookup or "exact") if term.lookup is None else term.lookup
+        node_id = id_named(meta.options.scopes[scope], term.value, f"{meta.name} {scope}")
+        if node_id is not None and lookup == "exact":
+            return _leaf(meta, Term("node_id", "exact", node_id), negated, scopes, top)
         _add_scope(meta, scope, lookup, term.value, scopes, top and not negated)
         return None
     if isinstance(term.path, str):
