@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from wbmodel.session.current import connect, connections, current_session, get_session
     from wbmodel.session.session import Session
     from wbmodel.session.trace import trace
+    from wbmodel.table.scan import scan
 
 __all__ = [
     "TERMINAL",
@@ -101,6 +102,7 @@ __all__ = [
     "errors",
     "everything_but",
     "get_session",
+    "scan",
     "trace",
 ]
 
@@ -126,6 +128,7 @@ _LATER = {
     "current_session": "wbmodel.session.current",
     "everything_but": "wbmodel.query.aggregates",
     "get_session": "wbmodel.session.current",
+    "scan": "wbmodel.table.scan",
     "trace": "wbmodel.session.trace",
 }
 
