@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tools import reference_code, reference_conformance, reference_declared, reference_engine, rows
+from tools import reference_api, reference_code, reference_conformance, reference_declared, reference_engine, rows
 from tools.docs_markdown import ROOT, broken_links, pages
 
 __all__ = ["FOLDER", "PAGES", "WITH_ROWS", "main", "render", "stale", "with_rows"]
@@ -32,6 +32,7 @@ PAGES: dict[str, Callable[[], dict[str, str]]] = {
     "evaluation.md": reference_code.evaluation,
     "hooks.md": reference_code.hooks,
     "lookups.md": reference_declared.lookups,
+    "mongo-filters.md": reference_api.mongo,
     "querysets.md": reference_code.querysets,
     "settings.md": reference_code.settings,
 }

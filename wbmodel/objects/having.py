@@ -8,7 +8,7 @@ from typing import Any
 from wbmodel.errors import FieldError, suggestion
 from wbmodel.meta import Kind
 from wbmodel.query.lookups import LOOKUPS, find_lookup
-from wbmodel.query.q import Q, Term
+from wbmodel.query.q import Item, Q, Term
 
 __all__ = ["Test", "having"]
 
@@ -20,12 +20,20 @@ def having(condition: Q, columns: Mapping[str, Kind]) -> Test:
 
     Raises :class:`~wbmodel.errors.FieldError` for an unknown column or lookup, or a value that it does not take.
     """
-    tests = [_term(item, columns) if isinstance(item, Term) else having(item, columns) for item in condition.children]
+    tests = [_test(item, columns) for item in condition.children]
     if condition.connector == "AND" or not tests:
         test: Test = lambda row: all(each(row) for each in tests)  # noqa: E731
     else:
         test = lambda row: any(each(row) for each in tests)  # noqa: E731
     return (lambda row: not test(row)) if condition.negated else test
+
+
+def _test(item: Item, columns: Mapping[str, Kind]) -> Test:
+    if isinstance(item, Q):
+        return having(item, columns)
+    if not isinstance(item, Term):
+        raise FieldError(f"{item.text} is a filter for a server, and groups are made here; filter before group_by()")
+    return _term(item, columns)
 
 
 def _term(term: Term, columns: Mapping[str, Kind]) -> Test:
