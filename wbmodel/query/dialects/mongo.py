@@ -25,7 +25,7 @@ from wbmodel.query.f import PathExpr
 from wbmodel.query.q import Q, Term, Wire
 from wbmodel.query.spelling import split_dotted
 
-__all__ = ["OPERATORS", "condition", "names"]
+__all__ = ["OPERATORS", "condition", "names", "path_of"]
 
 OPERATORS: Mapping[str, str] = {
     "$eq": "equals; null also matches rows that lack the key. A bare value means the same",
@@ -72,6 +72,12 @@ def names(entity: type[Any]) -> Mapping[str, PathExpr]:
     """The names that a filter on an entity may begin with, and the paths that they mean."""
     meta: EntityMeta = entity.__wbmodel_meta__
     return _roots(meta)
+
+
+def path_of(entity: type[Any], name: str) -> PathExpr | None:
+    """The path that a name in a filter or an order means, ``config.lr.value`` for instance; None for an unknown one."""
+    meta: EntityMeta = entity.__wbmodel_meta__
+    return _known(meta, name)[0]
 
 
 def _document(meta: EntityMeta, document: Any, depth: int) -> _Made:
@@ -262,18 +268,31 @@ def _joined(parts: list[Q], connector: str) -> Q:
 
 
 def _path(meta: EntityMeta, key: str) -> PathExpr | None:
-    """The path that a key means; None for a field that is not known here, with a warning if it looks misspelt.
+    """The path that a key means; None for a field that is not known here, with a warning if it looks misspelt."""
+    found, root = _known(meta, key)
+    hits = nearest(root, _roots(meta)) if found is None and root else ()
+    if hits:
+        warn(
+            f"{key!r} is not a field that wbmodel knows, and is sent as it is; did you mean "
+            f"{' or '.join(map(repr, hits))}?",
+            QueryWarning,
+        )
+    return found
+
+
+def _known(meta: EntityMeta, key: str) -> tuple[PathExpr | None, str]:
+    """The path that a key means, if it is known, and the first part of the key.
 
     ``config.lr.value`` is the server's own spelling of ``config.lr``. A key with a dot in it is quoted:
     ``config."a.b"``.
     """
     roots = _roots(meta)
     if key in roots:
-        return roots[key]
+        return roots[key], key
     try:
         sign, parts = split_dotted(key)
     except FieldError:
-        return None
+        return None, ""
     base = None if sign else roots.get(parts[0])
     if base is not None and not base.keys:
         field = meta.need(base.field)
@@ -281,15 +300,8 @@ def _path(meta: EntityMeta, key: str) -> PathExpr | None:
             keys = parts[1:]
             if field.kind is Kind.CONFIG and len(keys) > 1 and keys[1] == "value":
                 del keys[1]
-            return PathExpr(base.field, tuple(keys))
-    hits = nearest(parts[0], roots)
-    if hits:
-        warn(
-            f"{key!r} is not a field that wbmodel knows, and is sent as it is; did you mean "
-            f"{' or '.join(map(repr, hits))}?",
-            QueryWarning,
-        )
-    return None
+            return PathExpr(base.field, tuple(keys)), parts[0]
+    return None, parts[0]
 
 
 @cache
