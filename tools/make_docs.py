@@ -23,6 +23,7 @@ MARK = "<!-- Made by `make docs` from the code and tools/reference; change it th
 
 PAGES: dict[str, Callable[[], dict[str, str]]] = {
     "aliases.md": reference_declared.aliases,
+    "api-differences.md": reference_api.differences,
     "api.md": reference_code.api,
     "capabilities.md": reference_declared.capabilities,
     "conformance.md": reference_conformance.page,
@@ -35,6 +36,7 @@ PAGES: dict[str, Callable[[], dict[str, str]]] = {
     "mongo-filters.md": reference_api.mongo,
     "querysets.md": reference_code.querysets,
     "settings.md": reference_code.settings,
+    "wandb-api.md": reference_api.classes,
 }
 
 WITH_ROWS = (ROOT / "CONTRIBUTING.md", ROOT / "docs" / "explanation" / "architecture.md")

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -99,7 +100,26 @@ class Client(NamedTuple):
 
 
 def ask(version: str, world: World, folder: Path) -> Client:
-    """Ask everything in a process of the client's own Python."""
+    """Ask everything in a process of the client's own Python. Its writes go to a world of its own."""
+    with writable() as own:
+        return _ask(version, world, folder, own)
+
+
+@contextmanager
+def writable() -> Iterator[str]:
+    """The address of a server with a world to write to: the demo world as ``fill`` left it."""
+    with wbmodel.connect("demo:", name="to write to", default=False) as session:
+        store = session.backend.world  # type: ignore[attr-defined]
+        fill(store)
+        project = store.project("demo", "vit-prisma")
+        run = project and store.run(project, "0lhwu6v9")
+        assert run
+        store.update(run.id, config={**run.config, "_wandb": {"t": {"1": [1]}}})
+        with serving(Engine(store, Dialect(missing_user="nobody")), api_key=KEY) as server:
+            yield server.url
+
+
+def _ask(version: str, world: World, folder: Path, own: str) -> Client:
     python = client_python(version)
     questions, answers = folder / "questions.json", folder / "answers.json"
     questions.write_text(
@@ -120,6 +140,7 @@ def ask(version: str, world: World, folder: Path) -> Client:
                 "file": "media/a plot.txt",
                 "folder": str(folder),
                 "user": "view",
+                "writable": own,
             }
         )
     )

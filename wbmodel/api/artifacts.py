@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from wbmodel.api.attrs import Attrs, Siblings, as_text
+from wbmodel.api.attrs import Attrs, Siblings, as_text, take
 from wbmodel.api.errors import normalize_exceptions
 from wbmodel.api.files import ArtifactFiles
 from wbmodel.api.orders import order_keys
@@ -15,6 +15,7 @@ from wbmodel.entities.artifact import Artifact as ArtifactEntity
 from wbmodel.entities.artifact import ArtifactCollection as CollectionEntity
 from wbmodel.entities.artifact import ArtifactType as TypeEntity
 from wbmodel.errors import DoesNotExist
+from wbmodel.meta import state
 from wbmodel.query.dialects.mongo import condition
 
 if TYPE_CHECKING:
@@ -33,10 +34,13 @@ __all__ = [
 ]
 
 
-class Artifact(Attrs):
+ALSO = ("commit_hash", "updated_at")
+"""What a version loads besides its default fields."""
+
+
+class Artifact(Attrs[ArtifactEntity]):
     """One version of an artifact. ``name`` is ``collection:v3``, whatever it was asked by."""
 
-    _entity: ArtifactEntity
     client: Client
 
     def __init__(
@@ -74,12 +78,10 @@ class Artifact(Attrs):
         return ArtifactEntity.objects.using(self._client.session)
 
     def _read(self, name: str) -> Any:
-        # Alone: the versions of a listing are found by their paths, of which each is a point.
+        # Alone: versions have no listing by which some of them could be loaded together.
         row = self._entity
-        from wbmodel.meta import state
-
         if not state.holds(row, name):
-            Siblings(self._again())._load([row], name)
+            take(row, self._again().only(name).get(node_id=row.node_id), name)
         return getattr(row, name)
 
     @property
@@ -223,7 +225,7 @@ def _fetch(client: Client, entity: str | None, project: str, name: str) -> Artif
         name = f"{name}:latest"
     place = client.place(entity, project)
     try:
-        return ArtifactEntity.objects.using(client.session).get(project=place, name=name)
+        return ArtifactEntity.objects.using(client.session).also(*ALSO).get(project=place, name=name)
     except DoesNotExist as error:
         raise ValueError(f"Project {place} does not contain artifact: {name!r}") from error
 
@@ -288,7 +290,7 @@ class ArtifactType:
         return f"<ArtifactType {self.type}>"
 
 
-class ArtifactCollection(Attrs):
+class ArtifactCollection(Attrs[CollectionEntity]):
     """A named series of versions. It is loaded when something but its name is read."""
 
     def __init__(
@@ -441,7 +443,7 @@ class ProjectArtifactCollections(Paginator[ArtifactCollection]):
 
 
 class ArtifactVersions(Paginator[Artifact]):
-    """The versions in a collection, newest first; none if there is no such collection."""
+    """The versions in a collection, newest first. Raises ``ValueError`` if there is no such collection."""
 
     def __init__(
         self,
@@ -474,7 +476,7 @@ class ArtifactVersions(Paginator[Artifact]):
             rows = rows.filter(type=self.type)
         for tag in self._tags:
             rows = rows.filter(tags__contains=tag)
-        return rows.order_by(*self._keys)
+        return rows.order_by(*self._keys).also(*ALSO)
 
     def _make(self, row: ArtifactEntity) -> Artifact:
         return Artifact._of(self.client, row, self._siblings)
@@ -498,7 +500,7 @@ class RunArtifacts(Paginator[Artifact]):
     def _make_rows(self) -> QuerySet[ArtifactEntity]:
         row = self.run._entity
         rows = row.logged_artifacts if self.mode == "logged" else row.used_artifacts
-        return rows.using(self.client.session)
+        return rows.using(self.client.session).also(*ALSO)
 
     def _make(self, row: ArtifactEntity) -> Artifact:
         return Artifact._of(self.client, row, self._siblings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from wbmodel.codec import format_datetime
 from wbmodel.entities.base import Model
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from wbmodel.api.client import Client
     from wbmodel.objects.queryset import QuerySet
 
-__all__ = ["Attrs", "Siblings", "as_text"]
+__all__ = ["Attrs", "Siblings", "as_text", "take"]
+
+E = TypeVar("E", bound=Model)
 
 AT_ONCE = 500
 """How many objects are loaded by one query: the names of so many fit a request."""
@@ -49,12 +51,12 @@ class Siblings:
         for row in rows:
             one = by_id.get(row.node_id)
             if one is not None:
-                _take(row, one, name)
+                take(row, one, name)
             elif len(rows) == 1:
                 raise type(row).DoesNotExist(f"{row!r} was deleted, or this account may no longer see it")
 
 
-def _take(row: Model, other: Model, name: str) -> None:
+def take(row: Model, other: Model, name: str) -> None:
     """Copy a field that ``row`` lacks, undecoded."""
     meta: EntityMeta = type(row).__wbmodel_meta__
     slot = meta.slots.get(name, name)
@@ -70,14 +72,14 @@ def _take(row: Model, other: Model, name: str) -> None:
         state.put(row, "_parts", {field: keys for field, keys in parts.items() if field != name})
 
 
-class Attrs:
+class Attrs(Generic[E]):
     """An object with the fields of an entity as attributes, in snake case and as the server spells them."""
 
     _client: Client
-    _entity: Model
+    _entity: E
     _siblings: Siblings | None = None
 
-    def _row(self) -> Model:
+    def _row(self) -> E:
         """The entity, loaded."""
         return self._entity
 
@@ -91,7 +93,7 @@ class Attrs:
             siblings.need(row, name)
         return getattr(row, name)
 
-    def _again(self) -> QuerySet[Any]:
+    def _again(self) -> QuerySet[E]:
         """The query that this object is among."""
         raise NotImplementedError
 
@@ -143,13 +145,14 @@ class Attrs:
     def display(self, height: int = 420, hidden: bool = False) -> bool:
         """Show the web page in a notebook; False where there is none."""
         try:
+            from IPython import display as shown
             from IPython.core.getipython import get_ipython
-            from IPython.display import HTML, display
         except ImportError:
             return False
         if get_ipython() is None:
             return False
-        display(HTML(self.to_html(height, hidden)))
+        make, show = getattr(shown, "HTML"), getattr(shown, "display")  # noqa: B009
+        show(make(self.to_html(height, hidden)))
         return True
 
 

@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["ArtifactFiles", "File", "Files"]
 
 
-class File(Attrs):
+class File(Attrs[FileEntity]):
     """A file of a run or of an artifact version."""
 
-    _entity: FileEntity
     client: Client
 
     @classmethod

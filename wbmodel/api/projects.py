@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Project", "Projects"]
 
 
-class Project(Attrs):
+class Project(Attrs[ProjectEntity]):
     """A project. It is loaded when something but its name is read."""
 
     def __init__(

@@ -23,10 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["BetaReport", "Reports"]
 
 
-class BetaReport(Attrs):
+class BetaReport(Attrs[ReportEntity]):
     """A report."""
-
-    _entity: ReportEntity
 
     @classmethod
     def _of(cls, client: Client, row: ReportEntity, siblings: Siblings | None) -> BetaReport:

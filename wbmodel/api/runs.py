@@ -108,21 +108,16 @@ class Runs(Paginator["Run"]):
         """Load config, summary and system metrics of the runs that were read so far."""
         for run in self.objects[:1]:
             run.load_full_data()
-        for run in self.objects:
-            run._lazy_loaded = True
 
     def __repr__(self) -> str:
         return f"<Runs {self._entity or self.client.entity or ''}/{self.project}>".replace("<Runs /", "<Runs ")
 
 
-class Run(Attrs):
+class Run(Attrs[RunEntity]):
     """One run. Its fields are attributes; ``config``, ``tags``, ``notes`` ... can be changed and sent by ``update()``.
 
     Made with a run id, it is loaded at once.
     """
-
-    _entity: RunEntity
-    _lazy_loaded = False
 
     def __init__(
         self, client: Client, entity: str | None, project: str, run_id: str, attrs: Mapping[str, Any] | None = None
@@ -392,7 +387,6 @@ class Run(Attrs):
             return self.load(force=True)
         for name in ("config", "summary", "system_metrics"):
             self._read(name)
-        self._lazy_loaded = True
         return self._attrs
 
     @normalize_exceptions

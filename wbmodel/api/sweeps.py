@@ -27,7 +27,7 @@ def sweeps_of(client: Client, entity: str | None, project: str) -> QuerySet[Swee
     return SweepEntity.objects.using(client.session).filter(project=client.place(entity, project))
 
 
-class Sweep(Attrs):
+class Sweep(Attrs[SweepEntity]):
     """A sweep. Made with a sweep id, it is loaded at once; that of a run, when something of it is read."""
 
     def __init__(
@@ -129,7 +129,7 @@ class Sweep(Attrs):
     def name(self) -> str:
         """The display name, else the name in its definition, else the id."""
         row = self._row()
-        named = row.config.get("name") if isinstance(row.config, dict) else None
+        named = row.config.get("name")
         return row.name or (named if isinstance(named, str) else None) or self.id
 
     @property
@@ -190,14 +190,14 @@ class Sweep(Attrs):
 
     @property
     def path(self) -> list[str]:
-        """``[entity, project, "sweeps", id]``, quoted for a URL."""
-        return [quote(self.entity, safe=""), quote(self.project, safe=""), "sweeps", quote(self.id, safe="")]
+        """``[entity, project, id]``, each quoted for a URL."""
+        return [quote(part, safe="") for part in (self.entity, self.project, self.id)]
 
     @property
     def url(self) -> str | None:
         """The address of its page; None on a backend without web pages."""
-        base = self._client.app_url
-        return base + "/".join(self.path) if base else None
+        base, (entity, project, name) = self._client.app_url, self.path
+        return f"{base}{entity}/{project}/sweeps/{name}" if base else None
 
     def __repr__(self) -> str:
         return f"<Sweep {self.entity}/{self.project}/{self.id}>"

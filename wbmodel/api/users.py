@@ -15,10 +15,9 @@ if TYPE_CHECKING:
 __all__ = ["User"]
 
 
-class User(Attrs):
+class User(Attrs[UserEntity]):
     """A person or a service account."""
 
-    _entity: UserEntity
     client: Client
 
     @classmethod
