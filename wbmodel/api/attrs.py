@@ -42,6 +42,8 @@ class Siblings:
             lacking = [row]
         at = next(at for at, one in enumerate(lacking) if one is row) // AT_ONCE * AT_ONCE
         self._load(lacking[at : at + AT_ONCE], name)
+        if not state.holds(row, name):
+            raise type(row).DoesNotExist(f"{row!r} was deleted, or this account may no longer see it")
 
     def _load(self, rows: Sequence[Model], name: str) -> None:
         meta: EntityMeta = type(rows[0]).__wbmodel_meta__
@@ -52,8 +54,6 @@ class Siblings:
             one = by_id.get(row.node_id)
             if one is not None:
                 take(row, one, name)
-            elif len(rows) == 1:
-                raise type(row).DoesNotExist(f"{row!r} was deleted, or this account may no longer see it")
 
 
 def take(row: Model, other: Model, name: str) -> None:
@@ -80,7 +80,8 @@ class Attrs(Generic[E]):
     _siblings: Siblings | None = None
 
     def _row(self) -> E:
-        """The entity, loaded."""
+        """The entity, loaded. An unpickled one finds its session among the open ones, so ours is opened first."""
+        _ = self._client.session
         return self._entity
 
     def _read(self, name: str) -> Any:

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 __all__ = ["Client"]
 
 
+def _seconds(text: str | None) -> float | None:
+    try:
+        return float(text) if text and text.strip() else None
+    except ValueError:
+        raise ValueError(f"WANDB_HTTP_TIMEOUT must be a number of seconds, not {text!r}") from None
+
+
 class Client:
     """A way to one server, shared by all objects of an ``Api``. Making one does no I/O.
 
@@ -35,7 +42,7 @@ class Client:
         self.base_url = base_url or os.environ.get("WBMODEL_URL") or os.environ.get("WANDB_BASE_URL") or DEFAULT_SERVER
         self.entity = entity
         self.project = project
-        self.timeout = timeout
+        self.timeout = timeout if timeout is not None else _seconds(os.environ.get("WANDB_HTTP_TIMEOUT"))
         self._key = api_key
         self._session: Session | None = None
         self._home: str | None = None

@@ -356,7 +356,7 @@ class Run(Attrs[RunEntity]):
 
     @normalize_exceptions
     def _send_summary(self) -> None:
-        self._entity.save(["summary"])
+        self._row().save(["summary"])
 
     @property
     def system_metrics(self) -> dict[str, Any]:
@@ -392,7 +392,7 @@ class Run(Attrs[RunEntity]):
     @normalize_exceptions
     def update(self) -> None:
         """Send what was changed, and nothing else: what others changed meanwhile is kept."""
-        self._entity.save()
+        self._row().save()
 
     def save(self) -> None:
         """The same as :meth:`update`."""
@@ -401,11 +401,11 @@ class Run(Attrs[RunEntity]):
     @normalize_exceptions
     def delete(self, delete_artifacts: bool = False) -> None:
         """Delete the run, and with ``delete_artifacts`` the artifact versions that it logged."""
-        self._entity.delete(delete_artifacts=delete_artifacts)
+        self._row().delete(delete_artifacts=delete_artifacts)
 
     def wait_until_finished(self) -> None:
         """Wait until the run has ended, in whatever state."""
-        self._entity.wait()
+        self._row().wait()
 
     # -- what belongs to it --
 
