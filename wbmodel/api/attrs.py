@@ -113,6 +113,11 @@ class Attrs(Generic[E]):
                 return None if target is None else getattr(value, target.key)
             return as_text(value)
 
+    def snake_to_camel(self, string: str) -> str:
+        """``created_at`` as ``createdAt``."""
+        head, *tail = string.split("_")
+        return head + "".join(part.title() for part in tail)
+
     @property
     def _attrs(self) -> dict[str, Any]:
         """What is loaded, by the server's names, as scripts read it that look behind the attributes."""
