@@ -212,7 +212,7 @@ def test_sweeps(api: Api) -> None:
     assert best is not None
     oldest = sweep.best_run(order="+created_at")
     assert oldest is not None
-    assert oldest._entity.created_at == min(run["created_at"] for run in mine)
+    assert oldest.model.created_at == min(run["created_at"] for run in mine)
     by_key = sweep.best_run(order="-eval/acc")
     assert by_key is not None
     assert by_key.summary["eval/acc"] == max(run["summary"].get("eval/acc", 0) for run in mine)

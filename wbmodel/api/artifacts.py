@@ -1,4 +1,4 @@
-"""Artifacts: their types, collections and versions, and what a run made and used."""
+"""Versions of artifacts: one, those in a collection, and those that a run made or used."""
 
 from __future__ import annotations
 
@@ -6,32 +6,23 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from wbmodel.api.attrs import Attrs, Siblings, as_text, take
+from wbmodel.api.attrs import Attrs, as_text, take
 from wbmodel.api.errors import normalize_exceptions
 from wbmodel.api.files import ArtifactFiles
 from wbmodel.api.orders import order_keys
 from wbmodel.api.paginator import Paginator
 from wbmodel.entities.artifact import Artifact as ArtifactEntity
-from wbmodel.entities.artifact import ArtifactCollection as CollectionEntity
-from wbmodel.entities.artifact import ArtifactType as TypeEntity
 from wbmodel.errors import DoesNotExist
 from wbmodel.meta import state
 from wbmodel.query.dialects.mongo import condition
 
 if TYPE_CHECKING:
+    from wbmodel.api.artifact_collections import ArtifactCollection
     from wbmodel.api.client import Client
     from wbmodel.api.runs import Run
     from wbmodel.objects.queryset import QuerySet
 
-__all__ = [
-    "Artifact",
-    "ArtifactCollection",
-    "ArtifactType",
-    "ArtifactVersions",
-    "ProjectArtifactCollections",
-    "ProjectArtifactTypes",
-    "RunArtifacts",
-]
+__all__ = ["Artifact", "ArtifactVersions", "RunArtifacts"]
 
 
 ALSO = ("commit_hash", "updated_at")
@@ -46,23 +37,13 @@ class Artifact(Attrs[ArtifactEntity]):
     def __init__(
         self, client: Client, entity: str | None, project: str, name: str, attrs: Mapping[str, Any] | None = None
     ) -> None:
-        self._become(client, _fetch(client, entity, project, name), None)
-
-    @classmethod
-    def _of(cls, client: Client, row: ArtifactEntity, siblings: Siblings | None) -> Artifact:
-        made = cls.__new__(cls)
-        made._become(client, row, siblings)
-        return made
-
-    def _become(self, client: Client, row: ArtifactEntity, siblings: Siblings | None) -> None:
-        self.client = self._client = client
-        self._entity = row
-        self._siblings = siblings
+        self.client = client
+        self.model = _fetch(client, entity, project, name)
 
     @classmethod
     def from_id(cls, artifact_id: str, client: Client) -> Artifact:
         """The version with this GraphQL id."""
-        return cls._of(client, ArtifactEntity.objects.using(client.session).get(node_id=artifact_id), None)
+        return cls.of(client, ArtifactEntity.objects.using(client.session).get(node_id=artifact_id), None)
 
     @staticmethod
     def expected_type(client: Client, name: str, entity_name: str | None, project_name: str) -> str | None:
@@ -75,11 +56,11 @@ class Artifact(Attrs[ArtifactEntity]):
             raise
 
     def _again(self) -> QuerySet[ArtifactEntity]:
-        return ArtifactEntity.objects.using(self._client.session)
+        return ArtifactEntity.objects.using(self.client.session)
 
     def _read(self, name: str) -> Any:
         # Alone: versions have no listing by which some of them could be loaded together.
-        row = self._entity
+        row = self.model
         if not state.holds(row, name):
             take(row, self._again().only(name).get(node_id=row.node_id), name)
         return getattr(row, name)
@@ -87,43 +68,45 @@ class Artifact(Attrs[ArtifactEntity]):
     @property
     def id(self) -> str:
         """The GraphQL id."""
-        return self._entity.node_id
+        return self.model.node_id
 
     @property
     def entity(self) -> str:
         """The entity of its project."""
-        return self._entity.project.entity
+        return self.model.project.entity
 
     @property
     def project(self) -> str:
         """The name of its project."""
-        return self._entity.project.name
+        return self.model.project.name
 
     @property
     def name(self) -> str:
         """``collection:v3``."""
-        return self._entity.name
+        return self.model.name
 
     @property
     def qualified_name(self) -> str:
         """``entity/project/collection:v3``."""
-        return self._entity.path
+        return self.model.path
 
     @property
     def version(self) -> str:
         """``v3``."""
-        return self._entity.version
+        return self.model.version
 
     @property
     def type(self) -> str:
         """The type: ``dataset``, ``model``."""
-        return self._entity.type_name
+        return self.model.type_name
 
     @property
     def collection(self) -> ArtifactCollection:
         """The collection through which it was asked."""
-        row = self._entity.collection
-        return ArtifactCollection(self._client, self.entity, self.project, row.name, self.type)
+        from wbmodel.api.artifact_collections import ArtifactCollection
+
+        row = self.model.collection
+        return ArtifactCollection(self.client, self.entity, self.project, row.name, self.type)
 
     @property
     def state(self) -> str:
@@ -192,28 +175,28 @@ class Artifact(Attrs[ArtifactEntity]):
     @property
     def url(self) -> str | None:
         """The address of its page; None on a backend without web pages."""
-        base = self._client.app_url
+        base = self.client.app_url
         place = f"{self.entity}/{self.project}/artifacts/{self.type}/{self.name.replace(':', '/')}"
         return base + place if base else None
 
     @normalize_exceptions
     def files(self, names: Sequence[str] | None = None, per_page: int | None = 50) -> ArtifactFiles:
         """Its files."""
-        return ArtifactFiles(self._client, self, names, per_page)
+        return ArtifactFiles(self.client, self, names, per_page)
 
     def logged_by(self) -> Run | None:
         """The run that made it, if a run did."""
         from wbmodel.api.runs import Run
 
         found = self._read("logged_by")
-        return None if found is None else Run(self._client, found.project.entity, found.project.name, found.id)
+        return None if found is None else Run(self.client, found.project.entity, found.project.name, found.id)
 
     def used_by(self) -> list[Run]:
         """The runs that used it."""
         from wbmodel.api.runs import Run
 
-        rows = self._entity.used_by.using(self._client.session)
-        return [Run._of(self._client, row, None, {}) for row in rows]
+        rows = self.model.used_by.using(self.client.session)
+        return [Run.of(self.client, row) for row in rows]
 
     def __repr__(self) -> str:
         return f"<Artifact {self.id}>"
@@ -228,218 +211,6 @@ def _fetch(client: Client, entity: str | None, project: str, name: str) -> Artif
         return ArtifactEntity.objects.using(client.session).also(*ALSO).get(project=place, name=name)
     except DoesNotExist as error:
         raise ValueError(f"Project {place} does not contain artifact: {name!r}") from error
-
-
-class ArtifactType:
-    """A type of artifact in a project. It is looked up when it is made."""
-
-    def __init__(
-        self,
-        client: Client,
-        entity: str | None,
-        project: str,
-        type_name: str,
-        attrs: Mapping[str, Any] | None = None,
-        *,
-        row: TypeEntity | None = None,
-    ) -> None:
-        self.client = client
-        self._owner = entity
-        self.project = project
-        self.type = type_name
-        self._row = row
-        if row is None:
-            self.load()
-
-    @property
-    def entity(self) -> str:
-        """The entity of its project."""
-        return self._owner or self.client.default_entity or ""
-
-    def load(self) -> None:
-        """Look it up. Raises ``ValueError`` if there is no such type."""
-        rows = TypeEntity.objects.using(self.client.session)
-        try:
-            self._row = rows.get(project=self.client.place(self._owner, self.project), name=self.type)
-        except DoesNotExist as error:
-            raise ValueError(f"Could not find artifact type {self.type}") from error
-
-    @property
-    def id(self) -> str:
-        """The GraphQL id."""
-        assert self._row is not None
-        return self._row.node_id
-
-    @property
-    def name(self) -> str:
-        """The name of the type."""
-        return self.type
-
-    @normalize_exceptions
-    def collections(
-        self, per_page: int | None = 50, filters: Mapping[str, Any] | None = None, order: str | None = None
-    ) -> ProjectArtifactCollections:
-        """The collections of this type."""
-        return ProjectArtifactCollections(self.client, self._owner, self.project, self.type, per_page, filters, order)
-
-    def collection(self, name: str) -> ArtifactCollection:
-        """The collection of this name. Nothing is asked until something of it is read."""
-        return ArtifactCollection(self.client, self._owner, self.project, name, self.type)
-
-    def __repr__(self) -> str:
-        return f"<ArtifactType {self.type}>"
-
-
-class ArtifactCollection(Attrs[CollectionEntity]):
-    """A named series of versions. It is loaded when something but its name is read."""
-
-    def __init__(
-        self,
-        client: Client,
-        entity: str | None,
-        project: str,
-        name: str,
-        type: str | None = None,
-        attrs: Mapping[str, Any] | None = None,
-    ) -> None:
-        self.client = self._client = client
-        self._owner = entity
-        self.project = project
-        self.name = name
-        self._type = type
-        self._found: CollectionEntity | None = None
-
-    @classmethod
-    def _of(cls, client: Client, row: CollectionEntity, siblings: Siblings | None) -> ArtifactCollection:
-        made = cls(client, row.project.entity, row.project.name, row.name, row.type)
-        made._found, made._siblings = row, siblings
-        return made
-
-    @property
-    def entity(self) -> str:
-        """The entity of its project."""
-        return self._owner or self._client.default_entity or ""
-
-    def _again(self) -> QuerySet[CollectionEntity]:
-        place = self._client.place(self._owner, self.project)
-        return CollectionEntity.objects.using(self._client.session).filter(project=place)
-
-    def _row(self) -> CollectionEntity:
-        if self._found is None:
-            self.load()
-        assert self._found is not None
-        return self._found
-
-    def load(self) -> None:
-        """Load it. Raises ``ValueError`` if there is no such collection."""
-        try:
-            self._found = self._again().get(name=self.name)
-        except DoesNotExist as error:
-            raise ValueError(f"Could not find artifact collection {self.name}") from error
-        self._siblings = None
-
-    @property
-    def id(self) -> str:
-        """The GraphQL id."""
-        return self._row().node_id
-
-    @property
-    def type(self) -> str:
-        """The type of its artifacts."""
-        if self._type is None:
-            self._type = self._row().type
-        return self._type
-
-    @property
-    def description(self) -> str | None:
-        """What it is about."""
-        found: str | None = self._read("description")
-        return found
-
-    @property
-    def created_at(self) -> str:
-        """When it was made, as the server's text."""
-        found: str = as_text(self._read("created_at"))
-        return found
-
-    def is_sequence(self) -> bool:
-        """Whether its versions are its own, not links to others."""
-        return self._row().kind == "ArtifactSequence"
-
-    @property
-    def aliases(self) -> list[str]:
-        """The aliases of all its versions, without version numbers."""
-        return sorted({alias for version in self.versions() for alias in version.aliases})
-
-    @normalize_exceptions
-    def versions(self, per_page: int | None = 50) -> ArtifactVersions:
-        """Its versions, newest first."""
-        return ArtifactVersions(self._client, self._owner, self.project, self.name, self._type, per_page=per_page)
-
-    artifacts = versions
-
-    def __repr__(self) -> str:
-        return f"<ArtifactCollection {self.name} ({self.type})>"
-
-
-class ProjectArtifactTypes(Paginator[ArtifactType]):
-    """The types of artifact in a project."""
-
-    def __init__(self, client: Client, entity: str | None, project: str, per_page: int | None = 50) -> None:
-        super().__init__(client, per_page)
-        self._entity = entity
-        self.project = project
-
-    def _make_rows(self) -> QuerySet[TypeEntity]:
-        return TypeEntity.objects.using(self.client.session).filter(
-            project=self.client.place(self._entity, self.project)
-        )
-
-    def _make(self, row: TypeEntity) -> ArtifactType:
-        return ArtifactType(self.client, self._entity, self.project, row.name, row=row)
-
-    def _missing(self, error: DoesNotExist) -> Exception:
-        return ValueError(f"Could not find project {self.project}")
-
-    def __repr__(self) -> str:
-        return f"<ProjectArtifactTypes {self._entity or ''}/{self.project}>"
-
-
-class ProjectArtifactCollections(Paginator[ArtifactCollection]):
-    """The collections of a project, of one type or of all."""
-
-    def __init__(
-        self,
-        client: Client,
-        entity: str | None,
-        project: str,
-        type_name: str | None,
-        per_page: int | None = 50,
-        filters: Mapping[str, Any] | None = None,
-        order: str | None = None,
-    ) -> None:
-        super().__init__(client, per_page)
-        self._entity = entity
-        self.project = project
-        self.type_name = type_name
-        self._condition = condition(CollectionEntity, filters)
-        self._keys = order_keys(CollectionEntity, order)
-
-    def _make_rows(self) -> QuerySet[CollectionEntity]:
-        rows = CollectionEntity.objects.using(self.client.session).filter(
-            self._condition, project=self.client.place(self._entity, self.project)
-        )
-        return (rows.filter(type=self.type_name) if self.type_name else rows).order_by(*self._keys)
-
-    def _make(self, row: CollectionEntity) -> ArtifactCollection:
-        return ArtifactCollection._of(self.client, row, self._siblings)
-
-    def _missing(self, error: DoesNotExist) -> Exception:
-        return ValueError(f"Could not find project {self.project}")
-
-    def __repr__(self) -> str:
-        of = f" ({self.type_name})" if self.type_name else ""
-        return f"<ProjectArtifactCollections {self._entity or ''}/{self.project}{of}>"
 
 
 class ArtifactVersions(Paginator[Artifact]):
@@ -479,7 +250,7 @@ class ArtifactVersions(Paginator[Artifact]):
         return rows.order_by(*self._keys).also(*ALSO)
 
     def _make(self, row: ArtifactEntity) -> Artifact:
-        return Artifact._of(self.client, row, self._siblings)
+        return Artifact.of(self.client, row, self._siblings)
 
     def __repr__(self) -> str:
         return f"<ArtifactVersions {self._entity or ''}/{self.project}/{self.collection_name}>"
@@ -498,12 +269,12 @@ class RunArtifacts(Paginator[Artifact]):
         self.mode = mode
 
     def _make_rows(self) -> QuerySet[ArtifactEntity]:
-        row = self.run._entity
+        row = self.run.model
         rows = row.logged_artifacts if self.mode == "logged" else row.used_artifacts
         return rows.using(self.client.session).also(*ALSO)
 
     def _make(self, row: ArtifactEntity) -> Artifact:
-        return Artifact._of(self.client, row, self._siblings)
+        return Artifact.of(self.client, row, self._siblings)
 
     def __repr__(self) -> str:
         return f"<RunArtifacts {'/'.join(self.run.path)} ({self.mode})>"

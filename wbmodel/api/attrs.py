@@ -12,6 +12,8 @@ from wbmodel.entities.base import Model
 from wbmodel.meta import EntityMeta, Kind, state
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from wbmodel.api.client import Client
     from wbmodel.objects.queryset import QuerySet
 
@@ -75,14 +77,24 @@ def take(row: Model, other: Model, name: str) -> None:
 class Attrs(Generic[E]):
     """An object with the fields of an entity as attributes, in snake case and as the server spells them."""
 
-    _client: Client
-    _entity: E
+    client: Client
+    model: E
+    """The entity behind it, with everything that querysets and entities do."""
     _siblings: Siblings | None = None
+
+    @classmethod
+    def of(cls, client: Client, row: E, siblings: Siblings | None = None) -> Self:
+        """An object over a row that a listing gave; ``siblings`` are the other rows of it."""
+        made = cls.__new__(cls)
+        made.client = client
+        made.model = row
+        made._siblings = siblings
+        return made
 
     def _row(self) -> E:
         """The entity, loaded. An unpickled one finds its session among the open ones, so ours is opened first."""
-        _ = self._client.session
-        return self._entity
+        _ = self.client.session
+        return self.model
 
     def _read(self, name: str) -> Any:
         """A field, loaded for all siblings if it is not there."""

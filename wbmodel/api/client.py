@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from wbmodel._version import __version__
 from wbmodel.key_hiding import Secret
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from wbmodel.session.documents import AnyDocument
     from wbmodel.session.session import Session
 
-__all__ = ["Client"]
+__all__ = ["Client", "HasClient"]
 
 
 def _seconds(text: str | None) -> float | None:
@@ -22,6 +22,15 @@ def _seconds(text: str | None) -> float | None:
         return float(text) if text and text.strip() else None
     except ValueError:
         raise ValueError(f"WANDB_HTTP_TIMEOUT must be a number of seconds, not {text!r}") from None
+
+
+class HasClient(Protocol):
+    """An ``Api``, as far as what it makes is concerned."""
+
+    @property
+    def client(self) -> Client:
+        """Its client."""
+        ...
 
 
 class Client:

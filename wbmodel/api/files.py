@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from wbmodel.api.attrs import Attrs, Siblings, as_text
 from wbmodel.api.paginator import Paginator
+from wbmodel.entities.artifact import Artifact as ArtifactEntity
 from wbmodel.entities.file import File as FileEntity
+from wbmodel.entities.run import Run as RunEntity
 
 if TYPE_CHECKING:
-    from wbmodel.api.artifacts import Artifact
+    from typing_extensions import Self
+
     from wbmodel.api.client import Client
-    from wbmodel.api.runs import Run
     from wbmodel.objects.queryset import QuerySet
 
 __all__ = ["ArtifactFiles", "File", "Files"]
@@ -25,26 +27,33 @@ class File(Attrs[FileEntity]):
     client: Client
 
     @classmethod
-    def _of(cls, client: Client, row: FileEntity, siblings: Siblings | None, again: QuerySet[Any]) -> File:
-        made = cls.__new__(cls)
-        made.client = made._client = client
-        made._entity, made._siblings, made._rows = row, siblings, again
+    def of(
+        cls,
+        client: Client,
+        row: FileEntity,
+        siblings: Siblings | None = None,
+        rows: QuerySet[FileEntity] | None = None,
+    ) -> Self:
+        """A file of a listing; ``rows`` are all files of its owner."""
+        made = super().of(client, row, siblings)
+        made._rows = rows
         return made
 
-    _rows: QuerySet[Any]
+    _rows: QuerySet[FileEntity] | None = None
 
     def _again(self) -> QuerySet[FileEntity]:
+        assert self._rows is not None
         return self._rows
 
     @property
     def id(self) -> str:
         """The GraphQL id."""
-        return self._entity.node_id
+        return self.model.node_id
 
     @property
     def name(self) -> str:
         """The path inside the run or the artifact, with slashes."""
-        return self._entity.name
+        return self.model.name
 
     @property
     def size(self) -> int:
@@ -126,7 +135,7 @@ class _FileList(Paginator[File]):
         return found
 
     def _make(self, row: FileEntity) -> File:
-        return File._of(self.client, row, self._siblings, self._related())
+        return File.of(self.client, row, self._siblings, self._related())
 
 
 class Files(_FileList):
@@ -135,7 +144,7 @@ class Files(_FileList):
     def __init__(
         self,
         client: Client,
-        run: Run,
+        run: Attrs[RunEntity],
         names: Sequence[str] | None = None,
         per_page: int | None = 50,
         upload: bool = False,
@@ -143,7 +152,7 @@ class Files(_FileList):
     ) -> None:
         if names and pattern:
             raise ValueError("give names or pattern, not both")
-        super().__init__(client, run._entity.files.using(client.session), names, per_page)
+        super().__init__(client, run.model.files.using(client.session), names, per_page)
         self.run = run
         self._pattern = None if pattern is None else _like(pattern)
 
@@ -152,7 +161,7 @@ class Files(_FileList):
         return rows if self._pattern is None else rows.filter(name__regex=self._pattern)
 
     def __repr__(self) -> str:
-        return f"<Files {'/'.join(self.run.path)}>"
+        return f"<Files {self.run.model.path}>"
 
 
 def _like(pattern: str) -> str:
@@ -164,10 +173,14 @@ class ArtifactFiles(_FileList):
     """The files of an artifact version: all, or those of some names."""
 
     def __init__(
-        self, client: Client, artifact: Artifact, names: Sequence[str] | None = None, per_page: int | None = 50
+        self,
+        client: Client,
+        artifact: Attrs[ArtifactEntity],
+        names: Sequence[str] | None = None,
+        per_page: int | None = 50,
     ) -> None:
-        super().__init__(client, artifact._entity.files.using(client.session), names, per_page)
+        super().__init__(client, artifact.model.files.using(client.session), names, per_page)
         self.artifact = artifact
 
     def __repr__(self) -> str:
-        return f"<ArtifactFiles {self.artifact.entity}/{self.artifact.project}/{self.artifact.name}>"
+        return f"<ArtifactFiles {self.artifact.model.path}>"

@@ -12,7 +12,9 @@ from wbmodel.entities.project import Project as ProjectEntity
 from wbmodel.errors import DoesNotExist
 
 if TYPE_CHECKING:
-    from wbmodel.api.artifacts import ProjectArtifactCollections, ProjectArtifactTypes
+    from typing_extensions import Self
+
+    from wbmodel.api.artifact_collections import ProjectArtifactCollections, ProjectArtifactTypes
     from wbmodel.api.client import Client
     from wbmodel.api.sweeps import Sweeps
     from wbmodel.objects.queryset import QuerySet
@@ -26,13 +28,13 @@ class Project(Attrs[ProjectEntity]):
     def __init__(
         self, client: Client, entity: str | None, project: str, attrs: Mapping[str, Any] | None = None
     ) -> None:
-        self.client = self._client = client
+        self.client = client
         self._owner = entity
         self.name = project
         self._found: ProjectEntity | None = None
 
     @classmethod
-    def _of(cls, client: Client, row: ProjectEntity, siblings: Siblings | None) -> Project:
+    def of(cls, client: Client, row: ProjectEntity, siblings: Siblings | None = None) -> Self:
         made = cls(client, row.entity, row.name)
         made._found, made._siblings = row, siblings
         return made
@@ -40,10 +42,10 @@ class Project(Attrs[ProjectEntity]):
     @property
     def entity(self) -> str:
         """The user or team that owns it."""
-        return self._owner or self._client.default_entity or ""
+        return self._owner or self.client.default_entity or ""
 
     def _again(self) -> QuerySet[ProjectEntity]:
-        return ProjectEntity.objects.using(self._client.session).filter(entity=self.entity)
+        return ProjectEntity.objects.using(self.client.session).filter(entity=self.entity)
 
     def _row(self) -> ProjectEntity:
         if self._found is None:
@@ -73,24 +75,24 @@ class Project(Attrs[ProjectEntity]):
     @property
     def url(self) -> str | None:
         """The address of its page; None on a backend without web pages."""
-        base = self._client.app_url
+        base = self.client.app_url
         return f"{base}{self.entity}/{self.name}/workspace" if base else None
 
     @normalize_exceptions
     def artifacts_types(self, per_page: int | None = 50) -> ProjectArtifactTypes:
         """The types of artifact in it."""
-        from wbmodel.api.artifacts import ProjectArtifactTypes
+        from wbmodel.api.artifact_collections import ProjectArtifactTypes
 
-        return ProjectArtifactTypes(self._client, self.entity, self.name, per_page)
+        return ProjectArtifactTypes(self.client, self.entity, self.name, per_page)
 
     @normalize_exceptions
     def collections(
         self, filters: Mapping[str, Any] | None = None, order: str | None = None, per_page: int | None = 50
     ) -> ProjectArtifactCollections:
         """All collections of artifacts in it."""
-        from wbmodel.api.artifacts import ProjectArtifactCollections
+        from wbmodel.api.artifact_collections import ProjectArtifactCollections
 
-        return ProjectArtifactCollections(self._client, self.entity, self.name, None, per_page, filters, order)
+        return ProjectArtifactCollections(self.client, self.entity, self.name, None, per_page, filters, order)
 
     @normalize_exceptions
     def sweeps(
@@ -99,7 +101,7 @@ class Project(Attrs[ProjectEntity]):
         """Its sweeps."""
         from wbmodel.api.sweeps import Sweeps
 
-        return Sweeps(self._client, self.entity, self.name, per_page, filters, order)
+        return Sweeps(self.client, self.entity, self.name, per_page, filters, order)
 
     def __repr__(self) -> str:
         return f"<Project {self.entity}/{self.name}>"
@@ -116,7 +118,7 @@ class Projects(Paginator[Project]):
         return ProjectEntity.objects.using(self.client.session).filter(entity=self.entity)
 
     def _make(self, row: ProjectEntity) -> Project:
-        return Project._of(self.client, row, self._siblings)
+        return Project.of(self.client, row, self._siblings)
 
     def _missing(self, error: DoesNotExist) -> Exception:
         return ValueError(f"Could not find entity {self.entity}")

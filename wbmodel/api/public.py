@@ -6,26 +6,23 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from wbmodel.api.artifact_collections import (
+    ArtifactCollection,
+    ArtifactType,
+    ProjectArtifactCollections,
+    ProjectArtifactTypes,
+)
+from wbmodel.api.artifacts import Artifact, ArtifactVersions
 from wbmodel.api.client import Client
 from wbmodel.api.errors import CommError, NotHere, UsageError, normalize_exceptions
 from wbmodel.api.paths import artifact_path, project_path, run_path
+from wbmodel.api.projects import Project, Projects
+from wbmodel.api.reports import BetaReport, Reports
+from wbmodel.api.runs import Run, Runs
+from wbmodel.api.sweeps import Sweep
+from wbmodel.api.users import User
 from wbmodel.errors import DoesNotExist, WbmodelError, warn
 from wbmodel.key_hiding import Secret
-
-if TYPE_CHECKING:
-    from wbmodel.api.artifacts import (
-        Artifact,
-        ArtifactCollection,
-        ArtifactType,
-        ArtifactVersions,
-        ProjectArtifactCollections,
-        ProjectArtifactTypes,
-    )
-    from wbmodel.api.projects import Project, Projects
-    from wbmodel.api.reports import BetaReport, Reports
-    from wbmodel.api.runs import Run, Runs
-    from wbmodel.api.sweeps import Sweep
-    from wbmodel.api.users import User
 
 __all__ = ["Api"]
 
@@ -147,13 +144,12 @@ class Api:
 
     def users(self, username_or_email: str) -> list[User]:
         """The users with this name or e-mail address."""
-        from wbmodel.api.users import User
         from wbmodel.entities.user import User as UserEntity
         from wbmodel.query.q import Q
 
         rows = UserEntity.objects.using(self._client.session)
         named = rows.filter(Q(username=username_or_email) | Q(email=username_or_email))
-        return [User._of(self._client, row) for row in named]
+        return [User.of(self._client, row) for row in named]
 
     def flush(self) -> None:
         """Forget the runs and sweeps that were asked for, so that ``run(path)`` asks again."""
@@ -164,7 +160,6 @@ class Api:
 
     def projects(self, entity: str | None = None, per_page: int | None = 200) -> Projects:
         """The projects of an entity. Raises ``ValueError`` if none is named and there is no default one."""
-        from wbmodel.api.projects import Projects
 
         entity = entity or self.default_entity
         if not entity:
@@ -173,7 +168,6 @@ class Api:
 
     def project(self, name: str, entity: str | None = None) -> Project:
         """A project, which is loaded when something of it is read."""
-        from wbmodel.api.projects import Project
 
         return Project(self._client, entity or self._client.entity, name)
 
@@ -198,7 +192,6 @@ class Api:
         and ``-`` to descend (which is also what no sign means). Raises ``ValueError`` for an order or a filter that
         cannot be.
         """
-        from wbmodel.api.runs import Runs
 
         entity, project = project_path(self._client, path)
         return Runs(self._client, entity, project, filters, order, per_page, include_sweeps, lazy)
@@ -207,7 +200,6 @@ class Api:
     def run(self, path: str = "") -> Run:
         """One run, by ``entity/project/run_id``, ``project/run_id`` or ``run_id``: the same object until
         ``flush()``."""
-        from wbmodel.api.runs import Run
 
         path = path or self._run_id or ""
         if path not in self._runs:
@@ -218,7 +210,6 @@ class Api:
     def sweep(self, path: str = "") -> Sweep:
         """One sweep, by ``entity/project/sweep_id``, ``project/sweep_id`` or ``sweep_id``. The same object until
         ``flush()``."""
-        from wbmodel.api.sweeps import Sweep
 
         if path not in self._sweeps:
             self._sweeps[path] = Sweep(self._client, *run_path(self._client, path, "sweeps"))
@@ -226,10 +217,9 @@ class Api:
 
     def reports(self, path: str | None = "", name: str | None = None, per_page: int | None = 50) -> Reports:
         """The reports of a project, or those of one name or title."""
-        from wbmodel.api.projects import Project
-        from wbmodel.api.reports import Reports
 
-        return Reports(self._client, Project(self._client, *project_path(self._client, path)), name, per_page=per_page)
+        entity, project = project_path(self._client, path)
+        return Reports(self._client, Project(self._client, entity, project), name, entity, per_page)
 
     def create_run(
         self,
@@ -239,7 +229,6 @@ class Api:
         state: str = "running",
     ) -> Run:
         """Create a run, in the project ``uncategorized`` if none is named; with the id of an existing run, get it."""
-        from wbmodel.api.runs import Run
 
         return Run.create(self, run_id, project, entity, state)
 
@@ -248,14 +237,12 @@ class Api:
     @normalize_exceptions
     def artifact_types(self, project: str | None = None) -> ProjectArtifactTypes:
         """The types of artifact in a project."""
-        from wbmodel.api.artifacts import ProjectArtifactTypes
 
         return ProjectArtifactTypes(self._client, *project_path(self._client, project))
 
     @normalize_exceptions
     def artifact_type(self, type_name: str, project: str | None = None) -> ArtifactType:
         """One type of artifact in a project."""
-        from wbmodel.api.artifacts import ArtifactType
 
         return ArtifactType(self._client, *project_path(self._client, project), type_name)
 
@@ -264,7 +251,6 @@ class Api:
         self, project_name: str, type_name: str, order: str | None = None, per_page: int | None = 50
     ) -> ProjectArtifactCollections:
         """The collections of one type in a project."""
-        from wbmodel.api.artifacts import ProjectArtifactCollections
 
         entity, project = project_path(self._client, project_name)
         return ProjectArtifactCollections(self._client, entity, project, type_name, per_page, None, order)
@@ -272,7 +258,6 @@ class Api:
     @normalize_exceptions
     def artifact_collection(self, type_name: str, name: str) -> ArtifactCollection:
         """One collection, by ``[entity/][project/]name``."""
-        from wbmodel.api.artifacts import ArtifactCollection
 
         made = ArtifactCollection(self._client, *artifact_path(self._client, name))
         if made.type != type_name:
@@ -294,7 +279,6 @@ class Api:
         tags: Sequence[str] | None = None,
     ) -> ArtifactVersions:
         """The versions in a collection, newest first unless ``order`` says otherwise; those that have all ``tags``."""
-        from wbmodel.api.artifacts import ArtifactVersions
 
         place = artifact_path(self._client, name)
         return ArtifactVersions(self._client, *place, type_name, None, order, per_page, tags)
@@ -303,7 +287,6 @@ class Api:
     def artifact(self, name: str, type: str | None = None) -> Artifact:
         """One version, by ``name:v3``, ``name:alias``, ``name`` (its latest) or digest, perhaps behind
         ``entity/project/``."""
-        from wbmodel.api.artifacts import Artifact
 
         made = Artifact(self._client, *artifact_path(self._client, name))
         if type is not None and made.type != type:

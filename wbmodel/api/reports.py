@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from wbmodel.api.attrs import Attrs, Siblings, as_text
+from wbmodel.api.attrs import Attrs, as_text
 from wbmodel.api.paginator import Paginator
 from wbmodel.api.query_generator import QueryGenerator
 from wbmodel.api.runs import Runs
@@ -26,39 +26,30 @@ __all__ = ["BetaReport", "Reports"]
 class BetaReport(Attrs[ReportEntity]):
     """A report."""
 
-    @classmethod
-    def _of(cls, client: Client, row: ReportEntity, siblings: Siblings | None) -> BetaReport:
-        made = cls.__new__(cls)
-        made.client = made._client = client
-        made._entity, made._siblings = row, siblings
-        made.query_generator = QueryGenerator()
-        return made
-
-    client: Client
-    query_generator: QueryGenerator
+    query_generator = QueryGenerator()
 
     def _again(self) -> QuerySet[ReportEntity]:
-        return ReportEntity.objects.using(self._client.session).filter(project=self._entity.project)
+        return ReportEntity.objects.using(self.client.session).filter(project=self.model.project)
 
     @property
     def entity(self) -> str:
         """The entity of its project."""
-        return self._entity.project.entity
+        return self.model.project.entity
 
     @property
     def project(self) -> str:
         """The name of its project."""
-        return self._entity.project.name
+        return self.model.project.name
 
     @property
     def id(self) -> str:
         """The GraphQL id."""
-        return self._entity.node_id
+        return self.model.node_id
 
     @property
     def name(self) -> str:
         """The short name."""
-        return self._entity.id
+        return self.model.id
 
     @property
     def display_name(self) -> str | None:
@@ -78,7 +69,7 @@ class BetaReport(Attrs[ReportEntity]):
         from wbmodel.api.users import User
 
         found = self._read("user")
-        return None if found is None else User._of(self._client, found)
+        return None if found is None else User.of(self.client, found)
 
     @property
     def spec(self) -> dict[str, Any]:
@@ -100,20 +91,20 @@ class BetaReport(Attrs[ReportEntity]):
     @property
     def url(self) -> str | None:
         """The address of its page; None on a backend without web pages."""
-        return self._entity.url
+        return self.model.url
 
     @property
     def sections(self) -> list[dict[str, Any]]:
         """The parts that show runs: ``panelGroups`` of older reports, the panel grids of newer ones."""
-        return self._entity.sections
+        return self.model.sections
 
     def runs(self, section: int | Mapping[str, Any], per_page: int | None = 50, only_selected: bool = True) -> Runs:
         """The runs that a section shows; ``only_selected`` leaves out those that are hidden in it.
 
         Raises ``ValueError`` for a section whose filters cannot be read.
         """
-        rows = self._entity.runs(section, only_selected=only_selected)
-        return _Shown(self._client, self.entity, self.project, per_page, rows)
+        rows = self.model.runs(section, only_selected=only_selected)
+        return _Shown(self.client, self.entity, self.project, per_page, rows)
 
     def __repr__(self) -> str:
         return f"<BetaReport {self.entity}/{self.project}/{self.name}>"
@@ -145,18 +136,19 @@ class Reports(Paginator[BetaReport]):
     ) -> None:
         super().__init__(client, per_page)
         self.project = project
+        self.entity = entity
         self.name = unquote(name) if name else None
 
     def _make_rows(self) -> QuerySet[ReportEntity]:
-        place = self.client.place(self.project._owner, self.project.name)
+        place = self.client.place(self.entity, self.project.name)
         rows = ReportEntity.objects.using(self.client.session).filter(project=place)
         return rows.filter(Q(id=self.name) | Q(name=self.name)) if self.name else rows
 
     def _make(self, row: ReportEntity) -> BetaReport:
-        return BetaReport._of(self.client, row, self._siblings)
+        return BetaReport.of(self.client, row, self._siblings)
 
     def _missing(self, error: DoesNotExist) -> Exception:
         return ValueError(f"Could not find project {self.project.name}")
 
     def __repr__(self) -> str:
-        return f"<Reports {self.project._owner or ''}/{self.project.name}>"
+        return f"<Reports {self.entity or self.client.entity or ''}/{self.project.name}>"

@@ -18,10 +18,11 @@ from wbmodel.errors import DoesNotExist, warn
 from wbmodel.query.dialects.mongo import condition
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from wbmodel.api.artifacts import RunArtifacts
-    from wbmodel.api.client import Client
+    from wbmodel.api.client import Client, HasClient
     from wbmodel.api.files import File, Files
-    from wbmodel.api.public import Api
     from wbmodel.api.sweeps import Sweep
     from wbmodel.api.users import User
     from wbmodel.objects.queryset import QuerySet
@@ -99,7 +100,7 @@ class Runs(Paginator["Run"]):
         return runs_of(self.client, self._entity, self.project)
 
     def _make(self, row: RunEntity) -> Run:
-        return Run._of(self.client, row, self._siblings, self._sweeps)
+        return Run.of(self.client, row, self._siblings, self._sweeps)
 
     def _missing(self, error: DoesNotExist) -> Exception:
         return ValueError(f"Could not find project {self.project}")
@@ -124,29 +125,34 @@ class Run(Attrs[RunEntity]):
     ) -> None:
         if attrs:
             raise UsageError("a Run is made from the server's answer, not from attrs; pass the run id alone")
-        self._become(client, _fetch(client, entity, project, run_id), None, {})
+        self.client = client
+        self.model = _fetch(client, entity, project, run_id)
+        self._sweeps = {}
 
     @classmethod
-    def _of(cls, client: Client, row: RunEntity, siblings: Siblings | None, sweeps: dict[str, Sweep]) -> Run:
-        made = cls.__new__(cls)
-        made._become(client, row, siblings, sweeps)
+    def of(
+        cls,
+        client: Client,
+        row: RunEntity,
+        siblings: Siblings | None = None,
+        sweeps: dict[str, Sweep] | None = None,
+    ) -> Self:
+        """A run of a listing, whose runs share their ``sweeps``."""
+        made = super().of(client, row, siblings)
+        made._sweeps = {} if sweeps is None else sweeps
         return made
 
-    def _become(self, client: Client, row: RunEntity, siblings: Siblings | None, sweeps: dict[str, Sweep]) -> None:
-        self.client = self._client = client
-        self._entity = row
-        self._siblings = siblings
-        self._sweeps = sweeps
-        self._id: str | None = None
-        self._summary: HTTPSummary | None = None
+    _sweeps: dict[str, Sweep]
+    _id: str | None = None
+    _summary: HTTPSummary | None = None
 
     def _again(self) -> QuerySet[RunEntity]:
-        return runs_of(self._client, self.entity, self.project)
+        return runs_of(self.client, self.entity, self.project)
 
     @classmethod
     def create(
         cls,
-        api: Api,
+        api: HasClient,
         run_id: str | None = None,
         project: str | None = None,
         entity: str | None = None,
@@ -160,19 +166,19 @@ class Run(Attrs[RunEntity]):
             row = rows.create(project=place, state=state)
         else:
             row, _ = rows.get_or_create({"state": state}, project=place, id=run_id)
-        return cls._of(client, row, None, {})
+        return cls.of(client, row)
 
     # -- where it is --
 
     @property
     def entity(self) -> str:
         """The entity of its project."""
-        return self._entity.project.entity
+        return self.model.project.entity
 
     @property
     def project(self) -> str:
         """The name of its project."""
-        return self._entity.project.name
+        return self.model.project.name
 
     @property
     def username(self) -> str:
@@ -188,19 +194,19 @@ class Run(Attrs[RunEntity]):
     @property
     def url(self) -> str | None:
         """The address of its page; None on a backend without web pages."""
-        return self._entity.url
+        return self.model.url
 
     @property
     def storage_id(self) -> str:
         """The GraphQL id."""
-        return self._entity.node_id
+        return self.model.node_id
 
     # -- fields --
 
     @property
     def id(self) -> str:
         """The short id. Setting it changes this object only."""
-        return self._entity.id if self._id is None else self._id
+        return self.model.id if self._id is None else self._id
 
     @id.setter  # noqa: A003
     def id(self, value: str) -> None:
@@ -214,7 +220,7 @@ class Run(Attrs[RunEntity]):
 
     @name.setter
     def name(self, value: str) -> None:
-        self._entity.name = value
+        self.model.name = value
 
     display_name = name
 
@@ -232,7 +238,7 @@ class Run(Attrs[RunEntity]):
 
     @tags.setter
     def tags(self, value: list[str]) -> None:
-        self._entity.tags = list(value)
+        self.model.tags = list(value)
 
     @property
     def notes(self) -> str | None:
@@ -242,7 +248,7 @@ class Run(Attrs[RunEntity]):
 
     @notes.setter
     def notes(self, value: str | None) -> None:
-        self._entity.notes = value
+        self.model.notes = value
 
     @property
     def description(self) -> str | None:
@@ -252,7 +258,7 @@ class Run(Attrs[RunEntity]):
 
     @description.setter
     def description(self, value: str | None) -> None:
-        self._entity.description = value
+        self.model.description = value
 
     @property
     def group(self) -> str | None:
@@ -262,7 +268,7 @@ class Run(Attrs[RunEntity]):
 
     @group.setter
     def group(self, value: str | None) -> None:
-        self._entity.group = value
+        self.model.group = value
 
     @property
     def job_type(self) -> str | None:
@@ -272,7 +278,7 @@ class Run(Attrs[RunEntity]):
 
     @job_type.setter
     def job_type(self, value: str | None) -> None:
-        self._entity.job_type = value
+        self.model.job_type = value
 
     @property
     def created_at(self) -> str:
@@ -292,7 +298,7 @@ class Run(Attrs[RunEntity]):
         from wbmodel.api.users import User
 
         found = self._read("user")
-        return None if found is None else User._of(self._client, found)
+        return None if found is None else User.of(self.client, found)
 
     @property
     def sweep_name(self) -> str | None:
@@ -309,7 +315,7 @@ class Run(Attrs[RunEntity]):
         if name is None:
             return None
         if name not in self._sweeps:
-            self._sweeps[name] = Sweep._later(self._client, self.entity, self.project, name)
+            self._sweeps[name] = Sweep.later(self.client, self.entity, self.project, name)
         return self._sweeps[name]
 
     # -- config and summary --
@@ -323,7 +329,7 @@ class Run(Attrs[RunEntity]):
     @config.setter
     def config(self, value: dict[str, Any]) -> None:
         self._read("config")  # the server's own keys in it are kept
-        self._entity.config = value
+        self.model.config = value
 
     @property
     def rawconfig(self) -> dict[str, Any]:
@@ -331,7 +337,7 @@ class Run(Attrs[RunEntity]):
         config = self.config
         inner = {
             key: item["value"] if isinstance(item, dict) and "value" in item else item
-            for key, item in self._entity.raw_config.items()
+            for key, item in self.model.raw_config.items()
             if key in ("_wandb", "wandb_version")
         }
         return {**config, **inner}
@@ -366,7 +372,7 @@ class Run(Attrs[RunEntity]):
     @property
     def lastHistoryStep(self) -> int:  # noqa: N802
         """The last step of its history, asked anew each time; -1 if it has none."""
-        row = self._again().only("history_keys").get(id=self._entity.id)
+        row = self._again().only("history_keys").get(id=self.model.id)
         found = (row.history_keys or {}).get("lastStep", -1)
         return found if isinstance(found, int) else -1
 
@@ -376,7 +382,7 @@ class Run(Attrs[RunEntity]):
     def load(self, force: bool = False) -> dict[str, Any]:
         """Load it again with ``force``; changes that were not sent are dropped."""
         if force:
-            self._entity = _fetch(self._client, self.entity, self.project, self._entity.id)
+            self.model = _fetch(self.client, self.entity, self.project, self.model.id)
             self._siblings = None
         return self._attrs
 
@@ -414,7 +420,7 @@ class Run(Attrs[RunEntity]):
         """Its files: those of these names, or whose names match a pattern of SQL's ``LIKE``; without either, all."""
         from wbmodel.api.files import Files
 
-        return Files(self._client, self, names, per_page, pattern=pattern)
+        return Files(self.client, self, names, per_page, pattern=pattern)
 
     @normalize_exceptions
     def file(self, name: str) -> File:
@@ -426,14 +432,14 @@ class Run(Attrs[RunEntity]):
         """The artifact versions that it made."""
         from wbmodel.api.artifacts import RunArtifacts
 
-        return RunArtifacts(self._client, self, "logged", per_page)
+        return RunArtifacts(self.client, self, "logged", per_page)
 
     @normalize_exceptions
     def used_artifacts(self, per_page: int | None = 100) -> RunArtifacts:
         """The artifact versions that it used."""
         from wbmodel.api.artifacts import RunArtifacts
 
-        return RunArtifacts(self._client, self, "used", per_page)
+        return RunArtifacts(self.client, self, "used", per_page)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_summary": None}

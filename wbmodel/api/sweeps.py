@@ -16,6 +16,8 @@ from wbmodel.errors import DoesNotExist, QueryWarning, warn
 from wbmodel.query.dialects.mongo import condition, names
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from wbmodel.api.client import Client
     from wbmodel.objects.queryset import QuerySet
 
@@ -39,21 +41,17 @@ class Sweep(Attrs[SweepEntity]):
         self.load()
 
     @classmethod
-    def _later(cls, client: Client, entity: str, project: str, sweep_id: str) -> Sweep:
-        return cls._of(client, entity, project, sweep_id, None, None)
+    def later(cls, client: Client, entity: str, project: str, sweep_id: str) -> Self:
+        """A sweep that is loaded when something of it is read."""
+        made = cls.__new__(cls)
+        made._become(client, entity, project, sweep_id, None, None)
+        return made
 
     @classmethod
-    def _of(
-        cls,
-        client: Client,
-        entity: str,
-        project: str,
-        sweep_id: str,
-        row: SweepEntity | None,
-        siblings: Siblings | None,
-    ) -> Sweep:
+    def of(cls, client: Client, row: SweepEntity, siblings: Siblings | None = None) -> Self:
+        """A sweep of a listing."""
         made = cls.__new__(cls)
-        made._become(client, entity, project, sweep_id, row, siblings)
+        made._become(client, row.project.entity, row.project.name, row.id, row, siblings)
         return made
 
     def _become(
@@ -65,7 +63,7 @@ class Sweep(Attrs[SweepEntity]):
         row: SweepEntity | None,
         siblings: Siblings | None,
     ) -> None:
-        self.client = self._client = client
+        self.client = client
         self._owner = entity
         self.project = project
         self.id = sweep_id
@@ -80,7 +78,7 @@ class Sweep(Attrs[SweepEntity]):
         return self._found
 
     def _again(self) -> QuerySet[SweepEntity]:
-        return sweeps_of(self._client, self.entity, self.project)
+        return sweeps_of(self.client, self.entity, self.project)
 
     @classmethod
     def get(
@@ -153,7 +151,7 @@ class Sweep(Attrs[SweepEntity]):
     def runs(self) -> Runs:
         """Its runs, newest first."""
         if self._runs is None:
-            self._runs = Runs(self._client, self.entity, self.project, {"sweep": self.id})
+            self._runs = Runs(self.client, self.entity, self.project, {"sweep": self.id})
         return self._runs
 
     @property
@@ -177,7 +175,7 @@ class Sweep(Attrs[SweepEntity]):
         """
         if order is None and self._row().metric is not None:
             found = self._row().best_run()
-            return None if found is None else Run._of(self._client, found, None, {})
+            return None if found is None else Run.of(self.client, found)
         if order is None:
             warn(
                 f"{self!r} names no metric, so its newest run is returned; say order='+summary_metrics.loss'",
@@ -185,7 +183,7 @@ class Sweep(Attrs[SweepEntity]):
             )
         else:
             order = best_order(order)
-        first = Runs(self._client, self.entity, self.project, {"sweep": self.id}, order, per_page=1, lazy=False)[:1]
+        first = Runs(self.client, self.entity, self.project, {"sweep": self.id}, order, per_page=1, lazy=False)[:1]
         return first[0] if first else None
 
     @property
@@ -196,7 +194,7 @@ class Sweep(Attrs[SweepEntity]):
     @property
     def url(self) -> str | None:
         """The address of its page; None on a backend without web pages."""
-        base, (entity, project, name) = self._client.app_url, self.path
+        base, (entity, project, name) = self.client.app_url, self.path
         return f"{base}{entity}/{project}/sweeps/{name}" if base else None
 
     def __repr__(self) -> str:
@@ -242,7 +240,7 @@ class Sweeps(Paginator[Sweep]):
         return rows.filter(self._condition).order_by(*self._keys)
 
     def _make(self, row: SweepEntity) -> Sweep:
-        return Sweep._of(self.client, row.project.entity, row.project.name, row.id, row, self._siblings)
+        return Sweep.of(self.client, row, self._siblings)
 
     def _missing(self, error: DoesNotExist) -> Exception:
         return ValueError(f"Could not find project {self.project}")

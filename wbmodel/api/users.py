@@ -9,7 +9,6 @@ from wbmodel.entities.user import Entity
 from wbmodel.entities.user import User as UserEntity
 
 if TYPE_CHECKING:
-    from wbmodel.api.client import Client
     from wbmodel.objects.queryset import QuerySet
 
 __all__ = ["User"]
@@ -18,22 +17,13 @@ __all__ = ["User"]
 class User(Attrs[UserEntity]):
     """A person or a service account."""
 
-    client: Client
-
-    @classmethod
-    def _of(cls, client: Client, row: UserEntity) -> User:
-        made = cls.__new__(cls)
-        made.client = made._client = client
-        made._entity = row
-        return made
-
     def _again(self) -> QuerySet[UserEntity]:
-        return UserEntity.objects.using(self._client.session)
+        return UserEntity.objects.using(self.client.session)
 
     @property
     def id(self) -> str:
         """The GraphQL id."""
-        return self._entity.node_id
+        return self.model.node_id
 
     @property
     def name(self) -> str:
@@ -62,10 +52,10 @@ class User(Attrs[UserEntity]):
     @property
     def teams(self) -> list[str]:
         """The names of the teams that the account of this client is in; for another user, an empty list."""
-        viewer: Any = self._client.execute("query Viewer { viewer { id username } }").get("viewer") or {}
+        viewer: Any = self.client.execute("query Viewer { viewer { id username } }").get("viewer") or {}
         if viewer.get("username") != self.username:
             return []
-        return [team.name for team in Entity.objects.using(self._client.session)]
+        return [team.name for team in Entity.objects.using(self.client.session)]
 
     def __repr__(self) -> str:
         return f"<User {self.username}>"

@@ -20,6 +20,7 @@ from typing import Any
 from wbmodel.codec import dumps, format_datetime, parse_datetime
 from wbmodel.errors import FieldError, QueryError, QueryWarning, nearest, warn
 from wbmodel.meta import EntityMeta, FieldMeta, Kind
+from wbmodel.meta.scopes import ENTITY, PROJECT
 from wbmodel.query.conditions import MAX_DEPTH
 from wbmodel.query.f import PathExpr
 from wbmodel.query.q import Q, Term, Wire
@@ -320,9 +321,10 @@ def _roots(meta: EntityMeta) -> Mapping[str, PathExpr]:
                 (inner,) = field.filters
                 for name in field.aliases:
                     found.setdefault(name, PathExpr(field.name, (inner,)))
-            if field.name == "project":
-                found.setdefault("project", PathExpr("project", ("name",)))
-                found.setdefault("entity", PathExpr("project", ("entity",)))
+            if field.name == PROJECT:
+                # A filter by the place that the rows are in; no server has a name for it.
+                for name, inner in zip((ENTITY, PROJECT), field.identity[::-1], strict=True):
+                    found.setdefault(name, PathExpr(PROJECT, (inner,)))
             continue
         for name in (field.name, *field.aliases):
             if name != "node_id":
