@@ -49,6 +49,8 @@ def test_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Api().settings == settings
     given = {"base_url": "https://example.org/", "entity": "e", "project": "p", "run": "r"}
     assert Api(given).settings == {**given, "base_url": "https://example.org"}
+    both = Api({"project": "acme/vision"}).settings
+    assert (both["entity"], both["project"]) == ("acme", "vision")
     with pytest.warns(DeprecationWarning, match="use entity"):
         assert Api({"username": "old"}).default_entity == "old"
 
@@ -224,6 +226,7 @@ def test_reports(api: Api) -> None:
     named = api.reports("vision", name=reports[0].name)
     assert [one.id for one in named] == [reports[0].id]
     assert list(api.reports("vision", name="no%20such")) == []
+    assert len(api.reports("acme/vision/any")) == len(reports)
     shown = [report.runs(report.sections[0]) for report in reports if report.sections]
     assert shown
     assert all(isinstance(run, Run) for runs in shown for run in runs)

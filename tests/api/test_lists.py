@@ -105,6 +105,17 @@ def test_a_field_is_loaded_for_all_runs_at_once(api: Api) -> None:
     )
 
 
+def test_a_field_that_a_filter_loaded_in_part_is_whole_when_it_is_read(api: Api) -> None:
+    runs = api.runs("vision", {"config.optimizer": "adam", "summary_metrics.loss": {"$lt": 2}})
+    configs = {run.id: run.config for run in runs}
+    assert configs == {run["id"]: run["config"] for run in VISION if run["id"] in configs}
+    assert configs
+    assert all("loss" in run.summary for run in runs)
+    runs[0].config["more"] = 1
+    assert runs[0].config["more"] == 1
+    assert requests(api) == 3
+
+
 def test_runs_can_be_loaded_whole_with_their_pages(api: Api) -> None:
     runs = api.runs("vision", lazy=False)
     assert [run.config for run in runs]

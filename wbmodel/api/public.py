@@ -83,10 +83,12 @@ class Api:
             if value is not None and not isinstance(value, str):
                 raise TypeError(f"the override {name} must be text, not {type(value).__name__}")
         url = (given.get("base_url") or "").rstrip("/") or None
+        project = given.get("project") or os.environ.get("WANDB_PROJECT") or ""
+        owner, _, project = project.strip().strip("/").rpartition("/")
         self._client = Client(
             url,
-            entity=given.get("entity") or os.environ.get("WANDB_ENTITY") or None,
-            project=given.get("project") or os.environ.get("WANDB_PROJECT") or None,
+            entity=given.get("entity") or owner or os.environ.get("WANDB_ENTITY") or None,
+            project=project or None,
             timeout=timeout,
             api_key=key,
         )
@@ -216,9 +218,11 @@ class Api:
         return self._sweeps[path]
 
     def reports(self, path: str | None = "", name: str | None = None, per_page: int | None = 50) -> Reports:
-        """The reports of a project, or those of one name or title."""
+        """The reports of a project, or those of one name or title. A third part of the path is ignored: 0.10.28 needs
+        one, whatever it is."""
 
-        entity, project = project_path(self._client, path)
+        place = path.strip("/").rpartition("/")[0] if path and path.strip("/").count("/") == 2 else path
+        entity, project = project_path(self._client, place)
         return Reports(self._client, Project(self._client, entity, project), name, entity, per_page)
 
     def create_run(
