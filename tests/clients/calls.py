@@ -142,7 +142,8 @@ def runs_slice_open(api, old):
 
 @call
 def runs_last(api, old):
-    return api.runs(PROJECT, order="+created_at", per_page=7)[-1].id
+    # Not a list that another call has read already: the official clients keep those.
+    return api.runs(PROJECT, filters={"state": {"$ne": "none of these"}}, order="+created_at", per_page=7)[-1].id
 
 
 @call

@@ -54,7 +54,6 @@ NAMES: dict[str, tuple[str, ...]] = {
     "created_at": ("created_at",),
     "heartbeatAt": ("heartbeat_at",),
     "tags": ("tags",),
-    "notes": ("notes",),
 }
 TIMES = {"createdAt", "created_at", "heartbeatAt"}
 JSON = {name for name, path in NAMES.items() if path[0] in ("config", "summary")}
@@ -244,6 +243,11 @@ def test_names_of_the_place_are_looked_at_here() -> None:
     with served(STORE, "full"):
         assert asked({"entity": "acme", "project": "vision"}).count() == len(HOME)
         assert asked({"entity": "nobody"}).count() == 0
+
+
+def test_empty_text_is_null_as_everywhere_here() -> None:
+    with served(STORE, "full"):
+        assert ids_of(asked({"notes": None})) == {run["id"] for run in HOME if not run["notes"]}
 
 
 # -- what is not understood ------------------------------------------------------------------------
