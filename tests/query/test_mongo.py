@@ -171,7 +171,9 @@ def test(run: dict[str, Any], name: str, operator: str, operand: Any) -> bool:
     if name == "tags":
         held = value or []
         several = operand if isinstance(operand, list) else [operand]
-        return (all if operator == "$all" else any)(tag in held for tag in several)
+        if operator == "$all":
+            return bool(several) and all(tag in held for tag in several)
+        return any(tag in held for tag in several)
     if name in TIMES:
         as_moments = [moment(item) for item in (operand if isinstance(operand, list) else [operand])]
         operand = as_moments if isinstance(operand, list) else as_moments[0]
@@ -302,6 +304,18 @@ def test_a_pattern_of_re2_is_sent_as_it_is() -> None:
         assert json.dumps(pattern) in repr(made)
     with served(STORE, "full"):
         assert asked({"display_name": {"$regex": "a+"}}).explain().pushed
+
+
+def test_a_pattern_is_sent_under_the_servers_name() -> None:
+    sent = {
+        "summary.note": '{"summary_metrics.note":{"$regex":"x"}}',
+        "displayName": '{"display_name":{"$regex":"x"}}',
+        "config.a.value.b": '{"config.a.b":{"$regex":"x"}}',
+    }
+    for name, wire in sent.items():
+        assert wire in repr(condition(Run, {name: {"$regex": "x"}}))
+    assert '{"summary_metrics.loss":{"$foo":1}}' in repr(condition(Run, {"summary.loss": {"$foo": 1}}))
+    assert condition(Run, {'config."a.b"': {"$regex": "x"}}) == F.config["a.b"].regex("x")
 
 
 def test_a_name_that_looks_misspelt_is_sent_with_a_warning() -> None:

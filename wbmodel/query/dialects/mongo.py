@@ -40,7 +40,7 @@ OPERATORS: Mapping[str, str] = {
     "$exists": "the key is there, even with null; a field such as `group` always is",
     "$regex": "a pattern is found in the text, anywhere; the server reads it (RE2 in W&B's), or Python where none can",
     "$contains": "the text holds a text, or the list an element",
-    "$all": "on tags: all of them are there",
+    "$all": "on tags: all of a list are there; an empty list matches nothing",
     "$not": "the opposite of the operators inside",
     "$and": "all of a list of filters match; no filter at all matches everything",
     "$or": "any of a list of filters matches; an empty list matches nothing",
@@ -114,8 +114,8 @@ def _terms(meta: EntityMeta, key: str, path: PathExpr, value: Any, depth: int) -
     """The condition under one key: a bare value, or operators."""
     if not _is_operators(value):
         return _term(meta, key, path, "$eq", value)
-    if any(operator not in OPERATORS for operator in value) or "$options" in value:
-        return _as_it_is({key: value})
+    if any(operator not in OPERATORS for operator in value):
+        return _as_it_is({_server_name(meta.need(path.field), path) or key: value})
     parts: list[_Made] = []
     for operator, operand in value.items():
         if operator in ("$and", "$or", "$nor"):
@@ -138,12 +138,24 @@ def _term(meta: EntityMeta, key: str, path: PathExpr, operator: str, operand: An
     _refuse_nan(key, operand)
     if operator in _OPPOSITE:
         return _opposite(_term(meta, key, path, _OPPOSITE[operator], operand))
-    made = _condition(meta.need(path.field), key, path, operator, operand)
-    wire = {key: operand if operator == "$eq" else {operator: operand}}
+    field = meta.need(path.field)
+    made, name = _condition(field, key, path, operator, operand), _server_name(field, path)
     if made is None:
-        return _as_it_is(wire)
-    # The pattern is in the server's dialect, so the server's answer is the right one, where it can be asked.
-    return Q(Wire(_text(wire), made)) if operator == "$regex" and isinstance(made, Q) else made
+        return _as_it_is({name or key: operand if operator == "$eq" else {operator: operand}})
+    if operator == "$regex" and isinstance(made, Q) and name is not None:
+        # The pattern is in the server's dialect, so the server's answer is the right one, where it can be asked.
+        return Q(Wire(_text({name: {operator: operand}}), made))
+    return made
+
+
+def _server_name(field: FieldMeta, path: PathExpr) -> str | None:
+    """The server's name for a path; None where it has none that every server reads alike."""
+    if field.kind is Kind.REF:
+        return field.filters.get(path.keys[0])
+    awkward = any(not key or "." in key or "\\" in key for key in path.keys)
+    if field.filter_path is None or awkward or (field.kind is Kind.CONFIG and "value" in path.keys[1:2]):
+        return None
+    return ".".join([field.filter_path, *path.keys])
 
 
 def _condition(field: FieldMeta, key: str, path: PathExpr, operator: str, operand: Any) -> _Made | None:
@@ -177,7 +189,7 @@ def _of_list(path: PathExpr, operator: str, operand: Any) -> _Made | None:
     if operator == "$in" and texts:
         return path.in_(list(operand))
     if operator == "$all" and texts:
-        return _all([path.contains(item) for item in operand])
+        return _all([path.contains(item) for item in operand]) if operand else False
     if operator == "$exists" and operand in (True, False):
         return bool(operand)
     return None
