@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+import attrs
+
+from wbmodel import operations
 from wbmodel.codec import format_datetime
 from wbmodel.entities.base import Model
 from wbmodel.meta import EntityMeta, Kind, state
@@ -17,11 +20,11 @@ if TYPE_CHECKING:
     from wbmodel.api.client import Client
     from wbmodel.objects.queryset import QuerySet
 
-__all__ = ["Attrs", "Siblings", "as_text", "take"]
+__all__ = ["Attrs", "Siblings", "as_text", "pages", "take"]
 
 E = TypeVar("E", bound=Model)
 
-AT_ONCE = 500
+AT_ONCE = 1000
 """How many objects are loaded by one query: the names of so many fit a request."""
 
 
@@ -30,11 +33,23 @@ def as_text(value: Any) -> Any:
     return format_datetime(value) if isinstance(value, datetime) else value
 
 
+def pages(client: Client, rows: QuerySet[Any], size: int | None = None) -> Iterator[Sequence[Any]]:
+    """The rows of a query as they are read, in pages of at most ``size`` rows; None: of wbmodel's own sizes."""
+    session = client.session
+    target = session.target
+    if size is not None:
+        size = min(size, target.capabilities.max_page_size)
+        sized = attrs.evolve(target.capabilities, page_size=size, max_page_size=size)
+        target = attrs.evolve(target, capabilities=sized)
+    return session.iterate(operations.results.emit(rows.plan, target))
+
+
 class Siblings:
     """Objects of one listing. A field that is first read of one of them is loaded for all of them, in one request."""
 
-    def __init__(self, rows: QuerySet[Any]) -> None:
+    def __init__(self, client: Client, rows: QuerySet[Any]) -> None:
         self.rows: list[Model] = []
+        self._client = client
         self._query = rows
 
     def need(self, row: Model, name: str) -> None:
@@ -50,8 +65,8 @@ class Siblings:
     def _load(self, rows: Sequence[Model], name: str) -> None:
         meta: EntityMeta = type(rows[0]).__wbmodel_meta__
         keys = [getattr(row, meta.key) for row in rows]
-        found = self._query.filter(**{f"{meta.key}__in": keys}).only(name)
-        by_id = {one.node_id: one for one in found}
+        query = self._query.filter(**{f"{meta.key}__in": keys}).only(name)
+        by_id = {one.node_id: one for part in pages(self._client, query, len(keys)) for one in part}
         for row in rows:
             one = by_id.get(row.node_id)
             if one is not None:
@@ -102,7 +117,7 @@ class Attrs(Generic[E]):
         if not state.holds(row, name):
             siblings = self._siblings
             if siblings is None:
-                siblings = Siblings(self._again())
+                siblings = Siblings(self.client, self._again())
             siblings.need(row, name)
         return getattr(row, name)
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-import attrs
-
-from wbmodel import operations
-from wbmodel.api.attrs import Siblings
+from wbmodel.api.attrs import Siblings, pages
 from wbmodel.errors import DoesNotExist
 
 if TYPE_CHECKING:
@@ -72,23 +69,14 @@ class Paginator(Generic[T]):
             self._queryset = self._make_rows()
         return self._queryset
 
-    def _begin(self) -> Iterator[Sequence[Any]]:
-        session = self.client.session
-        target = session.target
-        if self._per_page is not None:
-            size = min(self._per_page, target.capabilities.max_page_size)
-            sized = attrs.evolve(target.capabilities, page_size=size, max_page_size=size)
-            target = attrs.evolve(target, capabilities=sized)
-        return session.iterate(operations.results.emit(self._rows.plan, target))
-
     def _more(self) -> bool:
         """Read the next page; False at the end."""
         if self._complete:
             return False
         try:
             if self._source is None:
-                self._siblings = Siblings(self._related())
-                self._source = self._begin()
+                self._siblings = Siblings(self.client, self._related())
+                self._source = pages(self.client, self._rows, self._per_page)
             part = next(self._source, None)
         except DoesNotExist as error:
             self._source = None
