@@ -293,6 +293,18 @@ class Run(Attrs[RunEntity]):
         return found
 
     @property
+    def commit(self) -> str | None:
+        """The Git commit of the code."""
+        found: str | None = self._read("commit")
+        return found
+
+    @property
+    def history_keys(self) -> dict[str, Any] | None:
+        """Which keys its history has, and its last step."""
+        found: dict[str, Any] | None = self._read("history_keys")
+        return found
+
+    @property
     def user(self) -> User | None:
         """Who started it."""
         from wbmodel.api.users import User
