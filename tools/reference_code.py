@@ -59,6 +59,7 @@ _WHERE = {
     ),
     **dict.fromkeys(("Add", "Remove", "Set", "Unset"), "querysets.md#what-update-takes"),
     **dict.fromkeys(("BulkResult", "RowResult"), "querysets.md#what-update-and-delete-return"),
+    "Api": "wandb-api.md#api",
     "everything_but": "aggregates.md#everything_but",
     "Change": "querysets.md#watch",
     "Part": "entities.md#fields-loaded-in-part",

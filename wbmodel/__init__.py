@@ -37,6 +37,7 @@ from wbmodel.query.f import F
 from wbmodel.query.q import Q
 
 if TYPE_CHECKING:
+    from wbmodel.api.public import Api
     from wbmodel.objects.history import HistorySet
     from wbmodel.objects.watch import Change
     from wbmodel.operations.bulk_result import BulkResult, RowResult
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
 __all__ = [
     "TERMINAL",
     "Add",
+    "Api",
     "Artifact",
     "ArtifactCollection",
     "ArtifactType",
@@ -108,6 +110,7 @@ __all__ = [
 
 # Sessions import pluggy and the drivers, which a script needs only once it connects.
 _LATER = {
+    "Api": "wbmodel.api.public",
     "BulkResult": "wbmodel.operations.bulk_result",
     "Change": "wbmodel.objects.watch",
     "Count": "wbmodel.query.aggregates",
