@@ -82,9 +82,7 @@ class _Glance:
             counts = [info.count for key, info in infos(found["historyKeys"]).items() if key in self.keys]
             total = None if None in counts else max(counts, default=0)  # type: ignore[type-var]
             answers = zip(found["sampledHistory"], self.keys, strict=True)
-            steps, columns = joined(
-                [series_of(rows, key) for rows, key in answers]
-            )
+            steps, columns = joined([series_of(rows, key) for rows, key in answers])
             self.batch = ColumnBatch(run, {STEP: steps, **dict(zip(self.keys, columns, strict=True))}, len(steps))
         else:
             total = found["historyLineCount"]
