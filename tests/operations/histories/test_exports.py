@@ -63,6 +63,9 @@ SPECS = {
     "a range": ReadSpec(keys=("loss", "odd"), min_step=10, max_step=75),
 }
 
+THOROUGH = ("files in order", "files in no order")
+"""With these, every spec is read."""
+
 
 @contextmanager
 def exporting(given: Exports | None, rows: Any = HISTORIES, **more: Any) -> Iterator[tuple[FaultyServer, Any]]:
@@ -126,7 +129,7 @@ def test_files_give_what_documents_give(switch: str, documents: Any, threshold: 
     threshold(50)
     with exporting(SWITCHES[switch]) as (_, session):
         runs = counted()
-        for name, spec in SPECS.items():
+        for name, spec in SPECS.items() if switch in THOROUGH else list(SPECS.items())[:2]:
             with asking() as asked:
                 found = reading(session, runs, spec)
             assert plain(found) == documents[name], name
