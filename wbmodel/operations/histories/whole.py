@@ -12,7 +12,7 @@ from wbmodel.backend.asks import ColumnBatch, ReadSpec
 from wbmodel.compiler.extras import LINES
 from wbmodel.compiler.histories import KEYS_OF_HISTORY
 from wbmodel.compiler.target import Target
-from wbmodel.errors import DamagedRow, IncompleteHistory, QueryWarning, WbmodelError, warn
+from wbmodel.errors import DamagedRow, QueryWarning, WbmodelError, warn
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.histories.documents import Asked, Documents
 from wbmodel.operations.histories.exports import Exports
@@ -110,30 +110,17 @@ class WholeRun:
         if loose and low is None and high is None:
             rows += len(loose)
             yield Part(self.head, columns_of(run, loose))
-        self._tell(rows, missing, damaged)
+        self._tell(damaged)
         yield Ended(self.head, rows, None if missing is None else missing + len(damaged))
 
-    def _tell(self, rows: int, missing: int | None, damaged: list[str]) -> None:
-        """Warn of what is missing, once."""
+    def _tell(self, damaged: list[str]) -> None:
+        """Warn of rows that cannot be read, once."""
         path, place = self.head.ref.path, self.target.place
         if damaged:
             more = f" (and {len(damaged) - 1} more)" if len(damaged) > 1 else ""
             warn(
                 f"{path}: a row of its history on {place} cannot be read and is left out, {damaged[0]}{more}",
                 DamagedRow,
-            )
-        if missing:
-            warn(
-                f"{path}: {place} counts {rows + missing} lines of history and gives {rows} rows, so {missing} are "
-                "missing. Read it again if the run was just logging; rows that share one step cannot be asked for in "
-                "parts, and a line that holds no row stays missing. values(key, ...) reads keys one by one",
-                IncompleteHistory,
-            )
-        elif missing is None and not self.ladder.is_bounded:
-            warn(
-                f"{path}: {place} does not say how many rows its history has; {rows} were found, and nothing proves "
-                "that they are all. values(key, ...) is proven by the counts of keys",
-                IncompleteHistory,
             )
 
 
