@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.backends import SERVERS, over_loopback
 from tests.support.histories import Got, asking, history_world, reading
+from tests.support.keyed_histories import listed
 from wbmodel import Run
 from wbmodel.backend.asks import Fetch, ReadSpec, Request
 from wbmodel.engine import Dialect, Engine, Exports
@@ -191,6 +192,34 @@ def test_a_run_whose_number_of_lines_is_not_known_at_first(threshold: Any) -> No
     assert fetched(asked) == 1
     assert found["long"].rows == histories["long"]
     assert found["short"].rows[0]["_step"] == 0
+
+
+def test_the_last_step_tells_that_a_history_may_be_long(threshold: Any) -> None:
+    threshold(50)
+    with exporting(Exports(until=60), {"plain": HISTORIES["plain"]}) as (_, session):
+        run = Run.objects.get(id="plain")
+        assert not is_loaded(run, "history_line_count")
+        for summary, fetches in (({"_step": 119}, 1), ({"_step": 9}, 0), ({"_step": "x"}, 0), ({}, 0)):
+            run.summary.clear()
+            run.summary.update(summary)
+            with asking() as asked:
+                found = reading(session, [run], ReadSpec(keys=("whole",)))
+            assert fetched(asked) == fetches
+            assert [line["whole"] for line in found["plain"].rows] == list(range(120))
+
+
+def test_runs_of_later_pages_are_read_from_files(threshold: Any) -> None:
+    """Values come in pages of runs, until a page shows that histories are long."""
+    threshold(50)
+    histories = {f"r{at:02}": [row(step, step + at) for step in range(60)] for at in range(40)}
+    with exporting(Exports(until=10**6), histories) as (_, session), asking() as asked:
+        found = reading(session, listed(session), ReadSpec(keys=("whole",)))
+    assert 8 <= fetched(asked) <= 9
+    assert sorted(found) == sorted(histories)
+    assert all(
+        [line["whole"] for line in got.rows] == list(range(int(name[1:]), int(name[1:]) + 60))
+        for name, got in found.items()
+    )
 
 
 def test_the_urls_of_many_runs_are_asked_for_together(threshold: Any) -> None:

@@ -27,6 +27,7 @@ from wbmodel.compiler.histories import FILES_AND_LIVE, FILES_OF_HISTORY, LINES_O
 from wbmodel.compiler.target import Target
 from wbmodel.errors import WbmodelError
 from wbmodel.loggers import get_logger
+from wbmodel.meta.state import holds
 from wbmodel.operations.answer import Operation, asked, kept
 from wbmodel.operations.histories.documents import ALIASES_AT_MOST, Asked, Documents
 from wbmodel.operations.histories.export_file import ExportFile, Unfit, can_read, read_file
@@ -61,7 +62,8 @@ class Exports:
         can = target.capabilities
         low, high = spec.min_step, spec.max_step
         is_narrow = low is not None and high is not None and high - low <= LONG
-        self._is_on = can.blobs and not can.in_process and not is_narrow
+        self.is_on = can.blobs and not can.in_process and not is_narrow and can_read()
+        """Whether files can be read at all."""
 
     @property
     def target(self) -> Target:
@@ -83,16 +85,13 @@ class Exports:
 
     def is_new(self, head: Head) -> bool:
         """Whether a run may have files, and nobody asked for them yet."""
-        if not self._is_on or head.count is None or head.count <= LONG or head.ref.node_id in self._asked:
+        if not self.is_on or _lines(head) <= LONG or head.ref.node_id in self._asked:
             return False
         return not {EXPORTS, _nothing_in(head)} & self.target.refused
 
     def ask(self, heads: Iterable[Head]) -> Operation[None]:
         """Find out which of some runs have files, for the first :data:`ALIASES_AT_MOST` of those that are new."""
         some = list(islice(filter(self.is_new, heads), ALIASES_AT_MOST))
-        if some and not can_read():
-            self._is_on = False
-            return
         self._asked.update(head.ref.node_id for head in some)
         asked = (yield from self._links(some, FILES_OF_HISTORY)) if some else []
         exported = [links.head for links in asked if links.urls]
@@ -104,7 +103,7 @@ class Exports:
 
     def _learn(self, asked: Sequence[_Links]) -> None:
         """Remember the projects without files. A run that goes on may have some later."""
-        over = {_nothing_in(links.head) for links in asked if not links.head.growing}
+        over = {_nothing_in(links.head) for links in asked if not links.head.growing and (links.count or 0) > LONG}
         for extra in over - {_nothing_in(links.head) for links in asked if links.urls or links.error is not None}:
             self.target.refusals.learn(extra)
 
@@ -274,6 +273,14 @@ class _Links:
     def parts(self) -> Iterator[Part | Ended]:
         """Nothing: this is about no rows."""
         return iter(())
+
+
+def _lines(head: Head) -> int:
+    """The number of lines; where it is not known, the last step tells how many there may be."""
+    if head.count is not None:
+        return head.count
+    step = head.row.summary.get(STEP) if holds(head.row, ("summary", STEP)) else None
+    return step + 1 if type(step) is int else 0
 
 
 def _nothing_in(head: Head) -> Extra:

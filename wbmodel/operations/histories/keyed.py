@@ -176,6 +176,8 @@ class _Keyed:
             with whole_answer(self.target, self._request(works[:1], self.target)):
                 for work, node in zip(works, nodes, strict=True):
                     self.queue.extend([work] if node is None else self._taken(work, node))
+            if any(self.files.is_new(head) for head, _ in came):
+                self.runs.bring_no_more()  # long histories are better read from files
         return bool(self.queue)
 
     # -- requests ----------------------------------------------------------------------------------
