@@ -47,6 +47,18 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
         """,
     ),
     (
+        "How did their losses go? Every row that was logged, drawn as a line (history.plot() draws a picture):",
+        """
+        def line(values):
+            low, high = min(values), max(values)
+            return "".join("_.-=^"[round(4 * (value - low) / ((high - low) or 1))] for value in values)
+
+        for run, rows in vit.filter(state="failed").history.values("test_loss").by_run():
+            if losses := rows.columns["test_loss"]:
+                print(f"{run.id} {rows.length:>3} rows  {losses[0]:.3f} {line(losses)} {losses[-1]:.3f}")
+        """,
+    ),
+    (
         "What does a filter compile to? This sends no requests.",
         """
         question = (

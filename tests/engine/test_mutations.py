@@ -425,6 +425,27 @@ def test_delete_artifact(ask: Asker) -> None:
     assert run == {"inputArtifacts": {"totalCount": 0}}
 
 
+def test_delete_files(ask: Asker) -> None:
+    """All of them, or none; files of artifacts stay."""
+    inner = "files { edges { node { id name } } }"
+    text = f'{{ project(name: "vision", entityName: "acme") {{ runs {{ edges {{ node {{ {inner} }} }} }} }} }}'
+    nodes = [
+        file["node"]["id"] for run in ask(text)["project"]["runs"]["edges"] for file in run["node"]["files"]["edges"]
+    ]
+    assert len(nodes) > 1
+    artifact_file = ask(
+        f'{{ artifact(id: "{artifact(ask, "data:v0")["id"]}") {{ files {{ edges {{ node {{ id }} }} }} }} }}'
+    )
+    fixed = [edge["node"]["id"] for edge in artifact_file["artifact"]["files"]["edges"]]
+    assert "whose files are fixed" in refused(ask, "deleteFiles", files=[nodes[0], fixed[0]])
+    assert "file with id" in refused(ask, "deleteFiles", files=[nodes[0], "nowhere"])
+    assert mutate(ask, "deleteFiles", "success", files=nodes[:1]) == {"success": True}
+    left = [
+        edge["node"]["id"] for run in ask(text)["project"]["runs"]["edges"] for edge in run["node"]["files"]["edges"]
+    ]
+    assert left == nodes[1:]
+
+
 def test_use_artifact(ask: Asker) -> None:
     node = artifact(ask, "data:v0")["id"]
     given = {"artifactID": node, "entityName": "acme", "projectName": "vision"}

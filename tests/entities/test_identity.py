@@ -76,7 +76,7 @@ def test_a_reference_equals_what_it_refers_to() -> None:
         (lambda: Sweep.objects.get(id="sw1"), "<Sweep acme/vision/sw1>"),
         (lambda: Report.objects.get(id="rep1"), "<Report acme/vision/rep1>"),
         (lambda: Artifact.objects.get(name="images:v0"), "<Artifact acme/vision/images:v0>"),
-        (lambda: File.objects.filter(run="acme/vision/v00")[0], "<File config.yaml>"),
+        (lambda: File.objects.filter(run="acme/vision/v00")[0], "<File acme/vision/v00/config.yaml>"),
         (lambda: Run.objects.filter(sweep="sw1")[0].sweep, "<Sweep acme/vision/sw1>"),
         (lambda: Run.objects.filter(user="ada")[0].user, "<User ada>"),
     ],

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from tests.support.backends import served
 from wbmodel import Report
 from wbmodel.codec import loads
+from wbmodel.engine import MemoryStore
 from wbmodel.errors import FieldError
 from wbmodel.session import connect
 
@@ -114,3 +116,31 @@ def test_real_specs(name: str) -> None:
 def test_a_section_that_is_not_a_mapping() -> None:
     with report_of({}), pytest.raises(FieldError, match="section: a mapping is needed, and this is text 'odd'"):
         Report.objects.get(id="r").runs("odd")  # type: ignore[arg-type]
+
+
+def test_run_sets_are_querysets_with_their_own_project_and_filters() -> None:
+    """Of every section, in order; a run set without a project is about the report's own."""
+    key = {"section": "run", "name": "state"}
+    finished = {"op": "OR", "filters": [{"op": "AND", "filters": [{"key": key, "op": "=", "value": "finished"}]}]}
+    sets = [
+        {"filters": finished, "selections": {"root": 1, "tree": []}},
+        {"project": {"entityName": "other", "name": "p2"}, "sort": {"key": {"section": "run", "name": "createdAt"}}},
+        {"project": {"name": "p3"}},
+    ]
+    made = MemoryStore(viewer="me")
+    made.add_entity("acme")
+    project = made.add_project("acme", "v")
+    made.add_run(project, "r1", state="finished")
+    made.add_run(project, "r2", state="running")
+    there = made.add_project(made.add_entity("other").name, "p2")
+    made.add_run(there, "far")
+    spec = {"version": 5, "blocks": [{"type": "panel-grid", "metadata": {"runSets": sets}}]}
+    made.add_view(project, "rep", spec=spec)
+    made.add_view(project, "bad", spec={"blocks": [{"type": "panel-grid", "metadata": {"runSets": [{"project": 7}]}}]})
+    with served(made, project="acme/v"):
+        one, two, three = Report.objects.get(id="rep").runsets
+        assert [run.id for run in one] == ["r1"]
+        assert [run.path for run in two] == ["other/p2/far"]
+        assert three.plan.scopes["project"] == ("acme/p3",)
+        with pytest.raises(FieldError, match=r"acme/v/reports/bad: spec.*runSets\[0\].project"):
+            _ = Report.objects.get(id="bad").runsets

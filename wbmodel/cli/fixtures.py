@@ -14,6 +14,7 @@ from wbmodel.codec import format_datetime
 from wbmodel.errors import ConfigurationError, FixtureError, NotSupported
 
 if TYPE_CHECKING:
+    from wbmodel.objects.queryset import QuerySet
     from wbmodel.session.session import Session
 
 __all__ = ["run_fixtures"]
@@ -87,7 +88,7 @@ def _from_session(arguments: argparse.Namespace) -> int:
     import wbmodel
 
     with open_session(arguments) as session:
-        rows = conditioned(wbmodel.Run.objects.using(session), arguments).prefetch_related()
+        rows = conditioned(wbmodel.Run.objects.using(session), arguments)
         limit = None if arguments.limit is ... else arguments.limit
         world = _world(session, rows if limit is None else rows[:limit], arguments)
     made = wbmodel.connect("fixtures:", world=world, name="made", default=False, plugins=plugin_manager(arguments))
@@ -96,12 +97,10 @@ def _from_session(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _world(session: Session, runs: Iterable[Any], arguments: argparse.Namespace) -> dict[str, Any]:
+def _world(session: Session, runs: QuerySet[Any, Any], arguments: argparse.Namespace) -> dict[str, Any]:
     import wbmodel
 
-    histories = session.capabilities.columns and not arguments.no_history
-    if not histories and not arguments.no_history:
-        complain(f"histories are left out because {session.url} does not support reading them by columns")
+    histories = {} if arguments.no_history else _histories(runs)
     users: set[str] = set()
     projects: dict[str, dict[str, Any]] = {}
     number = 0
@@ -114,8 +113,8 @@ def _world(session: Session, runs: Iterable[Any], arguments: argparse.Namespace)
             made["user"] = run.user.username
         if run.sweep is not None:
             made["sweep"] = run.sweep.id
-        if histories:
-            made["history"] = _history(session, run)
+        if run.node_id in histories:
+            made["history"] = histories[run.node_id]
         projects.setdefault(run.project.path, {}).setdefault("runs", []).append(made)
     if not projects:
         raise wbmodel.Run.DoesNotExist(f"no run matches on {session.url}, so there is nothing to export")
@@ -155,13 +154,14 @@ def _known(item: Any, names: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def _history(session: Session, run: Any) -> list[dict[str, Any]]:
-    from wbmodel.backend.asks import Failure, Read, RunRef
-    from wbmodel.operations.answer import items
-
-    rows: list[dict[str, Any]] = []
-    for (batch,) in session.iterate(items(Read([RunRef(run.node_id, *run.path.split("/"))]))):
-        if isinstance(batch, Failure):
-            raise batch.error
-        rows += batch.rows()
-    return rows
+def _histories(runs: QuerySet[Any, Any]) -> dict[str, list[dict[str, Any]]]:
+    """The rows of each run, by its node id. What could not be read is named."""
+    rows = runs.history
+    made = {}
+    for run, table in rows.by_run():
+        made[run.node_id] = [
+            {name: value for name, value in row.items() if value is not None} for row in table.records()
+        ]
+    for failure in rows.failures:
+        complain(f"the history of {failure.run.path} is left out: {failure.error}", "warning")
+    return made

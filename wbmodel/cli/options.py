@@ -268,6 +268,60 @@ def _writing(name: str) -> Callable[[argparse.ArgumentParser], None]:
     return configure
 
 
+def _dry(parser: argparse.ArgumentParser, *, asks: bool) -> None:
+    parser.add_argument("--dry-run", action="store_true", help="only show what would be done")
+    if asks:
+        parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+
+
+def _files(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=Parser)
+    for action, words in (("ls", "list them"), ("get", "download them"), ("rm", "delete them")):
+        made = actions.add_parser(action, parents=[_globals(top=False)], help=words, description=words)
+        made.add_argument("run", metavar="RUN", help="entity/project/id, or the id with --project")
+        made.add_argument("names", nargs="*", metavar="NAME", help="names or patterns, as in 'media/*' (default: all)")
+        if action == "get":
+            made.add_argument("--to", metavar="FOLDER", default=".", help="where to (default: here)")
+            made.add_argument("--replace", action="store_true", help="replace files with other content")
+        if action == "ls":
+            made.set_defaults(dry_run=True)
+        else:
+            _dry(made, asks=action == "rm")
+
+
+def _artifact(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=Parser)
+    for action, words in (
+        ("get", "download a version"),
+        ("verify", "compare a folder with a version"),
+        ("alias", "add aliases to a version and remove them"),
+        ("rm", "delete a version"),
+        ("lineage", "list the runs that made and used it, and so on"),
+    ):
+        made = actions.add_parser(action, parents=[_globals(top=False)], help=words, description=words)
+        made.add_argument("name", metavar="NAME", help="entity/project/collection:v3, with an alias or digest for v3")
+        if action == "get":
+            made.add_argument("--to", metavar="FOLDER", help="where to (default: artifacts/collection:v3)")
+            made.add_argument("--path", metavar="PREFIX", help="only what is in this folder of it")
+            made.add_argument("--no-cache", action="store_true", help="take nothing from the cache, keep nothing in it")
+            _dry(made, asks=False)
+        elif action == "verify":
+            made.add_argument("folder", nargs="?", metavar="FOLDER", help="default: artifacts/collection:v3")
+        elif action == "alias":
+            made.add_argument("--add", action="append", default=[], metavar="ALIAS", help="add an alias")
+            made.add_argument("--remove", action="append", default=[], metavar="ALIAS", help="remove one")
+            _dry(made, asks=False)
+        elif action == "rm":
+            made.add_argument("--with-aliases", action="store_true", help="even if it has aliases")
+            _dry(made, asks=True)
+        else:
+            made.add_argument("--depth", type=int, metavar="N", help="how many steps (default: to the end)")
+            way = made.add_mutually_exclusive_group()
+            for name, told in (("inputs", "only what it was made from"), ("outputs", "only what was made from it")):
+                way.add_argument(f"--{name}", dest="direction", action="store_const", const=name, help=told)
+            made.set_defaults(direction="both")
+
+
 def _completion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="which shell the script is for")
 
@@ -309,15 +363,48 @@ def _serve(parser: argparse.ArgumentParser) -> None:
     parser.epilog = SERVING
 
 
+def _rows(text: str) -> int:
+    found = _limit(text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of rows from 1")
+    return found
+
+
+def _history(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="entity/project/id, or the id with --project")
+    parser.add_argument(
+        "-f", "--filter", action="append", default=[], metavar="FILTER", help="in place of RUN: all that match"
+    )
+    parser.add_argument("-k", "--keys", action="append", default=[], metavar="KEYS", help="as in loss,eval/acc")
+    parser.add_argument("--inner", action="store_true", help="only rows that have all the keys")
+    parser.add_argument(
+        "-o", "--output", metavar="FORMAT|FILE", help="table, csv, json, jsonl, parquet or png; or a file, as loss.png"
+    )
+    parser.add_argument("-n", "--limit", type=_limit, default=..., metavar="N", help="rows of a table, or all (50)")
+    some = parser.add_mutually_exclusive_group()
+    some.add_argument("--tail", type=_rows, metavar="N", help="only the last N rows")
+    some.add_argument("--sample", type=_rows, metavar="N", help="N rows by chance, the same each time")
+    some.add_argument("--follow", action="store_true", help="print new rows of a run as JSON lines until it ends")
+    parser.add_argument(
+        "--stream", choices=("history", "system", "console"), default="history", help="system metrics or console output"
+    )
+    parser.add_argument("--by", metavar="PATH", help="in a picture: mean and spread of groups, as in config.lr")
+    parser.add_argument("--log", choices=("x", "y", "xy"), default="", help="in a picture: logarithmic axes")
+    parser.epilog = FILTERS
+
+
 Configure = Callable[[argparse.ArgumentParser], None]
 
 COMMANDS: dict[str, tuple[str, Configure, str]] = {
     **{name: (f"list {name}", _listing(name), "wbmodel.cli.listing:run_listing") for name in LISTED},
     "run": ("show one run", _one("run"), "wbmodel.cli.single:run_single"),
+    "history": ("show or save what runs logged, as rows or a picture", _history, "wbmodel.cli.history:run_history"),
     "sweep": ("show one sweep and its best run", _one("sweep"), "wbmodel.cli.single:run_single"),
     "update": ("set fields and keys of runs", _writing("update"), "wbmodel.cli.writing:run_update"),
     "tag": ("add tags to runs and remove them: tag RUN +good -bad", _writing("tag"), "wbmodel.cli.writing:run_tag"),
     "delete": ("delete runs", _writing("delete"), "wbmodel.cli.writing:run_delete"),
+    "files": ("list, download and delete files of a run", _files, "wbmodel.cli.files:run_files"),
+    "artifact": ("download, verify, alias or delete a version", _artifact, "wbmodel.cli.files:run_artifact"),
     "fields": ("list the keys of config and summary", _fields, "wbmodel.cli.inspecting:run_fields"),
     "explain": ("show the requests of a listing", _explain, "wbmodel.cli.inspecting:run_explain"),
     "graphql": ("send a GraphQL document, print the answer as JSON", _graphql, "wbmodel.cli.inspecting:run_graphql"),
@@ -329,7 +416,7 @@ COMMANDS: dict[str, tuple[str, Configure, str]] = {
 }
 """Every command: its help line, the function that declares its arguments, and its handler (``module:function``)."""
 
-_ORDER = ("projects", "runs", "run", "sweeps", "sweep", "artifacts", "reports")
+_ORDER = ("projects", "runs", "run", "history", "sweeps", "sweep", "artifacts", "reports")
 
 
 def make_parser(only: str | None = None) -> tuple[Parser, argparse._SubParsersAction[Parser]]:
@@ -384,12 +471,12 @@ def tidy(arguments: Sequence[str]) -> list[str]:
     """Rewrite ``-o -created_at`` for argparse, which needs a value that begins with a minus joined to its option, and
     ``+good -bad`` of the command ``tag``."""
     made: list[str] = []
-    tagging = command_word(arguments) == "tag"
+    tagging, ordering = command_word(arguments) == "tag", command_word(arguments) != "history"
     words = iter(arguments)
     for word in words:
         if word == "--":
             return [*made, word, *words]
-        if word in ("-o", "--order"):
+        if ordering and word in ("-o", "--order"):
             value = next(words, None)
             made.append(word if value is None else f"--order={value}")
         elif tagging and word in (*_TAKES_VALUE, "-f", "--filter"):

@@ -11,6 +11,7 @@ from wbmodel.cli.output import complain, emit, to_json, write_csv, write_table
 from wbmodel.cli.session import open_session
 from wbmodel.errors import DamagedRow, FieldError, UnreadableValue, warn
 from wbmodel.json_values import ABSENT
+from wbmodel.operations.histories.key_info import infos
 from wbmodel.query.spelling import quote_key
 
 __all__ = ["run_single"]
@@ -28,13 +29,20 @@ def run_single(arguments: argparse.Namespace) -> int:
     with open_session(arguments, project) as session:
         rows = entity.objects.using(session)
         columns = parse_columns(rows.plan.meta, arguments.columns) if arguments.columns else every_field(rows.plan.meta)
-        row = rows.only(*fields_to_load(columns), *(("config",) if command == "sweep" else ())).get(id=key)
+        row = rows.only(*fields_to_load(columns), *_beside(arguments)).get(id=key)
         columns = expand(columns, [row])
         for sentence in missing_keys(columns, [row], rows):
             complain(sentence)
         best = _best(row) if command == "sweep" and not arguments.columns else None
         _print(row, best, columns, arguments)
     return 0
+
+
+def _beside(arguments: argparse.Namespace) -> tuple[str, ...]:
+    """What is loaded besides the columns."""
+    if arguments.command == "sweep":
+        return ("config",)
+    return () if arguments.columns else ("history_keys", "history_line_count")
 
 
 def _best(sweep: Any) -> Any:
@@ -62,6 +70,8 @@ def _print(row: Any, best: Any, columns: Sequence[Column], arguments: argparse.N
     if arguments.format == "csv":
         write_csv(list(cells), [list(cells.values())])
         return
+    if arguments.command == "run" and not arguments.columns:
+        cells["history"] = _logged(row)
     if best is not None:
         cells["best_run"] = {"path": best.path, row.metric: _value(best, row.metric)}
     if arguments.format in ("json", "jsonl"):
@@ -70,8 +80,17 @@ def _print(row: Any, best: Any, columns: Sequence[Column], arguments: argparse.N
     if arguments.columns:
         lines = [[column.name, column.get(row)] for column in columns]
     else:
+        if "history" in cells:
+            keys = cells["history"]["keys"].items()
+            cells["history"]["keys"] = {name: f"{info['count']} {', '.join(info['types'])}" for name, info in keys}
         lines = [[name, value] for name, value in _flat(cells) if value is not None and value != []]
     write_table(["", ""], lines, no_color=arguments.no_color, head=False)
+
+
+def _logged(run: Any) -> dict[str, Any]:
+    """How many rows a run logged, and in how many of them each key is."""
+    keys = {name: {"types": info.types, "count": info.count} for name, info in infos([run.history_keys]).items()}
+    return {"rows": run.history_line_count, "keys": keys}
 
 
 def _value(run: Any, metric: str) -> Any:

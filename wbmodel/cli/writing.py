@@ -13,19 +13,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from wbmodel.cli.listing import counted
+from wbmodel.cli.named_runs import named_runs, refuse_missing
 from wbmodel.cli.output import complain, emit, to_json, write_csv, write_table
-from wbmodel.cli.session import conditioned, open_session
-from wbmodel.cli.single import split_path
+from wbmodel.cli.session import open_session
 from wbmodel.errors import ConfigurationError, FieldError
 from wbmodel.safe_text import escape
 
 if TYPE_CHECKING:
     from wbmodel.objects.queryset import QuerySet
     from wbmodel.operations.bulk_result import BulkResult, RowResult
-    from wbmodel.session.session import Session
 
-    Runs = QuerySet[Any, Any]
-    Work = Callable[[Runs, bool], list[BulkResult]]
+    Work = Callable[[QuerySet[Any, Any], bool], list[BulkResult]]
 
 __all__ = ["run_delete", "run_tag", "run_update"]
 
@@ -99,43 +97,17 @@ def _value(text: str, *, keyed: bool) -> Any:
         return text
 
 
-# -- which runs ------------------------------------------------------------------------------------
-
-
-def _targets(arguments: argparse.Namespace, session: Session) -> list[tuple[Runs, Sequence[str]]]:
-    """Querysets, each with the ids that it must find."""
-    from wbmodel import Run
-
-    if bool(arguments.runs) == bool(arguments.filter):
-        raise ConfigurationError("which runs? name them, or pass --filter; one of the two")
-    if arguments.filter:
-        return [(conditioned(Run.objects.using(session), arguments), ())]
-    wanted: dict[str | None, dict[str, None]] = {}
-    for path in arguments.runs:
-        project, key = split_path(path, "run")
-        if project is not None and "/" not in project and session.entity:
-            project = f"{session.entity}/{project}"
-        wanted.setdefault(project, {})[key] = None
-    made: list[tuple[Runs, Sequence[str]]] = []
-    for project, keys in wanted.items():
-        rows = Run.objects.using(session)
-        made.append((rows if project is None else rows.filter(project=project), list(keys)))
-    return made
-
-
 # -- plan, ask, write ------------------------------------------------------------------------------
 
 
 def _write(arguments: argparse.Namespace, verb: str, work: Work) -> int:
     with open_session(arguments) as session:
-        targets = _targets(arguments, session)
+        targets = named_runs(arguments, session)
         planned = []
         for rows, ids in targets:
             found = _merged(work(rows.filter(id__in=ids) if ids else rows, True))
             there = {path.rpartition("/")[2] for path in found}
-            missing = next((key for key in ids if key not in there), None)
-            if missing is not None:
-                rows.get(id=missing)  # raises the error that says where it was looked for
+            refuse_missing(rows, ids, there)
             planned.append(found)
         doomed = [path for found in planned for path, row in found.items() if row.outcome == "planned"]
         if arguments.dry_run or not doomed:

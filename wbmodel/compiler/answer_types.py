@@ -245,8 +245,8 @@ def _node(
     """The type of a node, as :func:`~wbmodel.compiler.selection.node_selection` selects it."""
     found: Fields = {}
     for name in fields:
-        if name != context:
-            field = meta.fields[name]
+        field = meta.fields[name]
+        if name != context and not field.through:
             found = _joined(found, {field.wire: _value(meta, field, related)})
     return found
 

@@ -10,7 +10,7 @@ import attrs
 
 from wbmodel.compiler.access import Access, plan_access
 from wbmodel.compiler.extras import BY_DATE, FAR, KEYS, NAMES, SIDES, Extra, counting, in_order, split
-from wbmodel.compiler.filters import Note, compile_filter, conjoined, order_path, server_path
+from wbmodel.compiler.filters import UNFILTERED, Note, compile_filter, conjoined, order_path, server_path
 from wbmodel.compiler.physical import (
     Check,
     ForEach,
@@ -29,10 +29,11 @@ from wbmodel.compiler.requests import around
 from wbmodel.compiler.target import Target
 from wbmodel.meta import Expansion, Kind, Route, entity_meta
 from wbmodel.meta.parts import Wanted
-from wbmodel.query.conditions import one_of, reads_of
+from wbmodel.query.conditions import leaves, one_of, reads_of, refuse_unsent
 from wbmodel.query.order import OrderKey, tie_break
 from wbmodel.query.paths import Path
 from wbmodel.query.plan import Plan
+from wbmodel.query.q import Q
 from wbmodel.query.scopes import Scopes
 
 __all__ = ["compile_plan", "expand"]
@@ -46,7 +47,19 @@ def compile_plan(plan: Plan, target: Target) -> Step:
     if plan.is_empty:
         return Merge()
     access = plan_access(plan, target)
+    if access.route is None or access.route.connection is not None:
+        plan = _listed(plan)
     return _Planner(plan, target, access).step(access)
+
+
+def _listed(plan: Plan) -> Plan:
+    """A plan of a listing, without the rows that it has only if its condition asks for them, such as deleted ones."""
+    named = {leaf.path.field.name for leaf in leaves(plan.where) if leaf.path.related is None}
+    for name, values in plan.meta.options.listed.items():
+        if name not in named:
+            alone = len(values) == 1
+            plan = plan.where_also(Q(**({name: values[0]} if alone else {f"{name}__in": values})))
+    return plan
 
 
 def expand(each: ForEach, found: Sequence[Scopes], target: Target) -> Step:
@@ -161,7 +174,10 @@ class _Planner:
         return route.order and self.meta.graphql in self.can.filtered
 
     def _check(self, route: Route) -> Check | None:
-        return self.left if self._can_filter(route) else self.whole
+        if self._can_filter(route):
+            return self.left
+        refuse_unsent(self.plan.where, UNFILTERED)
+        return self.whole
 
     def _bounded(self, route: Route) -> int | None:
         """The most rows needed from a connection, if every row it returns is a result."""

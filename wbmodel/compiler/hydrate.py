@@ -73,6 +73,8 @@ def _generate(
         if name == context:
             lines.append(f"        o.{name} = context")
             continue
+        if field.through:
+            continue
         value = f"n[{field.wire!r}]"
         if field.kind is Kind.REF:
             lines += _reference(meta, field, names, related, value)

@@ -11,25 +11,48 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+import attrs
+
 from wbmodel.backend.asks import Request
 from wbmodel.compiler.answer_types import AnswerType, created_type
 from wbmodel.compiler.document import freeze, write
 from wbmodel.compiler.selection import Tree, node_selection
 from wbmodel.meta import EntityMeta, FieldMeta, Writes
 
-__all__ = ["changed", "deletion", "encode", "input_types", "upsert"]
+__all__ = ["Apart", "changed", "deletion", "encode", "input_types", "upsert"]
+
+
+@attrs.frozen(slots=True)
+class Apart:
+    """A mutation in the same document, before the entity's own: it takes ``items`` for the node of the input ``id``."""
+
+    mutation: str
+    argument: str
+    type: str
+    id: str
+    items: list[dict[str, Any]] = attrs.field(hash=False)
+
+    @property
+    def field(self) -> str:
+        """The field of the document, with its arguments."""
+        return f"{self.mutation}(input: {{ {self.id}: ${self.id}, {self.argument}: ${self.mutation} }})"
 
 
 # -- documents -------------------------------------------------------------------------------------
 
 
 def upsert(
-    meta: EntityMeta, inputs: Mapping[str, Any], types: Mapping[str, str], *, fields: tuple[str, ...] = ()
+    meta: EntityMeta,
+    inputs: Mapping[str, Any],
+    types: Mapping[str, str],
+    *,
+    fields: tuple[str, ...] = (),
+    apart: tuple[Apart, ...] = (),
 ) -> Request:
     """The mutation that creates or changes a node with these inputs (input field -> value; null is omitted).
 
     It selects ``fields`` of the node, or only its id. ``types`` are the GraphQL types of inputs that are not
-    ``String``.
+    ``String``. The document has the mutations ``apart`` before it.
     """
     writes = _writes(meta)
     given = {name: value for name, value in inputs.items() if value is not None}
@@ -39,15 +62,15 @@ def upsert(
     if fields and writes.warnings is not None:
         tree[writes.warnings] = {}
     answer = created_type(meta, fields) if fields else None
-    return _request(writes.upsert, given, {**types, **writes.types}, writes.fixed, tree, answer)
+    return _request(writes.upsert, given, {**types, **writes.types}, writes.fixed, tree, answer, apart)
 
 
 def deletion(meta: EntityMeta, node_id: str, flags: Mapping[str, bool]) -> Request:
     """The mutation that deletes a node. False flags are omitted, as both clients do."""
     writes = _writes(meta)
     assert writes.delete is not None
-    inputs: dict[str, Any] = {"id": node_id}
-    types = {"id": writes.delete_id}
+    inputs: dict[str, Any] = {writes.id: [node_id] if writes.delete_list else node_id}
+    types = {writes.id: writes.delete_id}
     for name, on in flags.items():
         if on:
             inputs[writes.flags[name]], types[writes.flags[name]] = True, "Boolean"
@@ -59,7 +82,7 @@ def input_types(meta: EntityMeta, fields: Mapping[str, FieldMeta]) -> dict[str, 
     """The GraphQL types of inputs, derived from the kinds of their fields."""
     writes = _writes(meta)
     types = {name: field.kind.codec.input for name, field in fields.items()}
-    return {"id": "ID", **dict.fromkeys(writes.place.values(), "String"), **types}
+    return {writes.id: "ID" if writes.id == "id" else "ID!", **dict.fromkeys(writes.place.values(), "String"), **types}
 
 
 def _writes(meta: EntityMeta) -> Writes:
@@ -74,12 +97,18 @@ def _request(
     fixed: Mapping[str, str],
     tree: Tree,
     answer: AnswerType | None = None,
+    apart: tuple[Apart, ...] = (),
 ) -> Request:
     operation = name[0].upper() + name[1:]
-    declared = tuple((item, types.get(item, "String")) for item in inputs)
+    declared = [(item, types.get(item, "String")) for item in inputs]
+    declared += [(other.mutation, other.type) for other in apart]
     given = [*(f"{item}: {literal}" for item, literal in fixed.items()), *(f"{item}: ${item}" for item in inputs)]
-    selection = ((f"{name}(input: {{ {', '.join(given)} }})", freeze(tree)),)
-    return Request(_document(f"mutation {operation}", declared, selection, answer=answer), dict(inputs), operation)
+    selection = (
+        *((other.field, freeze({"success": {}})) for other in apart),
+        (f"{name}(input: {{ {', '.join(given)} }})", freeze(tree)),
+    )
+    variables = {**inputs, **{other.mutation: other.items for other in apart}}
+    return Request(_document(f"mutation {operation}", tuple(declared), selection, answer=answer), variables, operation)
 
 
 _document = lru_cache(maxsize=256)(write)  # the rows of one update() share their document

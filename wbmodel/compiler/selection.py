@@ -27,9 +27,9 @@ def node_selection(
     """
     tree: Tree = {}
     for name in fields:
-        if name == context:
-            continue
         field = meta.fields[name]
+        if name == context or field.through:
+            continue
         inner: Tree = {}
         if field.kind is Kind.REF and not field.by_key:
             assert field.target is not None

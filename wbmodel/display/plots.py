@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Curve", "LogAxes", "figure_of", "reduced", "with_gaps"]
+__all__ = ["Curve", "LogAxes", "check_log", "figure_of", "reduced", "with_gaps"]
 
 LogAxes = Literal["", "x", "y", "xy"]
 
@@ -51,8 +51,7 @@ def figure_of(
     Values that are not finite are marked at the lower edge. Raises
     :class:`~wbmodel.errors.LibraryNotInstalled` without Matplotlib.
     """
-    if log not in ("", "x", "y", "xy"):
-        raise QueryError(f"log= names the logarithmic axes: '', 'x', 'y' or 'xy', not {log!r}")
+    check_log(log)
     figure = _new_figure()
     import numpy as np
 
@@ -74,6 +73,12 @@ def figure_of(
         axes.text(0.5, 0.5, "no finite values", ha="center", va="center", transform=axes.transAxes)
     axes.grid(visible=True, alpha=0.3)
     return figure
+
+
+def check_log(log: object) -> None:
+    """Raise :class:`~wbmodel.errors.QueryError` unless ``log`` names axes."""
+    if log not in ("", "x", "y", "xy"):
+        raise QueryError(f"log= names the logarithmic axes: '', 'x', 'y' or 'xy', not {log!r}")
 
 
 def _new_figure() -> Figure:

@@ -59,12 +59,20 @@ class ArtifactTables(Tables):
         return self._collections.get(project.id, {}).get(name)
 
     def membership(self, collection: CollectionRecord, alias: str) -> MembershipRecord | None:
-        """The version with an alias; ``latest`` is the highest version if no version has that alias."""
+        """The version with an alias, else with that digest; ``latest`` is the highest version if no version has that
+        alias."""
         versions = self._versions.get(collection.id, {})
         if alias[:1] == "v" and alias[1:].isdecimal() and alias.isascii():
             return versions.get(int(alias[1:]))
         found = self._aliases.get(collection.id, {}).get(alias)
-        return versions[max(versions)] if found is None and alias == "latest" and versions else found
+        if found is not None or not versions:
+            return found
+        if alias == "latest":
+            return versions[max(versions)]
+        # Several versions may have the same content: the newest one.
+        return next(
+            (versions[at] for at in sorted(versions, reverse=True) if versions[at].artifact.digest == alias), None
+        )
 
     # -- lists -------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Mutations of existing artifacts: description, metadata, tags, aliases, use, deletion."""
+"""Mutations of existing artifacts and files: description, metadata, tags, aliases, use, deletion."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from wbmodel.codec import loads
 from wbmodel.engine.context import Context
 from wbmodel.engine.fields import LanguageError
 from wbmodel.engine.mutations import Input, found, mutation, project_of
-from wbmodel.engine.records import ArtifactRecord, MembershipRecord
+from wbmodel.engine.records import ArtifactRecord, FileRecord, MembershipRecord, RunRecord
 from wbmodel.engine.resolvers import NotFound
 
 __all__: list[str] = []
@@ -20,15 +20,27 @@ def _artifact(context: Context, given: Input) -> ArtifactRecord:
 
 def _named(artifact: ArtifactRecord, wanted: list[Input]) -> list[tuple[MembershipRecord, list[str]]]:
     """The aliases that an input names, grouped by the artifact's membership in their collection."""
-    places = {m.collection.name: m for m in reversed(artifact.memberships)}
-    named: dict[str, list[str]] = {}
+    named: dict[str, tuple[MembershipRecord, list[str]]] = {}
     for item in wanted:
-        collection = item["artifactCollectionName"]
-        if collection not in places:
-            where = ", ".join(sorted(places))
-            raise NotFound(f"artifact {artifact.path!r} is not in a collection {collection!r}; it is in {where}")
-        named.setdefault(collection, []).append(item["alias"])
-    return [(places[collection], aliases) for collection, aliases in named.items()]
+        membership = next((m for m in artifact.memberships if _is_in(m, item)), None)
+        if membership is None:
+            where = ", ".join(sorted(m.collection.path for m in artifact.memberships))
+            parts = (item.get("entityName"), item.get("projectName"), item["artifactCollectionName"])
+            asked = "/".join(part for part in parts if part)
+            raise NotFound(f"artifact {artifact.path!r} is not in a collection {asked!r}; it is in {where}")
+        named.setdefault(membership.id, (membership, []))[1].append(item["alias"])
+    return list(named.values())
+
+
+def _is_in(membership: MembershipRecord, item: Input) -> bool:
+    """Whether an input names the collection of a membership; 0.10.28 gives its name alone."""
+    there = membership.collection
+    entity, project = item.get("entityName"), item.get("projectName")
+    return (
+        there.name == item["artifactCollectionName"]
+        and project in (None, "", there.project.name)
+        and entity in (None, "", there.project.entity.name)
+    )
 
 
 @mutation
@@ -86,6 +98,18 @@ def delete_artifact(context: Context, given: Input) -> dict[str, Any]:
         )
     context.writer.delete(artifact.id)
     return {"artifact": artifact}
+
+
+@mutation
+def delete_files(context: Context, given: Input) -> dict[str, Any]:
+    """Delete files of runs. If one of them is not there, none is deleted."""
+    files = [found(context, node_id, FileRecord, "file") for node_id in dict.fromkeys(given["files"])]
+    for file in files:
+        if not isinstance(file.owner, RunRecord):
+            raise LanguageError(f"file {file.name!r} belongs to an artifact, whose files are fixed")
+    for file in files:
+        context.writer.delete(file.id)
+    return {"success": True}
 
 
 @mutation

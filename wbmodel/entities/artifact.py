@@ -5,14 +5,34 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from wbmodel.entities.artifact_verbs import WithContent
 from wbmodel.entities.base import Model, entity
-from wbmodel.meta import Arg, Belongs, Beside, Expansion, Kind, Options, ReadOnly, Route, Step, field, relation
+from wbmodel.entities.contents.file_set import ToFiles
+from wbmodel.errors import FieldError
+from wbmodel.meta import (
+    Arg,
+    Belongs,
+    Beside,
+    Difference,
+    Expansion,
+    Kind,
+    Options,
+    ReadOnly,
+    Route,
+    Step,
+    Writes,
+    field,
+    relation,
+)
 from wbmodel.meta.scopes import ARTIFACT, ENTITY, MEMBER, PROJECT, RUN, TEXT, VERSION
+from wbmodel.meta.state import is_loaded
 from wbmodel.meta.wiring import EVERY_PROJECT, PROJECT_STEP, RUN_STEP, TOTAL, in_project, listing
 from wbmodel.objects.manager import Manager
 from wbmodel.objects.relations import ToMany
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from wbmodel.entities.file import File
     from wbmodel.entities.project import Project
     from wbmodel.entities.run import Run
@@ -39,6 +59,31 @@ _EVERY_COLLECTION = Expansion(
     via="ArtifactCollection",
     gives={PROJECT: "project.path", "collection": "name"},
     takes=(PROJECT, ENTITY, "type"),
+)
+
+
+# What 0.31.0 sends (seen): aliases by mutations of their own, tags as what was added and removed.
+_ALIASES = Difference(
+    item="alias",
+    apart="aliases",
+    add="addAliases",
+    remove="deleteAliases",
+    type="[ArtifactCollectionAliasInput!]!",
+    place={
+        "entityName": "collection.project.entity",
+        "projectName": "collection.project.name",
+        "artifactCollectionName": "collection.name",
+    },
+    pattern=r"(?!v[0-9]+$)[^/:\x00-\x1f]+",
+    rule="an alias has no slash and no colon, and is not a version number, which only the server gives",
+)
+_TAGS = Difference(
+    item="tagName",
+    add="tagsToAdd",
+    remove="tagsToDelete",
+    type="[TagInput!]",
+    pattern=r"[-\w]+( +[-\w]+)*",
+    rule="a tag has letters, digits, - and _, with blanks only between them",
 )
 
 
@@ -114,8 +159,8 @@ class ArtifactCollection(Model):
 
 
 @entity
-class Artifact(Model):
-    """One version of an artifact."""
+class Artifact(WithContent):
+    """One version of an artifact. ``objects`` has the committed ones; a filter on ``state`` finds the others."""
 
     node_id: ReadOnly[str] = field(
         "id", Kind.ID, "The GraphQL id, the identity everywhere.", nullable=False, aliases=("id",)
@@ -139,11 +184,12 @@ class Artifact(Model):
         shared=True,
         choices=("PENDING", "COMMITTED", "DELETED"),
     )
-    aliases: ReadOnly[list[str]] = field(
+    aliases: list[str] = field(
         "aliases",
         Kind.TEXTS,
         "The aliases in ``collection``, such as latest.",
         sub=("alias",),
+        editable=True,
         belongs=Belongs("collection", "artifactCollection", "artifactCollectionName"),
     )
     digest: ReadOnly[str] = field("digest", Kind.TEXT, "The digest of the content.", nullable=False, filter="digest")
@@ -175,7 +221,7 @@ class Artifact(Model):
         "Run", "createdBy", "The run that created it, if any.", identity=("id", "project"), on="Run"
     )
 
-    files: ClassVar[ToMany[File]] = ToMany("File", "artifact", "The files of this version.")
+    files: ClassVar[ToFiles[File]] = ToFiles("File", "artifact", "The files of this version.")
     used_by: ClassVar[ToMany[Run]] = ToMany("Run", "used_artifact", "The runs that used this version.")
 
     @property
@@ -202,6 +248,30 @@ class Artifact(Model):
     def path(self) -> str:
         """``"entity/project/collection:v3"``."""
         return f"{self.project.path}/{self.name}"
+
+    def delete(self, *, delete_aliases: bool = False) -> None:
+        """Delete the version and its files for good.
+
+        A version that has aliases is refused unless ``delete_aliases`` is set, before anything is sent; so is a link in
+        a portfolio, as the version itself would be deleted. The object keeps its loaded values.
+        """
+        self._delete(delete_aliases=delete_aliases)
+
+    async def adelete(self, *, delete_aliases: bool = False) -> None:
+        """The async twin of :meth:`delete`."""
+        await self._adelete(delete_aliases=delete_aliases)
+
+    def _refuse_deletion(self, flags: Mapping[str, bool]) -> None:
+        if is_loaded(self, "aliases") and self.aliases and not flags.get("delete_aliases"):
+            raise FieldError(
+                f"{self!r} has the aliases {', '.join(self.aliases)}, so it was not deleted; give them to another "
+                "version, or pass delete_aliases=True"
+            )
+        if is_loaded(self.collection, "kind") and self.collection.kind == "ArtifactPortfolio":
+            raise FieldError(
+                f"{self!r} is a link in a portfolio, so it was not deleted: that would delete the version itself. To "
+                f"do so, get it from its sequence: Artifact.objects.get(node_id={self.node_id!r})"
+            )
 
     def _label(self) -> str:
         return self.path
@@ -245,4 +315,17 @@ class Artifact(Model):
         node_context=("collection", "version_index"),
         within="collection",
         computed={"name": (), "version": ("digest",), "type": ("type_name",), "project": ()},
+        listed={"state": ("COMMITTED",)},
+        writes=Writes(
+            upsert="updateArtifact",
+            answer="artifact",
+            id="artifactID",
+            existing=True,
+            differences={"aliases": _ALIASES, "tags": _TAGS},
+            types={"artifactID": "ID!", "metadata": "JSONString"},
+            delete="deleteArtifact",
+            flags={"delete_aliases": "deleteAliases"},
+            delete_reads=("aliases", "collection"),
+            delete_related=("collection",),
+        ),
     )

@@ -198,6 +198,12 @@ class Model(State):
         """The async twin of :meth:`refresh`."""
         await self._arun(operations.reload.reload)
 
+    def _delete(self, **flags: bool) -> None:
+        self._run(operations.save.delete, flags)
+
+    async def _adelete(self, **flags: bool) -> None:
+        await self._arun(operations.save.delete, flags)
+
     def _page(self, *parts: str) -> str | None:
         """The URL of a page in the web app of this object's server; None if it has no web app."""
         base = self.session.app_url

@@ -88,6 +88,26 @@ class Report(Written):
         rows = Run.objects.using(self.session).filter(condition, project=self.project)
         return rows.order_by(*order) if order else rows
 
+    @property
+    def runsets(self) -> list[QuerySet[Run]]:
+        """A queryset for every run set of the report, in order: each with its own project, filters and order, and
+        without the runs that are hidden in it. A run set without a project is about the report's own.
+
+        Raises ``FieldError``, which names report and path, where the spec is damaged or a filter cannot be read."""
+        from wbmodel.entities.report_filters import run_set_query
+        from wbmodel.entities.report_spec import run_sets_of
+        from wbmodel.entities.run import Run
+
+        made = []
+        for chosen in run_sets_of(self.spec, self._named()):
+            condition, order = run_set_query(chosen, True, self._named())
+            place = chosen.project
+            name = place.name if place is not None else None
+            project = f"{place.entity or self.project.entity}/{name}" if place is not None and name else self.project
+            rows = Run.objects.using(self.session).filter(condition, project=project)
+            made.append(rows.order_by(*order) if order else rows)
+        return made
+
     def _named(self) -> str:
         try:
             return self.path

@@ -14,7 +14,7 @@ import attrs
 from wbmodel.errors import FieldError
 from wbmodel.structuring import FieldPath, lenient, nested_deeper, show_path
 
-__all__ = ["Filter", "Key", "RunSet", "Selections", "Sort", "run_set", "sections_of"]
+__all__ = ["Filter", "Key", "Place", "RunSet", "Selections", "Sort", "run_set", "run_sets_of", "sections_of"]
 
 _MAX_DEPTH = 100
 """How deep lists and mappings may be nested in a run set; no editor writes deeper ones."""
@@ -57,9 +57,18 @@ class Selections:
 
 
 @attrs.frozen
+class Place:
+    """The project that a run set is about; without a name, it is the report's own."""
+
+    name: str | None = None
+    entity: str | None = attrs.field(default=None, alias="entityName")
+
+
+@attrs.frozen
 class RunSet:
     """Runs that a section shows, as the editor stores them."""
 
+    project: Place | None = None
     filters: Filter = attrs.field(factory=Filter)
     sort: Sort = attrs.field(factory=Sort)
     selections: Selections | None = None
@@ -126,7 +135,19 @@ def run_set(
     read = lenient(given, _Section, report, place)
     if not read.run_sets:
         raise FieldError(f"{report}: the section at {show_path(place)} has no run set")
-    index = min(read.open, len(read.run_sets) - 1)
+    return _run_set(read, min(read.open, len(read.run_sets) - 1), report, place)
+
+
+def run_sets_of(spec: Any, report: str) -> list[RunSet]:
+    """Every run set of every section, in order. Raises :class:`FieldError` where the spec is damaged."""
+    found = []
+    for place, section in _sections(spec, report):
+        read = lenient(section, _Section, report, place)
+        found += [_run_set(read, index, report, place) for index in range(len(read.run_sets))]
+    return found
+
+
+def _run_set(read: _Section, index: int, report: str, place: FieldPath) -> RunSet:
     place = (*place, "runSets", index)
     if nested_deeper(read.run_sets[index], _MAX_DEPTH):
         raise FieldError(f"{report}: {show_path(place)} is nested more than {_MAX_DEPTH} deep")

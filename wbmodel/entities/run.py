@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from wbmodel.codec import loads
 from wbmodel.entities.base import entity, unreadable
-from wbmodel.entities.written import Written
+from wbmodel.entities.contents.file_set import ToFiles
+from wbmodel.entities.run_verbs import WithFiles
 from wbmodel.errors import FieldNotLoaded
 from wbmodel.meta import Arg, Kind, ReadOnly, Route, Step, Streams, Tally, Writes, field, relation
 from wbmodel.meta.scopes import ARTIFACT, ENTITY, PROJECT, RUN
@@ -46,7 +47,7 @@ _GROUPS = Tally(
 
 
 @entity
-class Run(Written):
+class Run(WithFiles):
     """One run of a script: its settings (``config``), its results (``summary``), and related objects."""
 
     node_id: ReadOnly[str] = field(
@@ -165,7 +166,7 @@ class Run(Written):
         "User", "user", "Who started it.", identity=("username", "name"), filters={"username": "username"}
     )
 
-    files: ClassVar[ToMany[File]] = ToMany("File", "run", "The run's files.")
+    files: ClassVar[ToFiles[File]] = ToFiles("File", "run", "The run's files.")
     logged_artifacts: ClassVar[ToMany[Artifact]] = ToMany(
         "Artifact", "logged_by", "The artifact versions that the run made."
     )

@@ -39,9 +39,3 @@ class Written(Model):
     async def asave(self, update_fields: Iterable[str] | None = None, *, check: bool = False) -> tuple[str, ...]:
         """The async twin of :meth:`save`."""
         return await self._arun(operations.save.save, update_fields, check)
-
-    def _delete(self, **flags: bool) -> None:
-        self._run(operations.save.delete, flags)
-
-    async def _adelete(self, **flags: bool) -> None:
-        await self._arun(operations.save.delete, flags)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from wbmodel.meta.entity import EntityMeta, all_entities, entity_meta, register
 from wbmodel.meta.fields import Belongs, FieldMeta, Kind, ReadOnly, Tally, field, relation
-from wbmodel.meta.wiring import Arg, Beside, Expansion, Options, Route, Step, Streams, ToManyMeta, Writes
+from wbmodel.meta.wiring import Arg, Beside, Difference, Expansion, Options, Route, Step, Streams, ToManyMeta, Writes
 
 __all__ = [
     "Arg",
     "Belongs",
     "Beside",
+    "Difference",
     "EntityMeta",
     "Expansion",
     "FieldMeta",

@@ -115,6 +115,7 @@ class FieldMeta:
     ``editable``: it may be set and saved; ``input`` is then its name in the mutation's input. ``fixed`` is the reason
     why it is not editable. ``choices`` are its values, if known: others are refused at creation, and warned about in
     conditions. ``in_part``: the server can answer only some of its top-level keys, by the argument ``keys``.
+    ``through``: the relation is only known where the route goes through it.
     ``tally`` is the server's own count of its values, ``index`` the GraphQL field beside a connection that lists its
     keys, each as a path that starts with ``filter_path``. ``owner`` is the entity class that declares it.
     """
@@ -142,6 +143,7 @@ class FieldMeta:
     identity: tuple[str, ...] = ()
     by_key: bool = False
     on: str | None = None
+    through: bool = False
     filters: Mapping[str, str] = attrs.field(factory=dict)
     needs: tuple[str, ...] | None = None
     owner: type[Any] | None = None
@@ -232,6 +234,7 @@ def relation(
     identity: tuple[str, ...] = (),
     by_key: bool = False,
     on: str | None = None,
+    through: bool = False,
     filters: Mapping[str, str] | None = None,
     aliases: tuple[str, ...] = (),
     selected: bool = True,
@@ -240,8 +243,9 @@ def relation(
 
     ``identity`` names the target's fields that are always selected and make up the reference. ``by_key``: the wire
     field is text that holds the target's key (``sweepName``), so the reference is built from it and ``select_related``
-    cannot widen it. ``on``: the wire field is a union, and only this member of it is used. ``filters`` maps the
-    target's fields to the server's filter paths.
+    cannot widen it. ``on``: the wire field is a union, and only this member of it is used. ``through``: the node has no
+    such field, so only rows of a route through the relation have it. ``filters`` maps the target's fields to the
+    server's filter paths.
     """
     info = {
         "wire": wire,
@@ -251,6 +255,7 @@ def relation(
         "identity": identity,
         "by_key": by_key,
         "on": on,
+        "through": through,
         "filters": dict(filters or {}),
         "aliases": aliases,
         "selected": selected,

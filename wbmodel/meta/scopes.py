@@ -28,8 +28,9 @@ SCOPE_KINDS: Mapping[str, str] = {
     ENTITY: '"entity", an Entity or a User',
     RUN: '"entity/project/run_id", the URL of its page, or a Run',
     SWEEP: '"entity/project/sweep_id", the URL of its page, or a Sweep',
-    VERSION: '"entity/project/collection:v3", with an alias for v3, the URL of its page, or an Artifact',
-    MEMBER: '"collection:v3", or an alias for v3',
+    VERSION: '"entity/project/collection:v3", with an alias or digest for v3, its id, the URL of its page, or an '
+    "Artifact",
+    MEMBER: '"collection:v3", with an alias or digest for v3',
     ARTIFACT: "an Artifact, or its node id",
     TEXT: "text",
 }

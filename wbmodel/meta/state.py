@@ -33,6 +33,7 @@ __all__ = [
     "put",
     "put_damaged",
     "put_prefetched",
+    "refuse_deletion",
 ]
 
 
@@ -61,6 +62,9 @@ class State:
         """The lookups that find this object in its place."""
         key = type(self).__wbmodel_meta__.key  # type: ignore[attr-defined]
         return {key: getattr(self, key)}
+
+    def _refuse_deletion(self, flags: Mapping[str, bool]) -> None:
+        """Raise if the object, as far as it is loaded, must not be deleted with these flags."""
 
     def _label(self) -> str:
         key = str(getattr(self, type(self).__wbmodel_meta__.key))  # type: ignore[attr-defined]
@@ -188,6 +192,11 @@ def found_by(row: Any) -> dict[str, Any]:
     """The lookups that find the object again, in the place that :func:`home` names."""
     lookups: dict[str, Any] = row._found_by()
     return lookups
+
+
+def refuse_deletion(row: Any, flags: Mapping[str, bool]) -> None:
+    """Raise if an object, as far as it is loaded, must not be deleted with these flags."""
+    row._refuse_deletion(flags)
 
 
 def label(row: Any) -> str:

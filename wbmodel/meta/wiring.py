@@ -19,6 +19,7 @@ __all__ = [
     "TOTAL",
     "Arg",
     "Beside",
+    "Difference",
     "Expansion",
     "Options",
     "Route",
@@ -149,10 +150,33 @@ class ToManyMeta:
 
 
 @attrs.frozen(slots=True, kw_only=True, eq=False)
+class Difference:
+    """How a list is saved of which only the difference is sent: the items that were added, and those removed.
+
+    ``add`` and ``remove`` are input fields of the entity's own mutation, or, with ``apart``, mutations of their own,
+    whose input has the items in the field ``apart``. Each item is an input object of a list of ``type``: ``item`` is
+    its field for the text, ``place`` maps its other fields to dotted attributes of the row. An item that is added has
+    to match ``pattern``; ``rule`` says so in words.
+    """
+
+    item: str
+    add: str
+    remove: str
+    type: str
+    pattern: str
+    rule: str
+    apart: str = ""
+    place: Mapping[str, str] = attrs.field(factory=dict)
+
+
+@attrs.frozen(slots=True, kw_only=True, eq=False)
 class Writes:
     """How an entity is created, changed and deleted: the names of W&B's mutations and of their input fields.
 
-    ``upsert`` is the mutation that creates and changes; ``answer`` is the field of its payload that holds the node,
+    ``upsert`` is the mutation that creates and changes ("" for an entity that is only deleted); ``answer`` is the field
+    of its payload that holds the node, ``id`` the input field of the node id. With ``existing``, it creates nothing.
+    ``differences`` are the fields of which only the difference is sent. ``warnings`` is the field of the payload that
+    lists the server's warnings about a new object. ``place`` maps the parts of a path
     ``warnings`` the one that lists the server's warnings about a new object. ``place`` maps the parts of a path
     (``project``, ``entity``) to input fields; with ``placed``, changes send them and the key too. ``key`` is the input
     field of the short id if the caller may choose it, ``key_length`` the length of a generated id (0: the caller has to
@@ -162,12 +186,17 @@ class Writes:
     ``types`` are the GraphQL types that do not follow from a field's kind.
 
     ``delete`` is the mutation that deletes, ``flags`` maps the arguments of ``delete()`` to its input fields, and
-    ``confirms`` says whether its payload has a ``success`` field.
+    ``confirms`` says whether its payload has a ``success`` field. ``delete_reads`` are the fields, and
+    ``delete_related`` the relations to widen, by which an object decides whether it may be deleted. With
+    ``delete_list``, the mutation takes a list of node ids.
     """
 
-    upsert: str
-    answer: str
-    place: Mapping[str, str]
+    upsert: str = ""
+    answer: str = ""
+    place: Mapping[str, str] = attrs.field(factory=dict)
+    id: str = "id"
+    existing: bool = False
+    differences: Mapping[str, Difference] = attrs.field(factory=dict)
     placed: bool = False
     key: str | None = None
     key_length: int = 8
@@ -180,6 +209,9 @@ class Writes:
     types: Mapping[str, str] = attrs.field(factory=dict)
     delete: str | None = None
     delete_id: str = "ID!"
+    delete_list: bool = False
+    delete_reads: tuple[str, ...] = ()
+    delete_related: tuple[str, ...] = ()
     flags: Mapping[str, str] = attrs.field(factory=dict)
     confirms: bool = False
 
@@ -208,7 +240,8 @@ class Options:
     ``shown`` are the first fields of a table of rows; by default, the key and the first plain fields. ``within`` is the
     relation through which one node may be listed several times, each time as another row. ``computed`` are properties
     that ``values()`` can read besides ``path`` and ``url``, with the fields that each needs besides the identity.
-    ``streams``: its objects log rows.
+    ``streams``: its objects log rows. ``listed`` maps fields to the values that a listing keeps unless its condition
+    names the field.
     """
 
     key: str
@@ -228,6 +261,7 @@ class Options:
     computed: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
     writes: Writes | None = None
     streams: Streams | None = None
+    listed: Mapping[str, tuple[str, ...]] = attrs.field(factory=dict)
 
 
 # -- the common case -------------------------------------------------------------------------------

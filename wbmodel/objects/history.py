@@ -12,6 +12,7 @@ from wbmodel.display.tables import ROWS, html_of, repr_of
 from wbmodel.errors import QueryError
 from wbmodel.objects.history_chain import whole
 from wbmodel.objects.history_exports import HistoryExports
+from wbmodel.objects.history_plots import Drawing
 from wbmodel.objects.watch import Pace
 from wbmodel.operations.histories import answers, shaped
 from wbmodel.operations.histories.answers import as_rows
@@ -24,8 +25,10 @@ from wbmodel.query.q import Q
 from wbmodel.safe_text import counted
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
     from typing_extensions import Self
 
+    from wbmodel.display.plots import LogAxes
     from wbmodel.operations.answer import Operation
     from wbmodel.operations.histories.blocks import Block
     from wbmodel.operations.histories.key_info import KeyInfo
@@ -339,6 +342,47 @@ class HistorySet(HistoryExports):
     def _repr_html_(self) -> str | None:
         read, note = self._peek()
         return html_of(str(self), read, "row", note)
+
+    # -- figures --
+
+    def plot(
+        self,
+        *keys: str | PathExpr,
+        by: str | PathExpr | None = None,
+        x: str | PathExpr = "",
+        log: LogAxes = "",
+        title: str = "",
+    ) -> Figure:
+        """A Matplotlib figure of the keys over the steps (or over the key ``x``): a curve per run, or with
+        ``by="config.lr"`` the mean of each group with a band of one standard deviation.
+
+        ``log`` names logarithmic axes (``"y"``, ``"xy"``). NaN and infinities are marked, and gaps stay gaps. Notebooks
+        show the figure; ``figure.savefig("loss.png")`` saves it. Raises
+        :class:`~wbmodel.errors.LibraryNotInstalled` without the extra ``plot``.
+        """
+        drawing, rows = self._drawing(keys, by, x, log, title)
+        figure = drawing.figure(rows.iterator())
+        self._outcome = rows._outcome
+        return figure
+
+    async def aplot(
+        self,
+        *keys: str | PathExpr,
+        by: str | PathExpr | None = None,
+        x: str | PathExpr = "",
+        log: LogAxes = "",
+        title: str = "",
+    ) -> Figure:
+        """The async twin of :meth:`plot`."""
+        drawing, rows = self._drawing(keys, by, x, log, title)
+        figure = drawing.figure([row async for row in rows.aiterator()])
+        self._outcome = rows._outcome
+        return figure
+
+    def _drawing(self, keys: tuple[str | PathExpr, ...], by: Any, x: Any, log: Any, title: str) -> tuple[Drawing, Self]:
+        drawing = Drawing.of(self._plan, keys, by, x, log, title)
+        # After a slice the columns are settled.
+        return drawing, self if self._plan.steps else self.values(*drawing.columns(self._plan))
 
 
 def _slice(key: slice) -> tuple[int, int | None, int]:

@@ -591,6 +591,7 @@ class QuerySet(Keyed, Exports, Chain[E_co, R_co]):
         *,
         dry_run: bool = False,
         delete_artifacts: bool = False,
+        delete_aliases: bool = False,
         delete_drafts: bool = True,
         journal: str | os.PathLike[str] | None = None,
         at_once: int = 8,
@@ -599,12 +600,15 @@ class QuerySet(Keyed, Exports, Chain[E_co, R_co]):
         """Delete every row permanently.
 
         ``delete_artifacts=True`` also deletes the artifact versions that runs logged, ``delete_drafts=False`` keeps the
-        drafts of reports. ``dry_run=True`` reports what would be deleted without deleting it. The other arguments are
-        as for :meth:`update`. Sweeps cannot be deleted: W&B's clients have no mutation for it.
+        drafts of reports. An artifact version that has aliases fails without ``delete_aliases=True``. ``dry_run=True``
+        reports what would be deleted without deleting it. The other arguments are as for :meth:`update`. Sweeps cannot
+        be deleted: W&B's clients have no mutation for it.
 
         ``Run.objects.delete()`` is refused, as a mistake would cost every run; write ``Run.objects.all().delete()``.
         """
-        work = self._deleting(delete_artifacts=delete_artifacts, delete_drafts=delete_drafts)
+        work = self._deleting(
+            delete_artifacts=delete_artifacts, delete_aliases=delete_aliases, delete_drafts=delete_drafts
+        )
         return self._write(work, dry_run, at_once, journal, errors)
 
     async def adelete(
@@ -612,13 +616,16 @@ class QuerySet(Keyed, Exports, Chain[E_co, R_co]):
         *,
         dry_run: bool = False,
         delete_artifacts: bool = False,
+        delete_aliases: bool = False,
         delete_drafts: bool = True,
         journal: str | os.PathLike[str] | None = None,
         at_once: int = 8,
         errors: Literal["raise", "return"] = "raise",
     ) -> BulkResult:
         """The async twin of :meth:`delete`."""
-        work = self._deleting(delete_artifacts=delete_artifacts, delete_drafts=delete_drafts)
+        work = self._deleting(
+            delete_artifacts=delete_artifacts, delete_aliases=delete_aliases, delete_drafts=delete_drafts
+        )
         return await self._awrite(work, dry_run, at_once, journal, errors)
 
     def _deleting(self, **flags: bool) -> Work:
@@ -631,6 +638,8 @@ class QuerySet(Keyed, Exports, Chain[E_co, R_co]):
                 raise FieldError(f"{name} must be True or False, not {on!r}")
         if flags["delete_artifacts"] and "delete_artifacts" not in writes.flags:
             raise FieldError(f"delete_artifacts applies only to runs, which log artifacts; {meta.plural} do not")
+        if flags["delete_aliases"] and "delete_aliases" not in writes.flags:
+            raise FieldError(f"delete_aliases applies only to artifacts; {meta.plural} have no aliases")
         if not self._plan.stated:
             raise QueryError(
                 f"{meta.name}.objects.delete() would delete every {meta.name}; if that is intended, write "

@@ -30,7 +30,7 @@ from wbmodel.errors import (
     ServerUnreachable,
     WbmodelError,
 )
-from wbmodel.meta import EntityMeta
+from wbmodel.meta import EntityMeta, state
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.bulk_result import BulkResult, Outcome, RowResult
 from wbmodel.operations.journal import Call, Entry, Journal
@@ -68,6 +68,10 @@ class Work(Protocol):
         """The fields needed from each row."""
         ...
 
+    def related(self) -> tuple[str, ...]:
+        """The relations to widen."""
+        ...
+
     def request(self, row: Any) -> Request | None:
         """The request for a row; None if there is nothing to do."""
         ...
@@ -92,6 +96,9 @@ class Updating:
     def fields(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(change.field.name for change in self.changes))
 
+    def related(self) -> tuple[str, ...]:
+        return ()
+
     def request(self, row: Any) -> Request | None:
         apply(row, self.changes)
         names = dirty(row)
@@ -115,9 +122,15 @@ class Deleting:
         self.meta, self.flags = meta, flags
 
     def fields(self) -> tuple[str, ...]:
-        return ()
+        assert self.meta.options.writes is not None
+        return self.meta.options.writes.delete_reads
+
+    def related(self) -> tuple[str, ...]:
+        assert self.meta.options.writes is not None
+        return self.meta.options.writes.delete_related
 
     def request(self, row: Any) -> Request | None:
+        state.refuse_deletion(row, self.flags)
         return deletion(self.meta, row.node_id, self.flags)
 
     def finish(self, row: Any, request: Request, response: Response, target: Target) -> None:
@@ -185,7 +198,7 @@ class Bulk:
         target = self.target
         if not self.dry_run:
             require_writable(target)
-        plan = self.plan.bare(*self.work.fields(), order=())
+        plan = attrs.evolve(self.plan.bare(*self.work.fields(), order=()), related=self.work.related())
         found = yield from collect(plan, target)
         strays = yield from self._strays(plan, found, target)
         listed = {row.node_id for row in (*found, *strays)}

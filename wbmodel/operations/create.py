@@ -180,7 +180,7 @@ class _Text(str):
 
 def _writes(meta: EntityMeta) -> Writes:
     writes = meta.options.writes
-    if writes is None:
+    if writes is None or writes.existing:
         raise FieldError(f"{meta.plural} cannot be created with wbmodel; it can create {', '.join(_makeable())}")
     return writes
 
@@ -188,7 +188,11 @@ def _writes(meta: EntityMeta) -> Writes:
 def _makeable() -> list[str]:
     from wbmodel.meta import all_entities
 
-    return [item.plural for item in all_entities().values() if item.options.writes is not None]
+    return [
+        item.plural
+        for item in all_entities().values()
+        if item.options.writes is not None and not item.options.writes.existing
+    ]
 
 
 def _read(plan: Plan, target: Target, given: Mapping[str, Any]) -> _New:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import attrs
+
 from wbmodel.compiler.compile import compile_plan
 from wbmodel.compiler.physical import ForEach, Get
 from wbmodel.compiler.target import Target
@@ -24,7 +26,7 @@ from wbmodel.query.plan import Plan
 from wbmodel.query.q import Q
 from wbmodel.query.scopes import at_home
 
-__all__ = ["check_prefetch", "prefetch", "related_plan"]
+__all__ = ["check_prefetch", "prefetch", "related_plan", "related_rows"]
 
 
 def check_prefetch(meta: EntityMeta, dotted: str) -> str:
@@ -86,27 +88,36 @@ def prefetch(rows: Sequence[Any], names: Sequence[str], target: Target) -> Opera
 
 
 def _many(rows: Sequence[Any], relation: ToManyMeta, target: Target) -> Operation[list[Any]]:
+    found = yield from related_rows(rows, relation, None, target)
+    for row, mine in zip(rows, found, strict=True):
+        state.put_prefetched(row, relation.name, _once(mine))
+    # Two rows may share related rows; nested relations of these are loaded once.
+    return _once([other for mine in found for other in mine])
+
+
+def related_rows(
+    rows: Sequence[Any], relation: ToManyMeta, only: tuple[str, ...] | None, target: Target
+) -> Operation[list[list[Any]]]:
+    """The related rows of each row, with their default fields or with these only; first pages are loaded together."""
     budget = PageBudget(target)
     first: list[Pages] = []
     streams: list[tuple[Any, RowStream | None]] = []
     for row in rows:
-        step = compile_plan(related_plan(relation, row), target)
+        step = compile_plan(attrs.evolve(related_plan(relation, row), only=only), target)
         # A relation that is only reachable through another entity is loaded row by row.
         known = not isinstance(step, (ForEach, Get))
         streams.append((row, open_stream(step, budget, first) if known else None))
     yield from load(first)
-    found: list[Any] = []
+    found: list[list[Any]] = []
     for row, stream in streams:
         mine: list[Any] = []
         if stream is None:
-            mine = yield from collect(related_plan(relation, row), target)
+            mine = yield from collect(attrs.evolve(related_plan(relation, row), only=only), target)
         else:
             while (more := (yield from stream.pull())) is not None:
                 mine += more
-        state.put_prefetched(row, relation.name, _once(mine))
-        found += mine
-    # Two rows may share related rows; nested relations of these are loaded once.
-    return _once(found)
+        found.append(mine)
+    return found
 
 
 def _once(rows: Sequence[Any]) -> list[Any]:

@@ -22,9 +22,10 @@ from wbmodel.query.scopes import at_home
 __all__ = ["look_again", "look_up", "reload", "reload_all"]
 
 
-def look_again(row: Any, target: Target, fields: tuple[Wanted, ...]) -> Operation[Any]:
-    """The current object on the backend, with these fields. Raises its ``DoesNotExist``."""
-    (found,) = yield from _current([row], [fields], target)
+def look_again(row: Any, target: Target, fields: tuple[Wanted, ...], related: tuple[str, ...] = ()) -> Operation[Any]:
+    """The current object on the backend, with these fields, and these relations widened. Raises its
+    ``DoesNotExist``."""
+    (found,) = yield from _current([row], [fields], target, related)
     if found is None:
         raise type(row).DoesNotExist(f"{row!r} was deleted on {target.place}, or this account may no longer see it")
     return found
@@ -57,11 +58,13 @@ def _loaded(row: Any) -> tuple[Wanted, ...]:
     return wanted_of(row.loaded_fields(), state.parts(row))
 
 
-def _current(rows: Sequence[Any], fields: Sequence[tuple[Wanted, ...]], target: Target) -> Operation[list[Any]]:
+def _current(
+    rows: Sequence[Any], fields: Sequence[tuple[Wanted, ...]], target: Target, related: tuple[str, ...] = ()
+) -> Operation[list[Any]]:
     """The current object of each row, with its fields; None for one that is gone, or that another one replaced."""
     for row in rows:
         target.refuse_foreign(row)
-    plans = list(map(_again, rows, fields))
+    plans = [_again(row, wanted, related) for row, wanted in zip(rows, fields, strict=True)]
     found = yield from look_up(plans, target)
     for at, plan in enumerate(plans):
         if found[at] is None:
@@ -93,7 +96,7 @@ def _listed(row: Any) -> list[Any]:
     return [] if row is None else [row]
 
 
-def _again(row: Any, fields: tuple[Wanted, ...]) -> Plan:
+def _again(row: Any, fields: tuple[Wanted, ...], also: tuple[str, ...]) -> Plan:
     """The plan that finds this object, with these fields."""
     meta: EntityMeta = type(row).__wbmodel_meta__
     asked = state.found_by(row)
@@ -106,12 +109,12 @@ def _again(row: Any, fields: tuple[Wanted, ...]) -> Plan:
         raise QueryError(
             f"{row!r} does not know which object it belongs to, so it cannot be loaded by itself; load its owner again"
         )
-    related = tuple(name for name in names_of(fields) if _is_widened(row, meta.fields[name]))
+    related = tuple(name for name in names_of(fields) if name in also or _is_widened(row, meta.fields[name]))
     return Plan(meta=meta, where=where, scopes=found, only=fields, related=related, cls=type(row))
 
 
 def _is_widened(row: Any, field: FieldMeta) -> bool:
-    if field.kind is not Kind.REF or field.by_key:
+    if field.kind is not Kind.REF or field.by_key or not state.is_loaded(row, field.name):
         return False
     target = getattr(row, field.name)
     if target is None:

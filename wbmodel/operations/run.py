@@ -17,6 +17,7 @@ from wbmodel.operations.keys import look_for
 from wbmodel.operations.paging import PageBudget, Seen
 from wbmodel.operations.streams import RowStream, open_stream
 from wbmodel.operations.ways_back import on_lesser_terms
+from wbmodel.query.conditions import Leaf, WireLeaf
 from wbmodel.query.evaluate import getter
 from wbmodel.query.plan import Plan
 from wbmodel.query.scopes import Scopes
@@ -171,12 +172,21 @@ def _listed(each: ForEach, target: Target) -> Operation[list[Scopes]]:
     return found
 
 
+def _of_every_listing(leaf: Leaf | WireLeaf) -> bool:
+    """Whether a listing has this condition by itself."""
+    if isinstance(leaf, WireLeaf):
+        return False
+    owner: Any = leaf.path.field.owner
+    return leaf.path.field.name in owner.__wbmodel_meta__.options.listed
+
+
 def _say_what_is_local(step: Step, target: Target) -> None:
     """Warn once about conditions that cannot be pushed down, so that every row has to be read."""
     if target.capabilities.in_process or isinstance(step, Get):
         return
     pushed = step.pushed if isinstance(step, ForEach) else next((scan.pushed for scan in scans(step)), None)
-    local = [] if pushed is None else [str(note.leaf) for note in pushed.notes if note.grade == "local"]
+    notes = () if pushed is None else pushed.notes
+    local = [str(note.leaf) for note in notes if note.grade == "local" and not _of_every_listing(note.leaf)]
     if local:
         shown = "; ".join(local[:5]) + (f"; and {len(local) - 5} more" if len(local) > 5 else "")
         warn(

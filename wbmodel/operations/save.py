@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 import attrs
 
 from wbmodel.backend.asks import Request, Response, raise_for_errors
 from wbmodel.backend.verbs import Send
-from wbmodel.compiler.mutations import changed, deletion, encode, input_types, upsert
+from wbmodel.compiler.mutations import Apart, changed, deletion, encode, input_types, upsert
 from wbmodel.compiler.target import Target
 from wbmodel.errors import (
     RAN_OUT,
@@ -31,7 +32,7 @@ from wbmodel.errors import (
     nearest,
     suggestion,
 )
-from wbmodel.meta import EntityMeta, FieldMeta, Kind, state
+from wbmodel.meta import Difference, EntityMeta, FieldMeta, Kind, state
 from wbmodel.meta.scopes import PARTS, PROJECT
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.reload import look_again
@@ -163,7 +164,7 @@ class Pending:
 
     ``inputs`` have the GraphQL ``types``. ``basis`` is the stored form of each field when the changes were built,
     ``marks`` its stored form once they are applied. ``edits`` are the row's edits at that time, which a refresh
-    replaces.
+    replaces. ``apart`` are mutations of their own that belong to the change.
     """
 
     inputs: dict[str, Any]
@@ -171,6 +172,7 @@ class Pending:
     basis: dict[str, Any]
     marks: dict[str, Any]
     edits: dict[str, Any]
+    apart: tuple[Apart, ...] = ()
 
     def settle(self, row: Any, answered: bool = True) -> None:
         """Record on ``row`` that the changes were applied or, if not ``answered``, that they may have been.
@@ -194,22 +196,64 @@ class Pending:
                 self.edits[name] = mark  # set again meanwhile
 
 
-def pending(row: Any, names: Iterable[str]) -> Pending:
-    """The changes of these fields, encoded. Raises :class:`FieldError` for values that cannot be written."""
+def pending(row: Any, names: Iterable[str], now: Any = None) -> Pending:
+    """The changes of these fields, encoded. Raises :class:`FieldError` for values that cannot be written.
+
+    ``now`` is the object as it is on the server, if only that tells what was added to a list and removed from it.
+    """
     meta: EntityMeta = type(row).__wbmodel_meta__
     inputs: dict[str, Any] = {}
     basis: dict[str, Any] = {}
     marks: dict[str, Any] = {}
     fields: dict[str, FieldMeta] = {}
+    types: dict[str, str] = {}
+    apart: list[Apart] = []
+    assert meta.options.writes is not None
+    differences = meta.options.writes.differences
     for name in names:
         field = meta.fields[name]
         value = accepted(meta, field, getattr(row, name))  # a list may have been modified in place
         kept = _kept(row, field, meta)
         sent = encode(meta, field, value, None if kept is Unknown.VALUE else kept)
         assert field.input is not None
-        inputs[field.input], fields[field.input], basis[name] = sent, field, kept
+        basis[name] = kept
+        if name in differences:
+            before = (
+                state.kept(row if now is None else now, name) if now is not None or kept is not Unknown.VALUE else ()
+            )
+            more, by_type, others = _difference(row, name, differences[name], before, sent)
+            inputs.update(more)
+            types.update(by_type)
+            apart += others
+        else:
+            inputs[field.input], fields[field.input] = sent, field
         marks[name] = tuple(sent) if field.kind is Kind.TEXTS else sent if name in meta.slots else value
-    return Pending(inputs, input_types(meta, fields), basis, marks, state.notes(row))
+    types.update(input_types(meta, fields))
+    return Pending(inputs, types, basis, marks, state.notes(row), tuple(apart))
+
+
+def _difference(
+    row: Any, name: str, difference: Difference, before: Iterable[str], after: Sequence[str]
+) -> tuple[dict[str, Any], dict[str, str], list[Apart]]:
+    """What to send for a list of which only the difference is sent: inputs, their types, and mutations apart."""
+    meta: EntityMeta = type(row).__wbmodel_meta__
+    assert meta.options.writes is not None
+    known = set(before)
+    added, removed = [item for item in after if item not in known], [item for item in known if item not in set(after)]
+    for item in added:
+        if not re.fullmatch(difference.pattern, item):
+            raise FieldError(f"{meta.name}.{name} cannot have {item!r}: {difference.rule}")
+    place = {field: attrgetter(path)(row) for field, path in difference.place.items()}
+    inputs: dict[str, Any] = {}
+    types: dict[str, str] = {}
+    apart: list[Apart] = []
+    for target, texts in ((difference.remove, sorted(removed)), (difference.add, added)):
+        items = [{**place, difference.item: text} for text in texts]
+        if items and difference.apart:
+            apart.append(Apart(target, difference.apart, difference.type, meta.options.writes.id, items))
+        elif items:
+            inputs[target], types[target] = items, difference.type
+    return inputs, types, apart
 
 
 def apply(row: Any, changes: Iterable[Change]) -> None:
@@ -272,6 +316,9 @@ def save(row: Any, target: Target, update_fields: Iterable[str] | None, check: b
     if check:
         yield from _compare(row, names, target)
         ready = pending(row, names)
+    unknown = _unknown_lists(row, names)
+    if unknown:
+        ready = pending(row, names, (yield from look_again(row, target, unknown)))
     node_id = yield from identify(row, target)
     request = change_request(row, node_id, ready)
     try:
@@ -285,6 +332,19 @@ def save(row: Any, target: Target, update_fields: Iterable[str] | None, check: b
     return names
 
 
+def _unknown_lists(row: Any, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The lists of which only the difference is sent, and the server's own is not known."""
+    meta: EntityMeta = type(row).__wbmodel_meta__
+    assert meta.options.writes is not None
+    lost = state.edits(row)
+    return tuple(
+        name
+        for name in names
+        if name in meta.options.writes.differences
+        and Unknown.VALUE in (lost.get(name), _kept(row, meta.fields[name], meta))
+    )
+
+
 def unanswered(error: BaseException) -> bool:
     """Whether ``error`` means that a mutation was not answered and may still have been applied."""
     if isinstance(error, RequestTimeout):
@@ -296,7 +356,10 @@ def unanswered(error: BaseException) -> bool:
 def change_request(row: Any, node_id: str, ready: Pending) -> Request:
     """The request that applies pending changes of a row."""
     meta: EntityMeta = type(row).__wbmodel_meta__
-    return upsert(meta, {"id": node_id, **place_of(row), **ready.inputs}, ready.types)
+    assert meta.options.writes is not None
+    return upsert(
+        meta, {meta.options.writes.id: node_id, **place_of(row), **ready.inputs}, ready.types, apart=ready.apart
+    )
 
 
 def place_of(row: Any) -> dict[str, Any]:
@@ -322,7 +385,9 @@ def check_answer(row: Any, node_id: str, request: Request, response: Response, t
     writes = type(row).__wbmodel_meta__.options.writes
     answer = (response.data or {}).get(writes.upsert)
     node = answer.get(writes.answer) if isinstance(answer, dict) else None
-    if not isinstance(node, dict) or node.get("id") != node_id:
+    others = [part for name, part in (response.data or {}).items() if name != writes.upsert]
+    apart = all(isinstance(part, dict) and part.get("success") for part in others)
+    if not isinstance(node, dict) or node.get("id") != node_id or not apart:
         raise OutcomeUnknown(
             f"{target.place} answered {request.operation_name} of {row!r} without the object, "
             "so it may not have been changed; refresh() loads the server's values, and save() sends yours again",
@@ -395,9 +460,15 @@ def _compare(row: Any, names: tuple[str, ...], target: Target) -> Operation[None
 
 
 def delete(row: Any, target: Target, flags: dict[str, bool]) -> Operation[None]:
-    """Delete one object."""
+    """Delete one object. Raises what the object itself has against it."""
     target.refuse_foreign(row)
     require_writable(target)
+    writes = type(row).__wbmodel_meta__.options.writes
+    assert writes is not None
+    state.refuse_deletion(row, flags)
+    if writes.delete_reads:
+        now = yield from look_again(row, target, writes.delete_reads, writes.delete_related)
+        state.refuse_deletion(now, flags)
     node_id = yield from identify(row, target)
     request = deletion(type(row).__wbmodel_meta__, node_id, flags)
     response: Response = yield Send(request)

@@ -8,12 +8,23 @@ from urllib.parse import unquote, urlsplit
 
 from wbmodel.errors import FieldError
 from wbmodel.meta import EntityMeta
-from wbmodel.meta.scopes import ENTITY, INSIDE, MEMBER, PARTS, PROJECT, SCOPE_KINDS
+from wbmodel.meta.scopes import ENTITY, INSIDE, MEMBER, PARTS, PROJECT, SCOPE_KINDS, VERSION
+from wbmodel.query.artifact_names import ByClient, ById, ByName, parse
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["OfPage", "Scopes", "at_home", "marked", "narrow", "scope_values", "split_inside", "split_project"]
+__all__ = [
+    "OfPage",
+    "Scopes",
+    "at_home",
+    "id_named",
+    "marked",
+    "narrow",
+    "scope_values",
+    "split_inside",
+    "split_project",
+]
 
 Scopes = dict[str, tuple[Any, ...]]
 _WEB = ("https://", "http://")
@@ -58,6 +69,8 @@ def scope_values(kind: str, value: Any, where: str) -> tuple[Any, ...]:
         text = "/".join(filter(None, split_inside(kind, text, where)))
     elif kind == MEMBER and "/" in text:
         raise FieldError(f"{where}: {text!r} is a path; write path={text!r}, or the name without entity and project")
+    elif kind == MEMBER:
+        text = _named(text, where).name
     elif kind == ENTITY and "/" in text:
         raise FieldError(f"{where}: {text!r} is not an entity; for a project use project={text!r}")
     return (marked(text, given),)
@@ -89,13 +102,37 @@ def split_inside(kind: str, text: str, where: str) -> tuple[str | None, str | No
     ``"entity/project/runs/id"``, ``"project/id"``, ``"id"`` and the URL of a page work too; missing parts are None.
     """
     _, word, example = INSIDE[kind]
-    parts = _of_page(text, word) or text.split("/")
+    parts = _of_page(text, word)
+    if kind == VERSION and (not parts or all(parts)):
+        named = _named("/".join(parts) or text, where)
+        return named.entity, named.project, named.name
+    parts = parts or text.split("/")
     if len(parts) == 4 and parts[2] == word:
         del parts[2]
     if len(parts) > 3 or not all(parts):
         raise FieldError(f"{where}: {text!r} is not a {kind}; write {example}")
     padded = [None] * (3 - len(parts)) + list(parts)
     return padded[0], padded[1], parts[-1]
+
+
+def id_named(kind: str, value: Any, where: str) -> str | None:
+    """The node id, if the value of a scope names a version by it."""
+    if kind != VERSION or not isinstance(value, str) or value.strip().startswith(_WEB):
+        return None
+    found = parse(value, where)
+    return found.node_id if isinstance(found, ById) else None
+
+
+def _named(text: str, where: str) -> ByName:
+    found = parse(text, where)
+    if isinstance(found, ByClient):
+        raise FieldError(
+            f"{where}: {text!r} names a version by the id that its client gave it, and no query finds it by that; "
+            "take it from the run that logged it: run.logged_artifacts"
+        )
+    if isinstance(found, ById):
+        raise FieldError(f"{where}: {text!r} is an id, not a name; write node_id={found.node_id!r}")
+    return found
 
 
 def _of_page(text: str, word: str | None) -> list[str]:

@@ -32,7 +32,7 @@ __all__ = ["BITE", "KEYS", "TOP", "Ladder", "Page", "Range", "Trust"]
 
 BITE = 5_000
 """Rows that are asked for in one range."""
-UNKNOWN = 1_000
+UNKNOWN = 500
 """Rows that are expected of a run without a count."""
 TOP = 2**53 - 1
 """The highest step that a server can be asked for."""

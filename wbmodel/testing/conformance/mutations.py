@@ -92,6 +92,7 @@ _WRONG: dict[str, dict[str, Any]] = {
     "upsertView": {"id": "bm93aGVyZQ==", "displayName": "x"},
     "deleteView": {"id": "bm93aGVyZQ=="},
     "deleteModel": {"id": "bm93aGVyZQ=="},
+    "deleteFiles": {"files": ["bm93aGVyZQ=="]},
     "updateArtifact": {"artifactID": "bm93aGVyZQ==", "description": "x"},
 }
 

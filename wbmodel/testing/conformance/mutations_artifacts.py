@@ -8,7 +8,7 @@ from wbmodel.codec import dumps
 from wbmodel.testing.conformance.backend_tests import BackendTests
 from wbmodel.testing.conformance.cases import case
 from wbmodel.testing.conformance.kit import Kit
-from wbmodel.testing.conformance.mutations import make_run, read_run, scratch, send
+from wbmodel.testing.conformance.mutations import make_run, read_run, refuse, scratch, send
 
 __all__ = ["ArtifactMutationTests"]
 
@@ -84,6 +84,11 @@ class ArtifactMutationTests(BackendTests):
             run = read_run(kit, f"{entity}/{name}", "r1")
             kit.equal([other.name for other in kit.all(run.used_artifacts)], ["images:v2"], "the run's used_artifacts")
             kit.equal("r1" in kit.names("Run", item.used_by), True, "whether the run is among the version's used_by")
+
+    @case("mutation/deleteFiles", parts=["files", "projects"], flags=["writable"])
+    def test_mutation_delete_files(self, kit: Kit) -> None:
+        """deleteFiles refuses ids that do not exist, and files of artifacts."""
+        refuse(kit, "deleteFiles", files=["bm93aGVyZQ=="])
 
     @case("mutation/deleteArtifact", parts=["artifacts", "projects"], flags=["writable"])
     def test_mutation_delete_artifact(self, kit: Kit) -> None:
