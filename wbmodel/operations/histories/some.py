@@ -8,15 +8,14 @@ from typing import Any
 import attrs
 
 from wbmodel.backend.asks import ColumnBatch, ReadSpec
-from wbmodel.backend.verbs import Emit
 from wbmodel.compiler.target import Target
-from wbmodel.operations.answer import Operation
-from wbmodel.operations.histories.documents import Documents, Reading
+from wbmodel.operations.answer import Operation, kept
 from wbmodel.operations.histories.ladder import MAP_ROWS, Range
+from wbmodel.operations.histories.one_range import read_range
 from wbmodel.operations.histories.pieces import Ended, Head, Part
 from wbmodel.operations.histories.read import read
 from wbmodel.operations.histories.rows import STEP, Row, columns_of
-from wbmodel.operations.histories.whole import OneRange
+from wbmodel.operations.histories.runs import Known
 
 __all__ = ["Since", "glance", "read_newest", "tail"]
 
@@ -55,7 +54,7 @@ def glance(head: Head, target: Target, rows: int) -> Operation[tuple[ColumnBatch
         found = [row for batch in batches for row in batch.rows()]
         kept = found if len(found) <= rows else [found[at * (len(found) - 1) // max(rows - 1, 1)] for at in range(rows)]
         return columns_of(head.ref.node_id, kept), len(found)
-    reading = yield from _range(head, target, Range(None, None, rows, rows))
+    reading = yield from read_range(head, target, Range(None, None, rows, rows))
     return columns_of(head.ref.node_id, reading.rows), reading.count
 
 
@@ -69,71 +68,25 @@ def tail(head: Head, target: Target, rows: int) -> Operation[list[Row]]:
     if rows <= 0:
         return []
     if not target.capabilities.columns and (head.count is None or head.count > 2 * rows + 500):
-        first = yield from _range(head, target, Range(None, None, MAP_ROWS, MAP_ROWS))
+        first = yield from read_range(head, target, Range(None, None, MAP_ROWS, MAP_ROWS))
         count, steps = first.count, [row[STEP] for row in first.rows if row[STEP] is not None]
         if count is not None and len(first.rows) >= count:
             return first.rows[-rows:]
         share = 2 if not count else -(-len(steps) * rows // count) + 2
         if count and share < len(steps):
             expected = count * share // len(steps)
-            last = yield from _range(head, target, Range(steps[-share], None, 2 * count + 1000, expected))
+            last = yield from read_range(head, target, Range(steps[-share], None, 2 * count + 1000, expected))
             if len(last.rows) >= max(rows, expected // 2):
                 return last.rows[-rows:]
     batches, _ = yield from _read(ReadSpec(), head, target)
     return [row for batch in batches for row in batch.rows()][-rows:]
 
 
-def _range(head: Head, target: Target, wanted: Range) -> Operation[OneRange]:
-    """The answer to one range. Raises the error of a run that cannot be read."""
-    reading = OneRange(head, wanted)
-
-    def begin(_: Head) -> Reading:
-        return reading
-
-    operation = Documents(_Heads([head]), target, begin).read()
-    yield from _kept(operation)
-    if reading.error is not None:
-        raise reading.error
-    return reading
-
-
 def _read(spec: ReadSpec, head: Head, target: Target) -> Operation[tuple[list[ColumnBatch], Ended]]:
     """Read one run to its end. Raises the error of a run that cannot be read."""
-    items = yield from _kept(read(spec, _Heads([head]), target))
+    items = yield from kept(read(spec, Known([head]), target))
     end = items[-1]
     assert isinstance(end, Ended)
     if end.error is not None:
         raise end.error
     return [item.batch for item in items if isinstance(item, Part)], end
-
-
-def _kept(operation: Operation[None]) -> Operation[list[Any]]:
-    """What an operation emits, kept instead."""
-    kept: list[Any] = []
-    answer, error = None, None
-    while True:
-        try:
-            verb = operation.send(answer) if error is None else operation.throw(error)
-        except StopIteration:
-            return kept
-        answer = error = None
-        if isinstance(verb, Emit):
-            kept += verb.rows
-            continue
-        try:
-            answer = yield verb
-        except Exception as raised:
-            error = raised
-
-
-class _Heads:
-    """Runs of which all that reading needs is known."""
-
-    def __init__(self, heads: list[Head]) -> None:
-        self.heads: list[Head] | None = heads
-
-    def pull(self) -> Operation[list[Head] | None]:
-        """All of them, once."""
-        heads, self.heads = self.heads, None
-        return heads
-        yield  # makes this a generator, although it makes no requests
