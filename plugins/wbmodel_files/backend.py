@@ -115,7 +115,7 @@ class FilesBackend(EngineBackend, Generic[S]):
         goes into the state; an error ends the whole request."""
 
     @abstractmethod
-    def damage(self, state: S) -> Mapping[str, Sequence[Damage]]:
+    def damage(self, unit: Unit, state: S) -> Mapping[str, Sequence[Damage]]:
         """What could not be read, by path below the root."""
 
     @abstractmethod
@@ -204,7 +204,7 @@ class FilesBackend(EngineBackend, Generic[S]):
             for name, item in folder.problems.items()
         }
         for item in found:
-            damage |= {path: tuple(items[:MOST]) for path, items in self.damage(item.state).items() if items}
+            damage |= {path: tuple(items[:MOST]) for path, items in self.damage(item.unit, item.state).items() if items}
         assert self._index is not None
         notes = () if self._index.problem is None else (self._index.problem,)
         files = sum(len(item.unit.files) for item in found)

@@ -1,0 +1,53 @@
+"""Hyperparameters: the ``hparams`` plugin writes them as metadata of values that have no content."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wbmodel_tensorboard.messages import message
+
+__all__ = ["HParams"]
+
+STATUS = {1: "finished", 2: "failed", 3: "running"}
+
+
+class HParams:
+    """What was found in one file: ``config`` by name, ``group``, the ``status`` of the session's end (None without
+    one), and when it started and ended, in seconds since 1970 (0 if unknown)."""
+
+    def __init__(self) -> None:
+        self.config: dict[str, Any] = {}
+        self.group = ""
+        self.status: str | None = None
+        self.started = self.ended = 0.0
+
+    def add(self, content: bytes) -> None:
+        """Add the content of the plugin's metadata."""
+        found = message("HParams").FromString(content)
+        if found.HasField("session_start"):
+            start = found.session_start
+            self.config |= {_text(item.key): _value(item.value) for item in start.hparams}
+            self.group = _text(start.group_name) or self.group
+            self.started = start.start_time_secs or self.started
+        if found.HasField("session_end"):
+            self.status = STATUS.get(found.session_end.status, self.status)
+            self.ended = found.session_end.end_time_secs or self.ended
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "backslashreplace")
+
+
+def _value(variant: Any) -> Any:
+    """A ``google.protobuf.Value``. 4.0 stays a float: there are no whole numbers in it."""
+    if variant.HasField("number"):
+        return variant.number
+    if variant.HasField("text"):
+        return _text(variant.text)
+    if variant.HasField("bool"):
+        return variant.bool
+    if variant.HasField("list"):
+        return [_value(item) for item in variant.list.values]
+    if variant.HasField("struct"):
+        return {_text(item.key): _value(item.value) for item in variant.struct.fields}
+    return None
