@@ -32,8 +32,8 @@ STALE_AFTER = 600.0
 
 @attrs.frozen(slots=True)
 class Unit:
-    """Files that are scanned together: ``key`` names them in the index, ``files`` are their states by path below the
-    root."""
+    """Files that are scanned together, as a rule those of one run. ``key`` names them in the index; ``files`` are the
+    states that a scan depends on, by name in ``folder`` or by any other name that the subclass gives them."""
 
     key: str
     folder: Folder

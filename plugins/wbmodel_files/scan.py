@@ -36,14 +36,27 @@ class Stat:
 
 @attrs.frozen(slots=True)
 class Folder:
-    """A folder below the root: ``path`` relative to it with ``/`` (``""`` for the root itself), ``real`` to open it,
-    and its files by name."""
+    """A folder below the root: ``path`` relative to it with ``/`` (``""`` for the root itself), ``real`` on disk, and
+    its files by name. In paths and names, bytes that are not UTF-8 are written ``\\xNN``, so that they can be shown and
+    kept; :meth:`place` has the real path."""
 
     path: str
     real: str
     files: dict[str, Stat]
     problems: dict[str, Damage] = attrs.field(factory=dict)
+    _odd: dict[str, str] = attrs.field(factory=dict)
     """Files, or the folder itself (``""``), that cannot be looked at."""
+
+    def place(self, name: str) -> str:
+        """Where to open a file of this folder."""
+        return os.path.join(self.real, self._odd.get(name, name))
+
+    def add(self, name: str, found: Stat) -> None:
+        """Add a file by its name on disk."""
+        shown = _shown(name)
+        if shown != name:
+            self._odd[shown] = name
+        self.files[shown] = found
 
 
 def walk(root: str, wanted: Callable[[str], bool]) -> Iterator[Folder]:
@@ -79,19 +92,24 @@ def _look(
 ) -> None:
     try:
         if entry.is_dir():
-            below = (f"{folder.path}/{entry.name}" if folder.path else entry.name, entry.path)
+            shown = _shown(entry.name)
+            below = (f"{folder.path}/{shown}" if folder.path else shown, entry.path)
             (links if entry.is_symlink() else waiting).append(below)
         elif wanted(entry.name):
             status = entry.stat()
             if stat.S_ISREG(status.st_mode):  # opening a pipe would wait for ever
-                folder.files[entry.name] = Stat.of(status)
+                folder.add(entry.name, Stat.of(status))
             else:
-                folder.problems[entry.name] = Damage("unreadable", detail="not a regular file")
+                folder.problems[_shown(entry.name)] = Damage("unreadable", detail="not a regular file")
     except FileNotFoundError:
         if entry.is_symlink() and wanted(entry.name):
-            folder.problems[entry.name] = Damage("unreadable", detail="a link to nothing")
+            folder.problems[_shown(entry.name)] = Damage("unreadable", detail="a link to nothing")
     except OSError as error:
-        folder.problems[entry.name] = Damage("unreadable", detail=error.strerror or str(error))
+        folder.problems[_shown(entry.name)] = Damage("unreadable", detail=error.strerror or str(error))
+
+
+def _shown(name: str) -> str:
+    return name if name.isascii() else os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 @attrs.frozen(slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
@@ -52,7 +51,7 @@ class TensorBoardBackend(FilesBackend[FolderState]):
         plugins: dict[str, str] = {}
         files: dict[str, FileState] = {}
         for name, stat in unit.files.items():
-            files[name] = scan_file(os.path.join(unit.folder.real, name), name, stat.size, plugins)
+            files[name] = scan_file(unit.folder.place(name), name, stat.size, plugins)
         return FolderState(files)
 
     def damage(self, unit: Unit, state: FolderState) -> Mapping[str, Sequence[Damage]]:
@@ -70,7 +69,7 @@ class TensorBoardBackend(FilesBackend[FolderState]):
                 shown[parent] = config
         for item in found:
             path, files = item.unit.key, item.state.files
-            parts = [Part(name, os.path.join(item.unit.folder.real, name), file) for name, file in files.items()]
+            parts = [Part(name, item.unit.folder.place(name), file) for name, file in files.items()]
             token = tuple((name, file.offset, file.fingerprint) for name, file in files.items())
             stream = EventStream(parts, token)
             ended = [file.status for file in files.values() if file.status is not None]
@@ -110,7 +109,7 @@ def _file_order(name: str) -> tuple[int, str]:
 def _config(state: FolderState) -> dict[str, Any]:
     config: dict[str, Any] = {}
     for file in state.files.values():
-        config |= file.config
+        config = file.config | config  # of several sessions, the first, as TensorBoard shows it
     return config
 
 

@@ -1,7 +1,7 @@
 """Columns of one event file: the points of each tag, and the rows that they stand in.
 
-A row is one occurrence of a step: the k-th time that a tag says step s goes into row (s, k) of the file. Rows are in the
-order in which they were begun.
+A row is one occurrence of a step: the k-th time that a tag says step s goes into row (s, k) of the file. Rows are in
+the order in which they were begun.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Column:
     """The points of a tag in one file: row numbers, wall times and values. Values are floats in an ``array`` as long as
     nothing else comes."""
 
-    __slots__ = ("counts", "name", "repeated", "rows", "top", "values", "walls")
+    __slots__ = ("_repeated", "_repeating", "counts", "name", "rows", "top", "values", "walls")
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -42,23 +42,32 @@ class Column:
         self.walls = array("d")
         self.values: Any = array("d")
         self.top = -_ALWAYS
-        self.repeated = 0
+        self._repeating: int | None = None
+        self._repeated = 0
         self.counts: Counter[int] | None = None
 
-    def add(self, row: int, wall: float, value: Any) -> None:
-        """Add a point."""
-        if type(value) is not float and type(self.values) is array:
+    @property
+    def lane(self) -> tuple[Any, ...]:
+        """What a loop over many points needs at hand: the column, and the methods that add to its arrays."""
+        return self, self.rows.append, self.walls.append, self.values.append
+
+    def add(self, row: int, wall: float, value: Any) -> bool:
+        """Add a point. Whether the values moved to a list, because one is not a float: :attr:`lane` is another then."""
+        moved = type(value) is not float and type(self.values) is array
+        if moved:
             self.values = list(self.values)
         self.rows.append(row)
         self.walls.append(wall)
         self.values.append(value)
+        return moved
 
     def occurrence(self, step: int, steps: array[int]) -> int:
         """How often the tag said ``step`` before; this is one more time. For steps that are not above ``top``."""
         if self.counts is None:
             if step == self.top:
-                self.repeated += 1
-                return self.repeated
+                self._repeated = self._repeated + 1 if self._repeating == step else 1
+                self._repeating = step
+                return self._repeated
             self.counts = Counter(map(steps.__getitem__, self.rows))
             self.top = _ALWAYS  # every step comes here from now on
         before = self.counts[step]
@@ -94,11 +103,6 @@ class Rows:
         if found is None:
             found = self._places[key] = self._begin(step, wall)
         return found
-
-    @property
-    def rising(self) -> bool:
-        """Whether steps never fall."""
-        return self._places is None
 
     def _begin(self, step: int, wall: float) -> int:
         self.steps.append(step)

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Container
 from struct import Struct
+from struct import error as StructError  # noqa: N812
 from typing import Any, BinaryIO
+
+from google.protobuf.message import DecodeError
 
 from wbmodel_files import Damage
 from wbmodel_files.report import MOST
@@ -17,7 +20,7 @@ from wbmodel_tensorboard.columns import Column, Rows, Stored
 from wbmodel_tensorboard.framing import Frames, masked
 from wbmodel_tensorboard.hparams import HParams
 from wbmodel_tensorboard.messages import message
-from wbmodel_tensorboard.values import kind_of, number_of, plugin_of
+from wbmodel_tensorboard.values import classify, kind_of, plugin_of
 from wbmodel_tensorboard.wire import Broken, Head, fields, head_of
 
 __all__ = ["EventFile", "name_of"]
@@ -52,50 +55,53 @@ class EventFile:
         self.damage: list[Damage] = []
         self.hparams = HParams()
         self.first_wall = 0.0
-        self.last_wall = 0.0
-        self.version: bytes | None = None
-        self.lost = 0
         self._keys = keys
         self._plugins = plugins
-        self._tails: dict[bytes, Column | None] = {}
+        self._tails: dict[bytes, Any] = {}
         self._event, self._value = message("Whole"), message("Value")
 
     def read(self, file: BinaryIO, start: int, end: int) -> int:
         """Read the events from ``start`` to ``end``; returns the offset behind the last whole one."""
         frames = Frames(file, start, end, self.damage, self._skip)
-        check, tails, unpack, unpack_wall = masked(), self._tails, _VALUE.unpack, _WALL.unpack
+        check, tails, unpack, unpack_wall = masked(), self._tails, _VALUE.unpack, _WALL.unpack_from
         place, steps = self.rows.place, self.rows.steps
         last_step: int | None = None
         last_row = 0
         for at, payload, stored in frames:
-            column, step, tail = _UNKNOWN, 0, b""
+            lane, step, tail = _UNKNOWN, 0, b""
             if 20 <= len(payload) < _SMALL and payload[0] == 9:
                 here = 9
                 if payload[9] == 16:
                     step, here = payload[10], 11
-                    if step > 127:
-                        step, here = _varint(payload, 10)
+                    if step > 127:  # the usual lengths of a varint, without a call
+                        second, third = payload[11], payload[12]
+                        if second < 128:
+                            step, here = step + (second << 7) - 0x80, 12
+                        elif third < 128:
+                            step, here = step + (second << 7) + (third << 14) - 0x4080, 13
+                        else:
+                            step, here = _varint(payload, 10)
                 tail = payload[here:-4]
-                column = tails.get(tail, _UNKNOWN)
-                if column is None:
+                lane = tails.get(tail, _UNKNOWN)
+                if lane is None:
                     continue  # a tag that nobody asked for
             if check(payload) != stored:
                 self._lose("bad checksum", at, len(payload))
                 continue
-            if column is _UNKNOWN:
+            if lane is _UNKNOWN:
                 self._slowly(at, payload, tail)
                 continue
-            wall = unpack_wall(payload[1:9])[0]
+            column, add_row, add_wall, add_value = lane
+            wall = unpack_wall(payload, 1)[0]
             if step > column.top:
-                column.top, column.repeated = step, 0
+                column.top = step
                 if step != last_step:
                     last_step, last_row = step, place(step, 0, wall)
-                row = last_row
+                add_row(last_row)
             else:
-                row = place(step, column.occurrence(step, steps), wall)
-            column.rows.append(row)
-            column.walls.append(wall)
-            column.values.append(unpack(payload[-4:])[0])
+                add_row(place(step, column.occurrence(step, steps), wall))
+            add_wall(wall)
+            add_value(unpack(payload[-4:])[0])
         return frames.offset
 
     # -- inside --------------------------------------------------------------------------------------
@@ -119,28 +125,24 @@ class EventFile:
     def _slowly(self, at: int, payload: bytes, tail: bytes) -> None:
         try:
             if len(payload) > _LIMIT:
-                wall, step, values = self._apart(at, payload)
+                wall, step, values = self._apart(payload)
             else:
                 event = self._event.FromString(payload)
                 wall, step, values = event.wall_time, event.step, event.summary.value
                 if event.HasField("file_version"):
-                    self.version = event.file_version
                     self.first_wall = self.first_wall or wall
-            for index, value in enumerate(values):
-                self._take(at, index, step, wall, value)
-        except (Broken, self._decode_error) as error:
+        except (ValueError, DecodeError) as error:
             self._lose("bad record", at, len(payload), str(error))
             return
+        for index, value in enumerate(values):
+            try:
+                self._take(at, index, step, wall, value)
+            except (ValueError, DecodeError, StructError) as error:
+                self._lose("bad record", at, len(payload), f"value {index} of tag {name_of(value.tag)!r}: {error}")
         if tail and len(values) == 1 and len(self._tails) < _MOST_VALUES and values[0].HasField("simple_value"):
             self._learn(tail, payload, values[0])
 
-    @property
-    def _decode_error(self) -> type[Exception]:
-        from google.protobuf.message import DecodeError
-
-        return DecodeError
-
-    def _apart(self, at: int, payload: bytes) -> tuple[float, int, list[Any]]:
+    def _apart(self, payload: bytes) -> tuple[float, int, list[Any]]:
         wall, step, values = 0.0, 0, list[Any]()
         for number, wire, start, stop in fields(payload):
             if (number, wire) == (1, 1):
@@ -172,18 +174,18 @@ class EventFile:
         for number, field in _FIELDS:
             if value.HasField(field):
                 data = getattr(value, field)
-                kind = kind_of(number, self._plugins.get(name)) or "tensor"
-                found = number_of(data) if number == 8 and kind in ("tensor", "scalar") else None
+                kind, found = classify(number, self._plugins.get(name), data)
                 self._point(name, step, wall, Stored(at, index, kind, len(data)) if found is None else found)
                 return
 
     def _point(self, name: str, step: int, wall: float, value: Any) -> None:
         column = self._column(name)
         if step > column.top:
-            column.top, column.repeated, occurrence = step, 0, 0
+            column.top, occurrence = step, 0
         else:
             occurrence = column.occurrence(step, self.rows.steps)
-        column.add(self.rows.place(step, occurrence, wall), wall, value)
+        if column.add(self.rows.place(step, occurrence, wall), wall, value):
+            self._tails.clear()  # they hold the methods of the array that the values were in
 
     def _column(self, name: str) -> Column:
         column = self.columns.get(name)
@@ -204,10 +206,9 @@ class EventFile:
             return
         name = name_of(value.tag)
         wanted = self._keys is None or name in self._keys
-        self._tails[tail] = self._column(name) if wanted else None
+        self._tails[tail] = self._column(name).lane if wanted else None
 
     def _lose(self, kind: Any, at: int, size: int, detail: str = "") -> None:
-        self.lost += 1
         if len(self.damage) < MOST:
             self.damage.append(Damage(kind, at, size, detail))
 
@@ -218,11 +219,10 @@ _FIELDS = ((8, "tensor"), (5, "histo"), (4, "image"), (6, "audio"), (3, "obsolet
 def _varint(data: bytes, at: int) -> tuple[int, int]:
     """A signed 64-bit number, and the place behind it."""
     number = shift = 0
-    for at in range(at, min(at + 10, len(data))):
-        byte = data[at]
+    for behind, byte in enumerate(data[at : at + 10], at + 1):
         number |= (byte & 127) << shift
         if byte < 128:
             number &= 2**64 - 1
-            return number - 2**64 if number >= 2**63 else number, at + 1
+            return number - 2**64 if number >= 2**63 else number, behind
         shift += 7
     return 0, len(data)  # not a number: no tail is left, so the real parser says so

@@ -12,26 +12,24 @@ STATUS = {1: "finished", 2: "failed", 3: "running"}
 
 
 class HParams:
-    """What was found in one file: ``config`` by name, ``group``, the ``status`` of the session's end (None without
-    one), and when it started and ended, in seconds since 1970 (0 if unknown)."""
+    """What was found in one file: ``config`` by name, ``group``, and the ``status`` of the session's end (None without
+    one)."""
 
     def __init__(self) -> None:
         self.config: dict[str, Any] = {}
         self.group = ""
         self.status: str | None = None
-        self.started = self.ended = 0.0
 
     def add(self, content: bytes) -> None:
         """Add the content of the plugin's metadata."""
         found = message("HParams").FromString(content)
         if found.HasField("session_start"):
             start = found.session_start
-            self.config |= {_text(item.key): _value(item.value) for item in start.hparams}
-            self.group = _text(start.group_name) or self.group
-            self.started = start.start_time_secs or self.started
+            # Of several sessions the first counts, as in TensorBoard.
+            self.config = {_text(item.key): _value(item.value) for item in start.hparams} | self.config
+            self.group = self.group or _text(start.group_name)
         if found.HasField("session_end"):
             self.status = STATUS.get(found.session_end.status, self.status)
-            self.ended = found.session_end.end_time_secs or self.ended
 
 
 def _text(data: bytes) -> str:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+from array import array
 from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import islice
+from operator import le
 from typing import Any, BinaryIO
 
 import msgspec
+from google.protobuf.message import DecodeError
 
 from wbmodel.engine import KeyFacts
 from wbmodel_files import Damage, Progress
 from wbmodel_tensorboard.columns import Column, Stored
 from wbmodel_tensorboard.events import EventFile
+from wbmodel_tensorboard.framing import masked
 from wbmodel_tensorboard.messages import message
 from wbmodel_tensorboard.values import value_of
 
@@ -39,7 +43,6 @@ class FileState(msgspec.Struct, array_like=True):
 
     offset: int = 0
     fingerprint: bytes = b""
-    rows: int = 0
     keys: dict[str, KeyState] = {}
     plugins: dict[str, str] = {}
     damage: list[tuple[str, int, int, str]] = []
@@ -52,6 +55,11 @@ class FileState(msgspec.Struct, array_like=True):
     """The highest step."""
     final_step: int | None = None
     """The step that was written last."""
+
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return self.keys["_step"].count if self.keys else 0
 
     @property
     def problems(self) -> list[Damage]:
@@ -76,13 +84,11 @@ class ValueReader:
         try:
             data = self.data(stored)
             return value_of(stored.kind, data, media_path(tag, self._name, stored))
-        except (ValueError, OSError, _decode_error()):
+        except (ValueError, OSError, DecodeError):
             return None
 
     def data(self, stored: Stored) -> bytes:
         """The bytes of the value's message. Raises ``ValueError`` if they are damaged."""
-        from wbmodel_tensorboard.framing import masked
-
         self._file.seek(stored.offset)
         length = int.from_bytes(self._file.read(8), "little")
         if not stored.size <= length <= stored.size + 2**28:
@@ -125,8 +131,7 @@ def _state(events: EventFile, progress: Progress, read: ValueReader, plugins: di
     return FileState(
         progress.offset,
         progress.fingerprint,
-        len(steps),
-        {column.name: _facts(column, read) for column in columns},
+        _row_facts(steps, walls) | {column.name: _facts(column, read) for column in columns},
         plugins=dict(plugins),
         damage=[(item.kind, item.offset, item.size, item.detail) for item in damage],
         config=events.hparams.config,
@@ -137,6 +142,19 @@ def _state(events: EventFile, progress: Progress, read: ValueReader, plugins: di
         last_step=max(steps, default=-1),
         final_step=None if newest is None else steps[newest.rows[-1]],
     )
+
+
+def _row_facts(steps: array[int], walls: array[float]) -> dict[str, KeyState]:
+    if not steps:
+        return {}
+    return {
+        name: KeyState(len(cells), {"number": len(cells)}, cells[0], cells[-1], cells[-1], _rising(cells))
+        for name, cells in (("_step", steps), ("_timestamp", walls))
+    }
+
+
+def _rising(values: Sequence[Any]) -> bool:
+    return all(map(le, values, islice(values, 1, None))) and values[0] == values[0]
 
 
 def _facts(column: Column, read: ValueReader) -> KeyState:
@@ -150,7 +168,7 @@ def _facts(column: Column, read: ValueReader) -> KeyState:
         types = dict(Counter(map(_type, values)))
     else:
         types = {"number": len(values)}
-    monotonic = types.keys() == {"number"} and all(a <= b for a, b in pairwise(values)) and values[0] == values[0]
+    monotonic = types.keys() == {"number"} and _rising(values)
     first, last = (_shown(column, value, read) for value in (values[0], values[-1]))
     return KeyState(len(values), types, first if monotonic else None, last, final, monotonic)
 
@@ -167,16 +185,12 @@ _TYPES = {
     "audio": "audio-file",
     "audios": "audio",
     "pr_curve": "pr-curve",
-    "bytes": "bytes",
-    "text": "string",
-    "tensor": "list",
-    "scalar": "list",
 }
 
 
 def _type(value: Any) -> str:
     if isinstance(value, Stored):
-        return _TYPES[value.kind]
+        return _TYPES.get(value.kind, value.kind)
     return "bool" if isinstance(value, bool) else "number"
 
 
@@ -193,9 +207,3 @@ def combined(files: Sequence[FileState]) -> dict[str, KeyFacts]:
             monotonic = before.monotonic and key.monotonic and before.last <= key.first
             found[name] = KeyFacts(before.count + key.count, types, key.last, monotonic)
     return found
-
-
-def _decode_error() -> type[Exception]:
-    from google.protobuf.message import DecodeError
-
-    return DecodeError

@@ -7,7 +7,8 @@ import os
 from array import array
 from bisect import bisect_left
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice, pairwise
+from itertools import islice
+from operator import le
 from typing import Any
 
 import attrs
@@ -110,8 +111,7 @@ class EventStream(RowStream):
 
     def between(self, low: float | None, high: float | None) -> Sequence[Row]:
         """Rows with ``low <= _step < high``, ordered by step."""
-        rows = [row for batch in self._batches(None, low, high) for row in _dicts(batch)]
-        return rows
+        return [row for batch in self._batches(None, low, high) for row in batch.rows()]
 
     def read(self, spec: ReadSpec) -> Iterator[ColumnBatch]:
         """Batches of at most ``BATCH_ROWS`` rows, by step; columns of numbers are arrays."""
@@ -229,12 +229,8 @@ def _rows_of(file: _Loaded) -> Iterator[Row]:
             cells = _cells(of_name, begin, end)
             if cells is not None:
                 columns[name] = cells
-        yield from _dicts(ColumnBatch("", columns, end - begin))
-
-
-def _dicts(batch: ColumnBatch) -> Iterator[Row]:
-    return batch.rows()
+        yield from ColumnBatch("", columns, end - begin).rows()
 
 
 def _rising(numbers: array[int]) -> bool:
-    return all(a <= b for a, b in pairwise(numbers))
+    return all(map(le, numbers, islice(numbers, 1, None)))

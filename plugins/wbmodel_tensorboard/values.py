@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import math
-from struct import error as struct_error
+from struct import error as StructError  # noqa: N812
 from struct import iter_unpack
 from typing import Any
 
 from wbmodel_tensorboard.messages import message
 
-__all__ = ["kind_of", "number_of", "plugin_of", "value_of"]
+__all__ = ["classify", "kind_of", "plugin_of", "value_of"]
 
-_PLUGINS = {
-    "scalars": "scalar",
-    "images": "images",
-    "histograms": "histograms",
-    "audio": "audios",
-    "text": "text",
-    "pr_curves": "pr_curve",
-}
+_PLUGINS = {"images": "images", "histograms": "histograms", "audio": "audios", "pr_curves": "pr_curve"}
+_KINDS = {3: "bytes", 4: "image", 5: "histo", 6: "audio"}
 _DTYPES = {1: "f", 2: "d", 3: "i", 4: "B", 5: "h", 6: "b", 9: "q", 10: "?", 17: "H", 19: "e", 22: "I", 23: "Q"}
 _LISTS = {1: "float_val", 2: "double_val", 9: "int64_val", 10: "bool_val", 22: "uint32_val", 23: "uint64_val"}
 _SMALL = (3, 4, 5, 6, 17)
@@ -34,21 +28,34 @@ def plugin_of(metadata: bytes) -> tuple[str, bytes]:
 
 
 def kind_of(field: int, plugin: str | None) -> str | None:
-    """The kind of a value, by the number of its field; of a tensor, by its plugin, and None if that is unknown."""
+    """The kind of a big value by the number of its field, and of a tensor by its plugin; None if it takes a look at its
+    content."""
     if field == 8:
-        return None if plugin is None else _PLUGINS.get(plugin, "tensor")
-    return {3: "bytes", 4: "image", 5: "histo", 6: "audio"}[field]
+        return {"images": "images", "histograms": "histograms", "audio": "audios"}.get(plugin or "")
+    return _KINDS[field]
 
 
-def number_of(data: bytes) -> Any:
-    """The number in a tensor of rank 0 (or with one cell); None if it is something else."""
-    if len(data) > 512:
-        return None
+def classify(field: int, plugin: str | None, data: bytes) -> tuple[str, Any]:
+    """The kind of a value and, if it is a number, the number. Raises ``ValueError`` and protobuf's ``DecodeError`` for
+    what is no such value."""
+    if field != 8:
+        kind = _KINDS[field]
+        if kind != "bytes":
+            message(kind.title()).FromString(data)
+        return kind, None
     tensor = message("Tensor").FromString(data)
-    if len(tensor.shape.dim) or tensor.dtype == _TEXT:
-        return None
-    cells = _cells(tensor)
-    return cells[0] if len(cells) == 1 else None
+    kind = _PLUGINS.get(plugin or "", "list")
+    if kind != "list":
+        return kind, None
+    single = math.prod(dim.size for dim in tensor.shape.dim) == 1
+    if tensor.dtype == _TEXT:
+        if not tensor.string_val and (single or not len(tensor.shape.dim)):
+            raise ValueError("a text without content")
+        return "string" if single and (plugin == "text" or not len(tensor.shape.dim)) else kind, None
+    if single and (plugin == "scalars" or not len(tensor.shape.dim)):
+        cells = _filled(tensor)[1]
+        return "number", cells[0]
+    return kind, None
 
 
 def _cells(tensor: Any) -> list[Any]:
@@ -106,13 +113,17 @@ def value_of(kind: str, data: bytes, path: str) -> Any:
     ending. Raises ``ValueError`` for what cannot be decoded."""
     try:
         return _READERS[kind](data, path)
-    except (struct_error, KeyError, IndexError, TypeError, OverflowError) as error:
+    except (StructError, KeyError, IndexError, TypeError, OverflowError) as error:
         raise ValueError(f"a value of kind {kind!r}: {error}") from None
 
 
-def _tensor(data: bytes, path: str) -> Any:
+def _list(data: bytes, path: str) -> Any:
     shape, cells = _filled(message("Tensor").FromString(data))
     return _nested(shape, [_text(cell) if isinstance(cell, bytes) else cell for cell in cells])
+
+
+def _string(data: bytes, path: str) -> Any:
+    return _text(message("Tensor").FromString(data).string_val[0])
 
 
 def _histo(data: bytes, path: str) -> Any:
@@ -182,9 +193,8 @@ def _ending(data: bytes) -> str:
 
 
 _READERS = {
-    "tensor": _tensor,
-    "scalar": _tensor,
-    "text": _tensor,
+    "list": _list,
+    "string": _string,
     "histo": _histo,
     "histograms": _histograms,
     "pr_curve": _pr_curve,
