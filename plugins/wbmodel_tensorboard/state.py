@@ -161,7 +161,7 @@ def _facts(column: Column, read: ValueReader) -> KeyState:
     values = column.values
     final = _shown(column, values[-1], read)
     rows: Any = column.rows
-    if column.counts is not None:
+    if not _rising(rows):  # facts are in the order of rows
         order = sorted(range(len(rows)), key=rows.__getitem__)
         values = [values[at] for at in order]
     if isinstance(values, list):
