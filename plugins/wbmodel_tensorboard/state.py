@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from array import array
 from collections import Counter
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ from wbmodel_tensorboard.values import value_of
 
 __all__ = ["FileState", "FolderState", "KeyState", "ValueReader", "combined", "scan_file"]
 
+_UNSAFE = re.compile(r"[^\w./-]")
 _FIELDS = {"image": "image", "histo": "histo", "audio": "audio", "bytes": "obsolete_histogram"}
 
 
@@ -105,7 +107,7 @@ class ValueReader:
 
 def media_path(tag: str, file: str, stored: Stored) -> str:
     """A name for a value's bytes among the files of its run."""
-    safe = "".join(letter if letter.isalnum() or letter in "-_./" else "_" for letter in tag).strip("./")
+    safe = _UNSAFE.sub("_", tag).strip("./")
     return f"{safe or 'tag'}_{file.rpartition('tfevents.')[2] or file}_{stored.offset}_{stored.index}"
 
 
