@@ -198,7 +198,7 @@ class FilesBackend(EngineBackend, Generic[S]):
                 self._index.problem = f"the state of {key!r} in the index could not be read: {error}"
 
     def _tell(self, folders: Sequence[Folder], found: Sequence[Found[S]]) -> None:
-        damage = {
+        damage: dict[str, tuple[Damage, ...]] = {
             "/".join(filter(None, (folder.path, name))) or ".": (item,)
             for folder in folders
             for name, item in folder.problems.items()

@@ -14,7 +14,12 @@ from typing import Any
 
 from wbmodel.errors import LibraryNotInstalled
 
-__all__ = ["messages"]
+try:
+    from google.protobuf.message import DecodeError
+except ImportError:  # messages() says so
+    DecodeError = ValueError  # type: ignore[assignment, misc]
+
+__all__ = ["DecodeError", "messages"]
 
 _TYPES = {"double": 1, "float": 2, "int64": 3, "uint64": 4, "int32": 5, "bool": 8, "bytes": 12, "uint32": 13}
 _MESSAGE = 11

@@ -12,9 +12,8 @@ from struct import Struct
 from struct import error as StructError  # noqa: N812
 from typing import Any, BinaryIO
 
-from google.protobuf.message import DecodeError
-
 from wbmodel_files import Damage
+from wbmodel_files.descriptors import DecodeError
 from wbmodel_files.report import MOST
 from wbmodel_tensorboard.columns import Column, Rows, Stored
 from wbmodel_tensorboard.framing import Frames, masked
@@ -198,7 +197,10 @@ class EventFile:
         last = payload[-4:]
         if last == _PROBE[1] or _VALUE.pack(value.simple_value) != last:
             return
-        probe = self._event.FromString(_PROBE[0] + tail + _PROBE[1])
+        try:
+            probe = self._event.FromString(_PROBE[0] + tail + _PROBE[1])
+        except DecodeError:  # the step is not where it seems to be
+            return
         values = probe.summary.value
         if (probe.wall_time, probe.step, len(values)) != (-7.25, 5, 1) or values[0].simple_value != -3.5:
             return

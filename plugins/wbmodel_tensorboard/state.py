@@ -12,10 +12,10 @@ from operator import le
 from typing import Any, BinaryIO
 
 import msgspec
-from google.protobuf.message import DecodeError
 
 from wbmodel.engine import KeyFacts
 from wbmodel_files import Damage, Progress
+from wbmodel_files.descriptors import DecodeError
 from wbmodel_tensorboard.columns import Column, Stored
 from wbmodel_tensorboard.events import EventFile
 from wbmodel_tensorboard.framing import masked

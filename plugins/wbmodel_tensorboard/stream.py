@@ -44,10 +44,10 @@ class _Loaded:
             self.file = open(part.path, "rb", buffering=0)  # noqa: SIM115 - closed by close()
         except FileNotFoundError:
             raise DoesNotExist(f"the event file {part.path} was deleted after it was found") from None
-        self.reader = ValueReader(self.file, part.name)  # type: ignore[arg-type]
+        self.reader = ValueReader(self.file, part.name)
         events = EventFile(keys, dict(plugins))
         end = min(part.state.offset, os.fstat(self.file.fileno()).st_size)
-        events.read(self.file, 0, end)  # type: ignore[arg-type]
+        events.read(self.file, 0, end)
         self.steps, self.walls = events.rows.steps, events.rows.walls
         self.columns = {name: column for name, column in events.columns.items() if column.rows}
 

@@ -125,6 +125,17 @@ def test_a_message_of_a_million_empty_values_stays_small(tmp_path: Path) -> None
     assert steps(tmp_path) == list(range(10))
 
 
+def test_a_scalar_in_an_unusual_form_is_read_all_the_same(tmp_path: Path) -> None:
+    """A step that is overwritten, fields out of order, a float before the end."""
+    plain = scalar("loss", 3, 0.5)
+    odd = [plain + b"\x10\x07", plain[9:] + plain[:9], plain[:9] + plain[11:] + b"\x10\x04", plain + plain]
+    write(tmp_path, *odd, *(plain + b"\x15\0\0\0\0" for _ in range(2)), plain)
+    found = points(runs_of(tmp_path)["."], "loss")
+    whole = [message("Whole").FromString(payload) for payload in [*odd, plain, plain, plain]]
+    expected = [(item.step, 1.7e9, item_value.simple_value) for item in whole for item_value in item.summary.value]
+    assert found == sorted(expected, key=lambda point: point[0])
+
+
 def test_deep_nesting_is_one_line_of_the_report(tmp_path: Path) -> None:
     inner = b""
     for _ in range(300):
