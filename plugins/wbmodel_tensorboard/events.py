@@ -133,12 +133,14 @@ class EventFile:
         except (ValueError, DecodeError) as error:
             self._lose("bad record", at, len(payload), str(error))
             return
+        plain = False
         for index, value in enumerate(values):
             try:
-                self._take(at, index, step, wall, value)
+                plain = self._take(at, index, step, wall, value)
             except (ValueError, DecodeError, StructError) as error:
+                plain = False
                 self._lose("bad record", at, len(payload), f"value {index} of tag {name_of(value.tag)!r}: {error}")
-        if tail and len(values) == 1 and len(self._tails) < _MOST_VALUES and values[0].HasField("simple_value"):
+        if plain and tail and len(values) == 1 and len(self._tails) < _MOST_VALUES:
             self._learn(tail, payload, values[0])
 
     def _apart(self, payload: bytes) -> tuple[float, int, list[Any]]:
@@ -156,26 +158,29 @@ class EventFile:
                         values.append(self._value.FromString(payload[begin:end]))
         return wall, step, values
 
-    def _take(self, at: int, index: int, step: int, wall: float, value: Any) -> None:
+    def _take(self, at: int, index: int, step: int, wall: float, value: Any) -> bool:
+        """Add a value. Returns whether it is a scalar in the form that the fast lane knows, asked for or not."""
         name = name_of(value.tag)
         if value.HasField("metadata"):
             plugin, content = plugin_of(value.metadata)
             if plugin == "hparams":
                 self.hparams.add(content)
-                return
+                return False
             if plugin:
                 self._plugins.setdefault(name, plugin)
+        plain: bool = value.HasField("simple_value")
         if self._keys is not None and name not in self._keys:
-            return
-        if value.HasField("simple_value"):
+            return plain
+        if plain:
             self._point(name, step, wall, value.simple_value)
-            return
+            return True
         for number, field in _FIELDS:
             if value.HasField(field):
                 data = getattr(value, field)
                 kind, found = classify(number, self._plugins.get(name), data)
                 self._point(name, step, wall, Stored(at, index, kind, len(data)) if found is None else found)
-                return
+                break
+        return False
 
     def _point(self, name: str, step: int, wall: float, value: Any) -> None:
         column = self._column(name)
@@ -203,8 +208,6 @@ class EventFile:
             return
         values = probe.summary.value
         if (probe.wall_time, probe.step, len(values)) != (-7.25, 5, 1) or values[0].simple_value != -3.5:
-            return
-        if value.HasField("metadata") and plugin_of(value.metadata)[0] == "hparams":
             return
         name = name_of(value.tag)
         wanted = self._keys is None or name in self._keys

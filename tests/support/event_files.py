@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,20 @@ from wbmodel_tensorboard import TensorBoardBackend
 from wbmodel_tensorboard.framing import frame
 from wbmodel_tensorboard.messages import message
 
-__all__ = ["NAME", "event", "hparams", "points", "runs_of", "scalar", "start", "tensor", "touch", "value", "write"]
+__all__ = [
+    "NAME",
+    "event",
+    "hparams",
+    "official_python",
+    "points",
+    "runs_of",
+    "scalar",
+    "start",
+    "tensor",
+    "touch",
+    "value",
+    "write",
+]
 
 NAME = "events.out.tfevents.1700000000.host.1.0"
 
@@ -99,3 +114,9 @@ def points(run: RunRecord, key: str) -> list[tuple[int, float, Any]]:
         columns = batch.columns
         found += zip(columns["_step"], columns["_timestamp"], columns[key], strict=True)
     return found
+
+
+def official_python() -> str | None:
+    """A Python with ``tensorboard`` (and ``tbparse``): that of ``TENSORBOARD_PYTHON``, or this one; None if there is
+    none."""
+    return os.environ.get("TENSORBOARD_PYTHON") or (sys.executable if find_spec("tensorboard") else None)

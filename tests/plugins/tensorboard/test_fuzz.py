@@ -95,12 +95,13 @@ def fuzz(folder: Path, seconds: float, seed: int) -> int:
         while time.monotonic() < end:
             changed = [mutated(pick, pick.choice(given), given) for _ in range(pick.randrange(1, 30))]
             frames = [frame(payload) for payload in changed]
-            if pick.random() < 0.2:  # framing too
+            framed = pick.random() < 0.8
+            if not framed:  # then a record beside it may be hit too
                 frames[0] = mutated(pick, frames[0], given)
             path = write(folder, *SOUND, tail=b"".join(frames) + b"".join(map(frame, SOUND)))
             tracemalloc.reset_peak()
             begin = time.process_time()
-            check(folder, len(frames), sound=len(frames) == len(changed))
+            check(folder, framed)
             size = path.stat().st_size
             assert time.process_time() - begin < 2 + size / 1e5, (seed, done)
             assert tracemalloc.get_traced_memory()[1] < 40e6 + 60 * size, (seed, done)
@@ -110,7 +111,7 @@ def fuzz(folder: Path, seconds: float, seed: int) -> int:
     return done
 
 
-def check(folder: Path, changed: int, sound: bool) -> None:
+def check(folder: Path, framed: bool) -> None:
     made = TensorBoardBackend(f"tensorboard:{folder}")
     run = runs_of(made)["."]
     rows = list(run.history.rows())
@@ -120,7 +121,7 @@ def check(folder: Path, changed: int, sound: bool) -> None:
     assert run.config_text
     found = [number for _, _, number in points(run, "a/loss") if isinstance(number, float)]
     for step in range(3):
-        assert found.count(step / 4) >= 1 + sound, "a sound record before or behind the changed ones was lost"
+        assert found.count(step / 4) >= 1 + framed, "a sound record before or behind the changed ones was lost"
     keys = run.history.keys()
     assert keys["a/loss"].count >= len(SOUND)
     assert keys.keys() >= {key for row in rows for key in row}
