@@ -59,7 +59,7 @@ class Report(Mapping[str, tuple[Damage, ...]]):
         return {path: items for path, items in self.damage.items() if _lossy(items)}
 
     def __str__(self) -> str:
-        lines = [f"{self.root}: {self.files} files, {len(self.damage)} of them with something to say"]
+        lines = [f"{self.root}: {self.files} files, {len(self.losses)} of them with losses"]
         lines += [f"  {path}: {item}" for path, items in self.damage.items() for item in items]
         return "\n".join([*lines, *self.notes])
 
