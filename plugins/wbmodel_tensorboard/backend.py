@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from wbmodel.engine import ListStore
@@ -27,11 +28,11 @@ class TensorBoardBackend(FilesBackend[FolderState]):
 
     Options are those of :class:`~wbmodel_files.backend.FilesBackend`. The id of a run is a hash of its path below the
     root, its name the path (``.`` for the root), its group the path of the parent. Hyperparameters are its config, the
-    last value of each tag its summary.
+    last value of each tag its summary, and the event files its files.
     """
 
     name = "tensorboard"
-    format = "tensorboard-1"
+    format = "tensorboard-2"
     state_type = FolderState
     looked_for = "event files (*tfevents*, as in events.out.tfevents.1700000000.host)"
 
@@ -51,7 +52,8 @@ class TensorBoardBackend(FilesBackend[FolderState]):
         plugins: dict[str, str] = {}
         files: dict[str, FileState] = {}
         for name, stat in unit.files.items():
-            files[name] = scan_file(unit.folder.place(name), name, stat.size, plugins)
+            known = None if before is None else before.files.get(name)
+            files[name] = scan_file(unit.folder.place(name), name, stat, plugins, known)
         return FolderState(files)
 
     def damage(self, unit: Unit, state: FolderState) -> Mapping[str, Sequence[Damage]]:
@@ -77,7 +79,7 @@ class TensorBoardBackend(FilesBackend[FolderState]):
             if state == "running" and not item.fresh:
                 state = "finished"
             last = max((file.last_wall for file in files.values()), default=0.0)
-            store.add_run(
+            run = store.add_run(
                 project,
                 run_id(path),
                 node_id=_node_id(path),
@@ -90,6 +92,11 @@ class TensorBoardBackend(FilesBackend[FolderState]):
                 heartbeat_at=_time(last),
                 history=stream,
             )
+            for part in parts:
+                changed = _time(item.unit.files[part.name].mtime_ns / 1e9)
+                size = item.unit.files[part.name].size
+                content = Path(part.path).read_bytes
+                store.add_file(run, part.name, content, size=size, created_at=changed, updated_at=changed)
 
 
 def run_id(path: str) -> str:

@@ -6,15 +6,16 @@ import os
 import re
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
-from operator import le
+from operator import le, lt
 from typing import Any, BinaryIO
 
+import attrs
 import msgspec
 
 from wbmodel.engine import KeyFacts
-from wbmodel_files import Damage, Progress
+from wbmodel_files import Damage, Progress, Stat
 from wbmodel_files.descriptors import DecodeError
 from wbmodel_tensorboard.columns import Column, Stored
 from wbmodel_tensorboard.events import EventFile
@@ -47,7 +48,7 @@ class FileState(msgspec.Struct, array_like=True):
     fingerprint: bytes = b""
     keys: dict[str, KeyState] = {}
     plugins: dict[str, str] = {}
-    damage: list[tuple[str, int, int, str]] = []
+    damage: list[Any] = []
     config: dict[str, Any] = {}
     group: str = ""
     status: str | None = None
@@ -57,6 +58,12 @@ class FileState(msgspec.Struct, array_like=True):
     """The highest step."""
     final_step: int | None = None
     """The step that was written last."""
+    strict: bool = True
+    """Whether the steps of rows always rise: then what is written later can be added without reading the file anew."""
+    final_keys: list[str] = []
+    """The tags in the last row."""
+    stat: tuple[int, ...] = ()
+    """The state of the file when it was read."""
 
     @property
     def rows(self) -> int:
@@ -66,7 +73,7 @@ class FileState(msgspec.Struct, array_like=True):
     @property
     def problems(self) -> list[Damage]:
         """What could not be read."""
-        return [Damage(kind, *rest) for kind, *rest in self.damage]  # type: ignore[arg-type]
+        return [Damage(kind, *rest) for kind, *rest in self.damage]
 
 
 class FolderState(msgspec.Struct):
@@ -111,38 +118,104 @@ def media_path(tag: str, file: str, stored: Stored) -> str:
     return f"{safe or 'tag'}_{file.rpartition('tfevents.')[2] or file}_{stored.offset}_{stored.index}"
 
 
-def scan_file(path: str, name: str, size: int, plugins: dict[str, str]) -> FileState:
-    """Read a file of ``size`` bytes. ``plugins`` are those of the files before it, and are added to."""
+def scan_file(path: str, name: str, stat: Stat, plugins: dict[str, str], before: FileState | None) -> FileState:
+    """Read a file, or what was added to it since ``before``. ``plugins`` are those of the files before it, and are
+    added to."""
+    known = attrs.astuple(stat)
+    if before is not None and before.stat == known:
+        plugins |= before.plugins
+        return before
     try:
-        with open(path, "rb", buffering=0) as raw:
-            # A buffer of Python's would only be in the way: chunks are large, and places far apart.
-            file: Any = raw
-            end = min(size, os.fstat(raw.fileno()).st_size)
-            events = EventFile(None, plugins)
-            offset = events.read(file, 0, end)
-            return _state(events, Progress.at(file, offset), ValueReader(file, name), plugins, end)
+        # A buffer of Python's would only be in the way: chunks are large, and places far apart.
+        with open(path, "rb", buffering=0) as file:
+            end = min(stat.size, os.fstat(file.fileno()).st_size)
+            found = None if before is None else _go_on(before, file, name, end, plugins)
+            if found is None:
+                events = EventFile(None, plugins)
+                found = _state(events, file, events.read(file, 0, end), name, plugins)
+                if not end:
+                    found.damage = [attrs.astuple(Damage("empty"))]
     except OSError as error:
-        return FileState(damage=[("unreadable", 0, size, error.strerror or str(error))])
+        found = FileState(damage=[("unreadable", 0, stat.size, error.strerror or str(error))])
+    found.stat = known
+    return found
 
 
-def _state(events: EventFile, progress: Progress, read: ValueReader, plugins: dict[str, str], end: int) -> FileState:
-    steps, walls = events.rows.steps, events.rows.walls
+def _go_on(before: FileState, file: Any, name: str, end: int, plugins: dict[str, str]) -> FileState | None:
+    """The state with what was added behind ``before.offset``; None if the file must be read anew: it was replaced, or
+    the rows that were there are not complete."""
+    known = Progress(before.offset, before.fingerprint)
+    if not (before.offset and before.keys and before.strict and known.holds(file, end)):
+        return None
+    learned = plugins | before.plugins
+    events = EventFile(None, learned)
+    offset = events.read(file, before.offset, end)
+    steps = events.rows.steps
+    shared = bool(steps) and steps[0] == before.last_step
+    if steps and steps[0] < before.last_step:
+        return None
+    if shared and any(column.rows and column.rows[0] == 0 for column in _named(events, before.final_keys)):
+        return None
+    new = _state(events, file, offset, name, learned, shared)
+    if not new.strict:
+        return None
+    plugins |= new.plugins
+    keys = dict(before.keys)
+    for tag, key in new.keys.items():
+        keys[tag] = key if tag not in keys else _joined(keys[tag], key)
+    return FileState(
+        new.offset,
+        new.fingerprint,
+        keys,
+        new.plugins,
+        [item for item in before.damage if item[0] not in ("torn tail", "empty")] + new.damage,
+        new.config | before.config,
+        before.group or new.group,
+        new.status or before.status,
+        before.first_wall or new.first_wall,
+        max(before.last_wall, new.last_wall),
+        before.last_step if not steps else new.last_step,
+        before.final_step if new.final_step is None else new.final_step,
+        True,
+        sorted({*before.final_keys, *new.final_keys})
+        if shared and len(steps) == 1
+        else new.final_keys or before.final_keys,
+    )
+
+
+def _named(events: EventFile, names: Sequence[str]) -> list[Column]:
+    return [events.columns[name] for name in names if name in events.columns]
+
+
+def _joined(before: KeyState, new: KeyState) -> KeyState:
+    types = dict(Counter(before.types) + Counter(new.types))
+    monotonic = before.monotonic and new.monotonic and before.last <= new.first
+    first = before.first if monotonic else None
+    return KeyState(before.count + new.count, types, first, new.last, new.final, monotonic)
+
+
+def _state(
+    events: EventFile, file: Any, offset: int, name: str, plugins: Mapping[str, str], shared: bool = False
+) -> FileState:
+    """The facts of what was read. ``shared``: its first row was begun before."""
+    steps, walls, read = events.rows.steps, events.rows.walls, ValueReader(file, name)
     columns = [column for column in events.columns.values() if column.rows]
-    damage = events.damage if end else [Damage("empty")]
     newest = max(columns, key=lambda column: column.walls[-1], default=None)
     return FileState(
-        progress.offset,
-        progress.fingerprint,
-        _row_facts(steps, walls) | {column.name: _facts(column, read) for column in columns},
-        plugins=dict(plugins),
-        damage=[(item.kind, item.offset, item.size, item.detail) for item in damage],
-        config=events.hparams.config,
-        group=events.hparams.group,
-        status=events.hparams.status,
-        first_wall=events.first_wall or (walls[0] if walls else 0.0),
-        last_wall=0.0 if newest is None else newest.walls[-1],
-        last_step=max(steps, default=-1),
-        final_step=None if newest is None else steps[newest.rows[-1]],
+        offset,
+        Progress.at(file, offset).fingerprint,
+        _row_facts(steps[shared:], walls[shared:]) | {column.name: _facts(column, read) for column in columns},
+        dict(plugins),
+        [attrs.astuple(item) for item in events.damage],
+        events.hparams.config,
+        events.hparams.group,
+        events.hparams.status,
+        events.first_wall or (walls[0] if walls else 0.0),
+        0.0 if newest is None else newest.walls[-1],
+        max(steps, default=-1),
+        None if newest is None else steps[newest.rows[-1]],
+        all(map(lt, steps, islice(steps, 1, None))),
+        sorted(column.name for column in columns if column.rows[-1] == len(steps) - 1),
     )
 
 
@@ -198,14 +271,8 @@ def _type(value: Any) -> str:
 
 def combined(files: Sequence[FileState]) -> dict[str, KeyFacts]:
     """The facts of all keys over the files of a folder."""
-    found: dict[str, KeyFacts] = {}
+    found: dict[str, KeyState] = {}
     for file in files:
         for name, key in file.keys.items():
-            before = found.get(name)
-            if before is None:
-                found[name] = KeyFacts(key.count, key.types, key.last, key.monotonic)
-                continue
-            types = dict(Counter(before.types) + Counter(key.types))
-            monotonic = before.monotonic and key.monotonic and before.last <= key.first
-            found[name] = KeyFacts(before.count + key.count, types, key.last, monotonic)
-    return found
+            found[name] = key if name not in found else _joined(found[name], key)
+    return {name: KeyFacts(key.count, key.types, key.last, key.monotonic) for name, key in found.items()}

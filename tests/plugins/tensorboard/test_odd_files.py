@@ -328,5 +328,8 @@ def test_queries_over_a_folder(tmp_path: Path) -> None:
             ("a/val", "a", "running"),
             ("a/train", "a", "running"),
         ]
-        assert Run.objects.get(name="b/train").path.startswith("local/logs/")
+        run = Run.objects.get(name="b/train")
+        assert run.path.startswith("local/logs/")
+        (file,) = run.files
+        assert (file.name, file.size) == (NAME, (tmp_path / "logs" / "b" / "train" / NAME).stat().st_size)
     assert sorted(tmp_path.rglob("*")) == before, "nothing is written beside the logs"
