@@ -122,6 +122,10 @@ class FilesBackend(EngineBackend, Generic[S]):
     def fill(self, store: ListStore, found: Sequence[Found[S]]) -> None:
         """Add projects and runs. Opens nothing: streams and files are read later."""
 
+    def notes(self) -> tuple[str, ...]:
+        """What else the report says."""
+        return ()
+
     # -- the store -----------------------------------------------------------------------------------
 
     @property
@@ -206,7 +210,7 @@ class FilesBackend(EngineBackend, Generic[S]):
         for item in found:
             damage |= {path: tuple(items[:MOST]) for path, items in self.damage(item.unit, item.state).items() if items}
         assert self._index is not None
-        notes = () if self._index.problem is None else (self._index.problem,)
+        notes = (*self.notes(), *filter(None, [self._index.problem]))
         files = sum(len(item.unit.files) for item in found)
         self._report = Report(self.root, files, damage, notes)
         new = self._report.losses.keys() - self._told

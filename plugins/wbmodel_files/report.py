@@ -9,7 +9,7 @@ import attrs
 
 __all__ = ["MOST", "Damage", "Kind", "Report"]
 
-Kind = Literal["bad checksum", "bad length", "bad record", "torn tail", "empty", "unreadable", "renamed", "too large"]
+Kind = Literal["bad checksum", "bad length", "bad record", "torn tail", "empty", "unreadable", "too large"]
 
 MOST = 1000
 """Items that are kept of one file."""
@@ -27,7 +27,7 @@ class Damage:
     @property
     def is_loss(self) -> bool:
         """Whether data may be lost. A torn tail may still be in the making, and an empty file never had any."""
-        return self.kind not in ("torn tail", "empty", "renamed")
+        return self.kind not in ("torn tail", "empty")
 
     def __str__(self) -> str:
         size = f", {self.size:,} bytes" if self.size else ""

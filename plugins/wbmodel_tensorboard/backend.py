@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import sys
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
@@ -59,6 +60,13 @@ class TensorBoardBackend(FilesBackend[FolderState]):
     def damage(self, unit: Unit, state: FolderState) -> Mapping[str, Sequence[Damage]]:
         """What could not be read."""
         return {f"{unit.key}/{name}".lstrip("/"): file.problems for name, file in state.files.items()}
+
+    def notes(self) -> tuple[str, ...]:
+        """Says so if checksums are slow."""
+        library = sys.modules.get("google_crc32c")  # not imported where the index had everything
+        if getattr(library, "implementation", "c") == "c":
+            return ()
+        return ("google-crc32c has no C code here, so reading takes many times as long",)
 
     def fill(self, store: ListStore, found: Sequence[Found[FolderState]]) -> None:
         """One project, and a run per folder."""
