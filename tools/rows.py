@@ -130,6 +130,10 @@ PLUGINS = Row(
 )
 
 
+SHARED = "wbmodel_files"
+"""What backends that read files in place share; it is no backend itself."""
+
+
 def all_rows() -> tuple[Row, ...]:
     """Every row, including those beside the layers and the plugins."""
     return (*ROWS, *BESIDE, PLUGINS)
@@ -150,7 +154,8 @@ def refusal(importer: str, imported: str) -> str | None:
         return f"{importer if own is None else imported} has no row"
     key = _key(imported.partition(".")[2])
     if other is PLUGINS:
-        if importer.partition(".")[0] == imported.partition(".")[0]:
+        shared = imported.partition(".")[0] == SHARED and own is PLUGINS
+        if shared or importer.partition(".")[0] == imported.partition(".")[0]:
             return None
         return "backends are found by their entry points"
     if own is other or key in own.may:

@@ -165,6 +165,21 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
             print(live.stats)
         """,
     ),
+    (
+        "The same of TensorBoard's event files, where they are (a folder that the package carries)",
+        """
+        from pathlib import Path
+        import wbmodel_tensorboard
+
+        logs = Path(wbmodel_tensorboard.__file__).parent / "demo"
+        try:
+            with connect(f"tensorboard:{logs}", default=False):
+                for run in Run.objects.filter(config__num_units=32).order_by("-summary.accuracy"):
+                    print(f"{run.name}  accuracy {run.summary['accuracy']:.3f}  {run.config['optimizer']}")
+        except errors.BackendNotInstalled as error:
+            print(error)
+        """,
+    ),
 )
 
 
@@ -174,7 +189,10 @@ def main() -> None:
 
     import wbmodel
 
-    names: dict[str, Any] = {name: getattr(wbmodel, name) for name in wbmodel.__all__} | {"asyncio": asyncio}
+    names: dict[str, Any] = {name: getattr(wbmodel, name) for name in wbmodel.__all__} | {
+        "asyncio": asyncio,
+        "errors": wbmodel.errors,
+    }
     started = time.perf_counter()
     with wbmodel.connect("demo:", name="demo", default=False) as session:
         for number, (question, code) in enumerate(QUESTIONS, 1):
