@@ -220,6 +220,7 @@ def test_extremes_leave_out_what_is_no_number() -> None:
         {"_step": 3, "x": -1.5},
     ]
     far = [{"_step": 0, "x": 2**70, "y": math.nan}, {"_step": 1, "x": "text", "z": math.inf}, {"_step": 2, "z": 1e308}]
+    far += [{"_step": 3, "y": -math.inf}, {"_step": 4, "z": 10**400}]
     with at("columns", history_store([rows, far])):
         first = Run.objects.get(id="h0").history
         assert (first.min("x"), first.max("x"), first.mean("x")) == (-1.5, 3, 0.75)
@@ -228,7 +229,8 @@ def test_extremes_leave_out_what_is_no_number() -> None:
         second = Run.objects.get(id="h1").history
         assert second.max("x") == 2**70
         assert (second.min("y"), second.mean("y"), second.best("y")) == (None, None, None)
-        assert (second.max("z"), second.mean("z")) == (math.inf, math.inf)
+        assert (second.max("z"), second.mean("z")) == (1e308, 1e308)
+        assert second.best("z", "max") == far[2]
 
 
 def test_the_mean_does_not_depend_on_the_portions() -> None:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import attrs
 
+from wbmodel.backend.asks import ReadSpec
 from wbmodel.backend.verbs import Emit
 from wbmodel.compiler.target import Target
 from wbmodel.meta.parts import Wanted
@@ -15,6 +16,7 @@ from wbmodel.operations.answer import Operation
 from wbmodel.operations.histories.blocks import Block, Chosen, Shaping, chosen
 from wbmodel.operations.histories.glance import read_glance
 from wbmodel.operations.histories.key_names import Source, key_infos, say_unknown
+from wbmodel.operations.histories.newest import newest
 from wbmodel.operations.histories.outcome import Outcome
 from wbmodel.operations.histories.pieces import Ended, Head, Part
 from wbmodel.operations.histories.read import read
@@ -94,40 +96,78 @@ def passed_on(
 def blocks(plan: Histories, source: Source, target: Target, outcome: Outcome, *, full: bool = False) -> Operation[None]:
     """Emit the blocks of a plan. ``outcome`` learns what came of the reading. ``full``: the runs have all their fields,
     and the end of each is emitted too."""
-    shaping, steps = Shaping(plan), chosen(plan)
+    reading = _Reading(plan, source, target, outcome, full)
+    if not reading.is_full():
+        count = None if full else plan.last_rows
+        if count is None or target.capabilities.columns or (plan.spec.keys is not None and isinstance(source, Plan)):
+            yield from reading.read(plan.spec, source_of(plan, source, target, full=full))
+        else:
+            few = yield from newest(count, plan.spec, source_of(plan, source, target), target)
+            tried = _Reading(plan, source, target, Outcome(), full)
+            yield from tried.read(few.spec, Given(few.runs))
+            was_all = few.spec == plan.spec and len(few.runs) == len(few.every)
+            if was_all or (tried.outcome.rows >= count and not tried.outcome.missing):
+                outcome.become(tried.outcome)
+                reading, tried.outcome = tried, outcome
+            else:
+                yield from reading.read(plan.spec, Given(few.every))
+    yield from reading.end()
 
-    def take(items: Sequence[Part | Ended]) -> list[Block | Ended]:
+
+@attrs.define(eq=False)
+class _Reading:
+    """One reading for a plan: what is made of its parts."""
+
+    plan: Histories
+    source: Source
+    target: Target
+    outcome: Outcome
+    full: bool
+    shaping: Shaping = attrs.field(init=False)
+    steps: list[Chosen] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.shaping, self.steps = Shaping(self.plan), chosen(self.plan)
+
+    def is_full(self) -> bool:
+        """Whether no further row can be chosen."""
+        return any(step.is_full for step in self.steps)
+
+    def read(self, spec: ReadSpec, runs: Runs) -> Operation[None]:
+        """Emit the blocks that are ready."""
+        plan, target = self.plan, self.target
+        reading = (
+            read(spec, runs, target)
+            if plan.glance is None
+            else read_glance(spec, plan.glance, runs, target, self.outcome)
+        )
+        yield from passed_on(reading, self._take, self.is_full)
+
+    def _take(self, items: Sequence[Part | Ended]) -> list[Block | Ended]:
         made: list[Block | Ended] = []
         for item in items:
             if isinstance(item, Ended):
-                outcome.take(item)
-                shaping.growing = shaping.growing or item.head.growing
-                made += [item] if full else []
-            elif (block := shaping.take(item)) is not None:
-                made += _through(steps, block)
-                outcome.rows += block.length
+                self.outcome.take(item)
+                self.shaping.growing = self.shaping.growing or item.head.growing
+                made += [item] if self.full else []
+            elif (block := self.shaping.take(item)) is not None:
+                made += _through(self.steps, block)
+                self.outcome.rows += block.length
         return made
 
-    def is_full() -> bool:
-        return any(step.is_full for step in steps)
-
-    spec = plan.spec
-    if not is_full():
-        runs = source_of(plan, source, target, full=full)
-        reading = (
-            read(spec, runs, target) if plan.glance is None else read_glance(spec, plan.glance, runs, target, outcome)
-        )
-        yield from passed_on(reading, take, is_full)
-    for at, step in enumerate(steps):
-        rest = [block for held in step.rest() for block in _through(steps[at + 1 :], held)]
-        if rest:
-            yield Emit(rest)
-    outcome.settle()
-    by_columns = target.capabilities.columns or plan.glance is not None
-    # Reading keys by documents asks for what there is, and has said so already.
-    if shaping.unmet and outcome.ended and not is_full() and (by_columns or spec.keys is None):
-        known = (yield from key_infos(source, target)) if plan.stream == "history" else shaping.names
-        say_unknown([item.key for item in plan.shown_keys], shaping.unmet, known, growing=shaping.growing)
+    def end(self) -> Operation[None]:
+        """Emit the blocks that were held back, and say what came of it."""
+        plan, steps, shaping, outcome = self.plan, self.steps, self.shaping, self.outcome
+        for at, step in enumerate(steps):
+            rest = [block for held in step.rest() for block in _through(steps[at + 1 :], held)]
+            if rest:
+                yield Emit(rest)
+        outcome.settle()
+        by_columns = self.target.capabilities.columns or plan.glance is not None
+        # Reading keys by documents asks for what there is, and has said so already.
+        if shaping.unmet and outcome.ended and not self.is_full() and (by_columns or plan.spec.keys is None):
+            known = (yield from key_infos(self.source, self.target)) if plan.stream == "history" else shaping.names
+            say_unknown([item.key for item in plan.shown_keys], shaping.unmet, known, growing=shaping.growing)
 
 
 def _through(steps: Sequence[Chosen], block: Block) -> Iterator[Block]:
