@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, TypeVar
 
 import attrs
@@ -15,12 +15,13 @@ from wbmodel.meta.state import holds
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.histories.blocks import Block, Chosen, Shaping, chosen
 from wbmodel.operations.histories.glance import read_glance
-from wbmodel.operations.histories.key_names import Source, key_infos, say_unknown
+from wbmodel.operations.histories.key_names import Source, say_unknown
+from wbmodel.operations.histories.keys import history_keys
 from wbmodel.operations.histories.newest import newest
 from wbmodel.operations.histories.outcome import Outcome
 from wbmodel.operations.histories.pieces import Ended, Head, Part
 from wbmodel.operations.histories.read import read
-from wbmodel.operations.histories.runs import Given, Listed, Runs, head_of
+from wbmodel.operations.histories.runs import Given, Listed, Others, Runs, head_of
 from wbmodel.operations.reload import look_again
 from wbmodel.query.histories import Histories
 from wbmodel.query.plan import Plan
@@ -93,17 +94,29 @@ def passed_on(
         operation.close()
 
 
-def blocks(plan: Histories, source: Source, target: Target, outcome: Outcome, *, full: bool = False) -> Operation[None]:
-    """Emit the blocks of a plan. ``outcome`` learns what came of the reading. ``full``: the runs have all their fields,
-    and the end of each is emitted too."""
-    reading = _Reading(plan, source, target, outcome, full)
+def blocks(
+    plan: Histories,
+    source: Source,
+    target: Target,
+    outcome: Outcome,
+    *,
+    full: bool = False,
+    ends: bool = False,
+    done: Collection[str] = (),
+) -> Operation[None]:
+    """Emit the blocks of a plan. ``outcome`` learns what came of the reading. ``full``: the runs have all their fields.
+    ``ends``: the end of each run is emitted too. ``done`` are the paths of runs that are not read."""
+    reading = _Reading(plan, target, outcome, ends)
     if not reading.is_full():
-        count = None if full else plan.last_rows
+        runs = source_of(plan, source, target, full=full)
+        if done:
+            runs = Others(runs, done)
+        count = None if ends else plan.last_rows
         if count is None or target.capabilities.columns or (plan.spec.keys is not None and isinstance(source, Plan)):
-            yield from reading.read(plan.spec, source_of(plan, source, target, full=full))
+            yield from reading.read(plan.spec, runs)
         else:
-            few = yield from newest(count, plan.spec, source_of(plan, source, target), target)
-            tried = _Reading(plan, source, target, Outcome(), full)
+            few = yield from newest(count, plan.spec, runs, target)
+            tried = _Reading(plan, target, Outcome(), ends)
             yield from tried.read(few.spec, Given(few.runs))
             was_all = few.spec == plan.spec and len(few.runs) == len(few.every)
             if was_all or (tried.outcome.rows >= count and not tried.outcome.missing):
@@ -111,18 +124,27 @@ def blocks(plan: Histories, source: Source, target: Target, outcome: Outcome, *,
                 reading, tried.outcome = tried, outcome
             else:
                 yield from reading.read(plan.spec, Given(few.every))
-    yield from reading.end()
+    if rest := reading.rest():
+        yield Emit(rest)
+    outcome.settle()
+    shaping = reading.shaping
+    by_columns = target.capabilities.columns or plan.glance is not None
+    # Reading keys by documents asks for what there is, and has said so already.
+    if shaping.unmet and outcome.ended and not reading.is_full() and (by_columns or plan.spec.keys is None):
+        known: Collection[str] = shaping.names
+        if plan.stream == "history":
+            known = yield from history_keys(source_of(plan, source, target), target)
+        say_unknown([item.key for item in plan.shown_keys], shaping.unmet, known, growing=shaping.growing)
 
 
 @attrs.define(eq=False)
 class _Reading:
-    """One reading for a plan: what is made of its parts."""
+    """What is made of the parts of a reading."""
 
     plan: Histories
-    source: Source
     target: Target
     outcome: Outcome
-    full: bool
+    ends: bool
     shaping: Shaping = attrs.field(init=False)
     steps: list[Chosen] = attrs.field(init=False)
 
@@ -135,12 +157,8 @@ class _Reading:
 
     def read(self, spec: ReadSpec, runs: Runs) -> Operation[None]:
         """Emit the blocks that are ready."""
-        plan, target = self.plan, self.target
-        reading = (
-            read(spec, runs, target)
-            if plan.glance is None
-            else read_glance(spec, plan.glance, runs, target, self.outcome)
-        )
+        count, target = self.plan.glance, self.target
+        reading = read(spec, runs, target) if count is None else read_glance(spec, count, runs, target, self.outcome)
         yield from passed_on(reading, self._take, self.is_full)
 
     def _take(self, items: Sequence[Part | Ended]) -> list[Block | Ended]:
@@ -149,25 +167,20 @@ class _Reading:
             if isinstance(item, Ended):
                 self.outcome.take(item)
                 self.shaping.growing = self.shaping.growing or item.head.growing
-                made += [item] if self.full else []
+                made += [item] if self.ends else []
             elif (block := self.shaping.take(item)) is not None:
                 made += _through(self.steps, block)
                 self.outcome.rows += block.length
         return made
 
-    def end(self) -> Operation[None]:
-        """Emit the blocks that were held back, and say what came of it."""
-        plan, steps, shaping, outcome = self.plan, self.steps, self.shaping, self.outcome
-        for at, step in enumerate(steps):
-            rest = [block for held in step.rest() for block in _through(steps[at + 1 :], held)]
-            if rest:
-                yield Emit(rest)
-        outcome.settle()
-        by_columns = self.target.capabilities.columns or plan.glance is not None
-        # Reading keys by documents asks for what there is, and has said so already.
-        if shaping.unmet and outcome.ended and not self.is_full() and (by_columns or plan.spec.keys is None):
-            known = (yield from key_infos(self.source, self.target)) if plan.stream == "history" else shaping.names
-            say_unknown([item.key for item in plan.shown_keys], shaping.unmet, known, growing=shaping.growing)
+    def rest(self) -> list[Block]:
+        """The blocks that were held back."""
+        return [
+            block
+            for at, step in enumerate(self.steps)
+            for held in step.rest()
+            for block in _through(self.steps[at + 1 :], held)
+        ]
 
 
 def _through(steps: Sequence[Chosen], block: Block) -> Iterator[Block]:
