@@ -25,7 +25,7 @@ def both(rows: int, lines: int, runs: int = 3) -> Any:
     )
 
 
-@pytest.mark.parametrize("kind", ["weak", "hostile2"])
+@pytest.mark.parametrize("kind", ["weak", "live"])
 @pytest.mark.parametrize("rows", [0, 1, 700])
 def test_all_system_metrics(kind: str, rows: int) -> None:
     with served(both(rows, 0), kind) as session, asking() as asked:
