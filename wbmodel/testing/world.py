@@ -18,13 +18,25 @@ import attrs
 
 from wbmodel.testing.oracle import ABSENT
 
-__all__ = ["ABSENT", "DAY", "KEYS", "PARTS", "PART_OF", "START", "World", "make_world", "parts_of"]
+__all__ = ["ABSENT", "DAY", "HISTORIES", "KEYS", "PARTS", "PART_OF", "START", "World", "make_world", "parts_of"]
 
 START = datetime(2021, 4, 1, 12, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
 
 PARTS = frozenset(
-    {"users", "artifacts", "files", "histories", "drafts", "projects", "sweeps", "reports", "values", "growth"}
+    {
+        "users",
+        "artifacts",
+        "files",
+        "histories",
+        "streams",
+        "drafts",
+        "projects",
+        "sweeps",
+        "reports",
+        "values",
+        "growth",
+    }
 )
 """The parts that a world may lack, because a backend cannot be filled with them. Cases that need a missing part are
 skipped. ``docs/how-to/run-the-conformance-kit.md`` explains each name."""
@@ -171,6 +183,7 @@ class World:
             "sweeps": {"sweep": None},
             "files": {"files": {}},
             "histories": {"history": []},
+            "streams": {"events": [], "console": []},
             "values": {"config": {}, "summary": {}},
         }
         for run in self.runs:
@@ -220,6 +233,32 @@ EVERY: dict[str, Any] = {
 }
 """The world has one run for each value, under the key ``every`` of config and summary. Its id is ``e-`` + the word."""
 
+HISTORIES: dict[str, list[Row]] = {
+    # Steps repeat, fall, are negative and jump; rows of one step have the same keys and others.
+    "minus": [
+        {"_step": 3, "loss": 0.5, "x": 1},
+        {"_step": 3, "x": 2},
+        {"_step": -2, "loss": 4, "x": 3},
+        {"_step": 10**9, "x": 4},
+        {"_step": 3, "loss": 0.25, "x": 5},
+        {"_step": 0, "x": 6, "y": 1},
+        {"_step": 0, "loss": 1.5},
+    ],
+    # Values of every kind, and of several under one key.
+    "list": [
+        {"_step": 0, "nested": {"a": 1, "b": {"c": "x"}}, "image": {"_type": "image-file", "path": "a.png"}},
+        {"_step": 1, "nan": math.nan, "up": math.inf, "down": -math.inf, "nothing": None, "flag": True},
+        {"_step": 2, "list": [1, [2.5, "a"], None], "big": 10**20, "text": "1", "mixed": 1},
+        {"_step": 3, "mixed": "one", "flag": False, "nested": {"a": 2.5}},
+        {"_step": 4, "mixed": [1], "nothing": None, "empty": {}, "sl/ash": 1, "a b": 2},
+        {"_step": 5, "nothing": None},
+        {"_step": 6, "mixed": 2.5, "nan": 1, "up": 0, "big": 2**53 + 1},
+    ],
+    # Some rows have no step.
+    "true": [{"x": 1}, {"x": 2}, {"_step": 9, "x": 3}],
+}
+"""Rows of histories in the order in which they were logged. The run's id is ``e-`` + the word."""
+
 _TAGS = [[], ["baseline"], ["broken", "v1"], ["Baseline"], ["a.b", "baseline"]]
 
 
@@ -255,6 +294,10 @@ def make_world(
         run = next(item for item in runs if item["id"] == f"e-{word}")
         run["history"] = [_history_row(step) for step in range(length)]
         run["files"] = {"config.yaml": b"lr: 1\n", f"media/{word}.txt": b"x" * 10, "empty.txt": b""}
+        run["events"] = [{"_runtime": at, "system.cpu": at / 4, "gpu": {"0": at}} for at in range(length)]
+        run["console"] = [f"line {at} of {word}" if at != 1 else "" for at in range(length)]
+    for word, rows in HISTORIES.items():
+        next(item for item in runs if item["id"] == f"e-{word}")["history"] = copy.deepcopy(rows)
     types, collections, artifacts = _artifacts(project, second)
     return World(
         entity=entity,
@@ -281,7 +324,7 @@ def _project(path: str, description: str | None, created_at: datetime) -> Row:
 
 def _plain_run(project: str, run_id: str) -> Row:
     nothing = ("group", "job_type", "notes", "description", "commit", "user", "sweep", "heartbeat_at")
-    empty: Row = {"config": {}, "summary": {}, "tags": [], "history": [], "files": {}}
+    empty: Row = {"config": {}, "summary": {}, "tags": [], "history": [], "events": [], "console": [], "files": {}}
     given = {"project": project, "id": run_id, "name": run_id, "state": "finished", "created_at": START}
     return dict.fromkeys(nothing) | empty | given
 
