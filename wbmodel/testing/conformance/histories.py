@@ -248,7 +248,7 @@ class HistoryTests(BackendTests):
 
     @cases(
         Case(
-            f"history/values/{key}",
+            f"history/values/{key.replace(' ', '-')}",
             f"The values of the key {key!r}, asked alone, as they were logged.",
             values={"key": key},
         )
