@@ -23,7 +23,7 @@ from wbmodel.backend.asks import Post, Request, Response
 from wbmodel.engine.dialect import Dialect
 from wbmodel.engine.execute import Engine
 from wbmodel.engine.histories import Histories
-from wbmodel.errors import DamagedRow, FieldError, FrameWarning, IncompleteHistory, KeyWarning, QueryWarning
+from wbmodel.errors import DamagedRow, FieldError, FrameWarning, IncompleteHistory, KeyWarning
 
 ROWS = [{"_step": step, "loss": step / 7, "acc": step} for step in range(300)]
 
@@ -205,7 +205,7 @@ class Damaging(Engine):
 def test_a_damaged_row() -> None:
     with over(history_world({"r": ROWS[:10], "s": ROWS[:2]}), Damaging):
         for history, rows in ((of(), 9), (Run.objects.history, 11)):
-            with pytest.warns(QueryWarning) as told:
+            with pytest.warns(UserWarning) as told:
                 assert len(list(history)) == rows
             [damaged] = [str(item.message) for item in told if item.category is DamagedRow]
             assert damaged.startswith("acme/vision/r: a row ")
