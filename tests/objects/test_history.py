@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.backends import WEAK, over_loopback, served
+from tests.support.depth import deep
 from tests.support.keyed_histories import expected, history_store
 from wbmodel import Q, Run
 from wbmodel.engine.memory import MemoryStore
@@ -92,7 +93,7 @@ def chains(examples: int) -> Any:
     return lambda test: settings(max_examples=examples, deadline=None)(cases(test))
 
 
-@chains(12)
+@chains(deep(12))
 def test_chains_give_what_plain_lists_give(
     given_rows: list[list[Row]], keys: Any, inner: bool, conditions: Any, steps: Any, negated: bool
 ) -> None:
@@ -148,7 +149,7 @@ def check_chain(
 # -- answers ---------------------------------------------------------------------------------------
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=deep(12), deadline=None)
 @given(histories, st.integers(1, 6), st.integers(-4, 9))
 def test_answers_are_those_of_plain_lists(given_rows: list[list[Row]], some: int, step: int) -> None:
     given_rows = [*given_rows, [{"_step": 0, "loss": 1, "acc": 2, "a.b": 3}]]

@@ -205,10 +205,8 @@ class Damaging(Engine):
 def test_a_damaged_row() -> None:
     with over(history_world({"r": ROWS[:10], "s": ROWS[:2]}), Damaging):
         for history, rows in ((of(), 9), (Run.objects.history, 11)):
-            with pytest.warns(UserWarning) as told:
+            with pytest.warns(DamagedRow, match=r"acme/vision/r: a row "), pytest.warns(IncompleteHistory):
                 assert len(list(history)) == rows
-            [damaged] = [str(item.message) for item in told if item.category is DamagedRow]
-            assert damaged.startswith("acme/vision/r: a row ")
             assert not history.complete
             assert history.missing == {"acme/vision/r": 1}
         assert len(of().values("loss")) == 10, "asked by key, it is not damaged"

@@ -134,7 +134,7 @@ def keys(plan: Histories, source: Source, target: Target, outcome: Outcome) -> O
     """The keys of all rows of the stream, whatever the plan chooses of them. Those of a history are the server's facts;
     those of other streams are counted in their rows."""
     if plan.stream == "history":
-        return (yield from history_keys(source_of(plan, source, target, fresh=True), target))
+        return (yield from history_keys(source_of(plan, source, target), target))
     counts: dict[str, Counter[str]] = {}
     last: dict[str, Any] = {}
 
