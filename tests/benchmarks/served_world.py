@@ -40,8 +40,8 @@ def histories(rows: int) -> list[list[dict[str, Any]]]:
     ]
 
 
-async def serve(runs: int, latency: float, metrics: int, rows: int) -> None:
-    from wbmodel.engine import Dialect, Engine, MemoryStore
+async def serve(runs: int, latency: float, metrics: int, rows: int, exported: int) -> None:
+    from wbmodel.engine import Dialect, Engine, Exports, MemoryStore
     from wbmodel.engine.server import Server
     from wbmodel.server import Limits
     from wbmodel.testing import Faults
@@ -69,7 +69,8 @@ async def serve(runs: int, latency: float, metrics: int, rows: int) -> None:
             created_at=START + timedelta(minutes=number),
             heartbeat_at=START + timedelta(minutes=number + 0.37),
         )
-    engine = Engine(store, dialect=Dialect(live=True, cursors="offsets"))
+    exports = Exports(until=exported, files=4) if exported else None
+    engine = Engine(store, dialect=Dialect(live=True, cursors="offsets", exports=exports))
     server = Server(engine, api_key=KEY, limits=Limits(cache=2**30, seconds=600), faults=Faults(latency=latency))
     await server.start()
     print(server.url, flush=True)
@@ -96,9 +97,12 @@ class ServedWorld:
 
 
 @contextmanager
-def served_world(runs: int, latency: float = 0.0, metrics: int = METRICS, rows: int = 0) -> Iterator[ServedWorld]:
-    """Such a process, for the length of the block. ``rows``: those of the history of each run."""
-    given = {"runs": runs, "latency": latency, "metrics": metrics, "rows": rows}
+def served_world(
+    runs: int, latency: float = 0.0, metrics: int = METRICS, rows: int = 0, exported: int = 0
+) -> Iterator[ServedWorld]:
+    """Such a process, for the length of the block. ``rows``: those of the history of each run, of which so many are
+    ``exported``."""
+    given = {"runs": runs, "latency": latency, "metrics": metrics, "rows": rows, "exported": exported}
     options = [part for name, value in given.items() for part in (f"--{name}", str(value))]
     command = [sys.executable, "-m", "tests.benchmarks.served_world", *options]
     process = subprocess.Popen(
@@ -127,8 +131,9 @@ def main() -> None:
     parser.add_argument("--latency", type=float, default=0.0)
     parser.add_argument("--metrics", type=int, default=METRICS)
     parser.add_argument("--rows", type=int, default=0)
+    parser.add_argument("--exported", type=int, default=0)
     given = parser.parse_args()
-    asyncio.run(serve(given.runs, given.latency, given.metrics, given.rows))
+    asyncio.run(serve(given.runs, given.latency, given.metrics, given.rows, given.exported))
 
 
 if __name__ == "__main__":

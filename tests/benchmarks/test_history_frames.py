@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from wbmodel.codec import loads
-from wbmodel.table.batch import ColumnBatch
+from wbmodel.operations.histories.rows import columns_of, decode
 from wbmodel.table.growing import Growing
 
 msgspec = pytest.importorskip("msgspec")
@@ -62,9 +62,7 @@ def decoded(bodies: Sequence[bytes]) -> list[Any]:
 def framed(bodies: Sequence[bytes]) -> Any:
     made = Growing("polars")
     for body in bodies:
-        batch, damaged = ColumnBatch.of_texts("r", texts(loads(body)))
-        assert not damaged
-        made.add_batch(batch)
+        made.add_batch(columns_of("r", decode(texts(loads(body))).rows))
     return made.finish()
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALIASES",
     "BY_DATE",
+    "EXPORTS",
     "FAR",
     "FROM_BELOW",
     "INDEX",
@@ -39,6 +40,7 @@ __all__ = [
     "order_of",
     "split",
     "tallying",
+    "unexported",
 ]
 
 
@@ -78,6 +80,18 @@ LINES = Extra(
     "a history with fewer rows than lines is no longer searched in narrow ranges of steps",
     (),
 )
+
+EXPORTS = Extra(
+    "exported files of histories",
+    "rows are read by documents",
+    ("parquethistory", "parqueturls", "livedata", "livekeys"),
+)
+
+
+def unexported(project: str) -> Extra:
+    """The exported files of a project that has none."""
+    return Extra(f"exported files of histories in {project}", "rows are read by documents", ())
+
 
 _SORTED = "all rows are read and sorted here"
 

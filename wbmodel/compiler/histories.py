@@ -16,7 +16,19 @@ from wbmodel.compiler.answer_types import Fields, aliased_type, list_of, object_
 from wbmodel.compiler.document import Selection, write
 from wbmodel.meta import Arg, Route
 
-__all__ = ["CONSOLE", "EVENTS", "KEYS_OF_HISTORY", "MOST_KEYS", "ROWS", "ROWS_CUT", "Kind", "aliased_request"]
+__all__ = [
+    "CONSOLE",
+    "EVENTS",
+    "FILES_AND_LIVE",
+    "FILES_OF_HISTORY",
+    "KEYS_OF_HISTORY",
+    "LINES_ONLY",
+    "MOST_KEYS",
+    "ROWS",
+    "ROWS_CUT",
+    "Kind",
+    "aliased_request",
+]
 
 MOST_KEYS = 100_000
 """The ``maxKeyLimit``: how many keys a row may have before a server cuts it."""
@@ -58,6 +70,32 @@ KEYS_OF_HISTORY = Kind(
     {"id": str, "historyLineCount": int | None, "historyKeys": Any},
 )
 """Facts about the keys of a history: the last step, and often the number of rows."""
+
+LINES_ONLY = Kind(
+    "HistoryLines",
+    (),
+    (("id", ()), ("historyLineCount", ())),
+    {"id": str, "historyLineCount": int | None},
+)
+"""The number of lines of a history."""
+
+
+def _exports(*more: str) -> Kind:
+    selection: Selection = tuple((name, ()) for name in ("parquetUrls", *more))
+    answer = {"parquetUrls": list_of(str), **dict.fromkeys(more, list_of(Any))}
+    return Kind(
+        "HistoryExports",
+        (),
+        (*LINES_ONLY.selection, ('parquetHistory(liveKeys: ["_step"])', selection)),
+        {**LINES_ONLY.answer, "parquetHistory": object_of(answer)},
+    )
+
+
+FILES_OF_HISTORY = _exports()
+"""The URLs of the Parquet files of a history."""
+
+FILES_AND_LIVE = _exports("liveData")
+"""The same, and the steps of the rows that are in none of the files. Without files, these are all."""
 
 EVENTS = Kind(
     "Events",

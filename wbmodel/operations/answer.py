@@ -14,7 +14,7 @@ from wbmodel.errors import ServerError, WbmodelError
 from wbmodel.meta import EntityMeta, Route, Step, entity_meta
 from wbmodel.meta.scopes import PARTS, PROJECT
 
-__all__ = ["Operation", "answer", "asked", "items", "passed_on", "send_all", "walk", "whole_answer"]
+__all__ = ["Operation", "answer", "asked", "items", "kept", "passed_on", "send_all", "walk", "whole_answer"]
 
 T = TypeVar("T")
 Operation = Generator[Verb, Any, T]
@@ -56,6 +56,18 @@ def passed_on(operation: Operation[T], take: Callable[[Sequence[Any]], Sequence[
     finally:
         error = None  # its traceback refers to this frame
         operation.close()
+
+
+def kept(operation: Operation[None]) -> Operation[list[Any]]:
+    """What an operation emits, kept instead of passed on."""
+    found: list[Any] = []
+
+    def take(items: Sequence[Any]) -> Sequence[Any]:
+        found.extend(items)
+        return ()
+
+    yield from passed_on(operation, take)
+    return found
 
 
 def send_all(requests: Sequence[Request]) -> Operation[Sequence[Response]]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import attrs
 import pytest
 
 from tests.support.backends import WEAK, served
 from tests.support.keyed_histories import Got, expected, history_store, reading
-from wbmodel.backend.asks import ReadSpec
+from wbmodel.backend.asks import ReadSpec, Request, Response
 from wbmodel.engine.dialect import Dialect
+from wbmodel.engine.execute import Engine
 from wbmodel.engine.histories import Histories
-from wbmodel.errors import IncompleteHistory
 
 SHAPES: dict[str, list[dict[str, Any]]] = {
     "dense": [{"_step": at, "loss": at / 2, **({"acc": at} if at % 3 == 0 else {})} for at in range(500)],
@@ -52,8 +54,7 @@ def cells(rows: list[dict[str, Any]]) -> list[tuple[int, str, Any]]:
 
 def test_more_rows_of_one_step_than_an_answer_has() -> None:
     rows = [{"_step": 5, "loss": at} for at in range(300)] + [{"_step": 6, "loss": 0}]
-    with pytest.warns(IncompleteHistory, match="301 lines"):
-        got = under(Histories(max_samples=100), [rows])
+    got = under(Histories(max_samples=100), [rows])
     end = got.ends["h0"]
     assert end.rows == len(got.rows["h0"])
     assert end.missing == 301 - end.rows > 0
@@ -82,3 +83,35 @@ def test_a_range_of_a_short_history_is_proven() -> None:
     got = under(Histories(max_samples=500), [rows], spec)
     assert got.rows["h0"] == expected(rows, ("loss", "acc"), 100, 300)
     assert got.ends["h0"].is_complete
+
+
+class LateKeys(Engine):
+    """A server whose counts of keys are those of a moment ago: 10 rows fewer."""
+
+    def execute(self, request: Request, **more: Any) -> Response:
+        response = super().execute(request, **more)
+        if "historyKeys" not in request.document.text:
+            return response
+        data = json.loads(json.dumps(response.data), object_hook=_late)
+        return attrs.evolve(response, data=data)
+
+
+def _late(found: dict[str, Any]) -> dict[str, Any]:
+    return {**found, "count": max(0, found["count"] - 10)} if set(found) >= {"type", "count"} else found
+
+
+@pytest.mark.parametrize("cap", [None, 100, 500])
+@pytest.mark.parametrize("number", [50, 300, 997])
+def test_counts_of_keys_that_are_late(cap: int | None, number: int) -> None:
+    """More rows than the count are no error, and a count that is too low hides none."""
+    rows = [{"_step": at, "loss": at} for at in range(number)]
+    dialect = Dialect(live=True, cursors="offsets", histories=Histories(max_samples=cap))
+    with served(history_store([rows]), "live", dialect=dialect, engine=LateKeys) as session:
+        said: Any = session.execute(KEYS_ASKED).data
+        assert f"{number - 10}," in str(said).replace("}", ",")
+        got = reading(session, ReadSpec(keys=("loss",)))
+    assert got.rows["h0"] == rows
+    assert got.ends["h0"].is_complete
+
+
+KEYS_ASKED = '{ project(name: "vision", entityName: "acme") { run(name: "h0") { historyKeys } } }'

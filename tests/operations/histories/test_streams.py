@@ -25,7 +25,7 @@ def both(rows: int, lines: int, runs: int = 3) -> Any:
     )
 
 
-@pytest.mark.parametrize("kind", ["weak", "live"])
+@pytest.mark.parametrize("kind", ["weak", "drops"])
 @pytest.mark.parametrize("rows", [0, 1, 700])
 def test_all_system_metrics(kind: str, rows: int) -> None:
     with served(both(rows, 0), kind) as session, asking() as asked:
@@ -33,6 +33,15 @@ def test_all_system_metrics(kind: str, rows: int) -> None:
     assert [got.rows for got in found.values()] == [FLAT[:rows]] * 3
     assert all(got.end.is_complete for got in found.values())
     assert sum(request.operation_name == "Events" for request in asked) == 1
+
+
+def test_system_metrics_that_a_server_keeps_back() -> None:
+    """No range of them can be asked for."""
+    with served(both(700, 0), "hostile2") as session:
+        found = reading(session, list(Run.objects.all()), ReadSpec("events"))
+    for got in found.values():
+        assert 0 < len(got.rows) < 700
+        assert got.end.missing == 700 - len(got.rows)
 
 
 def test_more_system_metrics_than_the_first_samples() -> None:

@@ -6,9 +6,9 @@ import pytest
 
 from tests.support.backends import over_loopback, served
 from tests.support.histories import asking, history_world, reading
+from tests.support.keyed_histories import listed
 from wbmodel import Run
 from wbmodel.errors import DoesNotExist
-from wbmodel.operations.histories.runs import Listed
 
 ROWS = [{"_step": step, "loss": step / 7, "note": {"a": step}} for step in range(200)]
 
@@ -28,8 +28,7 @@ def test_all_rows_of_many_runs(kind: str) -> None:
 def test_a_hundred_runs_in_few_requests_over_the_wire() -> None:
     world = history_world({f"r{at:02d}": ROWS for at in range(100)})
     with over_loopback(world, "live") as (_, session), asking() as asked:
-        target = session.target
-        found = reading(session, Listed(Run.objects.all()._plan, target))
+        found = reading(session, listed(session))
     assert sum(len(got.rows) for got in found.values()) == 20_000
     assert all(got.end.is_complete for got in found.values())
     assert len(asked) <= 100 // 15

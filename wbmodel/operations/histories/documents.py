@@ -8,7 +8,7 @@ runs, and no more runs are begun while too much is held.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import attrs
@@ -26,7 +26,7 @@ from wbmodel.operations.histories.pieces import Ended, Head, Part
 from wbmodel.operations.histories.runs import Runs
 from wbmodel.operations.ways_back import on_lesser_terms, refusable
 
-__all__ = ["Asked", "Documents", "Reading", "gone"]
+__all__ = ["ALIASES_AT_MOST", "Asked", "Documents", "Files", "Reading", "gone"]
 
 ALIASES_AT_MOST = 20
 BYTES = 4 * 1024 * 1024
@@ -84,6 +84,31 @@ class Reading(Protocol):
         ...
 
 
+class Files(Protocol):
+    """Another way to the rows of some runs."""
+
+    @property
+    def waiting(self) -> int:
+        """How many runs can be read this way, and have not been."""
+        ...
+
+    def is_new(self, head: Head) -> bool:
+        """Whether it is not known yet if this run can be read this way."""
+        ...
+
+    def ask(self, heads: Iterable[Head]) -> Operation[None]:
+        """Find out which of the first of these runs can be read this way."""
+        ...
+
+    def has(self, head: Head) -> bool:
+        """Whether this run can be read this way."""
+        ...
+
+    def read(self, head: Head) -> Operation[bool]:
+        """Emit the parts and the end of a run, or nothing and return False; then :meth:`has` is False too."""
+        ...
+
+
 class _Sent:
     """A document in flight."""
 
@@ -92,10 +117,12 @@ class _Sent:
 
 
 class Documents:
-    """Reads ``runs``; ``begin`` makes the work for one of them."""
+    """Reads ``runs``; ``begin`` makes the work for one of them. Those that ``files`` has are read by these instead."""
 
-    def __init__(self, runs: Runs, target: Target, begin: Callable[[Head], Reading]) -> None:
-        self.runs, self.target, self.begin = runs, target, begin
+    def __init__(
+        self, runs: Runs, target: Target, begin: Callable[[Head], Reading], files: Files | None = None
+    ) -> None:
+        self.runs, self.target, self.begin, self.files = runs, target, begin, files
         self._heads: deque[Head] = deque()
         self._listed = False
         self._open: deque[Reading] = deque()
@@ -114,9 +141,18 @@ class Documents:
                 yield from self._receive(self._sent.popleft())
             elif not self._open and self._listed and not self._heads:
                 return
-            while self._open and self._open[0].done:
-                for item in self._open.popleft().parts():
-                    yield Emit((item,))
+            while self._open and (yield from self._emitted(self._open[0])):
+                self._open.popleft()
+
+    def _emitted(self, reading: Reading) -> Operation[bool]:
+        """Emit the parts of a run. Returns False if it is still being read."""
+        if self.files is not None and self.files.has(reading.head):
+            return (yield from self.files.read(reading.head))
+        if not reading.done:
+            return False
+        for item in reading.parts():
+            yield Emit((item,))
+        return True
 
     # -- asking ----------------------------------------------------------------------------------------
 
@@ -141,7 +177,9 @@ class Documents:
     def _gather(self) -> Operation[None]:
         """Collect what is to be asked, from runs that are open and then from new ones, until a document is full."""
         for reading in self._open:
-            self._queue.extend(reading.wanted())
+            if not reading.done:
+                yield from self._look_for_files(reading.head, (other.head for other in self._open))
+                self._want(reading)
         while not self._is_full():
             if not self._heads and not self._listed:
                 heads = yield from self.runs.pull()
@@ -150,13 +188,22 @@ class Documents:
                 continue
             if not self._heads:
                 return
+            yield from self._look_for_files(self._heads[0], self._heads)
             reading = self.begin(self._heads.popleft())
             self._open.append(reading)
+            self._want(reading)
+
+    def _look_for_files(self, head: Head, others: Iterable[Head]) -> Operation[None]:
+        if self.files is not None and self.files.is_new(head):
+            yield from self.files.ask(others)
+
+    def _want(self, reading: Reading) -> None:
+        if self.files is None or not self.files.has(reading.head):
             self._queue.extend(reading.wanted())
 
     def _is_full(self) -> bool:
         held = sum(reading.weight for reading in self._open) * ROW_BYTES
-        if held > HELD and self._open:
+        if (held > HELD and self._open) or (self.files is not None and self.files.waiting >= ALIASES_AT_MOST):
             return True
         most = min(self._most, self.target.capabilities.max_aliases)
         return len(self._queue) >= most or sum(map(self._weight, self._queue)) >= self._bytes
@@ -232,6 +279,7 @@ class Documents:
                 one.reading.failed(gone(one.reading.head, self.target))
             else:
                 rows += one.reading.take(one, found)
+                self._counted(one.reading, found.get("historyLineCount"))
         if response.note is not None and response.note.size and rows:
             place = asked[0].reading.head.ref.entity, asked[0].reading.head.ref.project
             size, many = self._measured.get(place, (0.0, 0))
@@ -239,6 +287,11 @@ class Documents:
             self._measured[place] = (size / 2 + response.note.size, many // 2 + rows)
         self._most = min(ALIASES_AT_MOST, self._most * 1.25)
         self._bytes = min(BYTES, self._bytes * 1.25)
+
+    def _counted(self, reading: Reading, lines: int | None) -> None:
+        """The number of lines, if it was not known: of a long history, there may be files."""
+        if reading.head.count is None and lines is not None:
+            reading.head = attrs.evolve(reading.head, count=lines)
 
     def _failed(self, asked: Sequence[Asked], error: ServerError) -> None:
         """Ask again in smaller documents what was too much; raise what is not about these runs."""

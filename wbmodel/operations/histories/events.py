@@ -12,7 +12,7 @@ from typing import Any
 from wbmodel.backend.asks import ReadSpec
 from wbmodel.compiler.histories import EVENTS
 from wbmodel.compiler.target import Target
-from wbmodel.errors import DamagedRow, IncompleteHistory, WbmodelError, warn
+from wbmodel.errors import DamagedRow, WbmodelError, warn
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.histories.documents import Asked, Documents
 from wbmodel.operations.histories.pieces import Ended, Head, Part
@@ -92,10 +92,4 @@ class EventsOf:
             yield Part(self.head, columns_of(self.head.ref.node_id, rows, ()))
         if self._damaged:
             warn(f"{path}: a row of its system metrics on {place} is left out, {self._damaged[0]}", DamagedRow)
-        if self.missing:
-            warn(
-                f"{path}: {place} gives {len(rows)} rows of system metrics and keeps back {self.missing}; it takes no "
-                "range of them, so they cannot be asked for in parts",
-                IncompleteHistory,
-            )
         yield Ended(self.head, len(rows), None if self.missing is None else self.missing + len(self._damaged))

@@ -46,6 +46,9 @@ class WithValues:
         """The runs that were not given yet, without what comes along."""
         return self.runs
 
+    def bring_no_more(self) -> None:
+        """Give the next runs without anything."""
+
 
 class InPages(WithValues):
     """The runs of a plan, whose pages have the values too, unless that is too much for the server."""
@@ -80,6 +83,10 @@ class InPages(WithValues):
         """The rest of the listing."""
         self.rows.along = None
         return _Rest(self)
+
+    def bring_no_more(self) -> None:
+        """List again, from where it stands, without the values."""
+        self.rows.along, self.rows.brings, self.rows.broken = None, False, True
 
     def _with(self, rows: list[Any]) -> list[Came]:
         came = self.rows.came

@@ -27,11 +27,13 @@ from wbmodel.errors import (
     warn,
 )
 from wbmodel.meta import EntityMeta
-from wbmodel.operations.answer import Operation, answer, whole_answer
+from wbmodel.operations.answer import Operation, answer, passed_on, whole_answer
+from wbmodel.operations.histories.documents import ALIASES_AT_MOST
+from wbmodel.operations.histories.exports import Exports
 from wbmodel.operations.histories.in_pages import with_values
 from wbmodel.operations.histories.joined import asked_keys
 from wbmodel.operations.histories.key_info import logged
-from wbmodel.operations.histories.picked import read_picked
+from wbmodel.operations.histories.picked import Picking, read_picked
 from wbmodel.operations.histories.pieces import Ended, Head, Part
 from wbmodel.operations.histories.runs import Given, Runs
 from wbmodel.operations.histories.series_budget import SeriesBudget
@@ -104,6 +106,7 @@ class _Keyed:
         """Whether all runs are known."""
         self.answers = 0
         self.names = Names(asked.keys)
+        self.files = Exports(spec, target, self.names.hear)
         self.failures = 0
         """How many runs in a row could not be read alone."""
         self.futile = 0
@@ -135,7 +138,11 @@ class _Keyed:
             if not self.queue and ((found and self.runs.brings) or not (yield from self._pull())):
                 return found
             reading, pieces = self.queue[0]
-            if reading.error is not None:
+            if self.files.is_new(reading.head) and not self.runs.brings:
+                if self.files.waiting >= ALIASES_AT_MOST:
+                    return found
+                yield from self.files.ask(item.head for item, _ in self.queue)
+            if reading.error is not None or self.files.has(reading.head):
                 self.queue.popleft()
                 continue
             cost = self.budget.cost(1, reading.head.count)
@@ -169,6 +176,8 @@ class _Keyed:
             with whole_answer(self.target, self._request(works[:1], self.target)):
                 for work, node in zip(works, nodes, strict=True):
                     self.queue.extend([work] if node is None else self._taken(work, node))
+            if any(self.files.is_new(head) for head, _ in came):
+                self.runs.bring_no_more()  # long histories are better read from files
         return bool(self.queue)
 
     # -- requests ----------------------------------------------------------------------------------
@@ -270,7 +279,14 @@ class _Keyed:
     # -- results -----------------------------------------------------------------------------------
 
     def _emit(self) -> Operation[None]:
-        while self.waiting and self.waiting[0].is_done:
+        while self.waiting and (self.waiting[0].is_done or self.files.has(self.waiting[0].head)):
+            if self.files.has(self.waiting[0].head):
+                reading = self.waiting[0]
+                if (yield from passed_on(self.files.read(reading.head), Picking(self.spec).take)):
+                    self.waiting.popleft()
+                else:
+                    self.queue.appendleft((reading, [pieces[0] for pieces in reading.pieces]))
+                continue
             unproven = list(takewhile(lambda item: item.is_done and item.needs_rows, self.waiting))
             if unproven:
                 for reading in unproven:

@@ -76,7 +76,8 @@ class Outcome:
             for path, count in self.missing.items()
         ]
         shown = "; ".join(told[:5]) + (f"; and {len(told) - 5} more" if len(told) > 5 else "")
-        warn(f"incomplete histories: {shown} (.failures and .missing have all of them)", IncompleteHistory)
+        again = ". Read them again if their runs were just logging" if self.missing else ""
+        warn(f"incomplete histories: {shown} (.failures and .missing have all of them){again}", IncompleteHistory)
 
     def metadata(self) -> Mapping[str, str]:
         """What an export says about it."""

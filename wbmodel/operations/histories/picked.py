@@ -16,7 +16,7 @@ from wbmodel.operations.histories.rows import STEP
 from wbmodel.operations.histories.runs import Runs
 from wbmodel.operations.histories.whole import read_whole
 
-__all__ = ["read_picked"]
+__all__ = ["Picking", "read_picked"]
 
 Told = Callable[[Head, Iterable[str]], None]
 """Hears of each run which keys were logged."""
@@ -24,11 +24,13 @@ Told = Callable[[Head, Iterable[str]], None]
 
 def read_picked(spec: ReadSpec, runs: Runs, target: Target, told: Told) -> Operation[None]:
     """Emit the parts and the end of each run, as :func:`~.keyed.read_keyed` does."""
-    yield from passed_on(read_whole(attrs.evolve(spec, keys=None), runs, target), _Picking(spec, told).take)
+    yield from passed_on(read_whole(attrs.evolve(spec, keys=None), runs, target), Picking(spec, told).take)
 
 
-class _Picking:
-    def __init__(self, spec: ReadSpec, told: Told) -> None:
+class Picking:
+    """Makes rows with the asked keys of whole rows."""
+
+    def __init__(self, spec: ReadSpec, told: Told = lambda head, names: None) -> None:
         self.keys, self.told = asked_keys(spec), told
         self.regrouping = Regrouping(self.keys)
         self.rows = 0

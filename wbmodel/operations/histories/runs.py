@@ -13,7 +13,7 @@ from wbmodel.operations.histories.pieces import Head
 from wbmodel.operations.run import Rows
 from wbmodel.query.plan import Plan
 
-__all__ = ["Given", "Listed", "Others", "Runs", "head_of"]
+__all__ = ["Given", "Known", "Listed", "Others", "Runs", "head_of"]
 
 
 class Runs(Protocol):
@@ -34,6 +34,19 @@ class Given:
         """All of them, once."""
         rows, self.rows = self.rows, None
         return None if rows is None else list(map(head_of, rows))
+        yield  # makes this a generator, although it makes no requests
+
+
+class Known:
+    """Runs of which all that reading needs is known."""
+
+    def __init__(self, heads: Sequence[Head]) -> None:
+        self.heads: list[Head] | None = list(heads)
+
+    def pull(self) -> Operation[list[Head] | None]:
+        """All of them, once."""
+        heads, self.heads = self.heads, None
+        return heads
         yield  # makes this a generator, although it makes no requests
 
 

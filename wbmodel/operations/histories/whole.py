@@ -9,24 +9,26 @@ from functools import partial
 from typing import Any
 
 from wbmodel.backend.asks import ColumnBatch, ReadSpec
-from wbmodel.compiler.extras import FROM_BELOW, LINES, MANY_KEYS, Extra
-from wbmodel.compiler.histories import KEYS_OF_HISTORY, ROWS, ROWS_CUT, Kind
+from wbmodel.compiler.extras import LINES
+from wbmodel.compiler.histories import KEYS_OF_HISTORY
 from wbmodel.compiler.target import Target
-from wbmodel.errors import DamagedRow, IncompleteHistory, QueryWarning, WbmodelError, warn
+from wbmodel.errors import DamagedRow, QueryWarning, WbmodelError, warn
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.histories.documents import Asked, Documents
-from wbmodel.operations.histories.ladder import BITE, KEYS, Ladder, Range, Trust
+from wbmodel.operations.histories.exports import Exports
+from wbmodel.operations.histories.ladder import BITE, KEYS, Ladder, Trust
+from wbmodel.operations.histories.one_range import range_values, rows_kind
 from wbmodel.operations.histories.pieces import Ended, Head, Part
 from wbmodel.operations.histories.rows import STEP, Packed, Row, columns_of, decode
 from wbmodel.operations.histories.runs import Runs
 
-__all__ = ["OneRange", "read_whole"]
+__all__ = ["read_whole"]
 
 
 def read_whole(spec: ReadSpec, runs: Runs, target: Target) -> Operation[None]:
     """Emit the parts of each run, and its end."""
     trust = Trust(lines=LINES in target.refusals.known)
-    documents = Documents(runs, target, lambda head: WholeRun(head, spec, target, trust))
+    documents = Documents(runs, target, lambda head: WholeRun(head, spec, target, trust), Exports(spec, target))
     yield from documents.read()
     if trust.lines and target.refusals.learn(LINES):
         warn(f"{target.place} {LINES}; {LINES.instead}", QueryWarning)
@@ -58,7 +60,7 @@ class WholeRun:
     def _asked(self, ask: Any) -> Asked:
         if ask is KEYS:
             return Asked(self, lambda _: (KEYS_OF_HISTORY, frozenset()), lambda _: {}, 10, ask)
-        return Asked(self, _kind, partial(_values, ask), ask.expects, ask)
+        return Asked(self, rows_kind, partial(range_values, ask), ask.expects, ask)
 
     def take(self, asked: Asked, found: dict[str, Any]) -> int:
         """The rows of a range, or the facts about keys."""
@@ -108,11 +110,11 @@ class WholeRun:
         if loose and low is None and high is None:
             rows += len(loose)
             yield Part(self.head, columns_of(run, loose))
-        self._tell(rows, missing, damaged)
+        self._tell(damaged)
         yield Ended(self.head, rows, None if missing is None else missing + len(damaged))
 
-    def _tell(self, rows: int, missing: int | None, damaged: list[str]) -> None:
-        """Warn of what is missing, once."""
+    def _tell(self, damaged: list[str]) -> None:
+        """Warn of rows that cannot be read, once."""
         path, place = self.head.ref.path, self.target.place
         if damaged:
             more = f" (and {len(damaged) - 1} more)" if len(damaged) > 1 else ""
@@ -120,55 +122,6 @@ class WholeRun:
                 f"{path}: a row of its history on {place} cannot be read and is left out, {damaged[0]}{more}",
                 DamagedRow,
             )
-        if missing:
-            warn(
-                f"{path}: {place} counts {rows + missing} lines of history and gives {rows} rows, so {missing} are "
-                "missing. Read it again if the run was just logging; rows that share one step cannot be asked for in "
-                "parts, and a line that holds no row stays missing. values(key, ...) reads keys one by one",
-                IncompleteHistory,
-            )
-        elif missing is None and not self.ladder.is_bounded:
-            warn(
-                f"{path}: {place} does not say how many rows its history has; {rows} were found, and nothing proves "
-                "that they are all. values(key, ...) is proven by the counts of keys",
-                IncompleteHistory,
-            )
-
-
-class OneRange:
-    """One range of one run, as the server gives it."""
-
-    def __init__(self, head: Head, wanted: Range) -> None:
-        self.head = head
-        self.error: WbmodelError | None = None
-        self.done = False
-        self.weight = 0
-        self.rows: list[Row] = []
-        self.count: int | None = None
-        self._wanted: list[Range] = [wanted]
-
-    def wanted(self) -> list[Asked]:
-        """The range."""
-        new, self._wanted = self._wanted, []
-        return [Asked(self, _kind, partial(_values, ask), ask.expects) for ask in new]
-
-    def take(self, asked: Asked, found: dict[str, Any]) -> int:
-        """Its rows."""
-        got = decode(found["history"])
-        self.rows, self.count, self.done = [*got.rows, *got.loose], found["historyLineCount"], True
-        return len(self.rows)
-
-    def too_much(self, asked: Asked) -> bool:
-        """There are no smaller ranges."""
-        return False
-
-    def failed(self, error: WbmodelError) -> None:
-        """The run cannot be read."""
-        self.error, self.done = error, True
-
-    def parts(self) -> Iterator[Part | Ended]:
-        """The end."""
-        yield Ended(self.head, len(self.rows), None, self.error)
 
 
 class _Held:
@@ -197,19 +150,6 @@ def new_of(loose: Sequence[Row], seen: Counter[str]) -> list[Row]:
             new.append(row)
     seen |= own
     return new
-
-
-def _kind(target: Target) -> tuple[Kind, frozenset[Extra]]:
-    if MANY_KEYS in target.refused:
-        return ROWS_CUT, frozenset({FROM_BELOW} - target.refused)
-    return ROWS, frozenset({FROM_BELOW, MANY_KEYS} - target.refused)
-
-
-def _values(ask: Range, target: Target) -> dict[str, Any]:
-    low, high = ask.bounds
-    if low is None and FROM_BELOW in target.refused:
-        low = 0
-    return {"a": low, "b": high, "s": ask.samples}
 
 
 def _facts(keys: Any) -> tuple[int | None, int | None]:
