@@ -24,6 +24,7 @@ _ABOUT = {
     "error": "Wrong questions are refused in words that name what is wrong.",
     "document": "How documents are written, which variables come with them, and what JSON may hold.",
     "flag": "Each promise is kept, and each ability is claimed.",
+    "history": "What runs logged, by columns or documents: histories, system metrics, console lines.",
     "door": "Columns and bytes.",
     "hook": "Each hook does its work with the backend.",
     "mutation": "What each mutation changes, what null leaves alone, what is refused. Only for `writable` backends.",

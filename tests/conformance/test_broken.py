@@ -6,26 +6,28 @@ import re
 
 import pytest
 
+from tests.conformance import broken
 from tests.conformance.backends import ALL, engine, store_of
-from tests.conformance.broken import BROKEN
+from tests.conformance.broken_histories import BROKEN_HISTORIES
 from tests.support.backends import SERVERS, EngineBackend
 from wbmodel.testing.conformance import World, check
 
+BROKEN = broken.BROKEN | BROKEN_HISTORIES
 CASES = ("keys", "totals", "fields", "counts")
 
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_wrong_backend_fails_the_right_case(name: str) -> None:
-    broken = BROKEN[name]
-    report = check(broken.make, only=broken.case, colours=broken.colours)
-    assert [(item.case, item.result) for item in report.outcomes] == [(broken.case, "failed")] * len(broken.colours)
+    wrong = BROKEN[name]
+    report = check(wrong.make, only=wrong.case, colours=wrong.colours)
+    assert [(item.case, item.result) for item in report.outcomes] == [(wrong.case, "failed")] * len(wrong.colours)
     for outcome in report.outcomes:
         assert isinstance(outcome.error, AssertionError), "it says what is wrong, and does not fall over it"
-        assert re.search(broken.words, outcome.message, re.DOTALL), outcome.message
+        assert re.search(wrong.words, outcome.message, re.DOTALL), outcome.message
 
 
 def test_the_right_backend_passes_all_of_these() -> None:
-    report = check(engine, only=sorted({broken.case for broken in BROKEN.values()}))
+    report = check(engine, only=sorted({wrong.case for wrong in BROKEN.values()}))
     assert report.ok, str(report)
 
 

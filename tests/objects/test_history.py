@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.backends import WEAK, over_loopback, served
+from tests.support.depth import deep
 from tests.support.keyed_histories import expected, history_store
 from wbmodel import Q, Run
 from wbmodel.engine.memory import MemoryStore
@@ -92,7 +93,7 @@ def chains(examples: int) -> Any:
     return lambda test: settings(max_examples=examples, deadline=None)(cases(test))
 
 
-@chains(12)
+@chains(deep(12))
 def test_chains_give_what_plain_lists_give(
     given_rows: list[list[Row]], keys: Any, inner: bool, conditions: Any, steps: Any, negated: bool
 ) -> None:
@@ -148,12 +149,13 @@ def check_chain(
 # -- answers ---------------------------------------------------------------------------------------
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=deep(12), deadline=None)
 @given(histories, st.integers(1, 6), st.integers(-4, 9))
 def test_answers_are_those_of_plain_lists(given_rows: list[list[Row]], some: int, step: int) -> None:
     given_rows = [*given_rows, [{"_step": 0, "loss": 1, "acc": 2, "a.b": 3}]]
     rows = [{"run": f"h{at}", **row} for at, rows in enumerate(given_rows) for row in plain(rows)]
-    numbers = [row["loss"] for row in rows if number(row.get("loss"))]
+    rows_of_numbers = [row for row in rows if number(row.get("loss")) and math.isfinite(row["loss"])]
+    numbers = [row["loss"] for row in rows_of_numbers]
     with at("columns", history_store(given_rows)):
         history = Run.objects.history
         assert history.first() == rows[0]
@@ -165,7 +167,7 @@ def test_answers_are_those_of_plain_lists(given_rows: list[list[Row]], some: int
         mean = history.mean("loss")
         assert mean == sum(numbers) / len(numbers) or mean == pytest.approx(sum(numbers) / len(numbers))
         for goal, choose in (("min", min), ("max", max)):
-            best = choose((row for row in rows if number(row.get("loss"))), key=lambda row: row["loss"])
+            best = choose(rows_of_numbers, key=lambda row: row["loss"])
             assert history.best("loss", goal) == best
         long = [
             {"run": row["run"], "_step": row["_step"], "key": key, "value": row[key]}
@@ -220,6 +222,7 @@ def test_extremes_leave_out_what_is_no_number() -> None:
         {"_step": 3, "x": -1.5},
     ]
     far = [{"_step": 0, "x": 2**70, "y": math.nan}, {"_step": 1, "x": "text", "z": math.inf}, {"_step": 2, "z": 1e308}]
+    far += [{"_step": 3, "y": -math.inf}, {"_step": 4, "z": 10**400}]
     with at("columns", history_store([rows, far])):
         first = Run.objects.get(id="h0").history
         assert (first.min("x"), first.max("x"), first.mean("x")) == (-1.5, 3, 0.75)
@@ -228,7 +231,8 @@ def test_extremes_leave_out_what_is_no_number() -> None:
         second = Run.objects.get(id="h1").history
         assert second.max("x") == 2**70
         assert (second.min("y"), second.mean("y"), second.best("y")) == (None, None, None)
-        assert (second.max("z"), second.mean("z")) == (math.inf, math.inf)
+        assert (second.max("z"), second.mean("z")) == (1e308, 1e308)
+        assert second.best("z", "max") == far[2]
 
 
 def test_the_mean_does_not_depend_on_the_portions() -> None:

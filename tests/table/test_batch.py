@@ -9,9 +9,10 @@ import sys
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.depth import deep
 from wbmodel.errors import LibraryNotInstalled, QueryError
 from wbmodel.table import libraries
 from wbmodel.table.batch import ColumnBatch
@@ -19,6 +20,7 @@ from wbmodel.table.batch import ColumnBatch
 ROWS = st.lists(st.dictionaries(st.sampled_from("abcd"), st.integers() | st.text(max_size=2), max_size=4), max_size=5)
 
 
+@settings(max_examples=deep(100))
 @given(ROWS)
 def test_of_rows_gives_the_rows_again(rows: list[dict[str, Any]]) -> None:
     batch = ColumnBatch.of_rows("r", rows)

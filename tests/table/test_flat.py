@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.depth import deep
 from wbmodel.engine.streams import flat_row as of_the_engine
 from wbmodel.table.batch import ColumnBatch
 from wbmodel.table.flat import flat, flat_row
@@ -20,11 +21,13 @@ VALUES = st.recursive(
 ROWS = st.lists(st.dictionaries(st.sampled_from(["a", "b", "c"]), VALUES, max_size=3), max_size=5)
 
 
+@settings(max_examples=deep(100))
 @given(ROWS)
 def test_rows_are_flat_as_the_engines(rows: list[dict[str, Any]]) -> None:
     assert [dict(flat_row(row)) for row in rows] == [of_the_engine(row) for row in rows]
 
 
+@settings(max_examples=deep(100))
 @given(ROWS)
 def test_columns_are_those_of_the_flat_rows(rows: list[dict[str, Any]]) -> None:
     def there(row: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.depth import deep
 from wbmodel.errors import QueryError
 from wbmodel.table.batch import ColumnBatch
 from wbmodel.table.growing import Growing
@@ -89,7 +90,7 @@ def holds(given: tuple[list[ColumnBatch], int]) -> None:
         assert shown(growing.finish) == shown(getattr(whole, f"to_{name}")), name
 
 
-@settings(max_examples=100)
+@settings(max_examples=deep(100))
 @given(chunked())
 def test_the_frame_does_not_depend_on_the_borders(given: tuple[list[ColumnBatch], int]) -> None:
     for module in LIBRARIES.values():

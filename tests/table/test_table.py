@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.depth import deep
 from wbmodel import request
 from wbmodel.backend import asks
 from wbmodel.errors import QueryError
@@ -36,6 +37,7 @@ def batches(draw: st.DrawFn) -> ColumnBatch:
     return ColumnBatch("run", columns, length)
 
 
+@settings(max_examples=deep(100))
 @given(st.lists(batches(), max_size=5))
 def test_concat_is_the_outer_union_of_the_keys(parts: list[ColumnBatch]) -> None:
     made = Table.concat(parts)
@@ -46,6 +48,7 @@ def test_concat_is_the_outer_union_of_the_keys(parts: list[ColumnBatch]) -> None
     assert repr(made.records()) == repr([{key: row.get(key) for key in keys} for row in rows])
 
 
+@settings(max_examples=deep(100))
 @given(st.lists(st.lists(st.dictionaries(KEYS, CELLS), max_size=4), max_size=4))
 def test_rows_and_columns_are_built_alike(parts: list[list[Mapping[str, Any]]]) -> None:
     by_rows, by_columns = Builder(), Builder()

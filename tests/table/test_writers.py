@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
+from tests.support.depth import deep
 from tests.table.test_growing import chunked
 from wbmodel.table import gather, writers
 from wbmodel.table.batch import ColumnBatch
@@ -54,7 +55,7 @@ def same_files(given: tuple[list[ColumnBatch], int], folder: Path) -> None:
     assert sorted(path.name for path in folder.iterdir()) == ["made", "whole"]
 
 
-@settings(max_examples=40)
+@settings(max_examples=deep(40))
 @given(chunked())
 def test_files_do_not_depend_on_the_borders(tmp_path_factory: Any, given: tuple[list[ColumnBatch], int]) -> None:
     same_files(given, tmp_path_factory.mktemp("files"))

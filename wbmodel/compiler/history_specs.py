@@ -61,9 +61,9 @@ _ROWS = "_timestamp"
 """The key that stands for all rows: a server answers a spec for nothing but steps with nothing."""
 
 
-def spec_of(key: str, low: int | None = None, high: int | None = None) -> str:
+def spec_of(key: str, low: int | None = None, high: int | None = None, *, samples: int = UNSAMPLED) -> str:
     """The spec of one key between two steps, both included."""
-    spec: dict[str, Any] = {"keys": [_STEP, _ROWS if key == _STEP else key], "samples": UNSAMPLED}
+    spec: dict[str, Any] = {"keys": [_STEP, _ROWS if key == _STEP else key], "samples": samples}
     if low is not None:
         spec["minStep"] = low
     if high is not None:

@@ -258,8 +258,9 @@ class HistorySet(HistoryExports):
         return self._plan.with_where(Q(_step=step)), answers.first, ()
 
     def min(self, key: str | PathExpr) -> float | None:
-        """The smallest number of a key; None if there is none. Null, NaN and values that are not numbers are left out.
-        Raises :class:`~wbmodel.errors.FieldError` if there are values, but no numbers."""
+        """The smallest number of a key, exact; None if there is none. Null, NaN, infinities and values that are not
+        numbers are left out. Of long histories the server's buckets tell it, where it has them; else the values are
+        read. Raises :class:`~wbmodel.errors.FieldError` if there are values, but no numbers."""
         return cast("float | None", self._extremes(key).least)
 
     async def amin(self, key: str | PathExpr) -> float | None:
@@ -276,19 +277,19 @@ class HistorySet(HistoryExports):
 
     def mean(self, key: str | PathExpr) -> float | None:
         """The arithmetic mean of a key, over all rows; None and NaN as for :meth:`min`."""
-        return self._extremes(key).mean
+        return self._extremes(key, mean=True).mean
 
     async def amean(self, key: str | PathExpr) -> float | None:
         """The async twin of :meth:`mean`."""
-        return (await self._aextremes(key)).mean
+        return (await self._aextremes(key, mean=True)).mean
 
-    def _extremes(self, key: str | PathExpr) -> answers.Extremes:
+    def _extremes(self, key: str | PathExpr, *, mean: bool = False) -> answers.Extremes:
         plan, column = self._plan.column(key)
-        return cast(answers.Extremes, self._ask(answers.extremes, column, plan=plan))
+        return cast(answers.Extremes, self._ask(answers.extremes, column, mean, plan=plan))
 
-    async def _aextremes(self, key: str | PathExpr) -> answers.Extremes:
+    async def _aextremes(self, key: str | PathExpr, *, mean: bool = False) -> answers.Extremes:
         plan, column = self._plan.column(key)
-        return cast(answers.Extremes, await self._aask(answers.extremes, column, plan=plan))
+        return cast(answers.Extremes, await self._aask(answers.extremes, column, mean, plan=plan))
 
     def keys(self) -> Mapping[str, KeyInfo]:
         """The keys of the whole stream, with their types and the number of rows that have them: of a history as the
@@ -301,7 +302,7 @@ class HistorySet(HistoryExports):
 
     def best(self, key: str | PathExpr, goal: Literal["min", "max"] = "min") -> Row | None:
         """The row with the smallest or the greatest number at ``key``, the first of equal ones; None if no row has a
-        number there (NaN does not count)."""
+        number there (NaN and infinities do not count)."""
         plan, column = self._best(key, goal)
         return cast("Row | None", self._ask(answers.best, column, goal, plan=plan))
 

@@ -229,6 +229,21 @@ class Histories:
         """Whether it is every row of the stream."""
         return not (self.shown_keys or self.where or self.steps or self.glance)
 
+    @property
+    def last_rows(self) -> int | None:
+        """How many of the last rows are wanted, where no others need be read to find them; None: the rows are chosen
+        in another way."""
+        first = self.steps[0] if self.steps else None
+        whole = self.stream == "history" and self.where is None and self.glance is None
+        return first.count if whole and isinstance(first, Tail) else None
+
+    @property
+    def only_key(self) -> str | None:
+        """The key whose values are wanted, of all rows; None: there are more, or rows are chosen."""
+        item = self.asked[0] if self.asked is not None and len(self.asked) == 1 else None
+        whole = self.stream == "history" and not (self.where or self.steps or self.glance)
+        return item.key if whole and isinstance(item, Key) else None
+
     def test(self) -> ColumnTest | None:
         """The conditions that are tested here; None if there are none."""
         if self.where is None:

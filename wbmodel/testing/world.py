@@ -17,6 +17,7 @@ from typing import Any
 import attrs
 
 from wbmodel.testing.oracle import ABSENT
+from wbmodel.testing.world_histories import HISTORIES
 
 __all__ = ["ABSENT", "DAY", "KEYS", "PARTS", "PART_OF", "START", "World", "make_world", "parts_of"]
 
@@ -24,7 +25,19 @@ START = datetime(2021, 4, 1, 12, tzinfo=timezone.utc)
 DAY = timedelta(days=1)
 
 PARTS = frozenset(
-    {"users", "artifacts", "files", "histories", "drafts", "projects", "sweeps", "reports", "values", "growth"}
+    {
+        "users",
+        "artifacts",
+        "files",
+        "histories",
+        "streams",
+        "drafts",
+        "projects",
+        "sweeps",
+        "reports",
+        "values",
+        "growth",
+    }
 )
 """The parts that a world may lack, because a backend cannot be filled with them. Cases that need a missing part are
 skipped. ``docs/how-to/run-the-conformance-kit.md`` explains each name."""
@@ -171,6 +184,7 @@ class World:
             "sweeps": {"sweep": None},
             "files": {"files": {}},
             "histories": {"history": []},
+            "streams": {"events": [], "console": []},
             "values": {"config": {}, "summary": {}},
         }
         for run in self.runs:
@@ -255,6 +269,10 @@ def make_world(
         run = next(item for item in runs if item["id"] == f"e-{word}")
         run["history"] = [_history_row(step) for step in range(length)]
         run["files"] = {"config.yaml": b"lr: 1\n", f"media/{word}.txt": b"x" * 10, "empty.txt": b""}
+        run["events"] = [{"_runtime": at, "system.cpu": at / 4, "gpu": {"0": at}} for at in range(length)]
+        run["console"] = [f"line {at} of {word}" if at != 1 else "" for at in range(length)]
+    for word, rows in HISTORIES.items():
+        next(item for item in runs if item["id"] == f"e-{word}")["history"] = copy.deepcopy(rows)
     types, collections, artifacts = _artifacts(project, second)
     return World(
         entity=entity,
@@ -281,7 +299,7 @@ def _project(path: str, description: str | None, created_at: datetime) -> Row:
 
 def _plain_run(project: str, run_id: str) -> Row:
     nothing = ("group", "job_type", "notes", "description", "commit", "user", "sweep", "heartbeat_at")
-    empty: Row = {"config": {}, "summary": {}, "tags": [], "history": [], "files": {}}
+    empty: Row = {"config": {}, "summary": {}, "tags": [], "history": [], "events": [], "console": [], "files": {}}
     given = {"project": project, "id": run_id, "name": run_id, "state": "finished", "created_at": START}
     return dict.fromkeys(nothing) | empty | given
 

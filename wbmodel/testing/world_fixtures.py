@@ -62,8 +62,7 @@ def _run(world: World, run: dict[str, Any]) -> dict[str, Any]:
     made["created_at"] = format_datetime(run["created_at"])
     if run["heartbeat_at"] is not None:
         made["heartbeat_at"] = format_datetime(run["heartbeat_at"])
-    if run["history"]:
-        made["history"] = run["history"]
+    made |= {stream: run[stream] for stream in ("history", "events", "console") if run[stream]}
     if run["files"]:
         made["files"] = {name: _file(data) for name, data in run["files"].items()}
     used = [

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.depth import deep
 from tests.support.keyed_histories import expected
 from wbmodel.backend.asks import ColumnBatch
 from wbmodel.operations.histories.joined import NoStep, Regrouping, Series, joined, series_of
@@ -27,7 +28,7 @@ def rows_of(steps: Any, columns: Any) -> list[dict[str, Any]]:
     ]
 
 
-@settings(max_examples=60)
+@settings(max_examples=deep(60))
 @given(ROWS)
 def test_key_by_key(rows: list[dict[str, Any]]) -> None:
     rows.sort(key=lambda row: row["_step"])
@@ -35,7 +36,7 @@ def test_key_by_key(rows: list[dict[str, Any]]) -> None:
     assert rows_of(*joined(series)) == expected(rows, KEYS, None, None)
 
 
-@settings(max_examples=60)
+@settings(max_examples=deep(60))
 @given(ROWS, st.lists(st.integers(0, 20), max_size=5))
 def test_batch_by_batch(rows: list[dict[str, Any]], cuts: list[int]) -> None:
     rows.sort(key=lambda row: row["_step"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
@@ -15,10 +16,12 @@ from wbmodel.errors import FieldError
 from wbmodel.json_values import operand_type
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.histories.blocks import Block
+from wbmodel.operations.histories.extremes import by_buckets
 from wbmodel.operations.histories.key_info import KeyInfo
 from wbmodel.operations.histories.key_names import Source
 from wbmodel.operations.histories.keys import history_keys
 from wbmodel.operations.histories.outcome import Outcome
+from wbmodel.operations.histories.pieces import Ended, Head
 from wbmodel.operations.histories.shaped import blocks, passed_on, source_of
 from wbmodel.query.histories import STEP, Histories, Slice, Tail
 
@@ -131,7 +134,7 @@ def keys(plan: Histories, source: Source, target: Target, outcome: Outcome) -> O
     """The keys of all rows of the stream, whatever the plan chooses of them. Those of a history are the server's facts;
     those of other streams are counted in their rows."""
     if plan.stream == "history":
-        return (yield from history_keys(source_of(plan, source, target, fresh=True), target))
+        return (yield from history_keys(source_of(plan, source, target), target))
     counts: dict[str, Counter[str]] = {}
     last: dict[str, Any] = {}
 
@@ -153,14 +156,15 @@ def keys(plan: Histories, source: Source, target: Target, outcome: Outcome) -> O
 
 
 class Extremes:
-    """The least and the greatest number and the mean of values that come in pieces. Null and NaN are left out."""
+    """The least and the greatest number and the mean of values that come in pieces. Null, NaN and infinities are left
+    out, as the server's buckets leave them out."""
 
     def __init__(self) -> None:
         self.count = 0
         self.least: int | float | None = None
         self.greatest: int | float | None = None
         self.others = 0
-        """How many values were no numbers."""
+        """How many values were not numbers."""
         self._whole = 0
         self._parts: list[float] = []
         self._beyond: list[float] = []
@@ -169,7 +173,7 @@ class Extremes:
         """Add values, in any pieces."""
         numbers = [value for value in values if _is_number(value)]
         if len(numbers) < len(values):
-            self.others += sum(1 for value in values if value is not None and not _is_number(value) and value == value)
+            self.others += sum(1 for value in values if value is not None and type(value) not in (int, float))
         if not numbers:
             return
         self.count += len(numbers)
@@ -177,9 +181,7 @@ class Extremes:
         self.least = low if self.least is None else min(self.least, low)
         self.greatest = high if self.greatest is None else max(self.greatest, high)
         self._whole += sum(value for value in numbers if value.__class__ is int)
-        floats = [value for value in numbers if value.__class__ is float]
-        self._beyond += {value for value in floats if math.isinf(value)}
-        self._add_up([value for value in floats if not math.isinf(value)])
+        self._add_up([value for value in numbers if value.__class__ is float])
 
     def _add_up(self, values: list[float]) -> None:
         """Add to the sum, which is held in two parts, so that it does not depend on the pieces."""
@@ -202,14 +204,33 @@ class Extremes:
             return math.inf if self._whole > 0 else -math.inf
 
 
+_MOST = sys.float_info.max
+
+
 def _is_number(value: Any) -> bool:
-    return value.__class__ is int or (value.__class__ is float and value == value)
+    """Whether a value is a number within the range of floats."""
+    return value.__class__ in (int, float) and -_MOST <= value <= _MOST
 
 
-def extremes(plan: Histories, source: Source, target: Target, outcome: Outcome, column: str) -> Operation[Extremes]:
-    """The extremes of a column. Raises :class:`~wbmodel.errors.FieldError` if it has values, but no numbers."""
+def extremes(
+    plan: Histories, source: Source, target: Target, outcome: Outcome, column: str, mean: bool = False
+) -> Operation[Extremes]:
+    """The extremes of a column; its ``mean`` is right only if it was asked for, as all values are read for it. Raises
+    :class:`~wbmodel.errors.FieldError` if the column has values, but no numbers."""
     made = Extremes()
-    yield from folded(plan, source, target, outcome, lambda block: made.add(block.columns.get(column, ())))
+    told: list[tuple[Head, float, float]] = []
+    if plan.only_key is not None and not (mean or target.capabilities.columns):
+        told, source = yield from by_buckets(plan.only_key, source_of(plan, source, target), target)
+        for head, *ends in told:
+            made.add(ends)
+            outcome.take(Ended(head, 0))
+    if source or not told:
+        try:
+            yield from folded(plan, source, target, outcome, lambda block: made.add(block.columns.get(column, ())))
+        except FieldError:  # of a key that none of these runs has
+            if not told:
+                raise
+    outcome.settled = True
     if made.others and not made.count:
         raise FieldError(f"{column!r} has no numbers in {plan.stream}, only other values ({made.others} of them)")
     return made

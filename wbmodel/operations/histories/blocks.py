@@ -201,10 +201,9 @@ class _Sliced:
 
 
 class _Last:
-    is_full = False
-
     def __init__(self, step: Tail) -> None:
         self.count, self.held, self.length = step.count, deque[Block](), 0
+        self.is_full = step.count == 0
 
     def take(self, block: Block) -> Iterator[Block]:
         self.held.append(block)

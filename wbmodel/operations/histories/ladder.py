@@ -283,6 +283,10 @@ class Ladder:
                 for page in pages:
                     page.settled = True
         self._splits = []
+        if self.is_bounded and self.count is not None and self.count <= BITE:
+            self.low = self.high = None
+            self.is_bounded = False
+            return self._pages_of([self._range(None, None, self.count)])
         if self.is_bounded or self.count is None:
             return self._without_count(self.count)
         short = self.count - self.total

@@ -57,6 +57,11 @@ class Outcome:
         elif end.missing != 0:
             self.missing[end.head.ref.path] = end.missing
 
+    def become(self, other: Outcome) -> None:
+        """Take over what is known of another reading."""
+        for field in attrs.fields(Outcome):
+            setattr(self, field.name, getattr(other, field.name))
+
     def settle(self) -> None:
         """At the end: raise the error if no run could be read, and warn if anything is missing."""
         self.settled = True

@@ -194,11 +194,15 @@ class SeriesReading:
 
     @property
     def missing(self) -> int | None:
-        """How many values of a key are missing."""
+        """How many values of a key are missing; None if nothing proves that all are there."""
         found = 0
         for at in self.unsure:
             count = self.counts[at]
-            if count is None or not (self.whole_range or self.is_cut):
+            if not (self.whole_range or self.is_cut):
+                if any(piece.rows > _LARGE for piece in self.pieces[at]):
+                    return None
+                continue  # so few are not thinned, and halves of them had no more
+            if count is None:
                 return None
             found = max(found, count - self.rows(at))
         return found

@@ -30,7 +30,7 @@ from wbmodel.backend.doors import BlobSink
 from wbmodel.errors import NotSupported
 from wbmodel.testing.conformance.backend_tests import BackendTests
 from wbmodel.testing.conformance.cases import case
-from wbmodel.testing.conformance.kit import Kit, alike, shown
+from wbmodel.testing.conformance.kit import Kit, shown
 
 __all__ = ["append_nothing", "DoorTests", "open_something", "read_something"]
 
@@ -64,24 +64,13 @@ def _rows(kit: Kit, run: Any, spec: ReadSpec) -> list[dict[str, Any]]:
     return rows
 
 
-def _same(kit: Kit, found: list[dict[str, Any]], expected: list[dict[str, Any]], what: str) -> None:
-    if not alike(found, expected):
-        at = next((i for i, pair in enumerate(zip(found, expected, strict=False)) if not alike(*pair)), None)
-        told = (
-            f"{len(found)} rows for {len(expected)}"
-            if at is None
-            else f"row {at} is {found[at]!r}, not {expected[at]!r}"
-        )
-        kit.fail(f"{what} gave {told}")
-
-
 # -- columns ---------------------------------------------------------------------------------------
 
 
 def read_something(kit: Kit) -> None:
     """Read a history. Raises what the door raises."""
     run = _run(kit, "e-one")
-    _same(kit, _rows(kit, run, ReadSpec()), kit.world.run("e-one")["history"], "read() of a history")
+    kit.same_records(_rows(kit, run, ReadSpec()), kit.world.run("e-one")["history"], "read() of a history")
 
 
 # -- append ----------------------------------------------------------------------------------------
@@ -125,7 +114,7 @@ class DoorTests(BackendTests):
         for run_id in ("e-one", "e-half", "e-zero"):
             run = _run(kit, run_id)
             found = _rows(kit, run, ReadSpec())
-            _same(kit, found, kit.world.run(run_id)["history"], f"read() of the history of {run_id}")
+            kit.same_records(found, kit.world.run(run_id)["history"], f"read() of the history of {run_id}")
         losses = [row.get("loss") for row in _rows(kit, _run(kit, "e-one"), ReadSpec())]
         kit.equal(
             any(isinstance(value, float) and math.isnan(value) for value in losses), True, "whether NaN came as a float"
@@ -137,8 +126,8 @@ class DoorTests(BackendTests):
         run = _run(kit, "e-one")
         history = kit.world.run("e-one")["history"]
         expected = [{key: row[key] for key in ("_step", "acc")} for row in history if "acc" in row]
-        _same(kit, _rows(kit, run, ReadSpec(keys=("acc",))), expected, "read() of the key acc")
-        _same(kit, _rows(kit, run, ReadSpec(keys=("nowhere",))), [], "read() of a key that no row has")
+        kit.same_records(_rows(kit, run, ReadSpec(keys=("acc",))), expected, "read() of the key acc")
+        kit.same_records(_rows(kit, run, ReadSpec(keys=("nowhere",))), [], "read() of a key that no row has")
 
     @case("door/columns/steps", flags=["columns"], parts=["histories"])
     def test_door_columns_steps(self, kit: Kit) -> None:
@@ -149,7 +138,7 @@ class DoorTests(BackendTests):
                 row for row in history if (low is None or low <= row["_step"]) and (high is None or row["_step"] < high)
             ]
             found = _rows(kit, run, ReadSpec(min_step=low, max_step=high))
-            _same(kit, found, expected, f"read() of the steps from {low} to {high}")
+            kit.same_records(found, expected, f"read() of the steps from {low} to {high}")
 
     @case("door/columns/several", flags=["columns"], parts=["histories"])
     def test_door_columns_several(self, kit: Kit) -> None:
@@ -201,7 +190,7 @@ class DoorTests(BackendTests):
             again.history_line_count, 4, "historyLineCount after four rows", "was what stood behind a row cut off?"
         )
         if kit.capabilities.columns:
-            _same(kit, _rows(kit, run, ReadSpec()), rows, "read() after append()")
+            kit.same_records(_rows(kit, run, ReadSpec()), rows, "read() after append()")
 
     @case("door/append/gap", parts=["projects"], flags=["append"])
     def test_door_append_gap(self, kit: Kit) -> None:
@@ -216,7 +205,7 @@ class DoorTests(BackendTests):
         def check(expected: list[dict[str, Any]], when: str) -> None:
             kit.equal(lines(), 6, f"eventsLineCount {when}", "it is the highest line + 1")
             if kit.capabilities.columns:
-                _same(kit, _rows(kit, run, ReadSpec(stream="events")), expected, f"read() of the events {when}")
+                kit.same_records(_rows(kit, run, ReadSpec(stream="events")), expected, f"read() of the events {when}")
 
         fresh = not lines()  # the colours share a world: the second one finds the gap filled
         kit.equal(_post(kit, run, 0, rows[:2], "events"), 2, "the line after two rows")

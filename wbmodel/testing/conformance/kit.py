@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import math
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,7 +20,9 @@ from wbmodel.testing.world import KEYS, World, parts_of
 
 if TYPE_CHECKING:
     from wbmodel.backend import Backend, Capabilities
+    from wbmodel.objects.history import HistorySet
     from wbmodel.objects.queryset import QuerySet
+    from wbmodel.operations.answer import Operation
     from wbmodel.session.session import Session
 
 __all__ = ["Kit", "alike", "shown"]
@@ -141,14 +145,36 @@ class Kit:
 
     def items(self, ask: Read | Open | Fetch) -> list[Any]:
         """The items of a stream, taken through the session."""
-        operation = items(ask)
+        return self.emitted(items(ask))
+
+    def emitted(self, operation: Operation[None]) -> list[Any]:
+        """All that an operation emits."""
         if self.colour == "sync":
-            return [item for (item,) in self.session.iterate(operation)]
+            return [item for some in self.session.iterate(operation) for item in some]
 
         async def collect() -> list[Any]:
-            return [item async for (item,) in self.session.aiterate(operation)]
+            return [item async for some in self.session.aiterate(operation) for item in some]
 
         return list(self.bench.loop.run(collect()))
+
+    def taken(self, rows: HistorySet, count: int | None = None) -> list[dict[str, Any]]:
+        """The rows of a history, or the first ``count`` of them: then reading is given up there."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", QueryWarning)
+            if self.colour == "sync":
+                with contextlib.closing(rows.iterator()) as found:  # type: ignore[type-var]  # a generator
+                    return list(itertools.islice(found, count))
+
+            async def collect() -> list[dict[str, Any]]:
+                some: list[dict[str, Any]] = []
+                async with contextlib.aclosing(rows.aiterator()) as found:  # type: ignore[type-var]
+                    async for row in found:
+                        some.append(row)
+                        if len(some) == count:
+                            break
+                return some
+
+            return list(self.bench.loop.run(collect()))
 
     # -- raw documents -----------------------------------------------------------------------------
 
@@ -221,6 +247,15 @@ class Kit:
         if not alike(found, expected):
             tail = f"; {hint}" if hint else ""
             self.fail(f"{what} is {shown(found)}, and must be {shown(expected)}{tail}")
+
+    def same_records(self, found: list[dict[str, Any]], expected: list[dict[str, Any]], what: str) -> None:
+        """Check that rows of a stream equal the ``expected`` ones, in this order."""
+        if not alike(found, expected):
+            at = next((i for i, pair in enumerate(zip(found, expected, strict=False)) if not alike(*pair)), None)
+            told = f"{len(found)} rows, and must give {len(expected)}"
+            if at is not None:
+                told += f"; row {at} is {shown(found[at])}, not {shown(expected[at])}"
+            self.fail(f"{what} gave {told}")
 
     def same_rows(
         self, found: Sequence[Any], expected: Iterable[Any], what: str, about: About = _nothing, hint: str = ""

@@ -99,9 +99,9 @@ def config_text(config: dict[str, Any]) -> str:
 class MutationSeed(Seed):
     """For any writable backend: creates projects, sweeps, runs and reports by mutations.
 
-    There are no mutations for files, histories and artifacts, so cases about these are skipped; dates, sweep ids and
-    the users of runs are the server's, and are taken over from its answers. A team called ``acme`` and a user ``ada``
-    must be there, or :meth:`make` must name others. A project that is there already is never touched.
+    There are no mutations for files, artifacts and the streams of runs, so cases about these are skipped; dates, sweep
+    ids and the users of runs are the server's, and are taken over from its answers. A team called ``acme`` and a user
+    ``ada`` must be there, or :meth:`make` must name others. A project that is there already is never touched.
     """
 
     def __init__(self) -> None:
@@ -113,7 +113,7 @@ class MutationSeed(Seed):
 
     def load(self, world: World) -> None:
         """Create everything, each thing after those it refers to."""
-        world.drop("artifacts", "files", "histories")
+        world.drop("artifacts", "files", "histories", "streams")
         for project in world.projects:
             given = {"entityName": project["entity"], "name": project["name"], "description": project["description"]}
             payload = self._send(_UPSERT_PROJECT, given)["upsertModel"]

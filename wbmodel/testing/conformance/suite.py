@@ -9,6 +9,7 @@ from wbmodel.testing.conformance.documents import DocumentTests
 from wbmodel.testing.conformance.doors import DoorTests
 from wbmodel.testing.conformance.faults import FaultTests
 from wbmodel.testing.conformance.flags import FlagTests
+from wbmodel.testing.conformance.histories import HistoryTests
 from wbmodel.testing.conformance.hooks import HookTests
 from wbmodel.testing.conformance.lookups import LookupTests
 from wbmodel.testing.conformance.mutations import MutationTests
@@ -27,6 +28,7 @@ class Conformance(
     MutationTests,
     HookTests,
     DoorTests,
+    HistoryTests,
     FlagTests,
     DocumentTests,
     FaultTests,
