@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import subprocess
 import sys
@@ -127,28 +126,6 @@ def test_arrow_data_is_cut_as_arrow_data() -> None:
     for part in (batch.slice(1, 3), batch.take([1, 2]), batch.select(["_step", "loss"])):
         assert part.arrow is not None
     assert both()[0].arrow is None
-
-
-@given(
-    st.lists(st.text(max_size=4) | st.sampled_from(['{"a":1}', '{"b":"NaN"}', '{"a":NaN}', '{"a":{"x":1}}', "1", "[]"]))
-)
-def test_a_damaged_text_costs_its_own_row_only(texts: list[str]) -> None:
-    good, bad = [], []
-    for at, text in enumerate(texts):
-        try:
-            row = json.loads(text)
-        except ValueError:
-            bad.append(at)
-            continue
-        if isinstance(row, dict):
-            row = {"a.x": 1} if row.get("a") == {"x": 1} else row
-            good.append({key: math.nan if value == "NaN" else value for key, value in row.items()})
-        else:
-            bad.append(at)
-    batch, damaged = ColumnBatch.of_texts("r", texts)
-    assert repr([dict(row) for row in batch.rows()]) == repr(good)
-    assert [at for at, _ in damaged] == bad
-    assert batch.types == {name: frozenset(map(type, values)) for name, values in batch.columns.items()}
 
 
 def test_rows_with_few_common_keys_become_several_batches() -> None:

@@ -7,20 +7,18 @@ from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
-from wbmodel.codec import loads, loads_all
+from wbmodel.codec import loads
 from wbmodel.errors import LibraryNotInstalled
 from wbmodel.table.exports import need
-from wbmodel.table.flat import flat
-from wbmodel.table.gather import Gatherer, Types
+from wbmodel.table.gather import Types
 from wbmodel.table.table import Table, named
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["ColumnBatch", "SupportsArrowStream"]
+__all__ = ["ColumnBatch", "SupportsArrowStream", "are_sparse"]
 
 STEP = "_step"
-_TOGETHER = 256  # rows whose values are still in the CPU cache when they become columns
 _FEW_CELLS = 100_000
 _MOST_EMPTY = 8
 
@@ -67,38 +65,12 @@ class ColumnBatch(Table):
         return cls(run, {name: _column(name, rows) for name in names}, len(rows))
 
     @classmethod
-    def of_texts(cls, run: str, texts: Sequence[str]) -> tuple[Self, list[tuple[int, ValueError]]]:
-        """Make a batch from rows as JSON texts, and give the index and the error of each text that is damaged.
-
-        Those rows are left out. The strings ``"NaN"``, ``"Infinity"`` and ``"-Infinity"`` are floats, and nested
-        objects become dotted columns (see :func:`flat`).
-        """
-        gatherer, damaged = Gatherer(len(texts) + 1), []
-        for start in range(0, len(texts), _TOGETHER):
-            rows, wrong = loads_all(texts[start : start + _TOGETHER], tokens=True)
-            if set(map(type, rows)) != {dict}:
-                told = dict(wrong)
-                wrong = [
-                    (at, told.get(at) or _not_an_object(row)) for at, row in enumerate(rows) if type(row) is not dict
-                ]
-                rows = [row for row in rows if type(row) is dict]
-            damaged += [(start + at, error) for at, error in wrong]
-            batch = cls.of_rows(run, rows)
-            columns, types = flat(batch.columns)
-            gatherer.add(columns, batch.length, types)
-        gathered = gatherer.rest()
-        made = cls(run, gathered.columns, gathered.length)
-        made.types = gathered.types
-        return made, damaged
-
-    @classmethod
     def of_sparse_rows(cls, run: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[Self]:
         """Make as many batches as rows whose keys differ need, so that few cells are empty.
 
         A batch has a cell for each row and column: a hundred thousand keys, each in one row of many, fill the memory.
         """
-        names = set(chain.from_iterable(rows))
-        if len(rows) <= 1 or len(rows) * len(names) <= max(_FEW_CELLS, _MOST_EMPTY * sum(map(len, rows))):
+        if not are_sparse(rows):
             yield cls.of_rows(run, rows)
             return
         middle = len(rows) // 2
@@ -241,5 +213,7 @@ def _column(name: str, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
         return [row.get(name) for row in rows]
 
 
-def _not_an_object(row: Any) -> ValueError:
-    return ValueError(f"a row must be a JSON object, not {row!r:.80}")
+def are_sparse(rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether columns of these rows would be many cells, nearly all of them empty."""
+    cells = len(rows) * len(set(chain.from_iterable(rows)))
+    return len(rows) > 1 and cells > max(_FEW_CELLS, _MOST_EMPTY * sum(map(len, rows)))

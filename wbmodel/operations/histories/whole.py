@@ -21,6 +21,7 @@ from wbmodel.operations.histories.one_range import range_values, rows_kind
 from wbmodel.operations.histories.pieces import Ended, Head, Part
 from wbmodel.operations.histories.rows import STEP, Packed, Row, columns_of, decode
 from wbmodel.operations.histories.runs import Runs
+from wbmodel.table.batch import are_sparse
 
 __all__ = ["read_whole"]
 
@@ -70,7 +71,8 @@ class WholeRun:
             return 0
         texts: list[str | None] = found["history"]
         got = decode(texts).between(asked.ask.low, asked.ask.high)
-        rows = got.rows if len(texts) <= BITE and self.ladder.is_one else Packed(got.rows)
+        few = len(texts) <= BITE and self.ladder.is_one
+        rows = got.rows if few or are_sparse(got.rows) else Packed(got.rows)
         held = _Held(rows, got.loose, got.damaged)
         self.ladder.take(asked.ask, got.steps, len(got.damaged), count, held, Counter(map(repr, got.loose)))
         self.weight = self.ladder.total
@@ -104,7 +106,7 @@ class WholeRun:
             stop = len(page.steps) if high is None else bisect_left(page.steps, high)
             if start < stop:
                 rows += stop - start
-                yield Part(self.head, held.batch(run, start, stop))
+                yield from (Part(self.head, batch) for batch in held.batches(run, start, stop))
             loose += new_of(held.loose, seen)
             damaged += held.damaged
         if loose and low is None and high is None:
@@ -132,11 +134,12 @@ class _Held:
     def __init__(self, rows: Sequence[Row] | Packed, loose: Sequence[Row], damaged: Sequence[str]) -> None:
         self.rows, self.loose, self.damaged = rows, loose, damaged
 
-    def batch(self, run: str, start: int, stop: int) -> ColumnBatch:
+    def batches(self, run: str, start: int, stop: int) -> Iterator[ColumnBatch]:
         """The rows between two places."""
         if isinstance(self.rows, Packed):
-            return self.rows.batch(run, start, stop)
-        return columns_of(run, self.rows[start:stop])
+            yield self.rows.batch(run, start, stop)
+        else:
+            yield from ColumnBatch.of_sparse_rows(run, self.rows[start:stop])
 
 
 def new_of(loose: Sequence[Row], seen: Counter[str]) -> list[Row]:
