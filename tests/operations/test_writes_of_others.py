@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.support.places import HOME, on, variables, world
-from wbmodel import Artifact, File, Project, Report, Sweep, connect
+from wbmodel import ArtifactType, File, Project, Report, Sweep, connect
 from wbmodel.errors import ConflictError, FieldError
 from wbmodel.testing import assert_num_requests, count_requests
 
@@ -175,12 +175,12 @@ def test_what_is_read_only() -> None:
     from tests.support.worlds import make_world
 
     with moody(make_world().store()):
-        artifact = Artifact.objects.filter(project=HOME).first()
-        assert artifact is not None
-        with pytest.raises(FieldError, match="Artifacts are read-only in wbmodel"):
-            artifact.description = "x"
+        kind = ArtifactType.objects.filter(project=HOME).first()
+        assert kind is not None
+        with pytest.raises(FieldError, match="ArtifactTypes are read-only in wbmodel"):
+            kind.description = "x"
         file = File.objects.filter(run=f"{HOME}/v00").first()
         assert file is not None
-        with pytest.raises(FieldError, match="Files are read-only in wbmodel"):
+        with pytest.raises(FieldError, match="File.name cannot be set"):
             file.name = "x"
-        assert not hasattr(artifact, "save")
+        assert not hasattr(kind, "save")

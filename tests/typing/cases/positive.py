@@ -32,6 +32,7 @@ from wbmodel import (  # noqa: F401 - User stands in a text below
     connect,
 )
 from wbmodel.compiler.explain import Explanation
+from wbmodel.entities.contents.file_set import FileSet
 from wbmodel.request import Document, Response
 from wbmodel.session.session import Session
 
@@ -86,7 +87,7 @@ assert_type(run.heartbeat_at, "datetime | None")
 assert_type(run.project, Project)
 assert_type(run.sweep, "Sweep | None")
 assert_type(run.user, "User | None")
-assert_type(run.files, QuerySet[File])
+assert_type(run.files, FileSet[File])
 assert_type(run.logged_artifacts, QuerySet[Artifact])
 assert_type(run.project.runs.filter(state="a").first(), "Run | None")
 assert_type(run.path, str)
