@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tools import reference_code, reference_conformance, reference_declared, reference_engine, rows
+from tools import reference_api, reference_code, reference_conformance, reference_declared, reference_engine, rows
 from tools.docs_markdown import ROOT, broken_links, pages
 
 __all__ = ["FOLDER", "PAGES", "WITH_ROWS", "main", "render", "stale", "with_rows"]
@@ -23,6 +23,7 @@ MARK = "<!-- Made by `make docs` from the code and tools/reference; change it th
 
 PAGES: dict[str, Callable[[], dict[str, str]]] = {
     "aliases.md": reference_declared.aliases,
+    "api-differences.md": reference_api.differences,
     "api.md": reference_code.api,
     "capabilities.md": reference_declared.capabilities,
     "conformance.md": reference_conformance.page,
@@ -33,8 +34,10 @@ PAGES: dict[str, Callable[[], dict[str, str]]] = {
     "histories.md": reference_code.histories,
     "hooks.md": reference_code.hooks,
     "lookups.md": reference_declared.lookups,
+    "mongo-filters.md": reference_api.mongo,
     "querysets.md": reference_code.querysets,
     "settings.md": reference_code.settings,
+    "wandb-api.md": reference_api.classes,
 }
 
 WITH_ROWS = (ROOT / "CONTRIBUTING.md", ROOT / "docs" / "explanation" / "architecture.md")

@@ -78,6 +78,11 @@ ROWS = (
     Row("hold it", ("objects/",), "`QuerySet`, `Manager`, groups, relations, `watch()`"),
     Row("entities", ("entities/",), "one file per entity: its fields first, then how it is queried and written"),
     Row(
+        "facade",
+        ("api/",),
+        "`wandb.Api` over entities and querysets: one file per family, thin",
+    ),
+    Row(
         "public names",
         ("__init__", "demo", "docs"),
         "`import wbmodel`, the demo and the documentation (`python -m wbmodel.docs`)",

@@ -37,6 +37,7 @@ from wbmodel.query.f import F
 from wbmodel.query.q import Q
 
 if TYPE_CHECKING:
+    from wbmodel.api.public import Api
     from wbmodel.objects.history import HistorySet
     from wbmodel.objects.watch import Change
     from wbmodel.operations.bulk_result import BulkResult, RowResult
@@ -56,10 +57,12 @@ if TYPE_CHECKING:
     from wbmodel.session.current import connect, connections, current_session, get_session
     from wbmodel.session.session import Session
     from wbmodel.session.trace import trace
+    from wbmodel.table.scan import scan
 
 __all__ = [
     "TERMINAL",
     "Add",
+    "Api",
     "Artifact",
     "ArtifactCollection",
     "ArtifactType",
@@ -101,11 +104,13 @@ __all__ = [
     "errors",
     "everything_but",
     "get_session",
+    "scan",
     "trace",
 ]
 
 # Sessions import pluggy and the drivers, which a script needs only once it connects.
 _LATER = {
+    "Api": "wbmodel.api.public",
     "BulkResult": "wbmodel.operations.bulk_result",
     "Change": "wbmodel.objects.watch",
     "Count": "wbmodel.query.aggregates",
@@ -126,6 +131,7 @@ _LATER = {
     "current_session": "wbmodel.session.current",
     "everything_but": "wbmodel.query.aggregates",
     "get_session": "wbmodel.session.current",
+    "scan": "wbmodel.table.scan",
     "trace": "wbmodel.session.trace",
 }
 

@@ -11,6 +11,7 @@ import os
 import sys
 import time
 
+import calls
 import wandb
 
 with open(sys.argv[1]) as file:
@@ -269,6 +270,9 @@ def a_wrong_key():
 
 
 api = wandb.Api(timeout=30) if not OLD else wandb.Api()
+ANSWERS["calls"] = calls.answer(calls.CALLS, api, OLD)
+writing = wandb.Api({"base_url": GIVEN["writable"]})
+ANSWERS["calls"].update(calls.answer(calls.WRITES, writing, OLD))
 for name, ask in QUESTIONS.items():
     begin = time.time()
     try:

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -99,25 +100,41 @@ class Client(NamedTuple):
 
 
 def ask(version: str, world: World, folder: Path) -> Client:
-    """Ask everything in a process of the client's own Python."""
-    questions = {
-        "entity": "demo",
-        "project": PROJECT,
-        "run": RUN,
-        "sweep": f"{PROJECT}/synvit01",
-        "reports": "demo/wandb-sdk-tests",
-        "artifact": f"{PROJECT}/vit-weights:latest",
-        "collection": ["model", f"{PROJECT}/vit-weights"],
-        "filters": FILTERS,
-        "order": "-summary_metrics.test_loss",
-        "config_filters": CONFIG_FILTERS,
-        "or_filters": OR_FILTERS,
-        "key": "train_loss",
-        "file": "media/a plot.txt",
-        "folder": str(folder),
-        "user": "view",
-    }
-    return Client(version, answers_of(version, world.server, folder, ASK, questions))
+    """Ask everything in a process of the client's own Python. Its writes go to a world of its own."""
+    with writable() as own:
+        questions = {
+            "entity": "demo",
+            "project": PROJECT,
+            "run": RUN,
+            "sweep": f"{PROJECT}/synvit01",
+            "reports": "demo/wandb-sdk-tests",
+            "artifact": f"{PROJECT}/vit-weights:latest",
+            "collection": ["model", f"{PROJECT}/vit-weights"],
+            "filters": FILTERS,
+            "order": "-summary_metrics.test_loss",
+            "config_filters": CONFIG_FILTERS,
+            "or_filters": OR_FILTERS,
+            "key": "train_loss",
+            "file": "media/a plot.txt",
+            "folder": str(folder),
+            "user": "view",
+            "writable": own,
+        }
+        return Client(version, answers_of(version, world.server, folder, ASK, questions))
+
+
+@contextmanager
+def writable() -> Iterator[str]:
+    """The address of a server with a world to write to: the demo world as ``fill`` left it."""
+    with wbmodel.connect("demo:", name="to write to", default=False) as session:
+        store = session.backend.world  # type: ignore[attr-defined]
+        fill(store)
+        project = store.project("demo", "vit-prisma")
+        run = project and store.run(project, "0lhwu6v9")
+        assert run
+        store.update(run.id, config={**run.config, "_wandb": {"t": {"1": [1]}}})
+        with serving(Engine(store, Dialect(missing_user="nobody")), api_key=KEY) as server:
+            yield server.url
 
 
 def answers_of(version: str, server: Server, folder: Path, script: Path, questions: dict[str, Any]) -> dict[str, Any]:

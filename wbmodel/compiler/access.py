@@ -15,7 +15,7 @@ from wbmodel.compiler.target import Target
 from wbmodel.errors import FieldError
 from wbmodel.meta import EntityMeta, Expansion, Kind, Route
 from wbmodel.meta.scopes import ENTITY, INSIDE, MEMBER, PARTS, PROJECT, TEXT
-from wbmodel.query.conditions import fixed, leaves
+from wbmodel.query.conditions import fixed, leaves, only_sent
 from wbmodel.query.paths import Path
 from wbmodel.query.plan import Plan
 from wbmodel.query.scopes import split_inside, split_project
@@ -88,6 +88,8 @@ def _point(plan: Plan, scopes: Mapping[str, tuple[Any, ...]], target: Target) ->
 
     The rest of the condition is checked locally on that node, so the result is the same.
     """
+    if only_sent(plan.where) is not None:
+        return None  # only a connection takes a filter
     for point in plan.meta.options.points:
         key = None if point.key is None else fixed(plan.where, Path(plan.meta.fields[point.key]))
         if point.key is not None and key is None:

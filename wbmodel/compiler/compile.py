@@ -10,7 +10,7 @@ import attrs
 
 from wbmodel.compiler.access import Access, plan_access
 from wbmodel.compiler.extras import BY_DATE, FAR, KEYS, NAMES, SIDES, Extra, counting, in_order, split
-from wbmodel.compiler.filters import Note, compile_filter, conjoined, order_path, server_path
+from wbmodel.compiler.filters import UNFILTERED, Note, compile_filter, conjoined, order_path, server_path
 from wbmodel.compiler.physical import (
     Check,
     ForEach,
@@ -29,7 +29,7 @@ from wbmodel.compiler.requests import around
 from wbmodel.compiler.target import Target
 from wbmodel.meta import Expansion, Kind, Route, entity_meta
 from wbmodel.meta.parts import Wanted
-from wbmodel.query.conditions import leaves, one_of, reads_of
+from wbmodel.query.conditions import leaves, one_of, reads_of, refuse_unsent
 from wbmodel.query.order import OrderKey, tie_break
 from wbmodel.query.paths import Path
 from wbmodel.query.plan import Plan
@@ -174,7 +174,10 @@ class _Planner:
         return route.order and self.meta.graphql in self.can.filtered
 
     def _check(self, route: Route) -> Check | None:
-        return self.left if self._can_filter(route) else self.whole
+        if self._can_filter(route):
+            return self.left
+        refuse_unsent(self.plan.where, UNFILTERED)
+        return self.whole
 
     def _bounded(self, route: Route) -> int | None:
         """The most rows needed from a connection, if every row it returns is a result."""

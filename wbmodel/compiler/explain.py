@@ -21,6 +21,7 @@ from wbmodel.compiler.physical import ForEach, Get, Merge, Scan, SortHere, Step,
 from wbmodel.compiler.requests import PAGE_BYTES, first_size, get_request, page_request, page_size
 from wbmodel.compiler.target import Target
 from wbmodel.meta import entity_meta
+from wbmodel.query.conditions import Leaf, WireLeaf
 from wbmodel.query.plan import Plan
 
 __all__ = ["Explanation", "explain", "text_of"]
@@ -195,12 +196,13 @@ def _notes(step: Step) -> tuple[Note, ...]:
     if not isinstance(source, Get) or source.key is None:
         return pushed.notes
     # The request selects the node by this condition; the others are checked on the node.
-    asked = next(note for note in pushed.notes if note.leaf.operand == source.key and _is_key(source, note))
+    asked = next(note for note in pushed.notes if _is_key(source, note.leaf))
     return tuple(attrs.evolve(note, grade="exact") if note is asked else note for note in pushed.notes)
 
 
-def _is_key(get: Get, note: Note) -> bool:
-    leaf = note.leaf
+def _is_key(get: Get, leaf: Leaf | WireLeaf) -> bool:
+    if not isinstance(leaf, Leaf) or leaf.operand != get.key:
+        return False
     plain = leaf.lookup.name == "exact" and not leaf.negated and not leaf.path.keys and leaf.path.related is None
     return plain and leaf.path.field.name == get.route.key
 

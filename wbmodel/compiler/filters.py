@@ -13,18 +13,18 @@ import attrs
 
 from wbmodel.backend.capabilities import Capabilities
 from wbmodel.meta import Kind
-from wbmodel.query.conditions import Leaf, Node
+from wbmodel.query.conditions import Leaf, Node, WireLeaf, refuse_unsent
 from wbmodel.query.lookups import LOCAL, Grade, Pushed, graded
 from wbmodel.query.paths import Path
 
-__all__ = ["Compiled", "Note", "compile_filter", "conjoined", "order_path", "server_path"]
+__all__ = ["UNFILTERED", "Compiled", "Note", "compile_filter", "conjoined", "order_path", "server_path"]
 
 
 @attrs.frozen(slots=True)
 class Note:
     """How one leaf is evaluated, for ``explain()``."""
 
-    leaf: Leaf
+    leaf: Leaf | WireLeaf
     grade: Grade
     wire: dict[str, Any] | None
 
@@ -52,17 +52,29 @@ def _compile(node: Node, can: Capabilities, pushed: bool, notes: list[Note]) -> 
         found = _leaf(node, can) if pushed else LOCAL
         notes.append(Note(node, found.grade, found.filter))
         return found
+    if isinstance(node, WireLeaf):
+        if pushed:
+            notes.append(Note(node, "exact", node.wire))
+            return Pushed(node.wire, "exact")
+        refuse_unsent(node, UNFILTERED)
+        assert node.here is not None
+        return _compile(node.here, can, pushed, notes)
     first = len(notes)
     parts = [_compile(child, can, pushed, notes) for child in node.children]
     wires = [wire for wire, _ in parts if wire is not None]
     exact = all(grade == "exact" for _, grade in parts)
     if node.connector == "AND":
         return graded(_and(wires), exact) if wires else LOCAL
+    if not exact:
+        refuse_unsent(node, "the other side of its $or has to be checked here; ask for the two sides by themselves")
     if len(wires) < len(parts):
         # If the server cannot evaluate one part of an OR, it cannot evaluate any of it.
         notes[first:] = [Note(note.leaf, "local", None) for note in notes[first:]]
         return LOCAL
     return graded({"$or": wires}, exact)
+
+
+UNFILTERED = "this query asks the server for rows in a way that takes no filter"
 
 
 def _and(wires: list[dict[str, Any]]) -> dict[str, Any]:

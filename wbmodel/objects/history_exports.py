@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
 import attrs
 
 from wbmodel.backend.asks import ColumnBatch
 from wbmodel.display.progress import Status, reporting
+from wbmodel.errors import QueryError
 from wbmodel.objects.exports import Exports
 from wbmodel.objects.history_chain import HistoryChain, at_least
+from wbmodel.objects.history_folder import Saving
 from wbmodel.operations.histories import shaped
 from wbmodel.operations.histories.grouped_rows import ByRun, Chunks
 from wbmodel.operations.histories.outcome import Outcome
+from wbmodel.query.histories import Sample, Slice, Tail
+from wbmodel.query.plan import Plan
 from wbmodel.table.exports import need
 from wbmodel.table.growing import Growing
 from wbmodel.table.table import Table
@@ -79,8 +84,16 @@ class HistoryExports(HistoryChain, Exports):
         self, path: str | os.PathLike[str], *, schema: Schema | None = None, progress: Wanted = None
     ) -> None:
         """Write a Parquet file to ``path``, with the types and the metadata of :meth:`to_arrow`, in bounded memory. An
-        error leaves what was there. Needs the extra ``arrow``."""
+        error leaves what was there. Needs the extra ``arrow``.
+
+        A ``path`` without a suffix (``"histories"``) is a folder with a file for some runs at a time and a
+        ``manifest.json``. Called again, after any end, it reads only the runs that are not there yet, and those that
+        were still running. :func:`wbmodel.scan` reads the folder as one lazy frame of polars or Dask.
+        """
         need("pyarrow")
+        if _is_folder(path, schema):
+            self._save(path, progress)
+            return
         if schema is not None:
             _write(self.to_arrow(schema=schema, progress=progress), path)
             return
@@ -93,6 +106,9 @@ class HistoryExports(HistoryChain, Exports):
     ) -> None:
         """The async twin of :meth:`to_parquet`."""
         need("pyarrow")
+        if _is_folder(path, schema):
+            await self._asave(path, progress)
+            return
         if schema is not None:
             _write(await self.ato_arrow(schema=schema, progress=progress), path)
             return
@@ -301,7 +317,62 @@ class HistoryExports(HistoryChain, Exports):
 
     def _blocks(self, session: Session, outcome: Outcome, *, full: bool = False) -> Operation[None]:
         plan = attrs.evolve(self._plan, many=False) if full else self._plan
-        return shaped.blocks(plan, self._source, session.target, outcome, full=full)
+        return shaped.blocks(plan, self._source, session.target, outcome, full=full, ends=full)
+
+    # -- folders --
+
+    def _saving(self, path: str | os.PathLike[str]) -> Saving:
+        plan = self._plan
+        if any(isinstance(step, (Slice, Tail, Sample)) for step in plan.steps):
+            raise QueryError(
+                "a folder holds whole runs, so that saving can be resumed; write these rows to a file: rows.parquet"
+            )
+        return Saving(path, self._asked_of(self._bind().target.place), plan.names)
+
+    def _asked_of(self, place: str) -> str:
+        """What is read, in words: the same for the same question."""
+        plan, source = self._plan, self._source
+        parts = [self._words, f"of {place}"]
+        if isinstance(source, Plan):
+            parts += [f"{name} {', '.join(values)}" for name, values in source.scopes.items()]
+            parts += [str(source.where)] if source.where is not None else []
+            if source.sliced:
+                parts.append(f"rows {source.start} to {source.stop} by {', '.join(map(str, source.order))}")
+        parts += [str(part) for part in (plan.where, *plan.steps) if part is not None]
+        return "; ".join([*parts, f"{plan.how} join", *([f"glance {plan.glance}"] if plan.glance else [])])
+
+    def _save(self, path: str | os.PathLike[str], progress: Wanted) -> None:
+        session, outcome = self._bind(), Outcome()
+        with self._saving(path) as saving, reporting(progress, self._title) as tell:
+            for items in session.iterate(self._whole_runs(session, outcome, saving), timeout=self._timeout):
+                saving.take(items)
+                tell(_status(outcome))
+            saving.finish()
+        self._learn(outcome)
+
+    async def _asave(self, path: str | os.PathLike[str], progress: Wanted) -> None:
+        """The async twin of :meth:`_save`."""
+        session, outcome = self._bind(), Outcome()
+        with self._saving(path) as saving, reporting(progress, self._title) as tell:
+            blocks = session.aiterate(self._whole_runs(session, outcome, saving), timeout=self._timeout)
+            async with aclosing(blocks) as parts:
+                async for items in parts:
+                    saving.take(items)
+                    tell(_status(outcome))
+            saving.finish()
+        self._learn(outcome)
+
+    def _whole_runs(self, session: Session, outcome: Outcome, saving: Saving) -> Operation[None]:
+        return shaped.blocks(self._plan, self._source, session.target, outcome, ends=True, done=saving.done)
+
+
+def _is_folder(path: str | os.PathLike[str], schema: Schema | None) -> bool:
+    found = Path(path)
+    if found.is_dir() or not (found.suffix or found.exists()):
+        if schema is not None:
+            raise QueryError("a folder has the types of its rows, so schema= is for files: rows.parquet")
+        return True
+    return False
 
 
 def _status(outcome: Outcome) -> Status:

@@ -8,7 +8,7 @@ from typing import Any
 from wbmodel.errors import FieldError
 from wbmodel.meta import Kind
 from wbmodel.query.lookups import LOOKUPS, find_lookup
-from wbmodel.query.q import Q, Term
+from wbmodel.query.q import Item, Q, Term
 
 __all__ = ["ColumnTest", "column_test"]
 
@@ -24,10 +24,7 @@ def column_test(
 
     Raises :class:`~wbmodel.errors.FieldError` for an unknown lookup, or a value that it does not take.
     """
-    tests = [
-        _term(item, find, kind_of, what) if isinstance(item, Term) else column_test(item, find, kind_of, what)
-        for item in condition.children
-    ]
+    tests = [_test(item, find, kind_of, what) for item in condition.children]
     join = all if condition.connector == "AND" else any
     negated = condition.negated
 
@@ -39,6 +36,14 @@ def column_test(
         return [not value for value in joined] if negated else joined
 
     return test
+
+
+def _test(item: Item, find: Callable[[Term], tuple[str, str]], kind_of: Callable[[str], Kind], what: str) -> ColumnTest:
+    if isinstance(item, Q):
+        return column_test(item, find, kind_of, what)
+    if not isinstance(item, Term):
+        raise FieldError(f"{item.text} is a filter for a server, and {what} are tested here; filter the entities first")
+    return _term(item, find, kind_of, what)
 
 
 def _term(term: Term, find: Callable[[Term], tuple[str, str]], kind_of: Callable[[str], Kind], what: str) -> ColumnTest:

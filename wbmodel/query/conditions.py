@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import attrs
 
-from wbmodel.codec import format_datetime
+from wbmodel.codec import format_datetime, loads
 from wbmodel.errors import ChoiceWarning, FieldError, PluginError, WbmodelError, suggestion, warn
 from wbmodel.meta import EntityMeta, Kind, entity_meta, state
 from wbmodel.meta.parts import Wanted
@@ -21,7 +21,7 @@ from wbmodel.query.days import of_days
 from wbmodel.query.f import PathExpr
 from wbmodel.query.lookups import LOOKUPS, Lookup, find_lookup
 from wbmodel.query.paths import Path, resolve_expr, resolve_keyword
-from wbmodel.query.q import Connector, Q, Term
+from wbmodel.query.q import Connector, Item, Q, Term, Wire
 from wbmodel.query.scopes import OfPage, Scopes, id_named, marked, narrow, scope_values, split_inside, split_project
 
 __all__ = [
@@ -29,9 +29,12 @@ __all__ = [
     "Group",
     "Leaf",
     "Node",
+    "WireLeaf",
     "both",
     "either",
     "reads_of",
+    "refuse_unsent",
+    "only_sent",
     "fixed",
     "is_never",
     "leaves",
@@ -79,7 +82,26 @@ class Group:
         return f" {self.connector} ".join(shown)
 
 
-Node = Leaf | Group
+@attrs.frozen(slots=True)
+class WireLeaf:
+    """A filter that is sent as it is. ``here`` means the same, for where it cannot be sent; None if nothing does."""
+
+    text: str
+    negated: bool = False
+    here: Node | None = None
+
+    @property
+    def wire(self) -> dict[str, Any]:
+        """The filter."""
+        found: dict[str, Any] = loads(self.text)
+        return {"$nor": [found]} if self.negated else found
+
+    def __str__(self) -> str:
+        shown = self.text if len(self.text) <= 60 else self.text[:57] + "..."
+        return f"{'not ' if self.negated else ''}{shown}, as it is"
+
+
+Node = Leaf | WireLeaf | Group
 
 
 def resolve(meta: EntityMeta, condition: Q, negated: bool = False) -> tuple[Node | None, Scopes]:
@@ -98,7 +120,10 @@ def resolve(meta: EntityMeta, condition: Q, negated: bool = False) -> tuple[Node
     return node, scopes
 
 
-def _resolve(meta: EntityMeta, item: Q | Term, negated: bool, scopes: Scopes, top: bool) -> Node | None:
+def _resolve(meta: EntityMeta, item: Item, negated: bool, scopes: Scopes, top: bool) -> Node | None:
+    if isinstance(item, Wire):
+        here = None if item.here is None else _resolve(meta, item.here, negated, scopes, top=False)
+        return WireLeaf(item.text, negated, here)
     if isinstance(item, Term):
         return _leaf(meta, item, negated, scopes, top)
     flipped = negated != item.negated
@@ -303,8 +328,24 @@ def leaves(node: Node | None) -> Iterator[Leaf]:
         item = stack.pop()
         if isinstance(item, Leaf):
             yield item
-        else:
+        elif isinstance(item, Group):
             stack.extend(reversed(item.children))
+        elif item.here is not None:
+            stack.append(item.here)
+
+
+def only_sent(node: Node | None) -> WireLeaf | None:
+    """A part of a tree that can only be sent, never evaluated here; None if there is none."""
+    if isinstance(node, Group):
+        return next((found for child in node.children if (found := only_sent(child)) is not None), None)
+    return node if isinstance(node, WireLeaf) and node.here is None else None
+
+
+def refuse_unsent(node: Node | None, why: str) -> None:
+    """Raise :class:`FieldError` if a tree has a part that can only be sent, where it cannot be: ``why`` says so."""
+    found = only_sent(node)
+    if found is not None:
+        raise FieldError(f"the filter {found.text} means something to the server only, and {why}")
 
 
 def fixed(node: Node | None, path: Path) -> str | None:
@@ -341,5 +382,7 @@ def is_never(node: Node | None) -> bool:
         return False
     if isinstance(node, Leaf):
         return node.lookup.name == "in" and not node.operand and not node.negated
+    if isinstance(node, WireLeaf):
+        return False
     verdicts = (is_never(child) for child in node.children)
     return any(verdicts) if node.connector == "AND" else all(verdicts)

@@ -9,7 +9,7 @@ from typing import Any
 from wbmodel.errors import DamagedRow, UnreadableValue, warn
 from wbmodel.json_values import ABSENT
 from wbmodel.meta.parts import Part
-from wbmodel.query.conditions import Leaf, Node
+from wbmodel.query.conditions import Leaf, Node, WireLeaf
 from wbmodel.query.paths import Path
 
 __all__ = ["dig", "getter", "predicate", "tolerant"]
@@ -73,6 +73,9 @@ def predicate(node: Node | None) -> Callable[[Any], bool] | None:
 def _predicate(node: Node) -> Callable[[Any], bool]:
     if isinstance(node, Leaf):
         return _leaf(node)
+    if isinstance(node, WireLeaf):
+        # What can only be sent was sent: the compiler refuses every query that would need it checked again.
+        return (lambda row: True) if node.here is None else _predicate(node.here)
     tests = [_predicate(child) for child in node.children]
     if node.connector == "AND":
         return lambda row: all(test(row) for test in tests)

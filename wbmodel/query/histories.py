@@ -20,7 +20,7 @@ from wbmodel.query.column_tests import ColumnTest, column_test
 from wbmodel.query.f import PathExpr
 from wbmodel.query.lookups import find_lookup
 from wbmodel.query.paths import resolve_path
-from wbmodel.query.q import Q, Term
+from wbmodel.query.q import Item, Q, Term
 from wbmodel.query.shapes import Column
 
 __all__ = [
@@ -331,19 +331,19 @@ def _any_kind(name: str) -> Kind:
 def _tested(condition: Q | None) -> list[str]:
     found: list[str] = []
     for item in () if condition is None else condition.children:
-        found += [_named(item)[0]] if isinstance(item, Term) else _tested(item)
+        found += [_named(item)[0]] if isinstance(item, Term) else _tested(item) if isinstance(item, Q) else []
     return found
 
 
-def _parts(condition: Q | None) -> list[Q | Term]:
+def _parts(condition: Q | None) -> list[Item]:
     """The conditions that a condition joins by AND."""
     if condition is None:
         return []
     if condition.negated or (condition.connector != "AND" and len(condition.children) > 1):
         return [condition]
-    found: list[Q | Term] = []
+    found: list[Item] = []
     for item in condition.children:
-        found += [item] if isinstance(item, Term) else _parts(item)
+        found += _parts(item) if isinstance(item, Q) else [item]
     return found
 
 

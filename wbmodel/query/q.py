@@ -13,7 +13,7 @@ from wbmodel import forks
 if TYPE_CHECKING:
     from wbmodel.query.f import PathExpr
 
-__all__ = ["Connector", "Q", "Term"]
+__all__ = ["Connector", "Item", "Q", "Term", "Wire"]
 
 Connector = Literal["AND", "OR"]
 
@@ -29,6 +29,17 @@ class Term(NamedTuple):
     value: Any
 
 
+class Wire(NamedTuple):
+    """A filter in the server's own language, to be sent as it is: ``text`` is its JSON.
+
+    ``here`` is a condition that means the same, for a backend that cannot be sent filters; without one, the filter can
+    only be sent.
+    """
+
+    text: str
+    here: Q | None = None
+
+
 class Q:
     """A condition: keyword arguments joined by AND, combined by ``&``, ``|`` and ``~``.
 
@@ -39,22 +50,22 @@ class Q:
 
     # The first ``_count`` of ``_items``. What is joined to this condition is appended to the same list, where nothing
     # else was yet, so that joining n terms one by one copies none of them.
-    _items: list[Q | Term]
+    _items: list[Item]
     _count: int
     connector: Connector
     negated: bool
     depth: int
 
-    def __init__(self, *args: Q | Term, **kwargs: Any) -> None:
+    def __init__(self, *args: Item, **kwargs: Any) -> None:
         for item in args:
-            if not isinstance(item, (Q, Term)):
+            if not isinstance(item, (Q, Term, Wire)):
                 raise TypeError(f"Q takes conditions such as Q(...) or F.x > 1, not {item!r}")
         terms = (*args, *(Term(name, None, value) for name, value in kwargs.items()))
-        children = [item for item in terms if isinstance(item, Term) or item._count]
+        children = [item for item in terms if not isinstance(item, Q) or item._count]
         depth = 1 + max((item.depth for item in children if isinstance(item, Q)), default=0)
         self._fill(children, len(children), "AND", False, depth)
 
-    def _fill(self, items: list[Q | Term], count: int, connector: Connector, negated: bool, depth: int) -> Q:
+    def _fill(self, items: list[Item], count: int, connector: Connector, negated: bool, depth: int) -> Q:
         self._items = items
         self._count = count
         self.connector = connector
@@ -63,12 +74,12 @@ class Q:
         return self
 
     @staticmethod
-    def _make(items: list[Q | Term], count: int, connector: Connector, negated: bool, depth: int) -> Q:
+    def _make(items: list[Item], count: int, connector: Connector, negated: bool, depth: int) -> Q:
         # The depth is passed on: computing it from the children would make joining n terms one by one quadratic.
         return Q.__new__(Q)._fill(items, count, connector, negated, depth)
 
     @property
-    def children(self) -> tuple[Q | Term, ...]:
+    def children(self) -> tuple[Item, ...]:
         """The conditions that are joined."""
         return tuple(self._items[: self._count])
 
@@ -96,7 +107,7 @@ class Q:
                 mine = [*mine[:count], *added]
         return Q._make(mine, count + more, connector, False, max(my_depth, their_depth))
 
-    def _parts(self, connector: Connector) -> tuple[list[Q | Term], int, int]:
+    def _parts(self, connector: Connector) -> tuple[list[Item], int, int]:
         """The children that this condition adds to a group of ``connector``: a list, how many of it, and the group's
         depth with them."""
         if not self.negated and (self.connector == connector or self._count == 1):
@@ -132,6 +143,8 @@ class Q:
         for item in self.children:
             if isinstance(item, Q):
                 parts.append(item._identity())
+            elif isinstance(item, Wire):
+                parts.append(item)
             else:
                 path = item.path if isinstance(item.path, str) else item.path._identity()
                 parts.append((path, item.lookup, type(item.value), item.value))
@@ -142,6 +155,8 @@ class Q:
         for item in self._items[: min(self._count, 20)]:
             if isinstance(item, Q):
                 shown.append(repr(item))
+            elif isinstance(item, Wire):
+                shown.append(item.text)
             elif isinstance(item.path, str):
                 shown.append(f"{item.path}={item.value!r}")
             else:
@@ -150,3 +165,7 @@ class Q:
             shown.append(f"... {self._count - 20} more")
         body = (", " if self.connector == "AND" else " | ").join(shown)
         return f"{'~' if self.negated else ''}Q({body})"
+
+
+Item = Q | Term | Wire
+"""What a condition joins."""

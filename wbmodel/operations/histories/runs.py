@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any, Protocol
 
 from wbmodel.backend.asks import RunRef
@@ -13,7 +13,7 @@ from wbmodel.operations.histories.pieces import Head
 from wbmodel.operations.run import Rows
 from wbmodel.query.plan import Plan
 
-__all__ = ["Given", "Listed", "Runs", "head_of"]
+__all__ = ["Given", "Listed", "Others", "Runs", "head_of"]
 
 
 class Runs(Protocol):
@@ -48,6 +48,18 @@ class Listed:
         """The runs of the next page."""
         rows = yield from self._rows.pull()
         return None if rows is None else list(map(head_of, rows))
+
+
+class Others:
+    """The runs of a source that are not among those of these paths."""
+
+    def __init__(self, runs: Runs, paths: Container[str]) -> None:
+        self.runs, self.paths = runs, paths
+
+    def pull(self) -> Operation[list[Head] | None]:
+        """The next runs; the list may be empty."""
+        heads = yield from self.runs.pull()
+        return None if heads is None else [head for head in heads if head.ref.path not in self.paths]
 
 
 def head_of(run: Any) -> Head:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, TypeVar
 
 import attrs
@@ -14,11 +14,12 @@ from wbmodel.meta.state import holds
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.histories.blocks import Block, Chosen, Shaping, chosen
 from wbmodel.operations.histories.glance import read_glance
-from wbmodel.operations.histories.key_names import Source, key_infos, say_unknown
+from wbmodel.operations.histories.key_names import Source, say_unknown
+from wbmodel.operations.histories.keys import history_keys
 from wbmodel.operations.histories.outcome import Outcome
 from wbmodel.operations.histories.pieces import Ended, Head, Part
 from wbmodel.operations.histories.read import read
-from wbmodel.operations.histories.runs import Given, Listed, Runs, head_of
+from wbmodel.operations.histories.runs import Given, Listed, Others, Runs, head_of
 from wbmodel.operations.reload import look_again
 from wbmodel.query.histories import Histories
 from wbmodel.query.plan import Plan
@@ -91,9 +92,18 @@ def passed_on(
         operation.close()
 
 
-def blocks(plan: Histories, source: Source, target: Target, outcome: Outcome, *, full: bool = False) -> Operation[None]:
-    """Emit the blocks of a plan. ``outcome`` learns what came of the reading. ``full``: the runs have all their fields,
-    and the end of each is emitted too."""
+def blocks(
+    plan: Histories,
+    source: Source,
+    target: Target,
+    outcome: Outcome,
+    *,
+    full: bool = False,
+    ends: bool = False,
+    done: Collection[str] = (),
+) -> Operation[None]:
+    """Emit the blocks of a plan. ``outcome`` learns what came of the reading. ``full``: the runs have all their fields.
+    ``ends``: the end of each run is emitted too. ``done`` are the paths of runs that are not read."""
     shaping, steps = Shaping(plan), chosen(plan)
 
     def take(items: Sequence[Part | Ended]) -> list[Block | Ended]:
@@ -102,7 +112,7 @@ def blocks(plan: Histories, source: Source, target: Target, outcome: Outcome, *,
             if isinstance(item, Ended):
                 outcome.take(item)
                 shaping.growing = shaping.growing or item.head.growing
-                made += [item] if full else []
+                made += [item] if ends else []
             elif (block := shaping.take(item)) is not None:
                 made += _through(steps, block)
                 outcome.rows += block.length
@@ -114,6 +124,8 @@ def blocks(plan: Histories, source: Source, target: Target, outcome: Outcome, *,
     spec = plan.spec
     if not is_full():
         runs = source_of(plan, source, target, full=full)
+        if done:
+            runs = Others(runs, done)
         reading = (
             read(spec, runs, target) if plan.glance is None else read_glance(spec, plan.glance, runs, target, outcome)
         )
@@ -126,7 +138,9 @@ def blocks(plan: Histories, source: Source, target: Target, outcome: Outcome, *,
     by_columns = target.capabilities.columns or plan.glance is not None
     # Reading keys by documents asks for what there is, and has said so already.
     if shaping.unmet and outcome.ended and not is_full() and (by_columns or spec.keys is None):
-        known = (yield from key_infos(source, target)) if plan.stream == "history" else shaping.names
+        known: Collection[str] = shaping.names
+        if plan.stream == "history":
+            known = yield from history_keys(source_of(plan, source, target), target)
         say_unknown([item.key for item in plan.shown_keys], shaping.unmet, known, growing=shaping.growing)
 
 

@@ -1,0 +1,280 @@
+"""Versions of artifacts: one, those in a collection, and those that a run made or used."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from wbmodel.api.attrs import Attrs, as_text, take
+from wbmodel.api.errors import normalize_exceptions
+from wbmodel.api.files import ArtifactFiles
+from wbmodel.api.orders import order_keys
+from wbmodel.api.paginator import Paginator
+from wbmodel.entities.artifact import Artifact as ArtifactEntity
+from wbmodel.errors import DoesNotExist
+from wbmodel.meta import state
+from wbmodel.query.dialects.mongo import condition
+
+if TYPE_CHECKING:
+    from wbmodel.api.artifact_collections import ArtifactCollection
+    from wbmodel.api.client import Client
+    from wbmodel.api.runs import Run
+    from wbmodel.objects.queryset import QuerySet
+
+__all__ = ["Artifact", "ArtifactVersions", "RunArtifacts"]
+
+
+ALSO = ("commit_hash", "updated_at")
+"""What a version loads besides its default fields."""
+
+
+class Artifact(Attrs[ArtifactEntity]):
+    """One version of an artifact. ``name`` is ``collection:v3``, whatever it was asked by."""
+
+    client: Client
+
+    def __init__(
+        self, client: Client, entity: str | None, project: str, name: str, attrs: Mapping[str, Any] | None = None
+    ) -> None:
+        self.client = client
+        self.model = _fetch(client, entity, project, name)
+
+    @classmethod
+    def from_id(cls, artifact_id: str, client: Client) -> Artifact:
+        """The version with this GraphQL id."""
+        return cls.of(client, ArtifactEntity.objects.using(client.session).get(node_id=artifact_id), None)
+
+    @staticmethod
+    def expected_type(client: Client, name: str, entity_name: str | None, project_name: str) -> str | None:
+        """The type of an existing name, of its latest version where none is named; None if there is none."""
+        try:
+            return _fetch(client, entity_name, project_name, name).type_name
+        except ValueError as error:
+            if isinstance(error.__cause__, DoesNotExist):
+                return None
+            raise
+
+    def _again(self) -> QuerySet[ArtifactEntity]:
+        return ArtifactEntity.objects.using(self.client.session)
+
+    def _read(self, name: str) -> Any:
+        # Alone: versions have no listing by which some of them could be loaded together.
+        row = self.model
+        if not state.holds(row, name):
+            take(row, self._again().only(name).get(node_id=row.node_id), name)
+        return getattr(row, name)
+
+    @property
+    def id(self) -> str:
+        """The GraphQL id."""
+        return self.model.node_id
+
+    @property
+    def entity(self) -> str:
+        """The entity of its project."""
+        return self.model.project.entity
+
+    @property
+    def project(self) -> str:
+        """The name of its project."""
+        return self.model.project.name
+
+    @property
+    def name(self) -> str:
+        """``collection:v3``."""
+        return self.model.name
+
+    @property
+    def qualified_name(self) -> str:
+        """``entity/project/collection:v3``."""
+        return self.model.path
+
+    @property
+    def version(self) -> str:
+        """``v3``."""
+        return self.model.version
+
+    @property
+    def type(self) -> str:
+        """The type: ``dataset``, ``model``."""
+        return self.model.type_name
+
+    @property
+    def collection(self) -> ArtifactCollection:
+        """The collection through which it was asked."""
+        from wbmodel.api.artifact_collections import ArtifactCollection
+
+        row = self.model.collection
+        return ArtifactCollection(self.client, self.entity, self.project, row.name, self.type)
+
+    @property
+    def state(self) -> str:
+        """``PENDING``, ``COMMITTED`` or ``DELETED``."""
+        found: str = self._read("state")
+        return found
+
+    @property
+    def digest(self) -> str:
+        """The digest of its content."""
+        found: str = self._read("digest")
+        return found
+
+    @property
+    def size(self) -> int:
+        """The size of all files in bytes."""
+        found: int = self._read("size")
+        return found
+
+    @property
+    def file_count(self) -> int:
+        """How many files it has."""
+        found: int = self._read("file_count")
+        return found
+
+    @property
+    def commit_hash(self) -> str | None:
+        """The hash of the commit."""
+        found: str | None = self._read("commit_hash")
+        return found
+
+    @property
+    def description(self) -> str | None:
+        """What it is about."""
+        found: str | None = self._read("description")
+        return found
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """The metadata."""
+        return self._read("metadata") or {}
+
+    @property
+    def aliases(self) -> list[str]:
+        """The aliases in its collection, without version numbers."""
+        return [alias for alias in self._read("aliases") if not re.fullmatch(r"v\d+", alias)]
+
+    @property
+    def tags(self) -> list[str]:
+        """The tags."""
+        found: list[str] = self._read("tags")
+        return found
+
+    @property
+    def created_at(self) -> str:
+        """When it was made, as the server's text."""
+        found: str = as_text(self._read("created_at"))
+        return found
+
+    @property
+    def updated_at(self) -> str:
+        """When it last changed, as the server's text."""
+        found: str = as_text(self._read("updated_at"))
+        return found or self.created_at
+
+    @property
+    def url(self) -> str | None:
+        """The address of its page; None on a backend without web pages."""
+        base = self.client.app_url
+        place = f"{self.entity}/{self.project}/artifacts/{self.type}/{self.name.replace(':', '/')}"
+        return base + place if base else None
+
+    @normalize_exceptions
+    def files(self, names: Sequence[str] | None = None, per_page: int | None = 50) -> ArtifactFiles:
+        """Its files."""
+        return ArtifactFiles(self.client, self, names, per_page)
+
+    def logged_by(self) -> Run | None:
+        """The run that made it, if a run did."""
+        from wbmodel.api.runs import Run
+
+        found = self._read("logged_by")
+        return None if found is None else Run(self.client, found.project.entity, found.project.name, found.id)
+
+    def used_by(self) -> list[Run]:
+        """The runs that used it."""
+        from wbmodel.api.runs import Run
+
+        rows = self.model.used_by.using(self.client.session)
+        return [Run.of(self.client, row) for row in rows]
+
+    def __repr__(self) -> str:
+        return f"<Artifact {self.id}>"
+
+
+def _fetch(client: Client, entity: str | None, project: str, name: str) -> ArtifactEntity:
+    """A version by ``name:alias``, ``name`` (its latest) or digest. Raises ``ValueError`` if there is none."""
+    if ":" not in name and not re.fullmatch(r"[0-9a-f]{32}", name):
+        name = f"{name}:latest"
+    place = client.place(entity, project)
+    try:
+        return ArtifactEntity.objects.using(client.session).also(*ALSO).get(project=place, name=name)
+    except DoesNotExist as error:
+        raise ValueError(f"Project {place} does not contain artifact: {name!r}") from error
+
+
+class ArtifactVersions(Paginator[Artifact]):
+    """The versions in a collection, newest first. Raises ``ValueError`` if there is no such collection."""
+
+    def __init__(
+        self,
+        client: Client,
+        entity: str | None,
+        project: str,
+        collection_name: str,
+        type: str | None,
+        filters: Mapping[str, Any] | None = None,
+        order: str | None = None,
+        per_page: int | None = 50,
+        tags: Sequence[str] | None = None,
+    ) -> None:
+        super().__init__(client, per_page)
+        self._entity = entity
+        self.project = project
+        self.collection_name = collection_name
+        self.type = type
+        self.filters = dict(filters or {})
+        self.order = order
+        self._tags = [tags] if isinstance(tags, str) else list(tags or [])
+        self._condition = condition(ArtifactEntity, filters)
+        self._keys = order_keys(ArtifactEntity, order)
+
+    def _make_rows(self) -> QuerySet[ArtifactEntity]:
+        rows = ArtifactEntity.objects.using(self.client.session).filter(
+            self._condition, project=self.client.place(self._entity, self.project), collection=self.collection_name
+        )
+        if self.type is not None:
+            rows = rows.filter(type=self.type)
+        for tag in self._tags:
+            rows = rows.filter(tags__contains=tag)
+        return rows.order_by(*self._keys).also(*ALSO)
+
+    def _make(self, row: ArtifactEntity) -> Artifact:
+        return Artifact.of(self.client, row, self._siblings)
+
+    def __repr__(self) -> str:
+        return f"<ArtifactVersions {self._entity or ''}/{self.project}/{self.collection_name}>"
+
+
+class RunArtifacts(Paginator[Artifact]):
+    """The versions that a run logged or used."""
+
+    def __init__(
+        self, client: Client, run: Run, mode: Literal["logged", "used"] = "logged", per_page: int | None = 50
+    ) -> None:
+        if mode not in ("logged", "used"):
+            raise ValueError(f"mode must be logged or used, not {mode!r}")
+        super().__init__(client, per_page)
+        self.run = run
+        self.mode = mode
+
+    def _make_rows(self) -> QuerySet[ArtifactEntity]:
+        row = self.run.model
+        rows = row.logged_artifacts if self.mode == "logged" else row.used_artifacts
+        return rows.using(self.client.session).also(*ALSO)
+
+    def _make(self, row: ArtifactEntity) -> Artifact:
+        return Artifact.of(self.client, row, self._siblings)
+
+    def __repr__(self) -> str:
+        return f"<RunArtifacts {'/'.join(self.run.path)} ({self.mode})>"

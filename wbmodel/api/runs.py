@@ -1,0 +1,468 @@
+"""``Runs`` and ``Run``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from wbmodel.api.attrs import Attrs, Siblings, as_text
+from wbmodel.api.errors import UsageError, normalize_exceptions
+from wbmodel.api.orders import order_keys
+from wbmodel.api.paginator import Paginator
+from wbmodel.api.paths import UNCATEGORIZED
+from wbmodel.api.summary import HTTPSummary
+from wbmodel.codec import dumps
+from wbmodel.entities.run import Run as RunEntity
+from wbmodel.errors import DoesNotExist, warn
+from wbmodel.query.dialects.mongo import condition
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from wbmodel.api.artifacts import RunArtifacts
+    from wbmodel.api.client import Client, HasClient
+    from wbmodel.api.files import File, Files
+    from wbmodel.api.sweeps import Sweep
+    from wbmodel.api.users import User
+    from wbmodel.objects.queryset import QuerySet
+    from wbmodel.query.q import Q
+
+__all__ = ["Run", "Runs", "runs_of"]
+
+LIGHT = (
+    "id",
+    "name",
+    "state",
+    "tags",
+    "group",
+    "job_type",
+    "created_at",
+    "heartbeat_at",
+    "notes",
+    "user",
+    "sweep",
+)
+"""What a listing loads at first. The rest is loaded for all its runs when one of them is asked for it."""
+
+WHOLE = ("config", "summary", "description", "commit", "read_only", "system_metrics", "history_line_count")
+"""What a single run loads besides, in the same request. ``history_keys`` may be long: it is loaded when it is read."""
+
+
+def runs_of(client: Client, entity: str | None, project: str) -> QuerySet[RunEntity]:
+    """The runs of a project."""
+    return RunEntity.objects.using(client.session).filter(project=client.place(entity, project))
+
+
+class Runs(Paginator["Run"]):
+    """The runs of a project that match a Mongo filter, in an order.
+
+    A page has what a table of runs shows; a field that is first read of one run (``config``, ``summary`` ...) is loaded
+    for all runs that were read so far, in one request. ``lazy=False`` loads config and summary with the pages.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        entity: str | None,
+        project: str,
+        filters: Mapping[str, Any] | None = None,
+        order: str | None = None,
+        per_page: int | None = 50,
+        include_sweeps: bool = True,
+        lazy: bool = True,
+        *,
+        also: Q | None = None,
+    ) -> None:
+        super().__init__(client, per_page)
+        self._entity = entity
+        self.project = project
+        self.filters = dict(filters) if isinstance(filters, Mapping) else {}
+        self.order = order
+        self._condition = condition(RunEntity, filters)
+        if also is not None:
+            self._condition = self._condition & also
+        self._keys = order_keys(RunEntity, order)
+        RunEntity.objects.filter(self._condition).order_by(*self._keys)  # names and values are checked now
+        self._lazy = lazy
+        self._sweeps: dict[str, Sweep] = {}
+
+    @property
+    def entity(self) -> str | None:
+        """The entity of the project."""
+        return self._entity or self.client.default_entity
+
+    def _make_rows(self) -> QuerySet[RunEntity]:
+        rows = runs_of(self.client, self._entity, self.project).filter(self._condition).order_by(*self._keys)
+        return rows.only(*LIGHT) if self._lazy else rows
+
+    def _related(self) -> QuerySet[RunEntity]:
+        return runs_of(self.client, self._entity, self.project)
+
+    def _make(self, row: RunEntity) -> Run:
+        return Run.of(self.client, row, self._siblings, self._sweeps)
+
+    def _missing(self, error: DoesNotExist) -> Exception:
+        return ValueError(f"Could not find project {self.project}")
+
+    def upgrade_to_full(self) -> None:
+        """Load config, summary and system metrics of the runs that were read so far."""
+        for run in self.objects[:1]:
+            run.load_full_data()
+
+    def __repr__(self) -> str:
+        return f"<Runs {self._entity or self.client.entity or ''}/{self.project}>".replace("<Runs /", "<Runs ")
+
+
+class Run(Attrs[RunEntity]):
+    """One run. Its fields are attributes; ``config``, ``tags``, ``notes`` ... can be changed and sent by ``update()``.
+
+    Made with a run id, it is loaded at once.
+    """
+
+    def __init__(
+        self, client: Client, entity: str | None, project: str, run_id: str, attrs: Mapping[str, Any] | None = None
+    ) -> None:
+        if attrs:
+            raise UsageError("a Run is made from the server's answer, not from attrs; pass the run id alone")
+        self.client = client
+        self.model = _fetch(client, entity, project, run_id)
+        self._sweeps = {}
+
+    @classmethod
+    def of(
+        cls,
+        client: Client,
+        row: RunEntity,
+        siblings: Siblings | None = None,
+        sweeps: dict[str, Sweep] | None = None,
+    ) -> Self:
+        """A run of a listing, whose runs share their ``sweeps``."""
+        made = super().of(client, row, siblings)
+        made._sweeps = {} if sweeps is None else sweeps
+        return made
+
+    _sweeps: dict[str, Sweep]
+    _id: str | None = None
+    _summary: HTTPSummary | None = None
+
+    def _again(self) -> QuerySet[RunEntity]:
+        return runs_of(self.client, self.entity, self.project)
+
+    @classmethod
+    def create(
+        cls,
+        api: HasClient,
+        run_id: str | None = None,
+        project: str | None = None,
+        entity: str | None = None,
+        state: str = "running",
+    ) -> Run:
+        """Create a run, in the project ``uncategorized`` if none is named; with the id of an existing run, get it."""
+        client = api.client
+        place = client.place(entity or client.entity, project or client.project or UNCATEGORIZED)
+        rows = RunEntity.objects.using(client.session)
+        if run_id is None:
+            row = rows.create(project=place, state=state)
+        else:
+            row, _ = rows.get_or_create({"state": state}, project=place, id=run_id)
+        return cls.of(client, row)
+
+    # -- where it is --
+
+    @property
+    def entity(self) -> str:
+        """The entity of its project."""
+        return self.model.project.entity
+
+    @property
+    def project(self) -> str:
+        """The name of its project."""
+        return self.model.project.name
+
+    @property
+    def username(self) -> str:
+        """Deprecated: the entity."""
+        warn("Run.username is deprecated; use Run.entity", DeprecationWarning)
+        return self.entity
+
+    @property
+    def path(self) -> list[str]:
+        """``[entity, project, id]``, each quoted for a URL."""
+        return [quote(part, safe="") for part in (self.entity, self.project, self.id)]
+
+    @property
+    def url(self) -> str | None:
+        """The address of its page; None on a backend without web pages."""
+        return self.model.url
+
+    @property
+    def storage_id(self) -> str:
+        """The GraphQL id."""
+        return self.model.node_id
+
+    # -- fields --
+
+    @property
+    def id(self) -> str:
+        """The short id. Setting it changes this object only."""
+        return self.model.id if self._id is None else self._id
+
+    @id.setter  # noqa: A003
+    def id(self, value: str) -> None:
+        self._id = value
+
+    @property
+    def name(self) -> str:
+        """The display name; ``update()`` sends a new one."""
+        found: str = self._read("name")
+        return found
+
+    @name.setter
+    def name(self, value: str) -> None:
+        self.model.name = value
+
+    display_name = name
+
+    @property
+    def state(self) -> str:
+        """``running``, ``finished``, ``crashed`` ..."""
+        found: str = self._read("state")
+        return found
+
+    @property
+    def tags(self) -> list[str]:
+        """The tags; a list to edit in place, or to set."""
+        found: list[str] = self._read("tags")
+        return found
+
+    @tags.setter
+    def tags(self, value: list[str]) -> None:
+        self.model.tags = list(value)
+
+    @property
+    def notes(self) -> str | None:
+        """The notes."""
+        found: str | None = self._read("notes")
+        return found
+
+    @notes.setter
+    def notes(self, value: str | None) -> None:
+        self.model.notes = value
+
+    @property
+    def description(self) -> str | None:
+        """The description."""
+        found: str | None = self._read("description")
+        return found
+
+    @description.setter
+    def description(self, value: str | None) -> None:
+        self.model.description = value
+
+    @property
+    def group(self) -> str | None:
+        """The group."""
+        found: str | None = self._read("group")
+        return found
+
+    @group.setter
+    def group(self, value: str | None) -> None:
+        self.model.group = value
+
+    @property
+    def job_type(self) -> str | None:
+        """The kind of job."""
+        found: str | None = self._read("job_type")
+        return found
+
+    @job_type.setter
+    def job_type(self, value: str | None) -> None:
+        self.model.job_type = value
+
+    @property
+    def created_at(self) -> str:
+        """When it started, as the server's text."""
+        found: str = as_text(self._read("created_at"))
+        return found
+
+    @property
+    def heartbeat_at(self) -> str | None:
+        """When it last sent a heartbeat, as the server's text."""
+        found: str | None = as_text(self._read("heartbeat_at"))
+        return found
+
+    @property
+    def commit(self) -> str | None:
+        """The Git commit of the code."""
+        found: str | None = self._read("commit")
+        return found
+
+    @property
+    def history_keys(self) -> dict[str, Any] | None:
+        """Which keys its history has, and its last step."""
+        found: dict[str, Any] | None = self._read("history_keys")
+        return found
+
+    @property
+    def user(self) -> User | None:
+        """Who started it."""
+        from wbmodel.api.users import User
+
+        found = self._read("user")
+        return None if found is None else User.of(self.client, found)
+
+    @property
+    def sweep_name(self) -> str | None:
+        """The id of its sweep."""
+        found = self._read("sweep")
+        return None if found is None else found.id
+
+    @property
+    def sweep(self) -> Sweep | None:
+        """Its sweep, which is loaded when something of it is read."""
+        from wbmodel.api.sweeps import Sweep
+
+        name = self.sweep_name
+        if name is None:
+            return None
+        if name not in self._sweeps:
+            self._sweeps[name] = Sweep.later(self.client, self.entity, self.project, name)
+        return self._sweeps[name]
+
+    # -- config and summary --
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The settings, unwrapped; edit it in place."""
+        found: dict[str, Any] = self._read("config")
+        return found
+
+    @config.setter
+    def config(self, value: dict[str, Any]) -> None:
+        self._read("config")  # the server's own keys in it are kept
+        self.model.config = value
+
+    @property
+    def rawconfig(self) -> dict[str, Any]:
+        """The settings with W&B's own keys (``_wandb``)."""
+        config = self.config
+        inner = {
+            key: item["value"] if isinstance(item, dict) and "value" in item else item
+            for key, item in self.model.raw_config.items()
+            if key in ("_wandb", "wandb_version")
+        }
+        return {**config, **inner}
+
+    @property
+    def json_config(self) -> str:
+        """The settings as JSON, each value as ``{"value": ..., "desc": null}``."""
+        return dumps({key: {"value": value, "desc": None} for key, value in self.rawconfig.items()})
+
+    @property
+    def summary(self) -> HTTPSummary:
+        """The results: a dict-like object, whose ``update()`` sends changes."""
+        if self._summary is None:
+            self._summary = HTTPSummary(lambda: self.summary_metrics, self._send_summary)
+        return self._summary
+
+    @property
+    def summary_metrics(self) -> dict[str, Any]:
+        """The results as a plain dict, the one that ``summary`` edits."""
+        found: dict[str, Any] = self._read("summary")
+        return found
+
+    @normalize_exceptions
+    def _send_summary(self) -> None:
+        self._row().save(["summary"])
+
+    @property
+    def system_metrics(self) -> dict[str, Any]:
+        """The last system metrics."""
+        return self._read("system_metrics") or {}
+
+    @property
+    def lastHistoryStep(self) -> int:  # noqa: N802
+        """The last step of its history, asked anew each time; -1 if it has none."""
+        row = self._again().only("history_keys").get(id=self.model.id)
+        found = (row.history_keys or {}).get("lastStep", -1)
+        return found if isinstance(found, int) else -1
+
+    # -- loading and sending --
+
+    @normalize_exceptions
+    def load(self, force: bool = False) -> dict[str, Any]:
+        """Load it again with ``force``; changes that were not sent are dropped."""
+        if force:
+            self.model = _fetch(self.client, self.entity, self.project, self.model.id)
+            self._siblings = None
+        return self._attrs
+
+    @normalize_exceptions
+    def load_full_data(self, force: bool = False) -> dict[str, Any]:
+        """Load config, summary and system metrics, of all runs of the listing."""
+        if force:
+            return self.load(force=True)
+        for name in ("config", "summary", "system_metrics"):
+            self._read(name)
+        return self._attrs
+
+    @normalize_exceptions
+    def update(self) -> None:
+        """Send what was changed, and nothing else: what others changed meanwhile is kept."""
+        self._row().save()
+
+    def save(self) -> None:
+        """The same as :meth:`update`."""
+        self.update()
+
+    @normalize_exceptions
+    def delete(self, delete_artifacts: bool = False) -> None:
+        """Delete the run, and with ``delete_artifacts`` the artifact versions that it logged."""
+        self._row().delete(delete_artifacts=delete_artifacts)
+
+    def wait_until_finished(self) -> None:
+        """Wait until the run has ended, in whatever state."""
+        self._row().wait()
+
+    # -- what belongs to it --
+
+    @normalize_exceptions
+    def files(self, names: list[str] | None = None, per_page: int | None = 50, pattern: str | None = None) -> Files:
+        """Its files: those of these names, or whose names match a pattern of SQL's ``LIKE``; without either, all."""
+        from wbmodel.api.files import Files
+
+        return Files(self.client, self, names, per_page, pattern=pattern)
+
+    @normalize_exceptions
+    def file(self, name: str) -> File:
+        """The file of this name."""
+        return self.files([name])[0]
+
+    @normalize_exceptions
+    def logged_artifacts(self, per_page: int | None = 100) -> RunArtifacts:
+        """The artifact versions that it made."""
+        from wbmodel.api.artifacts import RunArtifacts
+
+        return RunArtifacts(self.client, self, "logged", per_page)
+
+    @normalize_exceptions
+    def used_artifacts(self, per_page: int | None = 100) -> RunArtifacts:
+        """The artifact versions that it used."""
+        from wbmodel.api.artifacts import RunArtifacts
+
+        return RunArtifacts(self.client, self, "used", per_page)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**super().__getstate__(), "_summary": None}
+
+    def __repr__(self) -> str:
+        return f"<Run {'/'.join(self.path)} ({self.state})>"
+
+
+def _fetch(client: Client, entity: str | None, project: str, run_id: str) -> RunEntity:
+    place = client.place(entity, project)
+    try:
+        return runs_of(client, entity, project).also(*WHOLE).get(id=run_id)
+    except DoesNotExist as error:
+        raise ValueError(f"Could not find run <Run {place}/{run_id} (not found)>") from error

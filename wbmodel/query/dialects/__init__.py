@@ -1,0 +1,1 @@
+"""Other languages for conditions, read as ``Q``."""
