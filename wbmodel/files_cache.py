@@ -3,8 +3,8 @@ verified again on its way out: an entry that was edited or cut is thrown away an
 
 That costs the time of an MD5 per use, about 2 seconds per GiB: taking 2,000 files of 20 KiB out of it took 1.4 to 1.9
 times as long as copying the folder, with the digests a tenth of that. The copy of a large file shares blocks where the
-file system can. Entries are read-only files, ``ab/abcdef...``, that only ever appear whole, by a rename; so processes need
-no lock. For content without a digest (an export of a history, say) the digest is noted under its URL without the query,
+file system can. Entries are read-only files, ``ab/abcdef...``, that only ever appear whole, by a rename; so processes
+need no lock. For content without a digest (an export of a history, say) the digest is noted under its URL without the query,
 ETag and size.
 """
 
@@ -39,7 +39,8 @@ _STALE = 24 * 3600.0
 
 def cache_folder(environment: Mapping[str, str] | None = None) -> Path:
     """Where the cache is: ``WBMODEL_CACHE_DIR``, else ``wbmodel`` in the user's folder for caches."""
-    given = (os.environ if environment is None else environment).get("WBMODEL_CACHE_DIR")
+    environ = os.environ if environment is None else environment
+    given = environ.get("WBMODEL_CACHE_DIR")
     if given:
         return Path(given).expanduser().absolute()
     import platformdirs
@@ -61,7 +62,7 @@ class CacheInfo:
 
 @attrs.frozen(slots=True)
 class Pruned:
-    """What :meth:`Cache.prune` removed, and what is left."""
+    """What :meth:`Cache.prune` removed (or would remove), and what is left."""
 
     files: int
     bytes: int
@@ -186,34 +187,36 @@ class Cache:
         sizes = [found.st_size for path, found in self._all() if _is_entry(path)]
         return CacheInfo(self.place, len(sizes), sum(sizes))
 
-    def prune(self, *, older_than: float | None = None, max_bytes: int | None = None) -> Pruned:
+    def prune(self, *, older_than: float | None = None, max_bytes: int | None = None, dry_run: bool = False) -> Pruned:
         """Remove entries that were not used for ``older_than`` seconds, then the longest unused ones until
-        ``max_bytes`` are left; without either, everything. Downloads that go on at the same time are not harmed."""
+        ``max_bytes`` are left; without either, everything. With ``dry_run``, remove nothing. Downloads that go on at the same time are not harmed."""
         for name, value in (("older_than", older_than), ("max_bytes", max_bytes)):
             if value is not None and (isinstance(value, bool) or not value >= 0):
                 raise ConfigurationError(f"{name} must be 0 or more, not {value!r}")
         if older_than is None and max_bytes is None:
             max_bytes = 0
-        now = time.time()
-        files = removed = 0
+        now, doomed = time.time(), list[tuple[int, Path]]()
         kept: list[tuple[float, int, Path]] = []
         for path, found in self._all():
             used = max(found.st_atime, found.st_mtime)
             if not _is_entry(path):
-                if now - used > _STALE:
+                if now - used > _STALE and not dry_run:
                     _removed(path)
             elif older_than is not None and now - used > older_than:
-                if _removed(path):
-                    files, removed = files + 1, removed + found.st_size
+                doomed.append((found.st_size, path))
             else:
                 kept.append((used, found.st_size, path))
         left = sum(size for _, size, _ in kept)
         for _, size, path in sorted(kept) if max_bytes is not None else ():
             if max_bytes is None or left <= max_bytes:
                 break
-            if _removed(path):
-                files, removed, left = files + 1, removed + size, left - size
-        return Pruned(files, removed, self.info())
+            doomed.append((size, path))
+            left -= size
+        gone = [size for size, path in doomed if dry_run or _removed(path)]
+        there = self.info()
+        if dry_run:
+            there = CacheInfo(self.place, there.files - len(gone), there.bytes - sum(gone))
+        return Pruned(len(gone), sum(gone), there)
 
     def _all(self) -> Iterator[tuple[Path, os.stat_result]]:
         for folder, _, names in os.walk(self.place / "files"):

@@ -10,7 +10,7 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from wbmodel.cli.listed import LISTED
@@ -322,6 +322,40 @@ def _artifact(parser: argparse.ArgumentParser) -> None:
             made.set_defaults(direction="both")
 
 
+def _cache(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=Parser)
+    for action, words in (("info", "show where it is and how large"), ("prune", "remove what is in it")):
+        made = actions.add_parser(action, parents=[_globals(top=False)], help=words, description=words)
+        if action == "prune":
+            made.add_argument(
+                "--older-than", type=_age, metavar="AGE", help="only what was not used for so long: 30d, 12h"
+            )
+            made.add_argument(
+                "--max-size", type=_size, metavar="SIZE", help="the longest unused, until this is left: 5GB"
+            )
+            _dry(made, asks=False)
+
+
+def _measure(units: Mapping[str, float], example: str) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]*)", text)
+        if found is None or found[2].lower() not in units:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number with a unit, as in {example}")
+        return float(found[1]) * units[found[2].lower()]
+
+    return read
+
+
+_age = _measure({"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}, "90s, 45m, 12h, 30d, 2w")
+_size = _measure(
+    {
+        "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12,
+        "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
+    },
+    "0B, 500MB, 5GB, 2GiB",
+)
+
+
 def _completion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="which shell the script is for")
 
@@ -405,6 +439,7 @@ COMMANDS: dict[str, tuple[str, Configure, str]] = {
     "delete": ("delete runs", _writing("delete"), "wbmodel.cli.writing:run_delete"),
     "files": ("list, download and delete files of a run", _files, "wbmodel.cli.files:run_files"),
     "artifact": ("download, verify, alias or delete a version", _artifact, "wbmodel.cli.files:run_artifact"),
+    "cache": ("show and prune the cache of downloaded files", _cache, "wbmodel.cli.cache:run_cache"),
     "fields": ("list the keys of config and summary", _fields, "wbmodel.cli.inspecting:run_fields"),
     "explain": ("show the requests of a listing", _explain, "wbmodel.cli.inspecting:run_explain"),
     "graphql": ("send a GraphQL document, print the answer as JSON", _graphql, "wbmodel.cli.inspecting:run_graphql"),

@@ -79,7 +79,7 @@ def download(
     if cache is not None and (error := (yield from asked(Work(cache.usable)))) is not None:
         warn(
             f"the cache in {cache.place} cannot be used ({error.strerror or error}); files are downloaded without it. "
-            "Set WBMODEL_CACHE_DIR to another folder",
+            "Set WBMODEL_CACHE_DIR or connect(cache_dir=) to another folder",
             WbmodelWarning,
         )
         cache = None
