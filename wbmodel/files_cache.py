@@ -4,8 +4,8 @@ verified again on its way out: an entry that was edited or cut is thrown away an
 That costs the time of an MD5 per use, about 2 seconds per GiB: taking 2,000 files of 20 KiB out of it took 1.4 to 1.9
 times as long as copying the folder, with the digests a tenth of that. The copy of a large file shares blocks where the
 file system can. Entries are read-only files, ``ab/abcdef...``, that only ever appear whole, by a rename; so processes
-need no lock. For content without a digest (an export of a history, say) the digest is noted under its URL without the query,
-ETag and size.
+need no lock. For content without a digest (an export of a history, say) the digest is noted under its URL without the
+query, ETag and size.
 """
 
 from __future__ import annotations
@@ -189,7 +189,8 @@ class Cache:
 
     def prune(self, *, older_than: float | None = None, max_bytes: int | None = None, dry_run: bool = False) -> Pruned:
         """Remove entries that were not used for ``older_than`` seconds, then the longest unused ones until
-        ``max_bytes`` are left; without either, everything. With ``dry_run``, remove nothing. Downloads that go on at the same time are not harmed."""
+        ``max_bytes`` are left; without either, everything. With ``dry_run``, remove nothing. Downloads that go on at
+        the same time are not harmed."""
         for name, value in (("older_than", older_than), ("max_bytes", max_bytes)):
             if value is not None and (isinstance(value, bool) or not value >= 0):
                 raise ConfigurationError(f"{name} must be 0 or more, not {value!r}")

@@ -1,9 +1,9 @@
-"""File systems for fsspec: what opens files by URL (pandas, polars, DuckDB, Dask) opens those of runs and artifacts.
+"""File systems for fsspec: what opens files by URL (pandas, DuckDB, Dask) opens those of runs and artifacts.
 
-``wbmodel://entity/project/run/path`` is a file of a run, ``wbmodel-artifact://entity/project/collection:alias/path`` one
-of an artifact version. They are asked for through the current session, or one of their own with
-``storage_options={"url": ...}``. fsspec keeps and shows these options, so an API key is not one of them: the session
-finds it where :func:`~wbmodel.connect` does. Needs ``pip install "wbmodel[fsspec]"``.
+``wbmodel://entity/project/run/path`` is a file of a run, and one of an artifact version is
+``wbmodel-artifact://entity/project/collection:alias/path``. They are asked for through the current session, or one of
+their own with ``storage_options={"url": ...}``. fsspec keeps and shows these options, so an API key is not one of them:
+the session finds it where :func:`~wbmodel.connect` does. Needs ``pip install "wbmodel[fsspec]"``.
 """
 
 from __future__ import annotations

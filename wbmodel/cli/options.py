@@ -349,8 +349,15 @@ def _measure(units: Mapping[str, float], example: str) -> Callable[[str], float]
 _age = _measure({"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}, "90s, 45m, 12h, 30d, 2w")
 _size = _measure(
     {
-        "b": 1, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12,
-        "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40,
+        "b": 1,
+        "kb": 1e3,
+        "mb": 1e6,
+        "gb": 1e9,
+        "tb": 1e12,
+        "kib": 2**10,
+        "mib": 2**20,
+        "gib": 2**30,
+        "tib": 2**40,
     },
     "0B, 500MB, 5GB, 2GiB",
 )

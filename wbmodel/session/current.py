@@ -72,9 +72,9 @@ def connect(
     token) override the environment and netrc; pass only one of them. ``name`` identifies the session for
     :func:`get_session` and ``.using()``. It replaces an open session of the same name; the replaced session stays
     usable, and its connections are closed when the last reference to it is gone, or at once with ``close()``.
-    ``timeout`` is in seconds per request. ``cache_dir`` is the folder of the cache of downloaded files. ``backend_options`` go to the backend; the backend for ``https:`` takes
-    ``transport=``, a gql ``AsyncTransport`` to send requests through. ``plugins`` is for tests that create their own
-    plugin manager.
+    ``timeout`` is in seconds per request. ``cache_dir`` is the folder of the cache of downloaded files.
+    ``backend_options`` go to the backend; the backend for ``https:`` takes ``transport=``, a gql ``AsyncTransport`` to
+    send requests through. ``plugins`` is for tests that create their own plugin manager.
 
     Raises :class:`~wbmodel.errors.ConfigurationError` if there is nothing to connect to or an option is unknown, and
     :class:`~wbmodel.errors.BackendError` if the backend is unknown, not installed, claimed twice or broken.

@@ -1,9 +1,9 @@
 """Resolves a session's settings, each with its source.
 
 The order of precedence is: arguments, then ``WBMODEL_URL``, ``WANDB_BASE_URL``, ``WANDB_API_KEY``,
-``WANDB_IDENTITY_TOKEN_FILE``, ``WANDB_ENTITY``, ``WANDB_PROJECT`` and ``WBMODEL_CACHE_DIR``, then netrc, then defaults. An empty variable
-counts as unset. netrc is read when the key is first needed, and by ``connect`` only if nothing else says where to
-connect; the backend opens the identity token file when it first needs the token.
+``WANDB_IDENTITY_TOKEN_FILE``, ``WANDB_ENTITY``, ``WANDB_PROJECT`` and ``WBMODEL_CACHE_DIR``, then netrc, then defaults.
+An empty variable counts as unset. netrc is read when the key is first needed, and by ``connect`` only if nothing else
+says where to connect; the backend opens the identity token file when it first needs the token.
 
 A session has one kind of credentials, as in W&B's own client (0.31.0, ``wandb/sdk/lib/wbauth``): an API key or an
 identity token file. An argument overrides variables, a variable overrides netrc, and two of the same rank are an error.
@@ -139,7 +139,7 @@ def resolve_settings(
     url = Secret(url) if isinstance(url, str) else url
     env, environ = Environment(os.environ if environ is None else environ), None
     key_setting = _key(api_key, env)
-    token_file = _file("WANDB_IDENTITY_TOKEN_FILE", identity_token_file, env)
+    token_file = _file(identity_token_file, "WANDB_IDENTITY_TOKEN_FILE", env.get("WANDB_IDENTITY_TOKEN_FILE"))
     found_url, inner_key = _address(url, env)
     if found_url is None:
         # The only case in which netrc is read before a key is needed: an entry decides where to connect.
@@ -167,7 +167,7 @@ def resolve_settings(
         timeout=Setting(timeout, "default" if timeout is None else "argument"),
         given_key=key_setting,
         identity_token_file=token_file or Setting(None, "default"),
-        cache_dir=_file("WBMODEL_CACHE_DIR", cache_dir, env) or Setting(None, "default"),
+        cache_dir=_file(cache_dir, "WBMODEL_CACHE_DIR", env.get("WBMODEL_CACHE_DIR")) or Setting(None, "default"),
         trace=_trace(env),
         otel=_otel(env),
         netrc_path=env.get("NETRC"),
@@ -205,11 +205,8 @@ def _address(url: Secret | None, env: Environment) -> tuple[Setting[Secret] | No
     return Setting(Secret(bare), found.source), None if inner is None else Secret(inner)
 
 
-def _file(variable: str, argument: str | os.PathLike[str] | None, env: Environment) -> Setting[str | None] | None:
-    found = _first(
-        ("argument", None if argument is None else os.fspath(argument)),
-        (variable, env.get(variable)),
-    )
+def _file(argument: str | os.PathLike[str] | None, variable: str, value: str | None) -> Setting[str | None] | None:
+    found = _first(("argument", None if argument is None else os.fspath(argument)), (variable, value))
     if found is None:
         return None
     # Made absolute now: the file or folder is used later, when the working directory may have changed.
