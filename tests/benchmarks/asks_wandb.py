@@ -1,7 +1,7 @@
 """Run by the interpreter that has the official client: asks a question about every run, and times it.
 
-Arguments: the question (or the name of an artifact to download), the project's path, the page size (0: the client's own),
-how often. Prints the seconds as JSON; the client's start and what it imports are not in them.
+Arguments: the question (or the name of an artifact to download), the project's path, the page size (0: the client's
+own), how often. Prints the seconds as JSON; the client's start and what it imports are not in them.
 """
 
 import json

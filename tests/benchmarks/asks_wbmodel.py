@@ -1,7 +1,7 @@
 """Asks a question by wbmodel and times it, as ``asks_wandb.py`` does by the official client.
 
-Arguments: the question (or the name of an artifact to download), the server, the API key, the project's path, how often.
-Prints the seconds as JSON, with the requests and the bytes of one pass.
+Arguments: the question (or the name of an artifact to download), the server, the API key, the project's path, how
+often. Prints the seconds as JSON, with the requests and the bytes of one pass.
 """
 
 import json
