@@ -49,7 +49,7 @@ class Digest:
             return f"{self._prefix}{self._crc:08x}" if self.kind else "another one"
         if self.kind == "base64":
             return base64.b64encode(self._hash.digest()).decode()
-        return self._prefix + self._hash.hexdigest()
+        return f"{self._prefix}{self._hash.hexdigest()}"
 
     @property
     def matches(self) -> bool:

@@ -45,7 +45,7 @@ class _Found:
     modified: datetime | None = None
 
 
-class _Files(AbstractFileSystem):
+class _Files(AbstractFileSystem):  # type: ignore[misc, unused-ignore]
     """The files of owners (runs, artifact versions), whose names have three parts. Read-only. The list of an owner's
     files is kept until ``invalidate_cache()``, or ``ls(path, refresh=True)``."""
 
@@ -130,7 +130,7 @@ class _Files(AbstractFileSystem):
         owner, inside = self._split(path)
         found = self._files(owner).get(inside)
         if found is None:
-            self.ls(path)
+            self.ls(path)  # raises if there is no such folder
         return _told(f"{owner}/{inside}" if inside else owner, found)
 
     def modified(self, path: str) -> datetime:
@@ -148,7 +148,7 @@ class _Files(AbstractFileSystem):
         found = self._file(path)
         if found.size is None:
             return found.content.open()
-        size = self.blocksize if block_size in (None, "default") else block_size
+        size = self.blocksize if block_size is None else block_size
         return _Opened(self, path, mode, size, size=found.size, cache_options=more.get("cache_options"), found=found)
 
     def cat_file(self, path: str, start: int | None = None, end: int | None = None, **more: Any) -> bytes:
@@ -173,7 +173,7 @@ class _Files(AbstractFileSystem):
             os.replace(content.download(made), lpath)
 
 
-class _Opened(AbstractBufferedFile):
+class _Opened(AbstractBufferedFile):  # type: ignore[misc, unused-ignore]
     """An open file, whose parts are fetched as they are needed."""
 
     def __init__(self, *given: Any, found: _Found, **options: Any) -> None:

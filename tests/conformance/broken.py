@@ -11,6 +11,7 @@ import attrs
 
 from tests.conformance.backends import ALL, engine
 from tests.support.backends import EngineBackend
+from wbmodel.backend.doors import BlobSource
 from wbmodel.backend.fetching import fetch_by_open
 from wbmodel.codec import loads_numbers
 from wbmodel.engine.dialect import Dialect
@@ -57,21 +58,28 @@ class Turned(EngineBackend):
         return response
 
 
-class FromTheBeginning(EngineBackend):
+class Bytes(EngineBackend, BlobSource):
+    """The engine with the door of bytes."""
+
+    def open(self, ref: BlobRef, /, *, start: int = 0) -> Iterator[bytes]:
+        yield self.engine.open(ref)[start:]
+
+
+class FromTheBeginning(Bytes):
     """Ignores where a file is to be read from."""
 
     def open(self, ref: BlobRef, /, *, start: int = 0) -> Iterator[bytes]:
         return super().open(ref)
 
 
-class FromTheNext(EngineBackend):
+class FromTheNext(Bytes):
     """Counts bytes from 1."""
 
     def open(self, ref: BlobRef, /, *, start: int = 0) -> Iterator[bytes]:
         return super().open(ref, start=max(start - 1, 0))
 
 
-class Trusting(EngineBackend):
+class Trusting(Bytes):
     """Writes whatever comes."""
 
     def fetch(self, items: Sequence[FetchItem]) -> Iterator[Sequence[Fetched]]:
@@ -82,7 +90,7 @@ class Trusting(EngineBackend):
             yield [Fetched(item, len(data))]
 
 
-class Forgetful(EngineBackend):
+class Forgetful(Bytes):
     """Tells of the last of each group only."""
 
     def fetch(self, items: Sequence[FetchItem]) -> Iterator[Sequence[Fetched]]:
