@@ -64,6 +64,9 @@ class Bytes(EngineBackend, BlobSource):
     def open(self, ref: BlobRef, /, *, start: int = 0) -> Iterator[bytes]:
         yield self.engine.open(ref)[start:]
 
+    def fetch(self, items: Sequence[FetchItem], /) -> Iterator[Sequence[Fetched]]:
+        return fetch_by_open(self.open, items)
+
 
 class FromTheBeginning(Bytes):
     """Ignores where a file is to be read from."""
@@ -82,7 +85,7 @@ class FromTheNext(Bytes):
 class Trusting(Bytes):
     """Writes whatever comes."""
 
-    def fetch(self, items: Sequence[FetchItem]) -> Iterator[Sequence[Fetched]]:
+    def fetch(self, items: Sequence[FetchItem], /) -> Iterator[Sequence[Fetched]]:
         for item in items:
             data = b"".join(self.open(item.ref))
             item.target.parent.mkdir(parents=True, exist_ok=True)
@@ -93,8 +96,8 @@ class Trusting(Bytes):
 class Forgetful(Bytes):
     """Tells of the last of each group only."""
 
-    def fetch(self, items: Sequence[FetchItem]) -> Iterator[Sequence[Fetched]]:
-        done = [each for group in fetch_by_open(self.open, items) for each in group]
+    def fetch(self, items: Sequence[FetchItem], /) -> Iterator[Sequence[Fetched]]:
+        done = [each for group in super().fetch(items) for each in group]
         yield from ([each] for each in done[1::2])
 
 

@@ -317,10 +317,11 @@ class DoorTests(BackendTests):
         }
         with tempfile.TemporaryDirectory() as folder:
             items = [FetchItem(ref, Path(folder, str(at))) for at, ref in enumerate(wrong.values())]
-            done = {each.item: each.error for group in kit.items(Fetch(items)) for each in group}
+            done = {each.item.target: each.error for group in kit.items(Fetch(items)) for each in group}
             for item, what in zip(items, wrong, strict=True):
-                if not isinstance(done.get(item), IntegrityError):
-                    kit.fail(f"fetch() of a file with {what} gave {done.get(item)!r}; give an IntegrityError")
+                error = done.get(item.target)
+                if not isinstance(error, IntegrityError):
+                    kit.fail(f"fetch() of a file with {what} gave {error!r}; give an IntegrityError")
             left = sorted(path.name for path in Path(folder).iterdir())
             kit.equal(left, [], "the files in the folder", "a file gets its name when it is verified")
 
@@ -334,10 +335,10 @@ class DoorTests(BackendTests):
                 FetchItem(_ref(kit, run, name), Path(folder, str(copy), name)) for copy in range(9) for name in files
             ]
             done = [each for group in kit.items(Fetch(items)) for each in group]
-            told = {each.item: each.bytes for each in done}
+            told = {each.item.target: each.bytes for each in done}
             kit.equal(len(done), len(items), "how many items fetch() told of")
             kit.equal(
-                [told.get(item) for item in items],
+                [told.get(item.target) for item in items],
                 [len(files[item.ref.name]) for item in items],
                 "the bytes of each item",
             )
