@@ -80,7 +80,7 @@ class _Files(AbstractFileSystem):  # type: ignore[misc, unused-ignore]
     # -- what is there -----------------------------------------------------------------------------
 
     def _split(self, path: str) -> tuple[str, str]:
-        parts = self._strip_protocol(path).split("/")
+        parts = str(self._strip_protocol(path)).split("/")
         if len(parts) < 3 or not all(parts[:3]):
             raise FileNotFoundError(f"{path!r} names no file: URLs are {self.protocol}://{self.owners}/PATH")
         return "/".join(parts[:3]), "/".join(parts[3:])
@@ -142,7 +142,9 @@ class _Files(AbstractFileSystem):  # type: ignore[misc, unused-ignore]
 
     # -- bytes -------------------------------------------------------------------------------------
 
-    def _open(self, path: str, mode: str = "rb", block_size: int | None = None, **more: Any) -> Any:
+    def _open(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, path: str, mode: str = "rb", block_size: int | None = None, **more: Any
+    ) -> Any:
         if mode != "rb":
             raise NotImplementedError(f"{self.protocol}:// is read-only, so {path} is not opened with mode {mode!r}")
         found = self._file(path)
@@ -155,10 +157,12 @@ class _Files(AbstractFileSystem):  # type: ignore[misc, unused-ignore]
         """The bytes of a file, or of a part of it; whole ones are verified."""
         if start is None and end is None:
             return self._file(path).content.read_bytes()
-        found: bytes = super().cat_file(path, start, end, **more)
-        return found
+        found: Any = super().cat_file(path, start, end, **more)
+        return bytes(found)
 
-    def get_file(self, rpath: str, lpath: Any, callback: Any = None, outfile: Any = None, **more: Any) -> None:
+    def get_file(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, rpath: str, lpath: Any, callback: Any = None, outfile: Any = None, **more: Any
+    ) -> None:
         """Download a file, verified."""
         if outfile is not None or not isinstance(lpath, str | os.PathLike):
             (outfile or lpath).write(self.cat_file(rpath))
