@@ -1,8 +1,8 @@
 """A cache of file contents that processes share, found by digest. What is in it was verified on its way in, and is
 verified again on its way out: an entry that was edited or cut is thrown away and fetched anew.
 
-That costs the time of an MD5 per use, about 2 seconds per GiB. Taking 2,000 files of 20 KiB out of it took 1.85 times as
-long as copying the folder (the median of 7 pairs on a busy machine; single runs went up to 3.8).
+That costs the time of an MD5 per use, about 2 seconds per GiB. Taking 2,000 files of 20 KiB out of it took 1.85
+times as long as copying the folder (the median of 7 pairs on a busy machine; single runs went up to 3.8).
 The copy of a large file shares blocks where the
 file system can. Entries are read-only files, ``ab/abcdef...``, that only ever appear whole, by a rename; so processes
 need no lock. For content without a digest (an export of a history, say) the digest is noted under its URL without the
