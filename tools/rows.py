@@ -84,8 +84,8 @@ ROWS = (
     ),
     Row(
         "public names",
-        ("__init__", "demo", "docs"),
-        "`import wbmodel`, the demo and the documentation (`python -m wbmodel.docs`)",
+        ("__init__", "demo", "docs", "fs"),
+        "`import wbmodel`, the demo, the documentation (`python -m wbmodel.docs`) and the file systems for fsspec",
     ),
     Row(
         "command line",

@@ -155,6 +155,20 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
         """,
     ),
     (
+        "What is in an artifact, and is the copy on this disk still the same?",
+        """
+        prompts = Artifact.objects.get(path="demo/gpt3-chem/polymer-prompts:reviewed")
+        with tempfile.TemporaryDirectory() as folder:
+            prompts.download(folder)
+            print([path.name for path in Path(folder).iterdir()], prompts.verify(folder).is_same)
+            Path(folder, "README.md").write_text("edited")
+            try:
+                prompts.verify(folder)
+            except errors.IntegrityError as error:
+                print(str(error).replace(folder, "FOLDER"))
+        """,
+    ),
+    (
         "The same over HTTP, as from a W&B server: the demo data, served on this machine",
         """
         from wbmodel.testing import served
@@ -186,13 +200,13 @@ QUESTIONS: tuple[tuple[str, str], ...] = (
 def main() -> None:
     """Ask every question and print it, its code and its answer."""
     import asyncio
+    import tempfile
+    from pathlib import Path
 
     import wbmodel
 
-    names: dict[str, Any] = {name: getattr(wbmodel, name) for name in wbmodel.__all__} | {
-        "asyncio": asyncio,
-        "errors": wbmodel.errors,
-    }
+    names: dict[str, Any] = {name: getattr(wbmodel, name) for name in wbmodel.__all__}
+    names |= {"asyncio": asyncio, "errors": wbmodel.errors, "tempfile": tempfile, "Path": Path}
     started = time.perf_counter()
     with wbmodel.connect("demo:", name="demo", default=False) as session:
         for number, (question, code) in enumerate(QUESTIONS, 1):

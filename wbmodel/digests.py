@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import hashlib
 import re
 import zlib
+from typing import Any
 
 __all__ = ["Digest", "is_digest"]
 
@@ -47,7 +49,7 @@ class Digest:
             return f"{self._prefix}{self._crc:08x}" if self.kind else "another one"
         if self.kind == "base64":
             return base64.b64encode(self._hash.digest()).decode()
-        return self._prefix + self._hash.hexdigest()
+        return f"{self._prefix}{self._hash.hexdigest()}"
 
     @property
     def matches(self) -> bool:
@@ -61,9 +63,10 @@ class Digest:
 
 def is_digest(text: str | None) -> bool:
     """Whether ``text`` is a digest that can be computed here."""
-    return Digest(text).known
+    return text is not None and _form(text)[0] != ""
 
 
+@functools.lru_cache(maxsize=4096)  # each is asked about several times on its way
 def _form(expected: str) -> tuple[str, str]:
     """The kind of a digest ("" if it is not known) and the prefix that names it."""
     found = _HEX.fullmatch(expected)
@@ -78,5 +81,5 @@ def _form(expected: str) -> tuple[str, str]:
     return ("base64" if len(raw) == 16 else ""), ""
 
 
-def _hash(kind: str) -> hashlib._Hash:
+def _hash(kind: str) -> Any:
     return hashlib.sha256(usedforsecurity=False) if kind == "sha256" else hashlib.md5(usedforsecurity=False)

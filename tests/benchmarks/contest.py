@@ -44,7 +44,8 @@ class Taken:
 def own(world: ServedWorld, question: str, home: Path, times: int = 5) -> Taken:
     """By wbmodel."""
     command = [sys.executable, HERE / "asks_wbmodel.py", question, world.url, KEY, PATH, times + 1]
-    return _taken(world, command, dict(os.environ), home, times)
+    env = {**os.environ, "WBMODEL_CACHE_DIR": str(home / "our-cache")}
+    return _taken(world, command, env, home, times)
 
 
 def bare(world: ServedWorld, bodies: list[str], home: Path, times: int = 5, *, at_once: bool = False) -> Taken:
@@ -61,6 +62,7 @@ def official(world: ServedWorld, question: str, home: Path, times: int = 1, *, s
         pytest.skip(str(reason))
     env = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
     env |= {"WANDB_BASE_URL": world.url, "WANDB_API_KEY": KEY, "HOME": str(home), "WANDB_SILENT": "true"}
+    env["WANDB_CACHE_DIR"] = str(home / "their-cache")
     return _taken(world, [python, HERE / "asks_wandb.py", question, PATH, size, times + 1], env, home, times)
 
 

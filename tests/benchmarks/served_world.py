@@ -24,6 +24,8 @@ from tests.benchmarks.material import METRICS, START, values
 
 KEY = "b" * 40
 PATH = "acme/vision"
+FILE = 20 * 2**10
+"""Bytes of each file of the artifact."""
 DISTINCT = 10_000
 """Runs beyond so many repeat the values of earlier ones, which keeps the server small."""
 
@@ -40,7 +42,7 @@ def histories(rows: int) -> list[list[dict[str, Any]]]:
     ]
 
 
-async def serve(runs: int, latency: float, metrics: int, rows: int, exported: int) -> None:
+async def serve(runs: int, latency: float, metrics: int, rows: int, exported: int, files: int) -> None:
     from wbmodel.engine import Dialect, Engine, Exports, MemoryStore
     from wbmodel.engine.server import Server
     from wbmodel.server import Limits
@@ -69,6 +71,9 @@ async def serve(runs: int, latency: float, metrics: int, rows: int, exported: in
             created_at=START + timedelta(minutes=number),
             heartbeat_at=START + timedelta(minutes=number + 0.37),
         )
+    if files:
+        content = {f"{at % 20:02}/{at:05}.bin": f"{at}".encode().ljust(FILE, b"x") for at in range(files)}
+        store.add_version(store.add_collection(project, "images", type="dataset"), files=content, aliases=["latest"])
     exports = Exports(until=exported, files=4) if exported else None
     engine = Engine(store, dialect=Dialect(live=True, cursors="offsets", exports=exports))
     server = Server(engine, api_key=KEY, limits=Limits(cache=2**30, seconds=600), faults=Faults(latency=latency))
@@ -98,11 +103,13 @@ class ServedWorld:
 
 @contextmanager
 def served_world(
-    runs: int, latency: float = 0.0, metrics: int = METRICS, rows: int = 0, exported: int = 0
+    runs: int, latency: float = 0.0, metrics: int = METRICS, rows: int = 0, exported: int = 0, files: int = 0
 ) -> Iterator[ServedWorld]:
     """Such a process, for the length of the block. ``rows``: those of the history of each run, of which so many are
-    ``exported``."""
-    given = {"runs": runs, "latency": latency, "metrics": metrics, "rows": rows, "exported": exported}
+    ``exported``; ``files``: those of the artifact ``images:v0``, of 20 KiB each."""
+    given = {
+        "runs": runs, "latency": latency, "metrics": metrics, "rows": rows, "exported": exported, "files": files
+    }
     options = [part for name, value in given.items() for part in (f"--{name}", str(value))]
     command = [sys.executable, "-m", "tests.benchmarks.served_world", *options]
     process = subprocess.Popen(
@@ -132,8 +139,9 @@ def main() -> None:
     parser.add_argument("--metrics", type=int, default=METRICS)
     parser.add_argument("--rows", type=int, default=0)
     parser.add_argument("--exported", type=int, default=0)
+    parser.add_argument("--files", type=int, default=0)
     given = parser.parse_args()
-    asyncio.run(serve(given.runs, given.latency, given.metrics, given.rows, given.exported))
+    asyncio.run(serve(given.runs, given.latency, given.metrics, given.rows, given.exported, given.files))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from wbmodel import Artifact, Run, connect
+from wbmodel.errors import ConfigurationError
 from wbmodel.testing import served
 
 WORLD = {
@@ -98,3 +99,28 @@ def test_aliases_and_deletions(shell):
     assert "--yes" in shell("artifact", "rm", "data:v0").err
     assert shell("artifact", "rm", "data:v1", "--with-aliases", "--yes").status == 0
     assert [row.version for row in rows.filter(collection="data")] == ["v0"]
+
+
+def test_the_cache_is_shown_and_pruned(shell: Callable[..., Any], tmp_path: Path) -> None:
+    assert f"0 files, 0 B, in {tmp_path / 'cache'}" in shell("cache", "info").out
+    shell("artifact", "get", "data:v0", "--to", "here")
+    assert "2 files, 3 B" in shell("cache", "info").out
+    assert '"bytes": 3' in shell("cache", "info", "--json").out
+    assert shell("cache", "prune", "--older-than", "1h").out.startswith("0 files")
+    assert shell("cache", "prune", "--max-size", "1B", "--dry-run").out.startswith("1 file, 2 B would be removed; 1 ")
+    assert shell("cache", "prune", "--max-size", "1B").out.startswith("1 file, 2 B removed; 1 files, 1 B")
+    assert shell("cache", "prune").out.startswith("1 file, 1 B removed; 0 files")
+    for wrong in ("5", "5 parsecs", "-1d", ""):
+        done = shell("cache", "prune", f"--older-than={wrong}")
+        assert (done.status, "is not a number with a unit, as in 90s" in done.err) == (2, True)
+
+
+def test_a_session_may_have_a_cache_of_its_own(shell: Callable[..., Any], tmp_path: Path) -> None:
+    session = shell.session  # type: ignore[attr-defined]
+    with connect(session.url, project="acme/vision", default=False, cache_dir=tmp_path / "own") as own:
+        assert own.settings.table()["cache_dir"] == (str(tmp_path / "own"), "argument")
+        Artifact.objects.using(own).get(path="data:v0").download(tmp_path / "there")
+    assert len([path for path in (tmp_path / "own").rglob("*") if path.is_file()]) == 2
+    assert not (tmp_path / "cache").exists()
+    with pytest.raises(ConfigurationError, match="cache_dir must be a path, not 3"):
+        connect(session.url, cache_dir=3)  # type: ignore[arg-type]

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import attrs
 
 from tests.conformance.backends import ALL, engine
 from tests.support.backends import EngineBackend
+from wbmodel.backend.doors import BlobSource
+from wbmodel.backend.fetching import fetch_by_open
 from wbmodel.codec import loads_numbers
 from wbmodel.engine.dialect import Dialect
 from wbmodel.errors import ServerError
-from wbmodel.request import Request, Response
+from wbmodel.request import BlobRef, Fetched, FetchItem, Request, Response
 from wbmodel.testing.conformance import World
 
 __all__ = ["BROKEN", "Broken", "Turned"]
@@ -54,6 +56,49 @@ class Turned(EngineBackend):
 
     def turn(self, request: Request, response: Response) -> Response:
         return response
+
+
+class Bytes(EngineBackend, BlobSource):
+    """The engine with the door of bytes."""
+
+    def open(self, ref: BlobRef, /, *, start: int = 0) -> Iterator[bytes]:
+        yield self.engine.open(ref)[start:]
+
+    def fetch(self, items: Sequence[FetchItem], /) -> Iterator[Sequence[Fetched]]:
+        return fetch_by_open(self.open, items)
+
+
+class FromTheBeginning(Bytes):
+    """Ignores where a file is to be read from."""
+
+    def open(self, ref: BlobRef, /, *, start: int = 0) -> Iterator[bytes]:
+        return super().open(ref)
+
+
+class FromTheNext(Bytes):
+    """Counts bytes from 1."""
+
+    def open(self, ref: BlobRef, /, *, start: int = 0) -> Iterator[bytes]:
+        return super().open(ref, start=max(start - 1, 0))
+
+
+class Trusting(Bytes):
+    """Writes whatever comes."""
+
+    def fetch(self, items: Sequence[FetchItem], /) -> Iterator[Sequence[Fetched]]:
+        for item in items:
+            data = b"".join(self.open(item.ref))
+            item.target.parent.mkdir(parents=True, exist_ok=True)
+            item.target.write_bytes(data)
+            yield [Fetched(item, len(data))]
+
+
+class Forgetful(Bytes):
+    """Tells of the last of each group only."""
+
+    def fetch(self, items: Sequence[FetchItem], /) -> Iterator[Sequence[Fetched]]:
+        done = [each for group in super().fetch(items) for each in group]
+        yield from ([each] for each in done[1::2])
 
 
 class OutOfOrder(Turned):
@@ -406,6 +451,18 @@ BROKEN: dict[str, Broken] = {
         _promised(all_projects=False),
         "flag/all_projects/unclaimed",
         "so all projects can be found",
+    ),
+    "open() ignores its start": Broken(
+        _promised(cls=FromTheBeginning, blobs=True), "door/blobs/start", "the bytes of .* from byte 1 on"
+    ),
+    "open() counts from 1": Broken(
+        _promised(cls=FromTheNext, blobs=True), "door/blobs/start", "the bytes of .* from byte 1 on"
+    ),
+    "fetch() verifies nothing": Broken(
+        _promised(cls=Trusting, blobs=True), "door/blobs/lies", "a byte less than promised gave None; give an Integ"
+    ),
+    "fetch() leaves items untold": Broken(
+        _promised(cls=Forgetful, blobs=True), "door/blobs/groups", "how many items fetch"
     ),
     "filtered unsaid for sweeps": Broken(
         _promised(filtered=ALL.filtered - {"Sweep"}),

@@ -178,6 +178,7 @@ def test_settings_come_from_where_the_table_says() -> None:
         "timeout": "default",
         "api_key": "WANDB_API_KEY",
         "identity_token_file": "default",
+        "cache_dir": "default",
         "trace": "default",
         "otel": "default",
     }
@@ -186,9 +187,9 @@ def test_settings_come_from_where_the_table_says() -> None:
     del everything["WANDB_BASE_URL"]
     assert resolve_settings(environ=everything).url.value == "https://api.wandb.ai"
     given = resolve_settings("fixtures:x", project="me/p", timeout=1.0, api_key="a" * 40, environ=everything)
-    elsewhere = {"identity_token_file", "trace", "otel"}
+    elsewhere = {"cache_dir", "identity_token_file", "trace", "otel"}
     assert {source for name, (_, source) in given.table().items() if name not in elsewhere} == {"argument"}
-    variables = {"WANDB_IDENTITY_TOKEN_FILE": "t", "WBMODEL_TRACE": "1", "WBMODEL_OTEL": "1"}
+    variables = {"WANDB_IDENTITY_TOKEN_FILE": "t", "WBMODEL_CACHE_DIR": "c", "WBMODEL_TRACE": "1", "WBMODEL_OTEL": "1"}
     said = resolve_settings("fixtures:x", environ=variables).table()
     assert {said[name][1] for name in elsewhere} == set(variables)
     with pytest.raises(ConfigurationError):

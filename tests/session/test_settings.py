@@ -146,6 +146,7 @@ def test_the_table_says_what_was_taken_from_where():
         "timeout": ("5", "argument"),
         "api_key": ("***", "argument"),
         "identity_token_file": ("", "default"),
+        "cache_dir": ("", "default"),
         "trace": ("", "default"),
         "otel": ("", "default"),
     }

@@ -4,6 +4,8 @@ A part stands next to its target, under a name made from the target's. Who write
 system releases when the process ends, in whatever way. So an interrupted download goes on where it stopped, and two
 that run at once do not mix: the second writes a part of its own. A small file beside the part says what it is
 a part of.
+
+A file that is known to be small is gathered in memory instead, and written in one go.
 """
 
 from __future__ import annotations
@@ -61,21 +63,22 @@ class Part:
         self._recorded = self._private = self._sided = False
         self._busy = threading.Lock()
         self._handle = -1
-        self._path = part_path(item.target)
+        self._path: Path | None = None
+        self._gathered: list[bytes] | None = [] if item.ref.size is not None and item.ref.size < SMALL else None
 
     # -- the block ---------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
+        if self._gathered is not None:
+            return self
+        self._path = part_path(self.item.target)
         try:
             handle = _locked(self._path)
         except FileNotFoundError:
             os.makedirs(self.item.target.parent, exist_ok=True)
             handle = _locked(self._path)
-        if handle is None:
-            self._private = True
-            self._path = self._path.with_suffix(f".{secrets.token_hex(6)}.part")
-            handle = os.open(self._path, _FLAGS | os.O_EXCL, 0o666)
-        self._handle = handle
+        self._handle = self._open_private() if handle is None else handle
+        handle = self._handle
         there = os.fstat(handle).st_size
         if there:
             self._sided = True
@@ -90,9 +93,10 @@ class Part:
             try:
                 if error is None:
                     self._verify()
+                    path = self._written()
                     if self._private:
                         self._close()  # Windows renames no open file
-                    os.replace(self._path, self.item.target)
+                    os.replace(path, self.item.target)
                     renamed = True
                 else:
                     keep = keep and self.size >= SMALL and not isinstance(error, IntegrityError)
@@ -118,29 +122,61 @@ class Part:
     def restart(self) -> None:
         """Begin from nothing."""
         with self._busy:
-            os.ftruncate(self._handle, 0)
-            os.lseek(self._handle, 0, os.SEEK_SET)
+            if self._gathered is not None:
+                self._gathered.clear()
+            else:
+                os.ftruncate(self._handle, 0)
+                os.lseek(self._handle, 0, os.SEEK_SET)
             self.size, self._recorded = 0, False
             self._digest = Digest(self.item.ref.digest)
 
     def write(self, chunk: bytes) -> None:
         """Add a chunk."""
         with self._busy:
-            if self._handle < 0:
-                return  # the download was cancelled meanwhile
-            if not self._recorded:
-                self._record()
             self._digest.update(chunk)
-            left = memoryview(chunk)
-            while left:
-                written = os.write(self._handle, left)
-                self.size += written
-                left = left[written:]
+            if self._gathered is not None:
+                self._gathered.append(chunk)
+                self.size += len(chunk)
+                if self.size > (self.item.ref.size or 0):
+                    self._verify()  # memory is for what was promised
+            elif self._handle >= 0:  # else the download was cancelled meanwhile
+                if not self._recorded:
+                    self._record()
+                self._write(chunk)
+
+    def _write(self, chunk: bytes) -> None:
+        left = memoryview(chunk)
+        while left:
+            written = os.write(self._handle, left)
+            self.size += written
+            left = left[written:]
+
+    def _written(self) -> Path:
+        """The part, with all its bytes."""
+        if self._gathered is not None:
+            try:
+                self._handle = self._open_private()
+            except FileNotFoundError:
+                os.makedirs(self.item.target.parent, exist_ok=True)
+                self._handle = self._open_private()
+            self.size = 0
+            for chunk in self._gathered:
+                self._write(chunk)
+        assert self._path is not None
+        return self._path
+
+    def _open_private(self) -> int:
+        """A part that no other download has."""
+        self._private = True
+        target = self.item.target
+        self._path = target.with_name(f".{target.name[:24]}.{secrets.token_hex(6)}.part")
+        return os.open(self._path, _FLAGS | os.O_EXCL, 0o666)
 
     # -- inside ------------------------------------------------------------------------------------
 
     @property
     def _side(self) -> Path:
+        assert self._path is not None
         return self._path.with_suffix(".part.json")
 
     def _facts(self) -> dict[str, object]:
@@ -164,8 +200,7 @@ class Part:
 
     def _record(self) -> None:
         self._recorded = True
-        size = self.item.ref.size
-        if self._private or (size is not None and size < SMALL):
+        if self._private:
             return
         self._sided = True
         self._side.write_text(json.dumps(self._facts()))
@@ -181,7 +216,7 @@ class Part:
         if self._sided:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._side)
-        if not renamed:
+        if not renamed and self._path is not None:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._path)
 

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from wbmodel.cli import argument_types as types
 from wbmodel.cli.listed import LISTED
 from wbmodel.errors import suggestion
 from wbmodel.safe_text import escape
@@ -95,24 +96,6 @@ def _words(text: str) -> Callable[[argparse.ArgumentParser], None]:
     return configure
 
 
-def _limit(text: str) -> int | None:
-    if text == "all":
-        return None
-    if not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of rows; use a whole number, or all")
-    return int(text[:18])
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < 1e9:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-    return value
-
-
 def _globals(*, top: bool) -> Parser:
     """The options that are accepted both before and after the command."""
     hidden = argparse.SUPPRESS
@@ -121,7 +104,7 @@ def _globals(*, top: bool) -> Parser:
     place.add_argument("-u", "--url", metavar="URL", help="where the data is: https://..., fixtures:PATH, demo:")
     place.add_argument("-p", "--project", metavar="PROJECT", help="entity/project, or project")
     place.add_argument("--entity", metavar="ENTITY", help="the user or team that owns the project")
-    place.add_argument("--timeout", metavar="SECONDS", type=_seconds, help="time limit per request")
+    place.add_argument("--timeout", metavar="SECONDS", type=types.seconds, help="time limit per request")
     place.add_argument(
         "--no-plugins", action="store_true", default=False if top else hidden, help="use only wbmodel's own plugins"
     )
@@ -161,7 +144,12 @@ def _filters(parser: argparse.ArgumentParser) -> None:
         help="as in -created_at,summary.loss; - is descending",
     )
     parser.add_argument(
-        "-n", "--limit", type=_limit, default=..., metavar="N", help="maximum rows, or all (50 in a table, else all)"
+        "-n",
+        "--limit",
+        type=types.limit,
+        default=...,
+        metavar="N",
+        help="maximum rows, or all (50 in a table, else all)",
     )
 
 
@@ -322,20 +310,22 @@ def _artifact(parser: argparse.ArgumentParser) -> None:
             made.set_defaults(direction="both")
 
 
+def _cache(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True, parser_class=Parser)
+    for action, words in (("info", "show where it is and how large"), ("prune", "remove what is in it")):
+        made = actions.add_parser(action, parents=[_globals(top=False)], help=words, description=words)
+        if action == "prune":
+            made.add_argument(
+                "--older-than", type=types.age, metavar="AGE", help="only what was not used for so long: 30d, 12h"
+            )
+            made.add_argument(
+                "--max-size", type=types.size, metavar="SIZE", help="the longest unused, until this is left: 5GB"
+            )
+            _dry(made, asks=False)
+
+
 def _completion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="which shell the script is for")
-
-
-def _port(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a port; use a whole number up to 65535, or 0 for any free port"
-        )
-    return int(text)
-
-
-def _latency(text: str) -> float:
-    return 0.0 if text == "0" else _seconds(text)
 
 
 def _serve(parser: argparse.ArgumentParser) -> None:
@@ -345,7 +335,7 @@ def _serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--host", default="127.0.0.1", help="the address to listen on (127.0.0.1); any other needs a key"
     )
-    parser.add_argument("--port", type=_port, default=8080, help="the port (8080); 0 picks a free one")
+    parser.add_argument("--port", type=types.port, default=8080, help="the port (8080); 0 picks a free one")
     parser.add_argument(
         "--api-key-file", metavar="FILE", help="a file with the key that clients need; - reads a line of standard input"
     )
@@ -358,16 +348,9 @@ def _serve(parser: argparse.ArgumentParser) -> None:
         "--set-limit", action="append", default=[], metavar="NAME=NUMBER", help="as in cost=100000 or body=1000000"
     )
     parser.add_argument(
-        "--latency", type=_latency, default=0.0, metavar="SECONDS", help="for tests: delay every request"
+        "--latency", type=types.latency, default=0.0, metavar="SECONDS", help="for tests: delay every request"
     )
     parser.epilog = SERVING
-
-
-def _rows(text: str) -> int:
-    found = _limit(text)
-    if not found:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of rows from 1")
-    return found
 
 
 def _history(parser: argparse.ArgumentParser) -> None:
@@ -380,10 +363,12 @@ def _history(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", metavar="FORMAT|FILE", help="table, csv, json, jsonl, parquet or png; or a file, as loss.png"
     )
-    parser.add_argument("-n", "--limit", type=_limit, default=..., metavar="N", help="rows of a table, or all (50)")
+    parser.add_argument(
+        "-n", "--limit", type=types.limit, default=..., metavar="N", help="rows of a table, or all (50)"
+    )
     some = parser.add_mutually_exclusive_group()
-    some.add_argument("--tail", type=_rows, metavar="N", help="only the last N rows")
-    some.add_argument("--sample", type=_rows, metavar="N", help="N rows by chance, the same each time")
+    some.add_argument("--tail", type=types.rows, metavar="N", help="only the last N rows")
+    some.add_argument("--sample", type=types.rows, metavar="N", help="N rows by chance, the same each time")
     some.add_argument("--follow", action="store_true", help="print new rows of a run as JSON lines until it ends")
     parser.add_argument(
         "--stream", choices=("history", "system", "console"), default="history", help="system metrics or console output"
@@ -405,6 +390,7 @@ COMMANDS: dict[str, tuple[str, Configure, str]] = {
     "delete": ("delete runs", _writing("delete"), "wbmodel.cli.writing:run_delete"),
     "files": ("list, download and delete files of a run", _files, "wbmodel.cli.files:run_files"),
     "artifact": ("download, verify, alias or delete a version", _artifact, "wbmodel.cli.files:run_artifact"),
+    "cache": ("show and prune the cache of downloaded files", _cache, "wbmodel.cli.cache:run_cache"),
     "fields": ("list the keys of config and summary", _fields, "wbmodel.cli.inspecting:run_fields"),
     "explain": ("show the requests of a listing", _explain, "wbmodel.cli.inspecting:run_explain"),
     "graphql": ("send a GraphQL document, print the answer as JSON", _graphql, "wbmodel.cli.inspecting:run_graphql"),

@@ -34,6 +34,8 @@ Renew = Callable[[Sequence[BlobRef]], Operation[Sequence[BlobRef]]]
 _BATCH = 2_000
 """How many files get their URLs at once: signed URLs expire, so they are asked for shortly before they are used."""
 _LOOKED_AT = 500
+_COPIED_AT_ONCE = 2**25
+"""Bytes of files that are copied out of the cache at once: file by file, it would slow down what is being received."""
 _RENEWALS = 3
 _STEP = 2**20
 
@@ -77,7 +79,7 @@ def download(
     if cache is not None and (error := (yield from asked(Work(cache.usable)))) is not None:
         warn(
             f"the cache in {cache.place} cannot be used ({error.strerror or error}); files are downloaded without it. "
-            "Set WBMODEL_CACHE_DIR to another folder",
+            "Set WBMODEL_CACHE_DIR or connect(cache_dir=) to another folder",
             WbmodelWarning,
         )
         cache = None
@@ -126,7 +128,7 @@ class _Transfer:
     ) -> None:
         self.files, self.root, self.cache, self.link, self.replace = files, root, cache, link, replace
         self.renew, self.progress = renew, progress
-        self._safe: set[Path] = set()
+        self._safe: set[str] = set()
         self._files, self._bytes = sum(file.result is not None for file in files), 0
         sizes = [file.ref.size for file in files if file.result is None]
         self._total = None if None in sizes else sum(size or 0 for size in sizes)
@@ -153,9 +155,10 @@ class _Transfer:
                 self._look_at(file, target)
 
     def _look_at(self, file: _File, target: Path) -> None:
-        if target.parent not in self._safe:
-            inside(self.root, target.parent)
-            self._safe.add(target.parent)
+        folder = os.path.dirname(target)
+        if folder not in self._safe:
+            inside(self.root, Path(folder))
+            self._safe.add(folder)
         try:
             mode = os.lstat(target).st_mode
         except (FileNotFoundError, NotADirectoryError):
@@ -198,22 +201,26 @@ class _Transfer:
             left.setdefault(self.cache.entry(digest) if self.cache and digest and kept else file.target, []).append(
                 file
             )
+        arrived: list[tuple[Fetched, list[_File]]] = []  # in the cache, and still to be copied out of it
         stream = yield Send(Fetch([FetchItem(same[0].ref, target) for target, same in left.items()]))
         while (group := (yield Next(stream))) is not END:
-            arrived: list[tuple[Fetched, list[_File]]] = [
-                (each, left.pop(each.item.target)) for each in group if each.item.target in left
-            ]
-            for each, same in arrived:
+            for each in group:
+                same = left.pop(each.item.target, [])
                 if each.error is not None:
                     for file in same:
                         self._went_wrong(file, each.error)
-            good = [(each, same) for each, same in arrived if each.error is None]
-            if self.cache is not None and good:
-                yield from asked(Work(functools.partial(self._keep, good, self.cache)))
-            else:
-                for each, same in good:
-                    self._end(same[0], "fetched", each.bytes)
-            self._tell(left)
+                elif self.cache is None:
+                    for file in same:
+                        self._end(file, "fetched", each.bytes)
+                else:
+                    arrived.append((each, same))
+            self._tell(left, arrived)
+            if self.cache is not None and sum(each.bytes for each, _ in arrived) > _COPIED_AT_ONCE:
+                yield from asked(Work(functools.partial(self._keep, arrived, self.cache)))
+                arrived = []
+        if self.cache is not None:
+            yield from asked(Work(functools.partial(self._keep, arrived, self.cache)))
+            self._tell()
         for file in [file for same in left.values() for file in same]:
             self._end(file, "failed", error=PluginError(f"the backend ended without a word on {file.name}"))
 
@@ -251,15 +258,20 @@ class _Transfer:
         for file, ref in zip(asking, fresh, strict=True):
             file.ref = attrs.evolve(file.ref, url=ref.url, headers=ref.headers)
 
-    def _tell(self, left: Mapping[Path, Sequence[_File]] = types.MappingProxyType({})) -> None:
+    def _tell(
+        self,
+        left: Mapping[Path, Sequence[_File]] = types.MappingProxyType({}),
+        arrived: Sequence[tuple[Fetched, Sequence[_File]]] = (),
+    ) -> None:
         if self.progress is None:
             return
-        size = self._bytes
+        files = self._files + sum(len(same) for _, same in arrived)
+        size = self._bytes + sum(len(same) * (same[0].ref.size or each.bytes) for each, same in arrived)
         for target, same in left.items():
             if (same[0].ref.size or SMALL) >= SMALL:
                 with contextlib.suppress(OSError):
                     size += os.stat(part_path(target)).st_size
-        self.progress(TransferProgress(self._files, len(self.files), size, self._total))
+        self.progress(TransferProgress(files, len(self.files), size, self._total))
 
 
 def _slices(files: Sequence[_File], size: int) -> Iterator[Sequence[_File]]:

@@ -60,6 +60,7 @@ def connect(
     name: str = "default",
     default: bool = True,
     timeout: float | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
     plugins: PluginManager | None = None,
     **backend_options: Any,
 ) -> Session:
@@ -71,9 +72,9 @@ def connect(
     token) override the environment and netrc; pass only one of them. ``name`` identifies the session for
     :func:`get_session` and ``.using()``. It replaces an open session of the same name; the replaced session stays
     usable, and its connections are closed when the last reference to it is gone, or at once with ``close()``.
-    ``timeout`` is in seconds per request. ``backend_options`` go to the backend; the backend for ``https:`` takes
-    ``transport=``, a gql ``AsyncTransport`` to send requests through. ``plugins`` is for tests that create their own
-    plugin manager.
+    ``timeout`` is in seconds per request. ``cache_dir`` is the folder of the cache of downloaded files.
+    ``backend_options`` go to the backend; the backend for ``https:`` takes ``transport=``, a gql ``AsyncTransport`` to
+    send requests through. ``plugins`` is for tests that create their own plugin manager.
 
     Raises :class:`~wbmodel.errors.ConfigurationError` if there is nothing to connect to or an option is unknown, and
     :class:`~wbmodel.errors.BackendError` if the backend is unknown, not installed, claimed twice or broken.
@@ -103,6 +104,8 @@ def connect(
         raise ConfigurationError(f"connect(): timeout must be a number of seconds above 0, not {timeout!r}")
     if identity_token_file is not None and not isinstance(identity_token_file, str | os.PathLike):
         raise ConfigurationError(f"connect(): identity_token_file must be a path, not {identity_token_file!r}")
+    if cache_dir is not None and not isinstance(cache_dir, str | os.PathLike):
+        raise ConfigurationError(f"connect(): cache_dir must be a path, not {cache_dir!r}")
     settings = resolve_settings(
         address,
         project=project,
@@ -110,6 +113,7 @@ def connect(
         api_key=api_key,
         identity_token_file=identity_token_file,
         timeout=timeout,
+        cache_dir=cache_dir,
     )
     manager = plugins if plugins is not None else default_plugin_manager()
     entry: BackendEntry | None = None

@@ -359,7 +359,7 @@ def _recording(settings: Settings) -> list[Observer]:
     return wanted
 
 
-_OWN = ("project", "entity", "api_key", "identity_token_file", "name", "default", "timeout", "plugins")
+_OWN = ("project", "entity", "api_key", "identity_token_file", "name", "default", "timeout", "cache_dir", "plugins")
 
 
 def _check_options(entry: BackendEntry, options: Mapping[str, Any]) -> None:

@@ -1,9 +1,9 @@
 """Resolves a session's settings, each with its source.
 
 The order of precedence is: arguments, then ``WBMODEL_URL``, ``WANDB_BASE_URL``, ``WANDB_API_KEY``,
-``WANDB_IDENTITY_TOKEN_FILE``, ``WANDB_ENTITY`` and ``WANDB_PROJECT``, then netrc, then defaults. An empty variable
-counts as unset. netrc is read when the key is first needed, and by ``connect`` only if nothing else says where to
-connect; the backend opens the identity token file when it first needs the token.
+``WANDB_IDENTITY_TOKEN_FILE``, ``WANDB_ENTITY``, ``WANDB_PROJECT`` and ``WBMODEL_CACHE_DIR``, then netrc, then defaults.
+An empty variable counts as unset. netrc is read when the key is first needed, and by ``connect`` only if nothing else
+says where to connect; the backend opens the identity token file when it first needs the token.
 
 A session has one kind of credentials, as in W&B's own client (0.31.0, ``wandb/sdk/lib/wbauth``): an API key or an
 identity token file. An argument overrides variables, a variable overrides netrc, and two of the same rank are an error.
@@ -73,6 +73,7 @@ class Settings:
 
     ``identity_token_file`` is the absolute path of a file with a JSON web token, or None; if it is a path, there is no
     API key. ``trace`` and ``otel`` say what :mod:`wbmodel.session.trace` and :mod:`wbmodel.session.otel` record.
+    ``cache_dir`` is the absolute path of the cache of downloaded files; None for the usual place.
     """
 
     url: Setting[str] = attrs.field(repr=lambda url: f"Setting({mask_url(url.value)!r}, {url.source!r})")
@@ -83,6 +84,7 @@ class Settings:
     identity_token_file: Setting[str | None] = Setting(None, "default")
     trace: Setting[str | None] = Setting(None, "default")
     otel: Setting[bool] = Setting(False, "default")
+    cache_dir: Setting[str | None] = Setting(None, "default")
     netrc_path: str | None = None
     _netrc_key: Setting[Secret | None] | None = attrs.field(default=None, init=False, repr=False)
 
@@ -112,6 +114,7 @@ class Settings:
             "timeout": self.timeout,
             "api_key": key,
             "identity_token_file": self.identity_token_file,
+            "cache_dir": self.cache_dir,
             "trace": self.trace,
             "otel": Setting("on" if self.otel.value else None, self.otel.source),
         }
@@ -126,6 +129,7 @@ def resolve_settings(
     api_key: str | Secret | None = None,
     identity_token_file: str | os.PathLike[str] | None = None,
     timeout: float | None = None,
+    cache_dir: str | os.PathLike[str] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Settings:
     """Resolve every setting. Raises :class:`~wbmodel.errors.ConfigurationError` if there is no URL to connect to, or if
@@ -135,7 +139,7 @@ def resolve_settings(
     url = Secret(url) if isinstance(url, str) else url
     env, environ = Environment(os.environ if environ is None else environ), None
     key_setting = _key(api_key, env)
-    token_file = _token_file(identity_token_file, env)
+    token_file = _file(identity_token_file, "WANDB_IDENTITY_TOKEN_FILE", env.get("WANDB_IDENTITY_TOKEN_FILE"))
     found_url, inner_key = _address(url, env)
     if found_url is None:
         # The only case in which netrc is read before a key is needed: an entry decides where to connect.
@@ -163,6 +167,7 @@ def resolve_settings(
         timeout=Setting(timeout, "default" if timeout is None else "argument"),
         given_key=key_setting,
         identity_token_file=token_file or Setting(None, "default"),
+        cache_dir=_file(cache_dir, "WBMODEL_CACHE_DIR", env.get("WBMODEL_CACHE_DIR")) or Setting(None, "default"),
         trace=_trace(env),
         otel=_otel(env),
         netrc_path=env.get("NETRC"),
@@ -200,14 +205,11 @@ def _address(url: Secret | None, env: Environment) -> tuple[Setting[Secret] | No
     return Setting(Secret(bare), found.source), None if inner is None else Secret(inner)
 
 
-def _token_file(argument: str | os.PathLike[str] | None, env: Environment) -> Setting[str | None] | None:
-    found = _first(
-        ("argument", None if argument is None else os.fspath(argument)),
-        ("WANDB_IDENTITY_TOKEN_FILE", env.get("WANDB_IDENTITY_TOKEN_FILE")),
-    )
+def _file(argument: str | os.PathLike[str] | None, variable: str, value: str | None) -> Setting[str | None] | None:
+    found = _first(("argument", None if argument is None else os.fspath(argument)), (variable, value))
     if found is None:
         return None
-    # Made absolute now: the file is read later, when the working directory may have changed.
+    # Made absolute now: the file or folder is used later, when the working directory may have changed.
     return Setting(os.path.abspath(os.path.expanduser(found.value.strip())), found.source)
 
 

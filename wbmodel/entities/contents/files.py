@@ -14,11 +14,10 @@ from wbmodel.backend.asks import BlobRef, Open, Work
 from wbmodel.backend.verbs import END, Emit, Next, Send
 from wbmodel.compiler.target import Target
 from wbmodel.digests import is_digest
-from wbmodel.entities.contents.located import file_urls, read_bytes
+from wbmodel.entities.contents.located import cache_of, file_urls, read_bytes
 from wbmodel.entities.contents.manifest import ManifestEntry
 from wbmodel.entities.contents.references import read_reference
 from wbmodel.errors import LinkExpired
-from wbmodel.files_cache import Cache
 from wbmodel.meta.state import is_loaded
 from wbmodel.operations.answer import Operation, asked
 from wbmodel.operations.downloads import Downloads, TransferProgress
@@ -131,7 +130,7 @@ def download_rows(
             [ref_of(row) for row in rows],
             root,
             names=names,
-            cache=None if skip_cache else Cache(),
+            cache=cache_of(target, skip_cache),
             replace=replace,
             renew=urls_of_rows(rows, target),
             progress=progress,

@@ -13,6 +13,7 @@ from wbmodel.compiler.target import Target
 from wbmodel.digests import Digest, is_digest
 from wbmodel.entities.contents.manifest import Manifest, ManifestEntry
 from wbmodel.errors import DoesNotExist, IntegrityError
+from wbmodel.files_cache import Cache
 from wbmodel.meta import entity_meta
 from wbmodel.operations.answer import Operation, answer, whole_answer
 from wbmodel.operations.run import collect
@@ -20,7 +21,7 @@ from wbmodel.query.conditions import resolve
 from wbmodel.query.plan import Plan
 from wbmodel.query.q import Q
 
-__all__ = ["Version", "blob_of", "file_urls", "load_manifest", "read_bytes", "urls_of"]
+__all__ = ["Version", "blob_of", "cache_of", "file_urls", "load_manifest", "read_bytes", "urls_of"]
 
 _MANIFEST = "wandb_manifest.json"
 _DOCUMENT = """\
@@ -83,6 +84,11 @@ def read_bytes(ref: BlobRef) -> Operation[bytes]:
     if digest.known and not digest.matches:
         raise IntegrityError(f"{ref.name} has the digest {ref.digest}, but the received bytes have {digest.text}")
     return data
+
+
+def cache_of(target: Target, skip: bool = False) -> Cache | None:
+    """The cache that downloads of a session use; None to ``skip`` it."""
+    return None if skip else Cache(target.owner.settings.cache_dir.value)
 
 
 def blob_of(version: Version, entry: ManifestEntry, url: str | None = None) -> BlobRef:

@@ -13,12 +13,11 @@ import attrs
 from wbmodel.backend.asks import BlobRef, Work
 from wbmodel.compiler.target import Target
 from wbmodel.entities.contents.folder import Difference, compare, refuse_suspicious, remove_extra
-from wbmodel.entities.contents.located import Version, load_manifest, read_bytes, urls_of
+from wbmodel.entities.contents.located import Version, cache_of, load_manifest, read_bytes, urls_of
 from wbmodel.entities.contents.manifest import Manifest, ManifestEntry
 from wbmodel.entities.contents.references import Located, Manifests, read_reference, save_reference
 from wbmodel.entities.contents.tables import read_object
 from wbmodel.errors import FieldError, WbmodelError
-from wbmodel.files_cache import Cache
 from wbmodel.operations.answer import Operation, asked
 from wbmodel.operations.downloads import Downloads, FileDownload, TransferProgress
 from wbmodel.operations.transfer import download
@@ -238,7 +237,7 @@ def _download(
         [found.ref for found in here],
         root,
         names=names,
-        cache=None if skip_cache else Cache(),
+        cache=cache_of(target, skip_cache),
         renew=renew,
         progress=progress,
         raise_failures=False,

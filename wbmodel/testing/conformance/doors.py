@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from wbmodel.backend.asks import (
@@ -27,6 +28,7 @@ from wbmodel.backend.asks import (
     StreamName,
 )
 from wbmodel.backend.doors import BlobSink
+from wbmodel.digests import Digest
 from wbmodel.errors import NotSupported
 from wbmodel.testing.conformance.backend_tests import BackendTests
 from wbmodel.testing.conformance.cases import case
@@ -277,4 +279,55 @@ class DoorTests(BackendTests):
             left = sorted(path.name for path in Path(folder).rglob("*") if path.is_file())
             kit.equal(
                 left, sorted(Path(name).name for name in files), "the files in the folder", "are parts left over?"
+            )
+
+    @case("door/blobs/start", flags=["blobs"], parts=["files"])
+    def test_door_blobs_start(self, kit: Kit) -> None:
+        """open() begins at the byte that it is told, the first one being 0, and there is nothing at the end."""
+        run = _run(kit, "e-one")
+        for name, data in kit.world.run("e-one")["files"].items():
+            ref = _ref(kit, run, name)
+            for start in sorted({min(at, len(data)) for at in (0, 1, len(data) - 1, len(data)) if at >= 0}):
+                found = b"".join(kit.items(Open(ref, start)))
+                kit.equal(found, data[start:], f"the bytes of {name} from byte {start} on")
+
+    @case("door/blobs/lies", flags=["blobs"], parts=["files"])
+    def test_door_blobs_lies(self, kit: Kit) -> None:
+        """fetch() of content that lacks bytes, has more, or has another digest than was promised is an
+        IntegrityError, and no file gets the name."""
+        from wbmodel.errors import IntegrityError
+
+        run, name = _run(kit, "e-one"), "config.yaml"
+        good, size = _ref(kit, run, name), len(kit.world.run("e-one")["files"][name])
+        wrong = {
+            "a byte less than promised": attrs.evolve(good, size=size + 1),
+            "a byte more than promised": attrs.evolve(good, size=size - 1),
+            "another digest than promised": attrs.evolve(good, digest=Digest().text),
+        }
+        with tempfile.TemporaryDirectory() as folder:
+            items = [FetchItem(ref, Path(folder, str(at))) for at, ref in enumerate(wrong.values())]
+            done = {each.item.target: each.error for group in kit.items(Fetch(items)) for each in group}
+            for item, what in zip(items, wrong, strict=True):
+                error = done.get(item.target)
+                if not isinstance(error, IntegrityError):
+                    kit.fail(f"fetch() of a file with {what} gave {error!r}; give an IntegrityError")
+            left = sorted(path.name for path in Path(folder).iterdir())
+            kit.equal(left, [], "the files in the folder", "a file gets its name when it is verified")
+
+    @case("door/blobs/groups", flags=["blobs"], parts=["files"])
+    def test_door_blobs_groups(self, kit: Kit) -> None:
+        """fetch() tells of every item once, in whatever order and groups, with the number of bytes."""
+        run = _run(kit, "e-one")
+        files = kit.world.run("e-one")["files"]
+        with tempfile.TemporaryDirectory() as folder:
+            items = [
+                FetchItem(_ref(kit, run, name), Path(folder, str(copy), name)) for copy in range(9) for name in files
+            ]
+            done = [each for group in kit.items(Fetch(items)) for each in group]
+            told = {each.item.target: each.bytes for each in done}
+            kit.equal(len(done), len(items), "how many items fetch() told of")
+            kit.equal(
+                [told.get(item.target) for item in items],
+                [len(files[item.ref.name]) for item in items],
+                "the bytes of each item",
             )
