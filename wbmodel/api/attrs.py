@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import attrs
 
 from wbmodel import operations
+from wbmodel.api.errors import NotHere
 from wbmodel.codec import format_datetime
 from wbmodel.entities.base import Model
 from wbmodel.meta import EntityMeta, Kind, state
@@ -96,6 +97,8 @@ class Attrs(Generic[E]):
     model: E
     """The entity behind it, with everything that querysets and entities do."""
     _siblings: Siblings | None = None
+    _out: ClassVar[Mapping[str, str]] = {}
+    """What the official client's class has and this one does not, with what to do instead."""
 
     @classmethod
     def of(cls, client: Client, row: E, siblings: Siblings | None = None) -> Self:
@@ -130,6 +133,8 @@ class Attrs(Generic[E]):
         def __getattr__(self, name: str) -> Any:
             if name.startswith("_"):
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            if name in self._out:
+                raise NotHere(f"{type(self).__name__}.{name} is not in wbmodel: {self._out[name]}")
             meta: EntityMeta = type(self._row()).__wbmodel_meta__
             field = meta.find(name)
             if field is None or field.name == "node_id":
