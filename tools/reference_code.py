@@ -34,6 +34,7 @@ from wbmodel.query.q import Q
 from wbmodel.session import current, otel, redact, trace
 from wbmodel.session.session import Session
 from wbmodel.session.stats import SessionStats
+from wbmodel.table.scan import scan
 from wbmodel_fixtures.plugin import fixtures
 
 __all__ = [
@@ -74,6 +75,7 @@ _WHERE = {
     "connections": "settings.md#connections",
     "current_session": "settings.md#current_session",
     "get_session": "settings.md#get_session",
+    "scan": "histories.md#scan",
     "trace": "settings.md#trace",
     "errors": "errors.md",
     "WbmodelError": "errors.md#wbmodelerror",
@@ -140,6 +142,7 @@ def histories() -> dict[str, str]:
         "explanation": markdown(HistoryExplanation.__doc__),
         "explanation_members": table(("member", "meaning"), members(HistoryExplanation)),
         "status": markdown(Status.__doc__),
+        "scan": f"`{signature(scan, 'scan', bound=False)}`\n\n{markdown(scan.__doc__)}",
     }
 
 

@@ -89,7 +89,7 @@ def _print(row: Any, best: Any, columns: Sequence[Column], arguments: argparse.N
 
 def _logged(run: Any) -> dict[str, Any]:
     """How many rows a run logged, and in how many of them each key is."""
-    keys = {name: {"types": info.types, "count": info.count} for name, info in infos(run.history_keys).items()}
+    keys = {name: {"types": info.types, "count": info.count} for name, info in infos([run.history_keys]).items()}
     return {"rows": run.history_line_count, "keys": keys}
 
 

@@ -17,7 +17,7 @@ from wbmodel.operations.keys import look_for
 from wbmodel.operations.paging import PageBudget, Seen
 from wbmodel.operations.streams import RowStream, open_stream
 from wbmodel.operations.ways_back import on_lesser_terms
-from wbmodel.query.conditions import Leaf
+from wbmodel.query.conditions import Leaf, WireLeaf
 from wbmodel.query.evaluate import getter
 from wbmodel.query.plan import Plan
 from wbmodel.query.scopes import Scopes
@@ -172,8 +172,10 @@ def _listed(each: ForEach, target: Target) -> Operation[list[Scopes]]:
     return found
 
 
-def _of_every_listing(leaf: Leaf) -> bool:
+def _of_every_listing(leaf: Leaf | WireLeaf) -> bool:
     """Whether a listing has this condition by itself."""
+    if isinstance(leaf, WireLeaf):
+        return False
     owner: Any = leaf.path.field.owner
     return leaf.path.field.name in owner.__wbmodel_meta__.options.listed
 

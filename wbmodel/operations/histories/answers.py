@@ -16,7 +16,8 @@ from wbmodel.json_values import operand_type
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.histories.blocks import Block
 from wbmodel.operations.histories.key_info import KeyInfo
-from wbmodel.operations.histories.key_names import Source, key_infos
+from wbmodel.operations.histories.key_names import Source
+from wbmodel.operations.histories.keys import history_keys
 from wbmodel.operations.histories.outcome import Outcome
 from wbmodel.operations.histories.shaped import blocks, passed_on, source_of
 from wbmodel.query.histories import STEP, Histories, Slice, Tail
@@ -130,7 +131,7 @@ def keys(plan: Histories, source: Source, target: Target, outcome: Outcome) -> O
     """The keys of all rows of the stream, whatever the plan chooses of them. Those of a history are the server's facts;
     those of other streams are counted in their rows."""
     if plan.stream == "history":
-        return (yield from key_infos(source, target))
+        return (yield from history_keys(source_of(plan, source, target, fresh=True), target))
     counts: dict[str, Counter[str]] = {}
     last: dict[str, Any] = {}
 

@@ -79,7 +79,7 @@ class _Glance:
         """The rows, and how many there are."""
         run = self.head.ref.node_id
         if self.keys:
-            counts = [info.count for key, info in infos(found["historyKeys"]).items() if key in self.keys]
+            counts = [info.count for key, info in infos([found["historyKeys"]]).items() if key in self.keys]
             total = None if None in counts else max(counts, default=0)  # type: ignore[type-var]
             answers = zip(found["sampledHistory"], self.keys, strict=True)
             steps, columns = joined([series_of(rows, key) for rows, key in answers])

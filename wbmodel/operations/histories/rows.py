@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from operator import itemgetter
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
 from wbmodel.backend.asks import ColumnBatch
-from wbmodel.codec import floats_from_tokens, loads
+from wbmodel.codec import fast_decoder, floats_from_tokens, has_tokens, loads_all
+from wbmodel.table.flat import flat_row
 
-__all__ = ["STEP", "Decoded", "Packed", "Row", "columns_of", "decode", "flat", "load_rows", "step_of"]
+__all__ = ["STEP", "Decoded", "Packed", "Row", "columns_of", "decode", "load_rows", "step_of"]
 
 STEP = "_step"
 Row = dict[str, Any]
@@ -76,41 +77,28 @@ def step_of(given: Any) -> int | None:
 
 def load_rows(texts: Sequence[str | None]) -> tuple[list[Row], list[str]]:
     """The rows of JSON texts as they came, and what is wrong with those that cannot be read."""
+    given = [text or "" for text in texts] if None in texts else cast("Sequence[str]", texts)
     damaged: list[str] = []
     try:
-        joined = f"[{','.join(texts)}]"  # type: ignore[arg-type]  # None is a TypeError, seen below
-        rows = loads(joined)
-        if len(rows) != len(texts) or not all(type(row) is dict for row in rows):
+        joined = f"[{','.join(given)}]"
+        rows: list[Any] = fast_decoder()(joined)  # half the time of text by text
+        if len(rows) != len(given) or set(map(type, rows)) > {dict}:
             raise ValueError("one text is not one row")
-    except (TypeError, ValueError):
-        rows, last = [], "the start"
-        for text in texts:
-            try:
-                row = loads(text or "")
-                if not isinstance(row, dict):
-                    raise ValueError("it is not an object")
-            except ValueError as error:
-                damaged.append(f"after {last}: {error}")
-            else:
+    except (ValueError, RecursionError):
+        joined = "".join(given)
+        values, wrong = loads_all(given)
+        errors, last, rows = dict(wrong), "the start", []
+        for at, row in enumerate(values):
+            if isinstance(row, dict):
                 rows.append(row)
                 last = f"step {row.get(STEP)!r}"
-        joined = "".join(text or "" for text in texts)
-    if ("N" in joined and '"NaN"' in joined) or 'Infinity"' in joined:
+            else:
+                damaged.append(f"after {last}: {errors.get(at, 'it is not an object')}")
+    if has_tokens(joined):
         rows = [floats_from_tokens(row) for row in rows]
     if joined.count("{") > len(rows):
-        rows = [flat(row) for row in rows]
+        rows = [flat_row(row) for row in rows]
     return rows, damaged
-
-
-def flat(row: Mapping[str, Any]) -> Row:
-    """Flatten nested objects into dotted keys. An object with a ``_type`` is one value, and so is an empty one."""
-    made: Row = {}
-    for key, value in row.items():
-        if type(value) is dict and value and "_type" not in value:
-            made.update((f"{key}.{inner}", item) for inner, item in flat(value).items())
-        else:
-            made[key] = value
-    return made
 
 
 class Packed:

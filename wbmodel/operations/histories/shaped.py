@@ -14,7 +14,8 @@ from wbmodel.meta.state import holds
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.histories.blocks import Block, Chosen, Shaping, chosen
 from wbmodel.operations.histories.glance import read_glance
-from wbmodel.operations.histories.key_names import Source, key_infos, say_unknown
+from wbmodel.operations.histories.key_names import Source, say_unknown
+from wbmodel.operations.histories.keys import history_keys
 from wbmodel.operations.histories.outcome import Outcome
 from wbmodel.operations.histories.pieces import Ended, Head, Part
 from wbmodel.operations.histories.read import read
@@ -137,7 +138,9 @@ def blocks(
     by_columns = target.capabilities.columns or plan.glance is not None
     # Reading keys by documents asks for what there is, and has said so already.
     if shaping.unmet and outcome.ended and not is_full() and (by_columns or spec.keys is None):
-        known = (yield from key_infos(source, target)) if plan.stream == "history" else shaping.names
+        known: Collection[str] = shaping.names
+        if plan.stream == "history":
+            known = yield from history_keys(source_of(plan, source, target), target)
         say_unknown([item.key for item in plan.shown_keys], shaping.unmet, known, growing=shaping.growing)
 
 
