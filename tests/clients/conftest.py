@@ -75,6 +75,9 @@ def fill(store: MemoryStore) -> None:
     version = store.membership(collection, "latest")
     assert version is not None
     store.use(other, version.artifact)
+    apart = [{"_step": step, "train" if step % 2 else "val": step / 2} for step in range(10)]
+    store.update(other.id, history=[*apart, {"_step": 10, "train": 5.0, "val": 5.0}])
+    store.add_file(run, "wandb-metadata.json", b'{"program": "train.py", "host": "box"}', mimetype="application/json")
 
 
 class Client(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
 from wbmodel.api.attrs import Attrs, as_text, take
 from wbmodel.api.errors import NotHere, normalize_exceptions
@@ -14,7 +14,7 @@ from wbmodel.api.manifests import ArtifactManifest, ArtifactManifestEntry
 from wbmodel.api.orders import order_keys
 from wbmodel.api.paginator import Paginator
 from wbmodel.entities.artifact import Artifact as ArtifactEntity
-from wbmodel.errors import DoesNotExist
+from wbmodel.errors import DoesNotExist, IntegrityError
 from wbmodel.meta import state
 from wbmodel.query.dialects.mongo import condition
 
@@ -269,7 +269,10 @@ class Artifact(Attrs[ArtifactEntity]):
 
     def verify(self, root: StrPath | None = None) -> None:
         """Raise ``ValueError``, which names every file, if ``root`` is not the content of the version."""
-        self._row().verify(root)
+        try:
+            self._row().verify(root)
+        except IntegrityError as error:
+            raise ValueError(str(error)) from error
 
     @normalize_exceptions
     def file(self, root: StrPath | None = None) -> str:
@@ -284,11 +287,13 @@ class Artifact(Attrs[ArtifactEntity]):
         """False: it came from a server."""
         return False
 
+    def _refuse(self, *args: Any, **options: Any) -> NoReturn:
+        """Raise ``ValueError``: a saved version is what it is."""
+        raise ValueError(f"Cannot add files to an artifact once it has been saved: {self.qualified_name}")
+
+    new_file = add_file = add_dir = add_reference = add = remove = __setitem__ = _refuse
     _out = {
-        **dict.fromkeys(
-            ("new_file", "add_file", "add_dir", "add_reference", "add", "remove", "new_draft", "finalize"),
-            "wbmodel does not make and upload versions yet",
-        ),
+        **dict.fromkeys(("new_draft", "finalize"), "it does not make and upload versions yet"),
         **dict.fromkeys(("link", "unlink", "linked_artifacts", "is_link"), "it does not link versions yet"),
         "ttl": "it does not know of the end of versions",
     }

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from wbmodel.api.errors import CommError, Error
-from wbmodel.errors import NotSupported, warn
+from wbmodel.errors import FieldError, NotSupported, warn
 
 if TYPE_CHECKING:
     from wbmodel.api.client import Client
@@ -118,6 +118,8 @@ class HistoryScan:
                 yield from rows.iterator()
             else:
                 yield from _Whole(self.keys).rows(_columns(rows, self.keys).iterator())
+        except FieldError as error:
+            warn(str(error), UserWarning)
         except (Error, NotSupported):
             raise
         except Exception as error:
@@ -166,7 +168,11 @@ def sampled(history: HistorySet, samples: int, names: Sequence[str] | None) -> I
         return
     rows = _columns(history, names)
     glance = rows.glance(count)
-    found = list(_by_run(glance))
+    try:
+        found = list(_by_run(glance))
+    except FieldError as error:  # of a key that no run has; in a loop over runs, some have it
+        warn(str(error), UserWarning)
+        return
     if len([name for name in names if name != "_step"]) > 1 and glance.is_sampled:
         found = [(run, list(_Whole(names).rows(iter(items)))) for run, items in _by_run(rows)]
         yield from ((run, _thinned(items, count)) for run, items in found)

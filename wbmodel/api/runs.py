@@ -142,7 +142,6 @@ class Runs(Paginator["Run"]):
         if format == "default":
             return rows
         columns = sorted({name for row in rows for name in row})
-        table = Table({name: [row.get(name) for row in rows] for name in columns}, len(rows))
         if format == "pandas":
             return need("pandas").DataFrame.from_records(rows, columns=columns)
         return need("polars").DataFrame(rows, infer_schema_length=None, strict=False).select(columns)
