@@ -24,6 +24,7 @@ from wbmodel.api.reports import BetaReport, Reports
 from wbmodel.api.runs import Run, Runs
 from wbmodel.api.summary import HTTPSummary
 from wbmodel.api.sweeps import Sweep, Sweeps
+from wbmodel.api.tables import Table
 from wbmodel.api.users import User
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "SampledHistoryScan",
     "Sweep",
     "Sweeps",
+    "Table",
     "UsageError",
     "User",
 ]

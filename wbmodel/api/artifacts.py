@@ -13,10 +13,12 @@ from wbmodel.api.files import ArtifactFiles
 from wbmodel.api.manifests import ArtifactManifest, ArtifactManifestEntry
 from wbmodel.api.orders import order_keys
 from wbmodel.api.paginator import Paginator
+from wbmodel.api.tables import Table
 from wbmodel.entities.artifact import Artifact as ArtifactEntity
 from wbmodel.errors import DoesNotExist, IntegrityError
 from wbmodel.meta import state
 from wbmodel.query.dialects.mongo import condition
+from wbmodel.table.table import Table as Rows
 
 if TYPE_CHECKING:
     from wbmodel.api.artifact_collections import ArtifactCollection
@@ -231,14 +233,14 @@ class Artifact(Attrs[ArtifactEntity]):
     def get(self, name: str) -> Any:
         """The table or other object that was added under ``name``; None if there is none.
 
-        A table is a :class:`wbmodel.table.Table` (``records()``, ``to_pandas()``), with the attributes ``columns`` and
-        ``data`` of W&B's; anything else is the JSON value.
+        A table is a :class:`Table`, with ``columns`` and ``data``; anything else is the JSON value.
         """
         row = self._row()
         try:
-            return row.get(name)
+            found = row.get(name)
         except KeyError:
             return None
+        return Table(found) if isinstance(found, Rows) else found
 
     def __getitem__(self, name: str) -> Any:
         return self.get(name)
