@@ -207,6 +207,8 @@ class _Finder(ast.NodeVisitor):
         if isinstance(node, ast.Attribute):
             verb = self._verb(node)
             return verb[0] if verb is not None else self.kinds.get(ast.unparse(node))
+        if isinstance(node, ast.NamedExpr):
+            return self._kind(node.value)
         if isinstance(node, ast.Subscript):
             kind = self._kind(node.value)
             return kind if isinstance(node.slice, ast.Slice) else _ITEMS.get(kind or "")
