@@ -399,7 +399,9 @@ class Run(Attrs[RunEntity]):
     def summary(self) -> HTTPSummary:
         """The results: a dict-like object, whose ``update()`` sends changes."""
         if self._summary is None:
-            self._summary = HTTPSummary(lambda: self.summary_metrics, self._send_summary)
+            self._summary = HTTPSummary(
+                lambda: self.summary_metrics, self._send_summary, lambda key: self._read_key("summary", key)
+            )
         return self._summary
 
     @property
