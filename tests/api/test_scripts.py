@@ -13,7 +13,6 @@ from tests.api.run_scripts import output
 from tests.support.http import KEY
 from tests.support.script_world import SCRIPTS, script_server
 
-
 WRITE = {"copy_summaries", "delete_crashed"}
 
 

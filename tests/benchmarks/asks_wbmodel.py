@@ -58,7 +58,7 @@ ASKS: dict[str, Callable[[], Any]] = {
     "history": lambda: history(Run.objects.all()),
     "history of given runs": lambda: history(list(Run.objects.all())),
     "fields": lambda: Run.objects.fields("config"),
-    "facade, list": lambda: [(run.id, run.name, run.state) for run in facade().runs(path)],
+    "facade, list": lambda: list(facade().runs(path)),
     "light": lambda: list(Run.objects.only(*LIGHT)),
     "facade, values": lambda: [(run.name, run.summary.get("loss")) for run in facade().runs(path)],
     "histories": lambda: list(histories()),

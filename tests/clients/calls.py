@@ -822,7 +822,7 @@ def artifact_manifest(api, old):
 @call
 def artifact_entry(api, old):
     found = api.artifact(PROJECT + "/vit-weights:v1")
-    name = sorted(found.manifest.entries)[0]
+    name = min(found.manifest.entries)
     entry = found.get_path(name)
     with open(entry.download(_folder()), encoding="utf-8") as opened:
         return [name, opened.read(), entry.ref_url()]

@@ -1,5 +1,5 @@
-"""The world that the scripts in tests/api/scripts read and change: the demo world, with groups, tags, files, a table and
-a use of a version."""
+"""The world that the scripts in tests/api/scripts read and change: the demo world, with groups, tags, files, a table
+and a use of a version."""
 
 from __future__ import annotations
 

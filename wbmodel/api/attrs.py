@@ -51,9 +51,7 @@ def pages(client: Client, rows: QuerySet[Any], size: int | None = None) -> Itera
 class Siblings:
     """Objects of one listing. A field that is first read of one of them is loaded for all of them, in one request."""
 
-    def __init__(
-        self, client: Client, rows: QuerySet[Any], carry: Callable[[str], None] = lambda name: None
-    ) -> None:
+    def __init__(self, client: Client, rows: QuerySet[Any], carry: Callable[[str], None] = lambda name: None) -> None:
         """``carry`` has the pages that are still to be read carry a field, and may load it for those that were read."""
         self.rows: list[Model] = []
         self.keys: set[str] = set()

@@ -34,7 +34,8 @@ class ConsoleLogs:
     """The lines that a run printed, oldest first. Each loop is by itself; the lines are read once."""
 
     def __init__(self, client: Client, run: Attrs[RunEntity], per_page: int = 1000, last: int | None = None) -> None:
-        for name, value in (("per_page", per_page), ("last", last)):
+        asked: tuple[tuple[str, object], ...] = (("per_page", per_page), ("last", last))
+        for name, value in asked:
             if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
                 raise ValueError(f"{name} must be a whole number from 1, not {value!r}")
         self.run = run

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
@@ -134,6 +134,7 @@ class Runs(Paginator["Run"]):
         if format not in ("default", "pandas", "polars"):
             raise ValueError(f"format must be 'default', 'pandas' or 'polars', not {format!r}")
         names = asked_keys(keys, stream)
+        by_run: Iterable[tuple[str, list[dict[str, Any]]]]
         if stream == "system":
             by_run = ((run.id, system_rows(run, samples)) for run in self)
         else:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    import pandas
+    import pandas as pd
 
     from wbmodel.table.table import Table as Rows
 
@@ -27,9 +27,9 @@ class Table:
         values = list(self.model.columns[name])
         if convert_to is None:
             return values
-        import numpy
+        import numpy as np
 
-        return numpy.array(values)
+        return np.array(values)
 
     def get_index(self) -> list[int]:
         """The numbers of the rows."""
@@ -39,11 +39,11 @@ class Table:
         """The number and the cells of each row."""
         return iter(list(enumerate(self.data)))
 
-    def get_dataframe(self) -> pandas.DataFrame:
+    def get_dataframe(self) -> pd.DataFrame:
         """A pandas frame."""
         from wbmodel.table.exports import need
 
-        frame: pandas.DataFrame = need("pandas").DataFrame.from_records(self.data, columns=self.columns)
+        frame: pd.DataFrame = need("pandas").DataFrame.from_records(self.data, columns=self.columns)
         return frame
 
     def __len__(self) -> int:

@@ -88,7 +88,13 @@ _VERBS: dict[str, dict[str, tuple[str | None, str]]] = {
     "File": {"download": (None, "file.download(folder), which returns the path; file.read_text()")},
 }
 _ITEMS = {"Runs": "Run", "Artifacts": "Artifact", "Files": "File"}
-_MAKERS = {"wandb": "Api", "wandb.apis.public": "Api", "wandb.apis": "PublicApi", "wbmodel": "Api", "wbmodel.api": "Api"}
+_MAKERS = {
+    "wandb": "Api",
+    "wandb.apis.public": "Api",
+    "wandb.apis": "PublicApi",
+    "wbmodel": "Api",
+    "wbmodel.api": "Api",
+}
 """Module -> the name of the class in it."""
 
 
@@ -122,33 +128,33 @@ class _Finder(ast.NodeVisitor):
         self.kinds: dict[str, str] = {}
         self.found: list[Finding] = []
 
-    def visit_Import(self, node: ast.Import) -> None:  # noqa: N802
+    def visit_Import(self, node: ast.Import) -> None:
         for item in node.names:
             if item.name.partition(".")[0] in ("wandb", "wbmodel"):
                 self.modules.add(item.asname or item.name.partition(".")[0])
 
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:  # noqa: N802
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         for item in node.names:
             if _MAKERS.get(node.module or "") == item.name:
                 self.makers.add(item.asname or item.name)
 
-    def visit_Assign(self, node: ast.Assign) -> None:  # noqa: N802
+    def visit_Assign(self, node: ast.Assign) -> None:
         self.generic_visit(node)
         for target in node.targets:
             self._know(target, self._kind(node.value))
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:  # noqa: N802
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         self.generic_visit(node)
         self._know(node.target, self._kind(node.value) or self._annotated(node.annotation))
 
-    def visit_NamedExpr(self, node: ast.NamedExpr) -> None:  # noqa: N802
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
         self.generic_visit(node)
         self._know(node.target, self._kind(node.value))
 
     def visit_arg(self, node: ast.arg) -> None:
         self._know(ast.Name(node.arg), self._annotated(node.annotation))
 
-    def visit_For(self, node: ast.For | ast.AsyncFor) -> None:  # noqa: N802
+    def visit_For(self, node: ast.For | ast.AsyncFor) -> None:
         self._know_item(node.target, node.iter)
         self.generic_visit(node)
 
@@ -162,12 +168,12 @@ class _Finder(ast.NodeVisitor):
             self.visit(part)
         super().generic_visit(node)
 
-    def visit_Call(self, node: ast.Call) -> None:  # noqa: N802
+    def visit_Call(self, node: ast.Call) -> None:
         if self._makes_api(node):
             self._tell(node, node.func, "()", "connect(url, project=...), once; then Run.objects and its like")
         self.generic_visit(node)
 
-    def visit_Attribute(self, node: ast.Attribute) -> None:  # noqa: N802
+    def visit_Attribute(self, node: ast.Attribute) -> None:
         verb = self._verb(node)
         if verb is not None and isinstance(node.ctx, ast.Load):
             self._tell(node, node, "", verb[1])

@@ -16,4 +16,4 @@ api.flush()
 again = Api()
 for run in sorted(again.runs("demo/vit-prisma", filters={"sweep": "synvit01"}), key=lambda run: run.id):
     summary = run.summary
-    print(run.id, summary.get("layers"), round(summary.get("best_test_loss") or 0, 6), "test_loss" in summary.keys())
+    print(run.id, summary.get("layers"), round(summary.get("best_test_loss") or 0, 6), len(summary.keys()))

@@ -5,7 +5,7 @@ from wandb import Api
 api = Api()
 path = "demo/vit-prisma"
 before = len(api.runs(path, per_page=500))
-crashed = [run for run in api.runs(path, filters={"state": "crashed"}, order="+created_at")]
+crashed = list(api.runs(path, filters={"state": "crashed"}, order="+created_at"))
 for run in crashed:
     print(run.name, run.state, run.lastHistoryStep)
     run.delete()
