@@ -226,7 +226,7 @@ class Artifact(Attrs[ArtifactEntity]):
     def get_entry(self, name: StrPath) -> ArtifactManifestEntry:
         """The entry at a path, or of the object of this name. Raises ``KeyError``."""
         row = self._row()
-        return ArtifactManifestEntry(self, row.get_path(os.fspath(name), self.manifest._rows))
+        return ArtifactManifestEntry(self, row.get_path(os.fspath(name), self.manifest.rows))
 
     get_path = get_entry
 

@@ -85,34 +85,35 @@ class ArtifactManifest:
 
     def __init__(self, artifact: Artifact, rows: Manifest) -> None:
         self._artifact = artifact
-        self._rows = rows
+        self.rows = rows
+        """The manifest of the object model, which is behind it."""
 
     @property
     def entries(self) -> dict[str, ArtifactManifestEntry]:
         """The entries by path."""
-        return {path: self._made(path) for path in self._rows}
+        return {path: self._made(path) for path in self.rows}
 
     def _made(self, path: str) -> ArtifactManifestEntry:
-        return ArtifactManifestEntry(self._artifact, self._artifact._row().get_path(path, self._rows))
+        return ArtifactManifestEntry(self._artifact, self._artifact.model.get_path(path, self.rows))
 
     def get_entry_by_path(self, path: str) -> ArtifactManifestEntry | None:
         """The entry at a path; None if there is none."""
-        return self._made(path) if path in self._rows else None
+        return self._made(path) if path in self.rows else None
 
     def get_entries_in_directory(self, directory: str) -> list[ArtifactManifestEntry]:
         """The entries in a folder and below it."""
-        return [self._made(path) for path in self._rows.under(directory)]
+        return [self._made(path) for path in self.rows.under(directory)]
 
     def digest(self) -> str:
         """The digest of the version, computed from the entries."""
-        return self._rows.digest
+        return self.rows.digest
 
     def size(self) -> int:
         """The size in bytes of all entries whose size is known."""
-        return self._rows.size
+        return self.rows.size
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
 
     def __repr__(self) -> str:
-        return f"<ArtifactManifest of {self._rows.name}: {len(self)} entries>"
+        return f"<ArtifactManifest of {self.rows.name}: {len(self)} entries>"
