@@ -13,7 +13,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from wbmodel import Artifact, Count, Run, connect
+from wbmodel import Api, Artifact, Count, Run, connect
+from wbmodel.api.runs import LIGHT
 from wbmodel.backend.asks import ReadSpec
 from wbmodel.operations.histories.pieces import Ended, Part
 from wbmodel.operations.histories.read import read
@@ -30,6 +31,13 @@ def history(runs: Any) -> list[Any]:
         source = Listed(runs.only(*streams.fields).plan, session.target)
     parts = session.iterate(read(ReadSpec(keys=("loss", "acc")), source, session.target))
     return [item for items in parts for item in items if isinstance(item, Ended) and item.is_complete]
+
+
+def facade() -> Api:
+    """A facade, whose connection is made."""
+    made = Api({"base_url": url}, api_key=key)
+    made._client._session = session
+    return made
 
 
 def histories() -> Iterator[Any]:
@@ -59,6 +67,9 @@ ASKS: dict[str, Callable[[], Any]] = {
     "history": lambda: history(Run.objects.all()),
     "history of given runs": lambda: history(list(Run.objects.all())),
     "fields": lambda: Run.objects.fields("config"),
+    "facade, list": lambda: list(facade().runs(path)),
+    "light": lambda: list(Run.objects.only(*LIGHT)),
+    "facade, values": lambda: [(run.name, run.summary.get("loss")) for run in facade().runs(path)],
     "histories": lambda: list(histories()),
 }
 

@@ -6,6 +6,8 @@ that raises is answered by the name of the class. ``old`` is whether the client 
 
 PROJECT = "demo/vit-prisma"
 RUN = PROJECT + "/0lhwu6v9"
+APART = PROJECT + "/o2syfzqt"
+"""A run whose keys ``train`` and ``val`` were logged at different steps."""
 SWEEP = PROJECT + "/synvit01"
 VERSIONS = ("model", PROJECT + "/vit-weights")
 FILTERS = {
@@ -546,6 +548,312 @@ def new_members(api, old):
     ]
 
 
+# -- histories, console lines --
+
+
+def _rows(rows, digits=9):
+    """Rows without empty cells, their floats as they are in any order of a sum."""
+    kept = []
+    for row in rows:
+        full = {key: row[key] for key in sorted(row) if row[key] is not None and row[key] == row[key]}
+        kept.append({key: round(cell, digits) if isinstance(cell, float) else cell for key, cell in full.items()})
+    return kept
+
+
+@call
+def history(api, old):
+    return _rows(api.run(RUN).history(samples=1000, pandas=False))
+
+
+@call
+def history_thinned(api, old):
+    found = api.run(RUN).history(samples=5, pandas=False)
+    return [len(found), found[0]["_step"], found[-1]["_step"]]
+
+
+@call
+def history_keys(api, old):
+    return _rows(api.run(RUN).history(samples=1000, keys=["train_loss", "test_loss"], pandas=False))
+
+
+@call
+def history_x_axis(api, old):
+    return _rows(api.run(RUN).history(samples=1000, keys=["train_loss"], x_axis="_runtime", pandas=False))
+
+
+@call
+def history_keys_thinned(api, old):
+    found = api.run(RUN).history(samples=6, keys=["train_loss", "test_loss"], pandas=False)
+    return [len(found), sorted(found[0])]
+
+
+@call
+def history_frame(api, old):
+    found = api.run(RUN).history(samples=1000)
+    return [type(found).__name__, len(found), sorted(found.columns), round(float(found["train_loss"].min()), 9)]
+
+
+@call
+def history_system(api, old):
+    return _rows(api.run(RUN).history(stream="system", pandas=False))
+
+
+@call
+def history_keys_not_a_list(api, old):
+    return api.run(RUN).history(keys="train_loss", pandas=False)
+
+
+@call
+def history_key_not_text(api, old):
+    return api.run(RUN).history(keys=[1], pandas=False)
+
+
+@call
+def history_keys_of_the_system(api, old):
+    return api.run(RUN).history(keys=["system.cpu"], stream="system", pandas=False)
+
+
+@call
+def history_no_such_key(api, old):
+    return api.run(RUN).history(keys=["no such key"], pandas=False)
+
+
+@call
+def history_of_apart(api, old):
+    return _rows(api.run(APART).history(keys=["train", "val"], pandas=False))
+
+
+@call
+def scan_history(api, old):
+    return _rows(api.run(RUN).scan_history())
+
+
+@call
+def scan_history_pages(api, old):
+    return len(list(api.run(RUN).scan_history(page_size=10)))
+
+
+@call
+def scan_history_keys(api, old):
+    return _rows(api.run(RUN).scan_history(keys=["_step", "train_loss", "test_loss"]))
+
+
+@call
+def scan_history_one_key(api, old):
+    return _rows(api.run(RUN).scan_history(keys=["train_loss"]))
+
+
+@call
+def scan_history_keys_in_pages(api, old):
+    return len(list(api.run(RUN).scan_history(keys=["_step", "train_loss"], page_size=10)))
+
+
+@call
+def scan_history_bounds(api, old):
+    return [row["_step"] for row in api.run(RUN).scan_history(min_step=10, max_step=15)]
+
+
+@call
+def scan_history_twice(api, old):
+    found = api.run(RUN).scan_history(keys=["_step", "train_loss"])
+    return len(list(found)) == len(list(found))
+
+
+@call
+def scan_history_next(api, old):
+    found = iter(api.run(RUN).scan_history())
+    return [next(found)["_step"], next(found)["_step"]]
+
+
+@call
+def scan_history_keys_not_a_list(api, old):
+    return list(api.run(RUN).scan_history(keys="train_loss"))
+
+
+@call
+def scan_history_of_apart(api, old):
+    return _rows(api.run(APART).scan_history(keys=["_step", "train", "val"]))
+
+
+@call
+def runs_histories(api, old):
+    found = api.runs(PROJECT, filters={"sweep": "synvit01"}, order="+created_at")
+    return _rows(found.histories(samples=1000, keys=["train_loss"]))
+
+
+@call
+def runs_histories_pandas(api, old):
+    found = api.runs(PROJECT, filters={"sweep": "synvit01"}, order="+created_at")
+    frame = found.histories(samples=1000, format="pandas")
+    return [len(frame), list(frame.columns), frame["run_id"].nunique()]
+
+
+@call
+def runs_histories_format(api, old):
+    return api.runs(PROJECT).histories(format="excel")
+
+
+@call
+def console_logs(api, old):
+    found = api.run(RUN).console_logs()
+    return [[line.number, line.level, line.label, line.content] for line in found]
+
+
+@call
+def console_logs_last(api, old):
+    return [line.content for line in api.run(RUN).console_logs(last=2)]
+
+
+@call
+def run_metadata(api, old):
+    return [api.run(RUN).metadata, api.run(PROJECT + "/o2syfzqt").metadata]
+
+
+# -- contents of files and artifacts --
+
+
+def _folder():
+    import tempfile
+
+    return tempfile.mkdtemp()
+
+
+def _contents(folder):
+    import os
+
+    found = {}
+    for place, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(place, name)
+            with open(path, encoding="utf-8") as opened:
+                found[os.path.relpath(path, folder)] = opened.read()
+    return found
+
+
+@call
+def file_download(api, old):
+    folder = _folder()
+    with api.run(RUN).file("media/a plot.txt").download(root=folder) as opened:
+        return [opened.read(), _contents(folder)]
+
+
+@call
+def file_download_again(api, old):
+    folder = _folder()
+    api.run(RUN).file("config.yaml").download(folder).close()
+    return api.run(RUN).file("config.yaml").download(folder).read()
+
+
+@call
+def file_download_replaced(api, old):
+    folder = _folder()
+    api.run(RUN).file("config.yaml").download(folder).close()
+    return api.run(RUN).file("config.yaml").download(folder, replace=True).read()
+
+
+@call
+def file_download_exist_ok(api, old):
+    folder = _folder()
+    api.run(RUN).file("config.yaml").download(folder).close()
+    return api.run(RUN).file("config.yaml").download(folder, exist_ok=True).read()
+
+
+@call
+def file_not_there(api, old):
+    return api.run(RUN).file("nothere.txt").download(_folder()).read()
+
+
+@call
+def artifact_download(api, old):
+    folder = _folder()
+    found = api.artifact(PROJECT + "/vit-weights:v1").download(folder)
+    return [found == folder, _contents(folder)]
+
+
+@call
+def artifact_download_default_root(api, old):
+    import os
+
+    return os.path.relpath(api.artifact(PROJECT + "/vit-weights:v1").download())
+
+
+@call
+def artifact_checkout(api, old):
+    import os
+
+    folder = _folder()
+    with open(os.path.join(folder, "extra.txt"), "w") as opened:
+        opened.write("extra")
+    api.artifact(PROJECT + "/vit-weights:v1").checkout(folder)
+    return sorted(_contents(folder))
+
+
+@call
+def artifact_verify(api, old):
+    folder = _folder()
+    found = api.artifact(PROJECT + "/vit-weights:v1")
+    found.download(folder)
+    return found.verify(folder)
+
+
+@call
+def artifact_verify_extra(api, old):
+    import os
+
+    folder = _folder()
+    found = api.artifact(PROJECT + "/vit-weights:v1")
+    found.download(folder)
+    with open(os.path.join(folder, "extra.txt"), "w") as opened:
+        opened.write("extra")
+    return found.verify(folder)
+
+
+@call
+def artifact_verify_missing(api, old):
+    return api.artifact(PROJECT + "/vit-weights:v1").verify(_folder())
+
+
+@call
+def artifact_manifest(api, old):
+    entries = api.artifact(PROJECT + "/vit-weights:v1").manifest.entries
+    return {name: parts(entry, "path", "digest", "size", "ref", "extra") for name, entry in entries.items()}
+
+
+@call
+def artifact_entry(api, old):
+    found = api.artifact(PROJECT + "/vit-weights:v1")
+    name = min(found.manifest.entries)
+    entry = found.get_path(name)
+    with open(entry.download(_folder()), encoding="utf-8") as opened:
+        return [name, opened.read(), entry.ref_url()]
+
+
+@call
+def artifact_entry_not_there(api, old):
+    return api.artifact(PROJECT + "/vit-weights:v1").get_path("nothere").path
+
+
+@call
+def artifact_object_not_there(api, old):
+    return api.artifact(PROJECT + "/vit-weights:v1").get("nothere")
+
+
+@call
+def artifact_file(api, old):
+    with open(api.artifact(PROJECT + "/vit-weights:v1").file(_folder()), encoding="utf-8") as opened:
+        return opened.read()
+
+
+@call
+def artifact_files(api, old):
+    return [[file.name, file.size] for file in api.artifact(PROJECT + "/vit-weights:v1").files()]
+
+
+@call
+def artifact_add_file(api, old):
+    return api.artifact(PROJECT + "/vit-weights:v1").add_file("x")
+
+
 # -- writes: each client has a world of its own ----------------------------------------------------
 
 
@@ -601,6 +909,59 @@ def write_summary_by_update(api, old):
     run.update()
     run = _again(api)
     return ["second" in run.summary.keys(), run.summary["third"]]  # noqa: SIM118
+
+
+@write
+def write_artifact(api, old):
+    found = api.artifact(PROJECT + "/vit-weights:v1")
+    found.description = "größer"
+    found.metadata["checked"] = {"by": "me"}
+    found.aliases.append("golden")
+    found.save()
+    found = api.artifact(PROJECT + "/vit-weights:golden")
+    return [found.version, found.description, found.metadata, sorted(found.aliases)]
+
+
+@write
+def write_artifact_aliases(api, old):
+    found = api.artifact(PROJECT + "/vit-weights:v1")
+    found.aliases = ["other"]
+    found.save()
+    return sorted(api.artifact(PROJECT + "/vit-weights:other").aliases)
+
+
+@write
+def write_artifact_bad_alias(api, old):
+    found = api.artifact(PROJECT + "/vit-weights:v1")
+    found.aliases = ["a/b"]
+    return found.save()
+
+
+@write
+def use_artifact(api, old):
+    found = api.artifact(PROJECT + "/vit-weights:v1")
+    _again(api, "o2syfzqt").use_artifact(found)
+    return [one.version for one in _again(api, "o2syfzqt").used_artifacts() if one.version == "v1"]
+
+
+@write
+def use_no_artifact(api, old):
+    return _again(api).use_artifact("vit-weights:v1")
+
+
+@write
+def delete_artifact(api, old):
+    found = api.artifact(PROJECT + "/vit-weights:v0")
+    found.aliases = []
+    found.save()
+    found.delete()
+    return [one.version for one in (api.artifact_versions if old else api.artifacts)(*VERSIONS)]
+
+
+@write
+def delete_file(api, old):
+    _again(api).file("config.yaml").delete()
+    return [file.name for file in _again(api).files()]
 
 
 @write

@@ -75,6 +75,9 @@ def fill(store: MemoryStore) -> None:
     version = store.membership(collection, "latest")
     assert version is not None
     store.use(other, version.artifact)
+    apart = [{"_step": step, "train" if step % 2 else "val": step / 2} for step in range(10)]
+    store.update(other.id, history=[*apart, {"_step": 10, "train": 5.0, "val": 5.0}])
+    store.add_file(run, "wandb-metadata.json", b'{"program": "train.py", "host": "box"}', mimetype="application/json")
 
 
 class Client(NamedTuple):
@@ -139,9 +142,16 @@ def writable() -> Iterator[str]:
 
 def answers_of(version: str, server: Server, folder: Path, script: Path, questions: dict[str, Any]) -> dict[str, Any]:
     """What a script says that the client's own Python runs: it is given two files, for questions and for answers."""
-    python = client_python(version)
     asked, answers = folder / "questions.json", folder / "answers.json"
     asked.write_text(json.dumps(questions))
+    run_client(version, server, folder, script, str(asked), str(answers))
+    found: dict[str, Any] = json.loads(answers.read_text())
+    return found
+
+
+def run_client(version: str, server: Server, folder: Path, *command: Path | str) -> str:
+    """What a script prints that the client's own Python runs."""
+    python = client_python(version)
     # Nothing of the machine's own settings, caches and credentials; and proxies are not for this machine.
     kept = {
         name: value for name, value in os.environ.items() if not name.upper().startswith(("WANDB", "PYTHON", "NETRC"))
@@ -161,7 +171,7 @@ def answers_of(version: str, server: Server, folder: Path, script: Path, questio
         "PYTHONWARNINGS": "ignore",
     }
     done = subprocess.run(
-        [str(python), str(script), str(asked), str(answers)],
+        [str(python), *map(str, command)],
         env=environment,
         cwd=folder,
         capture_output=True,
@@ -170,8 +180,7 @@ def answers_of(version: str, server: Server, folder: Path, script: Path, questio
         check=False,
     )
     assert done.returncode == 0, f"wandb {version} failed:\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
-    found: dict[str, Any] = json.loads(answers.read_text())
-    return found
+    return done.stdout
 
 
 @pytest.fixture(scope="session")

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
 from wbmodel.api.attrs import Attrs, as_text, take
-from wbmodel.api.errors import normalize_exceptions
+from wbmodel.api.errors import NotHere, normalize_exceptions
 from wbmodel.api.files import ArtifactFiles
+from wbmodel.api.manifests import ArtifactManifest, ArtifactManifestEntry
 from wbmodel.api.orders import order_keys
 from wbmodel.api.paginator import Paginator
+from wbmodel.api.tables import Table
 from wbmodel.entities.artifact import Artifact as ArtifactEntity
-from wbmodel.errors import DoesNotExist
+from wbmodel.errors import DoesNotExist, IntegrityError
 from wbmodel.meta import state
 from wbmodel.query.dialects.mongo import condition
+from wbmodel.table.table import Table as Rows
 
 if TYPE_CHECKING:
     from wbmodel.api.artifact_collections import ArtifactCollection
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
     from wbmodel.objects.queryset import QuerySet
 
 __all__ = ["Artifact", "ArtifactVersions", "RunArtifacts"]
+
+StrPath: TypeAlias = "str | os.PathLike[str]"
 
 
 ALSO = ("commit_hash", "updated_at")
@@ -33,6 +39,8 @@ class Artifact(Attrs[ArtifactEntity]):
     """One version of an artifact. ``name`` is ``collection:v3``, whatever it was asked by."""
 
     client: Client
+    _aliases: list[str] | None = None
+    _manifest: ArtifactManifest | None = None
 
     def __init__(
         self, client: Client, entity: str | None, project: str, name: str, attrs: Mapping[str, Any] | None = None
@@ -140,25 +148,157 @@ class Artifact(Attrs[ArtifactEntity]):
 
     @property
     def description(self) -> str | None:
-        """What it is about."""
+        """What it is about. ``save()`` sends a new one."""
         found: str | None = self._read("description")
         return found
 
+    @description.setter
+    def description(self, value: str | None) -> None:
+        self._read("description")
+        self.model.description = value
+
     @property
     def metadata(self) -> dict[str, Any]:
-        """The metadata."""
-        return self._read("metadata") or {}
+        """The metadata: a dict to edit in place, or to set. ``save()`` sends it."""
+        if self._read("metadata") is None:
+            self.model.metadata = {}
+        found: dict[str, Any] = self._read("metadata")
+        return found
+
+    @metadata.setter
+    def metadata(self, value: dict[str, Any]) -> None:
+        self._read("metadata")
+        self.model.metadata = value
 
     @property
     def aliases(self) -> list[str]:
-        """The aliases in its collection, without version numbers."""
-        return [alias for alias in self._read("aliases") if not re.fullmatch(r"v\d+", alias)]
+        """The aliases in its collection, without version numbers: a list to edit in place, or to set. ``save()`` sends
+        what was added and removed."""
+        if self._aliases is None:
+            self._aliases = [alias for alias in self._read("aliases") if not re.fullmatch(r"v\d+", alias)]
+        return self._aliases
+
+    @aliases.setter
+    def aliases(self, value: Sequence[str]) -> None:
+        if isinstance(value, str) or any("/" in alias or ":" in alias for alias in value):
+            raise ValueError(f"aliases must be a list of text without / and :, not {value!r:.80}")
+        self._aliases = list(value)
 
     @property
     def tags(self) -> list[str]:
-        """The tags."""
+        """The tags: a list to edit in place, or to set. ``save()`` sends what was added and removed."""
         found: list[str] = self._read("tags")
         return found
+
+    @tags.setter
+    def tags(self, value: Sequence[str]) -> None:
+        self._read("tags")
+        self.model.tags = list(value)
+
+    @normalize_exceptions
+    def save(self) -> bool:
+        """Send what was changed, and nothing else. Returns True, as 0.10.28 does."""
+        row = self._row()
+        if self._aliases is not None:
+            numbers = [alias for alias in self._read("aliases") if re.fullmatch(r"v\d+", alias)]
+            wanted = [*dict.fromkeys(self._aliases), *numbers]
+            if wanted != row.aliases:
+                row.aliases = wanted
+        row.save()
+        return True
+
+    @normalize_exceptions
+    def delete(self, delete_aliases: bool = False) -> bool:
+        """Delete the version and its files; one that has aliases only with ``delete_aliases``. Returns True, as 0.10.28
+        does."""
+        self._row().delete(delete_aliases=delete_aliases)
+        return True
+
+    # -- content --
+
+    @property
+    def manifest(self) -> ArtifactManifest:
+        """The list of its files and references."""
+        if self._manifest is None:
+            self._manifest = ArtifactManifest(self, self._row().manifest())
+        return self._manifest
+
+    def get_entry(self, name: StrPath) -> ArtifactManifestEntry:
+        """The entry at a path, or of the object of this name. Raises ``KeyError``."""
+        row = self._row()
+        return ArtifactManifestEntry(self, row.get_path(os.fspath(name), self.manifest.rows))
+
+    get_path = get_entry
+
+    def get(self, name: str) -> Any:
+        """The table or other object that was added under ``name``; None if there is none.
+
+        A table is a :class:`Table`, with ``columns`` and ``data``; anything else is the JSON value.
+        """
+        row = self._row()
+        try:
+            found = row.get(name)
+        except KeyError:
+            return None
+        return Table(found) if isinstance(found, Rows) else found
+
+    def __getitem__(self, name: str) -> Any:
+        return self.get(name)
+
+    @normalize_exceptions
+    def download(
+        self,
+        root: StrPath | None = None,
+        recursive: bool = False,
+        allow_missing_references: bool = False,
+        skip_cache: bool | None = None,
+        path_prefix: StrPath | None = None,
+        multipart: bool | None = None,
+    ) -> str:
+        """Download it to ``root`` (by default ``artifacts/collection:v3``), or what is below ``path_prefix``, and
+        return the folder. Files that are not in it stay. ``multipart`` is taken and means nothing here."""
+        if allow_missing_references:
+            raise NotHere("Artifact.download(allow_missing_references=True) is not in wbmodel: each file is told of")
+        prefix = None if path_prefix is None else os.fspath(path_prefix)
+        row = self._row()
+        return str(row.download(root, recursive=recursive, path_prefix=prefix, skip_cache=bool(skip_cache)))
+
+    @normalize_exceptions
+    def checkout(self, root: StrPath | None = None) -> str:
+        """Make ``root`` the content of the version: download it, and **delete what is not in it**. Returns the folder.
+        A home or working folder and a Git repository are refused."""
+        return str(self._row().checkout(root).root)
+
+    def verify(self, root: StrPath | None = None) -> None:
+        """Raise ``ValueError``, which names every file, if ``root`` is not the content of the version."""
+        try:
+            self._row().verify(root)
+        except IntegrityError as error:
+            raise ValueError(str(error)) from error
+
+    @normalize_exceptions
+    def file(self, root: StrPath | None = None) -> str:
+        """Download the only file, and return its path."""
+        return str(self._row().file(root))
+
+    def wait(self, timeout: float | None = None) -> Artifact:
+        """This version: what a server gave was committed."""
+        return self
+
+    def is_draft(self) -> bool:
+        """False: it came from a server."""
+        return False
+
+    def _refuse(self, *args: Any, **options: Any) -> NoReturn:
+        """Raise ``ValueError``: a saved version is what it is."""
+        raise ValueError(f"Cannot add files to an artifact once it has been saved: {self.qualified_name}")
+
+    new_file = add_file = add_dir = add_reference = add = remove = __setitem__ = _refuse
+    _out = {
+        **dict.fromkeys(("new_draft", "finalize"), "it does not make and upload versions yet"),
+        **dict.fromkeys(("link", "unlink", "linked_artifacts", "is_link"), "it does not link versions yet"),
+        "ttl": "it does not know of the end of versions",
+    }
 
     @property
     def created_at(self) -> str:

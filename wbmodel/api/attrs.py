@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import attrs
 
 from wbmodel import operations
+from wbmodel.api.errors import NotHere
 from wbmodel.codec import format_datetime
 from wbmodel.entities.base import Model
 from wbmodel.meta import EntityMeta, Kind, state
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from wbmodel.api.client import Client
+    from wbmodel.meta.parts import Wanted
     from wbmodel.objects.queryset import QuerySet
 
 __all__ = ["Attrs", "Siblings", "as_text", "pages", "take"]
@@ -26,6 +28,8 @@ E = TypeVar("E", bound=Model)
 
 AT_ONCE = 1000
 """How many objects are loaded by one query: the names of so many fit a request."""
+KEYS = 3
+"""So many keys of a listing are asked for one by one; who reads more reads them all."""
 
 
 def as_text(value: Any) -> Any:
@@ -47,25 +51,39 @@ def pages(client: Client, rows: QuerySet[Any], size: int | None = None) -> Itera
 class Siblings:
     """Objects of one listing. A field that is first read of one of them is loaded for all of them, in one request."""
 
-    def __init__(self, client: Client, rows: QuerySet[Any]) -> None:
+    def __init__(self, client: Client, rows: QuerySet[Any], carry: Callable[[str], None] = lambda name: None) -> None:
+        """``carry`` has the pages that are still to be read carry a field, and may load it for those that were read."""
         self.rows: list[Model] = []
+        self.keys: set[str] = set()
+        """The keys of fields that were asked for one by one."""
         self._client = client
         self._query = rows
+        self._carry = carry
 
     def need(self, row: Model, name: str) -> None:
-        """Load a field of ``row``, and of every sibling that lacks it."""
-        lacking = [one for one in self.rows if not state.holds(one, name)]
+        """Load a field of ``row``, and of every sibling that lacks it. ``summary.loss`` is one key of a field."""
+        wanted = _wanted(name)
+        if any(one is row for one in self.rows):
+            self._carry(name)
+        lacking = [one for one in self.rows if not state.holds(one, wanted)]
         if not any(one is row for one in lacking):
             lacking = [row]
-        at = next(at for at, one in enumerate(lacking) if one is row) // AT_ONCE * AT_ONCE
-        self._load(lacking[at : at + AT_ONCE], name)
-        if not state.holds(row, name):
+        if not state.holds(row, wanted):
+            at = next(at for at, one in enumerate(lacking) if one is row) // AT_ONCE * AT_ONCE
+            self._load(lacking[at : at + AT_ONCE], name)
+        if not state.holds(row, wanted):
             raise type(row).DoesNotExist(f"{row!r} was deleted, or this account may no longer see it")
+
+    def _with_held(self, row: Model, name: str) -> list[str]:
+        """With a key of a field, the keys that are loaded already: what is loaded is replaced as a whole."""
+        field, dot, key = name.partition(".")
+        held = state.parts(row).get(field, ()) if dot else ()
+        return [name] if not dot else [f"{field}.{one}" for one in sorted({key, *held})]
 
     def _load(self, rows: Sequence[Model], name: str) -> None:
         meta: EntityMeta = type(rows[0]).__wbmodel_meta__
         keys = [getattr(row, meta.key) for row in rows]
-        query = self._query.filter(**{f"{meta.key}__in": keys}).only(name)
+        query = self._query.filter(**{f"{meta.key}__in": keys}).only(*self._with_held(rows[0], name))
         by_id = {one.node_id: one for part in pages(self._client, query, len(keys)) for one in part}
         for row in rows:
             one = by_id.get(row.node_id)
@@ -73,9 +91,15 @@ class Siblings:
                 take(row, one, name)
 
 
+def _wanted(name: str) -> Wanted:
+    field, dot, key = name.partition(".")
+    return (field, key) if dot else field
+
+
 def take(row: Model, other: Model, name: str) -> None:
-    """Copy a field that ``row`` lacks, undecoded."""
+    """Copy a field that ``row`` lacks, undecoded: all of it, or the keys of it that ``other`` has."""
     meta: EntityMeta = type(row).__wbmodel_meta__
+    name = name.partition(".")[0]
     slot = meta.slots.get(name, name)
     damaged = state.damage(other, name)
     if damaged is not None:
@@ -84,9 +108,10 @@ def take(row: Model, other: Model, name: str) -> None:
     if slot != name:
         state.drop(row, name)
     state.put(row, slot, state.get(other, slot))
-    parts = state.parts(row)
-    if name in parts:
-        state.put(row, "_parts", {field: keys for field, keys in parts.items() if field != name})
+    parts, keys = state.parts(row), state.parts(other).get(name)
+    if name in parts or keys is not None:
+        rest = {field: held for field, held in parts.items() if field != name}
+        state.put(row, "_parts", rest if keys is None else {**rest, name: keys})
 
 
 class Attrs(Generic[E]):
@@ -96,6 +121,8 @@ class Attrs(Generic[E]):
     model: E
     """The entity behind it, with everything that querysets and entities do."""
     _siblings: Siblings | None = None
+    _out: ClassVar[Mapping[str, str]] = {}
+    """What the official client's class has and this one does not, with what to do instead."""
 
     @classmethod
     def of(cls, client: Client, row: E, siblings: Siblings | None = None) -> Self:
@@ -121,6 +148,17 @@ class Attrs(Generic[E]):
             siblings.need(row, name)
         return getattr(row, name)
 
+    def _read_key(self, name: str, key: str) -> Mapping[str, Any]:
+        """A field of which at least one key is loaded. The third key that is asked of a listing loads all of it."""
+        row, siblings = self._row(), self._siblings
+        if state.holds(row, (name, key)):
+            return getattr(row, name)  # type: ignore[no-any-return]
+        if siblings is None or not key.isidentifier() or "__" in key or len(siblings.keys | {key}) > KEYS:
+            return self._read(name)  # type: ignore[no-any-return]
+        siblings.keys.add(key)
+        siblings.need(row, f"{name}.{key}")
+        return getattr(row, name)  # type: ignore[no-any-return]
+
     def _again(self) -> QuerySet[E]:
         """The query that this object is among."""
         raise NotImplementedError
@@ -130,6 +168,8 @@ class Attrs(Generic[E]):
         def __getattr__(self, name: str) -> Any:
             if name.startswith("_"):
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            if name in self._out:
+                raise NotHere(f"{type(self).__name__}.{name} is not in wbmodel: {self._out[name]}")
             meta: EntityMeta = type(self._row()).__wbmodel_meta__
             field = meta.find(name)
             if field is None or field.name == "node_id":

@@ -1,12 +1,15 @@
-"""``Files``, ``ArtifactFiles`` and ``File``: their names, sizes and addresses."""
+"""``Files``, ``ArtifactFiles`` and ``File``: their names, sizes and addresses, and their bytes."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
 
 from wbmodel.api.attrs import Attrs, Siblings, as_text
+from wbmodel.api.errors import normalize_exceptions
 from wbmodel.api.paginator import Paginator
 from wbmodel.entities.artifact import Artifact as ArtifactEntity
 from wbmodel.entities.file import File as FileEntity
@@ -103,6 +106,28 @@ class File(Attrs[FileEntity]):
         other = re.match(r"https://([^/?]+?)\.s3(?:[.-][\w-]+)*\.amazonaws\.com/([^?]+)", self.direct_url or "")
         named = found or other
         return f"s3://{named[1]}/{named[2]}" if named else ""
+
+    @normalize_exceptions
+    def download(
+        self, root: str | os.PathLike[str] = ".", replace: bool = False, exist_ok: bool = False, api: Any = None
+    ) -> TextIO:
+        """Download it to its name below ``root``, and open it as text.
+
+        A file that is there already is an error, unless it may be replaced, or with ``exist_ok`` taken as it is. What
+        is written is verified. ``api`` is taken and means nothing here.
+        """
+        path = Path(root, self.name)
+        if path.exists() and not replace:
+            if not exist_ok:
+                raise ValueError(f"{path} is there already; pass replace=True to write over it, or exist_ok=True")
+            return path.open(encoding="utf-8")
+        row = self._row()
+        return row.download(root, replace=replace).open(encoding="utf-8")
+
+    @normalize_exceptions
+    def delete(self) -> None:
+        """Delete the file of a run. Files of artifacts belong to their version and cannot be deleted."""
+        self._row().delete()
 
     def __repr__(self) -> str:
         return f"<File {self.name} ({self.mimetype}) {_human(self.size)}>"

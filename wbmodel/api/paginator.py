@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from wbmodel.api.attrs import Siblings, pages
+from wbmodel.api.attrs import Siblings, pages, take
 from wbmodel.errors import DoesNotExist
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Paginator(Generic[T]):
             return False
         try:
             if self._source is None:
-                self._siblings = Siblings(self.client, self._related())
+                self._siblings = Siblings(self.client, self._related(), self._carry)
                 self._source = pages(self.client, self._rows, self._per_page)
             part = next(self._source, None)
         except DoesNotExist as error:
@@ -91,6 +91,37 @@ class Paginator(Generic[T]):
         self._siblings.rows.extend(part)
         self.objects.extend(map(self._make, part))
         return True
+
+    def _carry(self, name: str) -> None:
+        """Read the pages again from the first, with a field besides: those that were read get it, and so do the next.
+        Nothing is done if all were read. Rows that came meanwhile among those that were read are left out."""
+        siblings = self._siblings
+        if self._complete or self._source is None or siblings is None:
+            return
+        self._queryset = self._rows.also(name)
+        source, self._source = self._source, None
+        getattr(source, "close", lambda: None)()
+        self._source = pages(self.client, self._queryset, self._per_page)
+        left = {row.node_id: row for row in siblings.rows}
+        later: list[Any] = []
+        while left:
+            part = next(self._source, None)
+            if part is None:
+                self._complete, self._source = True, None
+                break
+            found = 0
+            for row in part:
+                known = left.pop(row.node_id, None)
+                if known is None:
+                    later.append(row)
+                else:
+                    take(known, row, name)
+                    later.clear()
+                    found += 1
+            if not found:
+                break  # the rest was deleted
+        siblings.rows.extend(later)
+        self.objects.extend(map(self._make, later))
 
     def _related(self) -> QuerySet[Any]:
         """The query by which what is left out of the pages is loaded."""

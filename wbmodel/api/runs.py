@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from wbmodel.api.attrs import Attrs, Siblings, as_text
+from wbmodel.api.console_logs import ConsoleLogs
 from wbmodel.api.errors import UsageError, normalize_exceptions
+from wbmodel.api.histories import (
+    HistoryScan,
+    asked_keys,
+    history_of,
+    pandas_frame,
+    sampled,
+    system_rows,
+)
 from wbmodel.api.orders import order_keys
 from wbmodel.api.paginator import Paginator
 from wbmodel.api.paths import UNCATEGORIZED
@@ -16,11 +25,12 @@ from wbmodel.codec import dumps
 from wbmodel.entities.run import Run as RunEntity
 from wbmodel.errors import DoesNotExist, warn
 from wbmodel.query.dialects.mongo import condition
+from wbmodel.table.exports import need
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from wbmodel.api.artifacts import RunArtifacts
+    from wbmodel.api.artifacts import Artifact, RunArtifacts
     from wbmodel.api.client import Client, HasClient
     from wbmodel.api.files import File, Files
     from wbmodel.api.sweeps import Sweep
@@ -109,6 +119,33 @@ class Runs(Paginator["Run"]):
         """Load config, summary and system metrics of the runs that were read so far."""
         for run in self.objects[:1]:
             run.load_full_data()
+
+    @normalize_exceptions
+    def histories(
+        self,
+        samples: int = 500,
+        keys: list[str] | None = None,
+        x_axis: str = "_step",
+        format: Literal["default", "pandas", "polars"] = "default",
+        stream: Literal["default", "system"] = "default",
+    ) -> Any:
+        """What :meth:`Run.history` gives for every run, with the column ``run_id``: a list of dicts, or with ``format``
+        a frame of pandas or polars, whose columns are sorted. Many runs are read by one request."""
+        if format not in ("default", "pandas", "polars"):
+            raise ValueError(f"format must be 'default', 'pandas' or 'polars', not {format!r}")
+        names = asked_keys(keys, stream)
+        by_run: Iterable[tuple[str, list[dict[str, Any]]]]
+        if stream == "system":
+            by_run = ((run.id, system_rows(run, samples)) for run in self)
+        else:
+            by_run = sampled(self._rows.history, samples, names and list(dict.fromkeys([x_axis, *names])))
+        rows = [{**row, "run_id": run} for run, items in by_run for row in items]
+        if format == "default":
+            return rows
+        columns = sorted({name for row in rows for name in row})
+        if format == "pandas":
+            return need("pandas").DataFrame.from_records(rows, columns=columns)
+        return need("polars").DataFrame(rows, infer_schema_length=None, strict=False).select(columns)
 
     def __repr__(self) -> str:
         return f"<Runs {self._entity or self.client.entity or ''}/{self.project}>".replace("<Runs /", "<Runs ")
@@ -363,7 +400,9 @@ class Run(Attrs[RunEntity]):
     def summary(self) -> HTTPSummary:
         """The results: a dict-like object, whose ``update()`` sends changes."""
         if self._summary is None:
-            self._summary = HTTPSummary(lambda: self.summary_metrics, self._send_summary)
+            self._summary = HTTPSummary(
+                lambda: self.summary_metrics, self._send_summary, lambda key: self._read_key("summary", key)
+            )
         return self._summary
 
     @property
@@ -380,6 +419,67 @@ class Run(Attrs[RunEntity]):
     def system_metrics(self) -> dict[str, Any]:
         """The last system metrics."""
         return self._read("system_metrics") or {}
+
+    # -- history, console and metadata --
+
+    @normalize_exceptions
+    def history(
+        self,
+        samples: int = 500,
+        keys: list[str] | None = None,
+        x_axis: str = "_step",
+        pandas: bool = True,
+        stream: Literal["default", "system"] = "default",
+    ) -> Any:
+        """About ``samples`` rows of the history, as the server thins it: a pandas frame, or a list of dicts.
+
+        With ``keys``, the rows that have all of them, with ``x_axis`` and these. Where keys were logged at different
+        steps, a warning says so. ``stream="system"`` gives the system metrics.
+        """
+        names = asked_keys(keys, stream)
+        if stream == "system":
+            rows = system_rows(self, samples)
+        else:
+            names = names and list(dict.fromkeys([x_axis, *names]))
+            rows = [row for _, items in sampled(history_of(self), samples, names) for row in items]
+        return pandas_frame(rows) if pandas else rows
+
+    @normalize_exceptions
+    def scan_history(
+        self,
+        keys: list[str] | None = None,
+        page_size: int = 1000,
+        min_step: int | None = None,
+        max_step: int | None = None,
+        use_cache: bool = True,
+    ) -> HistoryScan:
+        """Every row of the history, from ``min_step`` to before ``max_step``: loops over dicts.
+
+        With ``keys``, the rows that have all of them, with these alone. Where keys were logged at different steps, a
+        warning says so. ``page_size`` and ``use_cache`` are taken and mean nothing here.
+        """
+        return HistoryScan(self.client, self, min_step, max_step, page_size, keys)
+
+    def beta_scan_history(
+        self,
+        keys: list[str] | None = None,
+        page_size: int = 1000,
+        min_step: int | None = None,
+        max_step: int | None = None,
+        use_cache: bool = True,
+    ) -> HistoryScan:
+        """Deprecated: :meth:`scan_history`."""
+        warn("Run.beta_scan_history is deprecated; use Run.scan_history", DeprecationWarning)
+        return self.scan_history(keys, page_size, min_step, max_step, use_cache)
+
+    def console_logs(self, *, per_page: int = 1000, last: int | None = None) -> ConsoleLogs:
+        """What the run printed, line by line; with ``last`` the last lines alone."""
+        return ConsoleLogs(self.client, self, per_page, last)
+
+    @property
+    def metadata(self) -> dict[str, Any] | None:
+        """What its client noted of the program and the machine; None if it noted nothing."""
+        return self._row().metadata()
 
     @property
     def lastHistoryStep(self) -> int:  # noqa: N802
@@ -452,6 +552,22 @@ class Run(Attrs[RunEntity]):
         from wbmodel.api.artifacts import RunArtifacts
 
         return RunArtifacts(self.client, self, "used", per_page)
+
+    @normalize_exceptions
+    def use_artifact(self, artifact: Artifact, use_as: str | None = None) -> Artifact:
+        """Note that the run uses a version, and return it."""
+        from wbmodel.api.artifacts import Artifact
+
+        if not isinstance(artifact, Artifact):
+            raise ValueError(f"use_artifact() takes an artifact that api.artifact() gave, not {artifact!r:.80}")
+        self._row().use_artifact(artifact.model)
+        return artifact
+
+    _out = {
+        **dict.fromkeys(("upload_file", "log_artifact"), "wbmodel does not upload yet"),
+        "download_history_exports": "`run.model.history.to_parquet(path)` writes all rows to a file",
+        **dict.fromkeys(("stop", "update_state"), "wbmodel changes what was recorded, and steers no process"),
+    }
 
     def __getstate__(self) -> dict[str, Any]:
         return {**super().__getstate__(), "_summary": None}

@@ -89,7 +89,25 @@ class SummarySubDict:
 
 
 class HTTPSummary(SummarySubDict):
-    """The summary of a run: ``run.summary``."""
+    """The summary of a run: ``run.summary``. A key that is read alone is loaded alone, of all runs of a listing."""
+
+    _read_key: Callable[[str], Mapping[str, Any]]
+
+    def __init__(
+        self,
+        read: Callable[[], dict[str, Any]],
+        send: Callable[[], None],
+        read_key: Callable[[str], Mapping[str, Any]],
+    ) -> None:
+        super().__init__(read, send)
+        self.__dict__["_read_key"] = read_key
+
+    def __getitem__(self, key: str) -> Any:
+        return self._view(self._read_key(_key(key))[_key(key)], _key(key))
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value of a key, or ``default``."""
+        return self._view(self._read_key(_key(key)).get(_key(key), default), _key(key))
 
     def load(self) -> None:
         """Nothing is left to load: the summary comes with the run."""

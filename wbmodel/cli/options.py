@@ -96,6 +96,10 @@ def _words(text: str) -> Callable[[argparse.ArgumentParser], None]:
     return configure
 
 
+def _lint(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", nargs="+", metavar="FILE", help="a Python file, or a folder of them")
+
+
 def _globals(*, top: bool) -> Parser:
     """The options that are accepted both before and after the command."""
     hidden = argparse.SUPPRESS
@@ -397,6 +401,7 @@ COMMANDS: dict[str, tuple[str, Configure, str]] = {
     "plugins": ("list plugins, their origin, and which are broken", _words(""), "wbmodel.cli.about:run_plugins"),
     "status": ("show each setting and its source", _status, "wbmodel.cli.about:run_status"),
     "fixtures": ("check, save and export fixtures", _fixtures, "wbmodel.cli.fixtures:run_fixtures"),
+    "lint-wandb": ("point at uses of wandb.Api, and name the queryset", _lint, "wbmodel.cli.lint_wandb:run_lint"),
     "serve": ("serve a world over HTTP, as a W&B server", _serve, "wbmodel.cli.serve:run_serve"),
     "completion": ("print a completion script for a shell", _completion, "wbmodel.cli.completion:run_completion"),
 }
