@@ -107,9 +107,7 @@ def served_world(
 ) -> Iterator[ServedWorld]:
     """Such a process, for the length of the block. ``rows``: those of the history of each run, of which so many are
     ``exported``; ``files``: those of the artifact ``images:v0``, of 20 KiB each."""
-    given = {
-        "runs": runs, "latency": latency, "metrics": metrics, "rows": rows, "exported": exported, "files": files
-    }
+    given = {"runs": runs, "latency": latency, "metrics": metrics, "rows": rows, "exported": exported, "files": files}
     options = [part for name, value in given.items() for part in (f"--{name}", str(value))]
     command = [sys.executable, "-m", "tests.benchmarks.served_world", *options]
     process = subprocess.Popen(
