@@ -12,7 +12,7 @@ from wbmodel.errors import FieldError, NotSupported, warn
 
 if TYPE_CHECKING:
     from wbmodel.api.client import Client
-    from wbmodel.api.runs import Run
+    from wbmodel.api.run_fields import RunFields
     from wbmodel.objects.history import HistorySet
 
 __all__ = ["HistoryScan", "SampledHistoryScan", "asked_keys", "history_of", "pandas_frame", "sampled", "system_rows"]
@@ -88,7 +88,7 @@ class HistoryScan:
     def __init__(
         self,
         client: Client,
-        run: Run,
+        run: RunFields,
         min_step: int | None = None,
         max_step: int | None = None,
         page_size: int = 1000,
@@ -142,7 +142,7 @@ class SampledHistoryScan(HistoryScan):
     def __init__(
         self,
         client: Client,
-        run: Run,
+        run: RunFields,
         keys: list[str],
         min_step: int | None = None,
         max_step: int | None = None,
@@ -151,7 +151,7 @@ class SampledHistoryScan(HistoryScan):
         super().__init__(client, run, min_step, max_step, page_size, keys)
 
 
-def history_of(run: Run) -> HistorySet:
+def history_of(run: RunFields) -> HistorySet:
     """The history of a run, by the session of its client."""
     return run.model.history.using(run.client.session)
 
@@ -197,7 +197,7 @@ def _thinned(rows: list[Row], count: int) -> list[Row]:
     return [rows[at * (len(rows) - 1) // (count - 1)] for at in range(count)]
 
 
-def system_rows(run: Run, samples: int) -> list[Row]:
+def system_rows(run: RunFields, samples: int) -> list[Row]:
     """About ``samples`` rows of the system metrics."""
     count = samples_asked(samples)
     return _thinned(list(run.model.system_history.using(run.client.session)), count)

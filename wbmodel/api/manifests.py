@@ -9,7 +9,8 @@ from wbmodel.api.errors import normalize_exceptions
 from wbmodel.errors import FieldError
 
 if TYPE_CHECKING:
-    from wbmodel.api.artifacts import Artifact
+    from wbmodel.api.attrs import Attrs
+    from wbmodel.entities.artifact import Artifact as ArtifactEntity
     from wbmodel.entities.contents.entries import Entry
     from wbmodel.entities.contents.manifest import Manifest
 
@@ -19,7 +20,7 @@ __all__ = ["ArtifactManifest", "ArtifactManifestEntry"]
 class ArtifactManifestEntry:
     """One file or reference of a version: ``artifact.get_entry(name)``."""
 
-    def __init__(self, artifact: Artifact, entry: Entry) -> None:
+    def __init__(self, artifact: Attrs[ArtifactEntity], entry: Entry) -> None:
         self._artifact = artifact
         self.entry = entry
         """The entry behind it, which can also be read without downloading."""
@@ -56,7 +57,7 @@ class ArtifactManifestEntry:
         """The GraphQL id of the version that the file was first uploaded with."""
         return self.entry.birth_artifact_id
 
-    def parent_artifact(self) -> Artifact:
+    def parent_artifact(self) -> Any:
         """The version that it is in."""
         return self._artifact
 
@@ -83,7 +84,7 @@ class ArtifactManifestEntry:
 class ArtifactManifest:
     """The files and references of a version: ``artifact.manifest``."""
 
-    def __init__(self, artifact: Artifact, rows: Manifest) -> None:
+    def __init__(self, artifact: Attrs[ArtifactEntity], rows: Manifest) -> None:
         self._artifact = artifact
         self.rows = rows
         """The manifest of the object model, which is behind it."""

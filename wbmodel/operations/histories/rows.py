@@ -89,7 +89,7 @@ def load_rows(texts: Sequence[str | None]) -> tuple[list[Row], list[str]]:
             else:
                 damaged.append(f"after {last}: {errors.get(at, 'it is not an object')}")
     if "".join(given).count("{") > len(rows):  # faster than a look at each value
-        rows = [flat_row(row) for row in rows]
+        rows = [cast(Row, flat_row(row)) for row in rows]
     return rows, damaged
 
 
