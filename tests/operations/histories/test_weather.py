@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,12 +13,14 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.support.backends import WEAK, over_loopback, served
+from tests.support.backends import KEY, WEAK, over_loopback, served, serving
 from tests.support.histories import Got, asking, history_world, reading
-from wbmodel import Run
+from tests.support.pace import stretch
+from wbmodel import Run, connect
 from wbmodel.backend.asks import ReadSpec, Request, Response
 from wbmodel.engine import Dialect, Engine
 from wbmodel.errors import DamagedRow, IncompleteHistory, NotAuthenticated, QueryWarning, ServerError
+from wbmodel.operations.histories import documents
 from wbmodel.operations.histories.read import read
 from wbmodel.operations.histories.runs import Given
 from wbmodel.session.session import Session
@@ -82,6 +86,26 @@ def test_a_run_that_fails_does_not_stop_the_others() -> None:
     bad = found.pop("r05")
     assert isinstance(bad.end.error, ServerError)
     assert bad.rows == []
+    assert all(got.rows == ROWS and got.end.is_complete for got in found.values())
+
+
+def test_documents_that_wait_for_each_other_are_asked_for_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that answers one after the other is late for those that were sent together, and for no other."""
+    monkeypatch.setattr(documents, "ALIASES_AT_MOST", 1)
+    pause, turn = 0.15 * stretch(), threading.Lock()
+
+    class OneByOne(Engine):
+        def execute(self, request: Request, **options: Any) -> Response:
+            if request.operation_name == "Histories":
+                with turn:
+                    time.sleep(pause)
+            return super().execute(request, **options)
+
+    world = history_world({f"r{at:02d}": ROWS for at in range(10)})
+    options: Any = {"project": "acme/vision", "api_key": KEY, "name": "one by one", "default": False}
+    engine = OneByOne(world, Dialect(missing_user="nobody"))
+    with serving(engine, api_key=KEY) as server, connect(server.url, timeout=pause * 5, **options) as session:
+        found = read_all(session)
     assert all(got.rows == ROWS and got.end.is_complete for got in found.values())
 
 

@@ -110,10 +110,10 @@ class Files(Protocol):
 
 
 class _Sent:
-    """A document in flight."""
+    """A document in flight. ``cut``: it was sent after another one came too late."""
 
-    def __init__(self, asked: list[Asked], target: Target, requests: Sequence[Request], handle: Any) -> None:
-        self.asked, self.target, self.requests, self.handle = asked, target, requests, handle
+    def __init__(self, asked: list[Asked], target: Target, requests: Sequence[Request], handle: Any, cut: bool) -> None:
+        self.asked, self.target, self.requests, self.handle, self.cut = asked, target, requests, handle, cut
 
 
 class Documents:
@@ -131,7 +131,9 @@ class Documents:
         self._most = float(ALIASES_AT_MOST)
         self._bytes = float(BYTES)
         self._measured: dict[tuple[str, str], tuple[float, int]] = {}
-        self._late = False
+        self._ahead = float(AHEAD)
+        self._cut = False
+        """Whether a document came too late, and none has come since."""
 
     def read(self) -> Operation[None]:
         """Emit the parts of each run and its end, in the order of the runs."""
@@ -158,8 +160,8 @@ class Documents:
 
     def _fill(self) -> Operation[None]:
         """Send documents as far ahead as it saves time."""
-        ahead = AHEAD if self.target.capabilities.concurrent else 1
-        while len(self._sent) < ahead:
+        ahead = self._ahead if self.target.capabilities.concurrent else 1
+        while len(self._sent) < int(ahead):
             yield from self._gather()
             if not self._queue:
                 return
@@ -172,7 +174,7 @@ class Documents:
                     handle = yield Start(requests[0])
                 except WbmodelError as error:
                     handle = error
-            self._sent.append(_Sent(asked, target, requests, handle))
+            self._sent.append(_Sent(asked, target, requests, handle, self._cut))
 
     def _gather(self) -> Operation[None]:
         """Collect what is to be asked, from runs that are open and then from new ones, until a document is full."""
@@ -257,10 +259,11 @@ class Documents:
         try:
             arrived, lesser = yield from on_lesser_terms(work, self.target)
         except ServerError as error:
-            self._failed(sent.asked, error)
+            self._failed(sent, error)
             return
         self.target = lesser
-        self._late = False
+        self._cut = False
+        self._ahead = min(AHEAD, self._ahead * 1.25)
         for asked, request, response, data in arrived:
             with whole_answer(self.target, request):
                 self._taken(asked, response, data)
@@ -293,18 +296,22 @@ class Documents:
         if reading.head.count is None and lines is not None:
             reading.head = attrs.evolve(reading.head, count=lines)
 
-    def _failed(self, asked: Sequence[Asked], error: ServerError) -> None:
-        """Ask again in smaller documents what was too much; raise what is not about these runs."""
+    def _failed(self, sent: _Sent, error: ServerError) -> None:
+        """Ask again in smaller documents what was too much; raise what is not about these runs.
+
+        Documents that are late are asked for one at a time: those in flight together wait for each other.
+        """
         late = isinstance(error, RequestTimeout)
-        if late and (error.server_message == RAN_OUT or self._late):
+        if late and (error.server_message == RAN_OUT or sent.cut):
             raise error
-        self._late = late
+        if late:
+            self._cut, self._ahead = True, 1.0
         too_much = (
             late or isinstance(error, ResponseTooLarge) or (type(error) is ServerError and error.status in _HEAVY)
         )
         if not too_much and type(error) is not ServerError:
             raise error
-        asked = [one for one in asked if not one.reading.done]
+        asked = [one for one in sent.asked if not one.reading.done]
         if too_much:
             weight = sum(map(self._weight, asked))
             self._bytes = max(1.0, min(self._bytes, weight / 2))
