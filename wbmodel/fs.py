@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-import threading
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import count
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 from fsspec.spec import AbstractBufferedFile, AbstractFileSystem  # type: ignore[import-untyped, unused-ignore]
 
+from wbmodel import forks
 from wbmodel.entities.artifact import Artifact
 from wbmodel.entities.run import Run
 from wbmodel.errors import ConfigurationError, DoesNotExist, FieldError
@@ -61,7 +61,7 @@ class _Files(AbstractFileSystem):  # type: ignore[misc, unused-ignore]
         self.url = url
         self._session: Session | None = None
         self._listed: dict[tuple[str, str], dict[str, _Found]] = {}
-        self._opening = threading.Lock()
+        self._opening = forks.lock()
 
     @property
     def session(self) -> Session:

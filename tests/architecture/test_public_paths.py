@@ -16,7 +16,7 @@ WHOLE = re.compile(r"^[ \t>]*import (wbmodel[\w.]*)", re.MULTILINE)
 NAMED = re.compile(r"`(wbmodel(?:_[a-z]+)?(?:\.\w+)+)")
 NO_PATHS = {
     # Attributes of spans, and loggers.
-    *(f"wbmodel.{name}" for name in ("attempts", "bytes", "outcome", "rows", "variables", "live")),
+    *(f"wbmodel.{name}" for name in ("attempts", "bytes", "outcome", "rows", "variables", "histories", "live")),
     # What wandb calls so, and wbmodel does not have yet.
     "wbmodel.Api",
 }

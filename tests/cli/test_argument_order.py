@@ -22,6 +22,9 @@ POSITIONALS: dict[str, list[str]] = {
     "plugins": [],
     "status": [],
     "fixtures": ["check", "a.yaml", "b.yaml"],
+    "files": ["ls", "acme/v/a", "b.txt"],
+    "artifact": ["get", "acme/v/weights:v0"],
+    "cache": ["info"],
     "serve": ["demo:"],
     "completion": ["bash"],
 }
@@ -38,7 +41,7 @@ def test_options_stand_anywhere(command: str) -> None:
     words = POSITIONALS.get(command, ["acme/v"])
     options = [["-u", "demo:"], OWN.get(command, ["--json"])]
     right = parsed([command, *words, *options[0], *options[1]])
-    first = 1 if command == "fixtures" else 0  # its options follow its action
+    first = 1 if command in ("fixtures", "files", "artifact", "cache") else 0  # the options follow the action
     for places in combinations_with_replacement(range(first, len(words) + 1), 2):
         line = [command, *words]
         for place, option in sorted(zip(places, options, strict=True), key=lambda pair: -pair[0]):

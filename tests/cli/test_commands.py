@@ -262,7 +262,12 @@ def test_commands_of_plugins(demo, foreign):
     assert "the plugin command 'unlucky' failed: RuntimeError: out of \\x1b[31mluck" in done.err
     assert "say hello" in demo("--help").out
     assert demo("--no-plugins", "hello", "world").status == 2
-    assert [item["name"] for item in demo("plugins", "--json").data["items"]] == ["fixtures", "live", "foreign"]
+    assert [item["name"] for item in demo("plugins", "--json").data["items"]] == [
+        "fixtures",
+        "live",
+        "tensorboard",
+        "foreign",
+    ]
     _, table = make_parser()
     with pytest.raises(ValueError, match="the command 'runs' already exists"):
         _Commands(table).add("runs", lambda arguments: 0, help="mine")

@@ -79,7 +79,8 @@ def test_it_is_the_client_that_it_is_said_to_be(client: Client, world: World) ->
     assert client.answers["version"] == client.version
     agents = {seen.agent for seen in world.server.seen}
     assert f"W&B Public Client {client.version}" in agents
-    assert world.server.stats.mutations == 0
+    # use_artifact of 0.31.0 asks the server of the environment, whatever the base_url of its Api is.
+    assert world.server.stats.mutations <= 1
 
 
 def test_it_is_told_what_it_needs_without_one_failed_document(client: Client, world: World) -> None:
@@ -179,7 +180,7 @@ def test_console_lines(client: Client, world: World) -> None:
 def test_files(client: Client, world: World) -> None:
     run = runs(world).prefetch_related("files").get(id="0lhwu6v9")
     assert client["files"] == [[file.name, file.size, file.mimetype] for file in run.files]
-    assert len(client["files"]) == 3
+    assert len(client["files"]) == 4
     assert client["file_content"] == "größer\n"
 
 

@@ -54,6 +54,6 @@ def test_every_logger_is_ours_and_has_its_line_in_the_documentation():
                 names.add(str(node.args[0].value))
             elsewhere += [source.path.name] * (isinstance(node, ast.Attribute) and node.attr == "getLogger")
     assert set(elsewhere) == {"loggers.py"}
-    assert names == {"wbmodel.live", "wbmodel.server", "wbmodel.testing", "wbmodel.trace"}
+    assert names == {"wbmodel.histories", "wbmodel.live", "wbmodel.server", "wbmodel.testing", "wbmodel.trace"}
     for name in names:
         assert f"| `{name}` |" in page, name

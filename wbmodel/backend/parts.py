@@ -17,11 +17,11 @@ import json
 import os
 import secrets
 import shutil
-import threading
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from wbmodel import forks
 from wbmodel.backend.asks import FetchItem
 from wbmodel.digests import Digest
 from wbmodel.errors import IntegrityError, WbmodelError
@@ -61,7 +61,7 @@ class Part:
         self.etag = item.ref.etag
         self._digest = Digest(item.ref.digest)
         self._recorded = self._private = self._sided = False
-        self._busy = threading.Lock()
+        self._busy = forks.lock()
         self._handle = -1
         self._path: Path | None = None
         self._gathered: list[bytes] | None = [] if item.ref.size is not None and item.ref.size < SMALL else None
