@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.history_servers import GUESSES, SHAPES, Climbed, Guess, HistoryServer, climb
 from tests.support.strategies import examples
-from wbmodel.operations.histories.ladder import Ladder, Trust
+from wbmodel.operations.histories.ladder import Ladder
+from wbmodel.operations.histories.trust import Trust
 
 
 def read(
@@ -60,6 +63,38 @@ def test_a_run_that_grows_while_it_is_read(shape: str, guess: str) -> None:
     assert len(found.lines) == len(set(found.lines))
     if found.missing == 0 and GUESSES[guess].count == "right":
         assert set(found.lines) >= set(range(before))
+
+
+class GrowsWithin(HistoryServer):
+    """Rows come within an answer, after its count."""
+
+    counted = 0
+
+    @property
+    def count(self) -> int | None:
+        return self.counted or len(self.rows)
+
+    def answer(self, low: int | None, high: int, samples: int) -> list[tuple[int, int]]:
+        self.counted, more = len(self.rows), self.random.choice((0, 0, 1, 3, 6))
+        self.rows += self.later[:more]
+        later, self.later = self.later[more:], []
+        rows = super().answer(low, high, samples)
+        self.later = later
+        return rows
+
+
+@pytest.mark.parametrize("thin", ["even", "random"])
+@pytest.mark.parametrize("cap", [40, 100, 250, 299])
+def test_rows_that_come_within_an_answer_make_up_for_nothing(cap: int, thin: Any) -> None:
+    proven = 0
+    for seed in range(40):
+        server = GrowsWithin(list(range(900)), Guess(cap=cap, thin=thin), seed, grows=600)
+        found = climb(Ladder(None, None, server.count, growing=True), server)
+        assert len(found.lines) == len(set(found.lines))
+        if found.missing == 0:
+            proven += 1
+            assert set(found.lines) >= set(range(300)), f"said to be complete, with seed {seed}"
+    assert proven > 10
 
 
 @pytest.mark.parametrize(("low", "high"), [(None, 150), (150, None), (3, 4), (2_000, 9_000)])

@@ -9,6 +9,10 @@ answers to the smaller ranges *replace* the one they came from: rows have no ide
 2. Ranges with more than 450 rows are halved at their middle row, until that brings no more rows.
 3. Ranges that are not empty are cut into equal widths, down to 1,000 steps, and further while that brings rows.
 
+The count and the rows of an answer need not be of one moment. While a run grows, rows that came after the count make
+up for rows that were left out; so once ranges had to be split, the end is read again, and ranges must also be smaller
+than those of which rows were left out. A first answer that has as many rows as its count says is taken for whole.
+
 More rows than the count come from forked runs, and from a count that is late: then step 2 shows that it was all.
 Without a count, the facts about keys may have one; else pages of 1,000 steps are read, as official clients do, and
 are proof where no step repeats.
@@ -28,7 +32,9 @@ from typing import Any
 
 import attrs
 
-__all__ = ["BITE", "KEYS", "TOP", "Ladder", "Page", "Range", "Trust"]
+from wbmodel.operations.histories.trust import Trust
+
+__all__ = ["BITE", "KEYS", "TOP", "Ladder", "Page", "Range"]
 
 BITE = 5_000
 """Rows that are asked for in one range."""
@@ -107,31 +113,6 @@ class Page:
         return low, high
 
 
-class Trust:
-    """What the runs of one server show about its counts: after two that end with fewer rows than their count although
-    every range was split, it is taken for a count of lines, of which some are no rows."""
-
-    def __init__(self, *, lines: bool = False) -> None:
-        self.lines = lines
-        self.failed = 0
-        self.trying = 0
-
-    def begin(self) -> bool | None:
-        """Whether to split a short run into widths: None while two others find out."""
-        if self.lines:
-            return False
-        if self.trying + self.failed >= 2:
-            return None
-        self.trying += 1
-        return True
-
-    def ended(self, *, short: bool) -> None:
-        """A run that was split into widths ended."""
-        self.trying -= 1
-        self.failed = self.failed + 1 if short else 0
-        self.lines = self.failed >= 2
-
-
 class Ladder:
     """The ranges of one run. :meth:`wanted` gives those to ask for next, and :meth:`take` takes the answers, until
     :attr:`done`; then :attr:`pages` has the rows."""
@@ -153,11 +134,13 @@ class Ladder:
         self.is_proven = False
         self._new: list[Ask] = []
         self._open: dict[int, Page | None] = {}  # of ranges in flight; None for a map
-        self._splits: list[tuple[int, list[Page]]] = []
+        self._splits: list[tuple[int, int, list[Page]]] = []
         self._aims_at = BITE
         self._map: Sequence[int] = ()
         self._is_mapped = self._is_official = self._is_widening = self._looked_below = self._was_asked_again = False
-        self._is_thinned = self._has_tried = False
+        self._is_thinned = self._has_tried = self._has_split = False
+        self._thinned_at = TOP
+        """The fewest rows of a range of which the server left some out."""
         self._last: Range | None = None
         self._last_step: int | None = None
         self._has_keys = False
@@ -275,10 +258,13 @@ class Ladder:
             self.count = max(count, self.count or 0)
 
     def _decide(self) -> None:
-        for before, pages in self._splits:
+        for before, last, pages in self._splits:
             rows = [page.rows for page in pages]
-            if sum(rows) > before > 0 and not (self.growing and pages[-1] is self.pages[-1]):
+            # What a growing run logs meanwhile comes after the last step that was there.
+            there = sum(bisect_right(page.steps, last) for page in pages) if self.growing else sum(rows)
+            if there > before > 0:
                 self._is_thinned = True
+                self._thinned_at = min(self._thinned_at, before)
             if sum(rows) <= before and max(rows) < before:
                 for page in pages:
                     page.settled = True
@@ -290,13 +276,28 @@ class Ladder:
         if self.is_bounded or self.count is None:
             return self._without_count(self.count)
         short = self.count - self.total
-        if short == 0:
+        if short <= 0 and self._ask_the_end_again():
+            return None
+        if short == 0 and not (self.growing and self._is_thinned):
             return self._end(proven=True)
         if short > 0 and self._ask_better():
             return None
         if self._halve(self.pages):
             return None
-        return self._widen() if short > 0 else self._end(proven=not any(map(_is_doubtful, self.pages)))
+        return self._widen() if short > 0 else self._end(proven=not any(map(self._is_doubtful, self.pages)))
+
+    def _ask_the_end_again(self) -> bool:
+        """Ask for the last range of a growing run once more, if ranges were split since.
+
+        Rows that came within an answer, after its count, would make up for rows that a server left out elsewhere.
+        """
+        if not self.growing or not self._has_split:
+            return False
+        self._has_split = False
+        page = self.pages[-1]
+        page.range = self._range(page.range.low, page.range.high, max(page.rows, 1))
+        self._ask(page.range, page)
+        return True
 
     def _ask_better(self) -> bool:
         """Ask again what was asked before the count was known, or before more rows came."""
@@ -326,9 +327,16 @@ class Ladder:
             self.pages.insert(0, below)
             self._ask(below.range, below)
 
+    def _is_doubtful(self, page: Page) -> bool:
+        """Whether rows of a range may have been left out. The count of a growing run proves less than others do: rows
+        that came within an answer, after its count, make up for what is missing. So its ranges must also be smaller
+        than those of which the server left rows out."""
+        most = min(HALVED, self._thinned_at // 2) if self.growing else HALVED
+        return page.rows > most and not page.settled
+
     def _halve(self, pages: Sequence[Page]) -> bool:
         """Split those of the ranges that may hide rows. Returns whether there are any."""
-        for page in filter(_is_doubtful, list(pages)):
+        for page in filter(self._is_doubtful, list(pages)):
             if cuts := _halves(page):
                 self._split(page, cuts)
         return bool(self._open)
@@ -382,7 +390,7 @@ class Ladder:
             doubtful = [page for page in self.pages if self._is_thinned or not _is_official(page)]
             if self._halve(doubtful):
                 return None
-            return self._end(proven=not self._is_thinned and not any(map(_is_doubtful, doubtful)))
+            return self._end(proven=not self._is_thinned and not any(map(self._is_doubtful, doubtful)))
         self._look_below()
         return None if self._halve(self.pages) else self._end()
 
@@ -391,7 +399,7 @@ class Ladder:
         self._has_tried = True
         page = max(self.pages, key=lambda page: len(page.steps))
         steps = page.steps
-        if _is_doubtful(page):
+        if self._is_doubtful(page):
             self._split(page, sorted({steps[len(steps) * at // 8] for at in range(1, 8)} - {steps[0]}))
 
     def _end(self, *, proven: bool = False) -> None:
@@ -438,12 +446,13 @@ class Ladder:
 
     def _split(self, page: Page, cuts: Sequence[int], expects: int | None = None) -> None:
         """Replace a page by smaller ones."""
+        self._has_split = True
         edges = [page.range.low, *cuts, page.range.high]
         each = page.rows // (len(cuts) + 1) + 1 if expects is None else expects
         pages = [Page(self._range(low, high, each)) for low, high in pairwise(edges)]
         at = self.pages.index(page)
         self.pages[at : at + 1] = pages
-        self._splits.append((page.rows, pages))
+        self._splits.append((page.rows, page.steps[-1] if page.steps else -TOP, pages))
         for part in pages:
             self._ask(part.range, part)
 
@@ -456,10 +465,6 @@ def _width(page: Page) -> int:
 def _is_official(page: Page) -> bool:
     low, high = page.range.low, page.range.high
     return low is not None and high is not None and high - low <= WIDTH and len(set(page.steps)) == page.rows
-
-
-def _is_doubtful(page: Page) -> bool:
-    return page.rows > HALVED and not page.settled
 
 
 def _halves(page: Page) -> list[int]:

@@ -16,11 +16,12 @@ from wbmodel.errors import DamagedRow, QueryWarning, WbmodelError, warn
 from wbmodel.operations.answer import Operation
 from wbmodel.operations.histories.documents import Asked, Documents
 from wbmodel.operations.histories.exports import Exports
-from wbmodel.operations.histories.ladder import BITE, KEYS, Ladder, Trust
+from wbmodel.operations.histories.ladder import BITE, KEYS, Ladder
 from wbmodel.operations.histories.one_range import range_values, rows_kind
 from wbmodel.operations.histories.pieces import Ended, Head, Part
 from wbmodel.operations.histories.rows import STEP, Packed, Row, columns_of, decode
 from wbmodel.operations.histories.runs import Runs
+from wbmodel.operations.histories.trust import Trust
 from wbmodel.table.batch import are_sparse
 
 __all__ = ["read_whole"]
