@@ -131,7 +131,7 @@ PLUGINS = Row(
 
 
 SHARED = "wbmodel_files"
-"""What backends that read files in place share; it is no backend itself."""
+"""What backends that read files in place share; it is not a backend itself."""
 
 
 def all_rows() -> tuple[Row, ...]:

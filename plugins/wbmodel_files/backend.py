@@ -27,7 +27,7 @@ __all__ = ["STALE_AFTER", "FilesBackend", "Found", "Unit"]
 S = TypeVar("S")
 
 STALE_AFTER = 600.0
-"""Seconds without a change after which nobody is thought to be writing any more."""
+"""Seconds without a change after which a file is taken to be finished."""
 
 
 @attrs.frozen(slots=True)

@@ -37,7 +37,7 @@ def kind_of(field: int, plugin: str | None) -> str | None:
 
 def classify(field: int, plugin: str | None, data: bytes) -> tuple[str, Any]:
     """The kind of a value and, if it is a number, the number. Raises ``ValueError`` and protobuf's ``DecodeError`` for
-    what is no such value."""
+    what is not such a value."""
     if field != 8:
         kind = _KINDS[field]
         if kind != "bytes":

@@ -1,4 +1,4 @@
-"""Histories with content that nobody should log and somebody does: odd steps, repeated ones, lines that are no rows."""
+"""Histories with odd content: steps of every wrong kind, repeated steps, lines that are not rows."""
 
 from __future__ import annotations
 

@@ -35,11 +35,11 @@ SHAPES: dict[str, list[int]] = {
 
 @attrs.frozen(kw_only=True)
 class Guess:
-    """What a server may do. ``cap``: the most rows of one answer. ``thin``: how it leaves rows out; ``loose``: about as
-    many stay as asked. ``merges``: rows of one step are one. ``count``: right, of the rows a moment ago,
-    missing, or of lines of which some are no rows. ``zero``: an open lower end means 0. ``narrow``: a range of one step
-    is empty. ``forked``: rows are thinned per half, so that more may come than asked. ``inclusive``: the upper end is
-    part of the range."""
+    """What a server may do. ``cap``: the most rows of one answer. ``thin``: how it leaves rows out; ``loose``:
+    about as many stay as asked. ``merges``: rows of one step are one. ``count``: right, of the rows a moment ago,
+    missing, or of lines, some of which are not rows. ``zero``: an open lower end means 0. ``narrow``: a range of
+    one step is empty. ``forked``: rows are thinned per half, so that more may come than asked. ``inclusive``: the
+    upper end is part of the range."""
 
     cap: int | None = None
     thin: Literal["even", "random", "bucket"] = "even"

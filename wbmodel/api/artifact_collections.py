@@ -51,7 +51,7 @@ class ArtifactType:
         return self._owner or self.client.default_entity or ""
 
     def load(self) -> None:
-        """Look it up. Raises ``ValueError`` if there is no such type."""
+        """Look it up. Raises ``ValueError`` if the type does not exist."""
         rows = TypeEntity.objects.using(self.client.session)
         try:
             self._row = rows.get(project=self.client.place(self._owner, self.project), name=self.type)
@@ -125,7 +125,7 @@ class ArtifactCollection(Attrs[CollectionEntity]):
         return self._found
 
     def load(self) -> None:
-        """Load it. Raises ``ValueError`` if there is no such collection."""
+        """Load it. Raises ``ValueError`` if the collection does not exist."""
         try:
             self._found = self._again().get(name=self.name)
         except DoesNotExist as error:

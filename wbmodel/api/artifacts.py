@@ -354,7 +354,7 @@ def _fetch(client: Client, entity: str | None, project: str, name: str) -> Artif
 
 
 class ArtifactVersions(Paginator[Artifact]):
-    """The versions in a collection, newest first. Raises ``ValueError`` if there is no such collection."""
+    """The versions in a collection, newest first. Raises ``ValueError`` if the collection does not exist."""
 
     def __init__(
         self,

@@ -54,7 +54,7 @@ class Project(Attrs[ProjectEntity]):
         return self._found
 
     def load(self, force: bool = False) -> None:
-        """Load it, again with ``force``. Raises ``ValueError`` if there is no such project."""
+        """Load it, again with ``force``. Raises ``ValueError`` if the project does not exist."""
         if self._found is None or force:
             try:
                 self._found = self._again().get(name=self.name)

@@ -161,7 +161,7 @@ class Api:
     # -- projects, runs, sweeps, reports --
 
     def projects(self, entity: str | None = None, per_page: int | None = 200) -> Projects:
-        """The projects of an entity. Raises ``ValueError`` if none is named and there is no default one."""
+        """The projects of an entity. Raises ``ValueError`` if no entity is named and there is no default entity."""
 
         entity = entity or self.default_entity
         if not entity:

@@ -103,7 +103,7 @@ class Sweep(Attrs[SweepEntity]):
             raise
 
     def load(self, force: bool = False) -> dict[str, Any]:
-        """Load it, again with ``force``. Raises ``ValueError`` if there is no such sweep."""
+        """Load it, again with ``force``. Raises ``ValueError`` if the sweep does not exist."""
         if self._found is None or force:
             try:
                 self._found = self._again().get(id=self.id)

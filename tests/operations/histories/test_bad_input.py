@@ -1,4 +1,4 @@
-"""What nobody should log and somebody does, and what servers do to it: through history sets, over the wire."""
+"""Odd content of histories, and what servers do to it: through history sets, over the wire."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def _late(found: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("cap", [None, 100, 500])
 @pytest.mark.parametrize("number", [50, 300, 997])
 def test_counts_of_keys_that_are_late(cap: int | None, number: int) -> None:
-    """More rows than the count are no error, and a count that is too low hides none."""
+    """More rows than the count are not an error, and a count that is too low hides no row."""
     rows = [{"_step": at, "loss": at} for at in range(number)]
     dialect = Dialect(live=True, cursors="offsets", histories=Histories(max_samples=cap))
     with served(history_store([rows]), "live", dialect=dialect, engine=LateKeys) as session:

@@ -63,7 +63,7 @@ class EventsOf:
             self._samples, self._expects = 2 * max(count or 0, len(texts)) + 1000, max(count or 0, len(texts))
             self._is_asked = False
             return len(texts)
-        # Without a count, an answer far from the limit is no proof, but more cannot be had.
+        # Without a count, an answer far from the limit proves nothing, but more cannot be had.
         self.missing = None if count is None else max(count - len(texts), 0)
         self.done = True
         return len(texts)

@@ -7,7 +7,7 @@ __all__ = ["Trust"]
 
 class Trust:
     """What the runs of one server show about its counts: after two that end with fewer rows than their count although
-    every range was split, it is taken for a count of lines, of which some are no rows."""
+    every range was split, it is taken for a count of lines, some of which are not rows."""
 
     def __init__(self, *, lines: bool = False) -> None:
         self.lines = lines

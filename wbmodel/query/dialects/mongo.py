@@ -36,7 +36,7 @@ OPERATORS: Mapping[str, str] = {
     "$lt": "is below",
     "$lte": "is at most",
     "$in": "is one of a list; on tags: any of them is there",
-    "$nin": "is none of a list; keeps rows that lack the key",
+    "$nin": "is not in a list; keeps rows that lack the key",
     "$exists": "the key is there, even with null; a field such as `group` always is",
     "$regex": "a pattern is found in the text, anywhere; the server reads it (RE2 in W&B's), or Python where none can",
     "$contains": "the text holds a text, or the list an element",
