@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
+import os
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -38,6 +42,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Nothing is kept in the caches of the user who runs the tests. Processes of xdist get the same folder.
+    if "WBMODEL_CACHE_DIR" not in os.environ:
+        folder = tempfile.mkdtemp(prefix="wbmodel-tests-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        os.environ.update(WBMODEL_CACHE_DIR=f"{folder}/files", WBMODEL_INDEX=f"{folder}/index")
     depth.quick = "not slow" in config.option.markexpr
     config.pluginmanager.register(matrix)
     gc.disable()  # until all is collected: what is collected stays, and is a lot to look through
