@@ -19,7 +19,7 @@ from wbmodel.errors import ServerError
 from wbmodel.request import BlobRef, Fetched, FetchItem, Request, Response
 from wbmodel.testing.conformance import World
 
-__all__ = ["BROKEN", "Broken", "Turned"]
+__all__ = ["BROKEN", "Broken", "Turned", "objects_with"]
 
 
 @attrs.frozen
@@ -32,16 +32,16 @@ class Broken:
     colours: Sequence[str] = ("sync",)
 
 
-def _connections(value: Any) -> Any:
-    """Every connection in an answer, outermost first."""
+def objects_with(value: Any, *names: str) -> Iterator[dict[str, Any]]:
+    """Every object in an answer that has one of these fields, outermost first."""
     if isinstance(value, dict):
-        if "edges" in value:
+        if value.keys() & set(names):
             yield value
         for item in value.values():
-            yield from _connections(item)
+            yield from objects_with(item, *names)
     elif isinstance(value, list):
         for item in value:
-            yield from _connections(item)
+            yield from objects_with(item, *names)
 
 
 class Turned(EngineBackend):
@@ -105,7 +105,7 @@ class OutOfOrder(Turned):
     """Gives the rows of each page in whatever order it finds them."""
 
     def turn(self, request: Request, response: Response) -> Response:
-        for connection in _connections(response.data):
+        for connection in objects_with(response.data, "edges"):
             connection["edges"] = connection["edges"][::2] + connection["edges"][1::2]
         return response
 
@@ -114,7 +114,7 @@ class RepeatedCursor(Turned):
     """Gives one and the same cursor with every page."""
 
     def turn(self, request: Request, response: Response) -> Response:
-        for connection in _connections(response.data):
+        for connection in objects_with(response.data, "edges"):
             if connection.get("pageInfo", {}).get("hasNextPage"):
                 connection["pageInfo"]["endCursor"] = self.__dict__.setdefault(
                     "kept", connection["pageInfo"]["endCursor"]
@@ -150,7 +150,7 @@ class OffsetCursor(Turned):
     def turn(self, request: Request, response: Response) -> Response:
         if self.skipped is None or self.wanted is None or not response.data:
             return response
-        for connection in list(_connections(response.data))[:1]:
+        for connection in list(objects_with(response.data, "edges"))[:1]:
             stop = self.skipped + self.wanted
             more = stop < len(connection["edges"])
             connection["edges"] = connection["edges"][self.skipped : stop]
@@ -197,7 +197,7 @@ class WrongBeyond(Turned):
         project = (response.data or {}).get("project")
         if not isinstance(project, dict):
             return response
-        for connection in _connections(project):
+        for connection in objects_with(project, "edges"):
             if "totalCount" in connection:
                 connection["totalCount"] = 23
             for edge in connection["edges"]:
@@ -244,7 +244,7 @@ class FloatsInJson(Turned):
     """Decodes the texts of the protocol, NaN and all."""
 
     def turn(self, request: Request, response: Response) -> Response:
-        for connection in _connections(response.data):
+        for connection in objects_with(response.data, "edges"):
             for edge in connection["edges"]:
                 for row in (edge.get("node") or {}).get("sampledHistory") or ():
                     row[:] = [
@@ -305,7 +305,7 @@ class LosesPrefetched(Turned):
     def turn(self, request: Request, response: Response) -> Response:
         for alias, value in (response.data or {}).items():
             if alias.startswith("s") and alias[1:].isdigit() and alias != "s0":
-                for connection in _connections(value):
+                for connection in objects_with(value, "edges"):
                     connection["edges"] = []
         return response
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import attrs
 
 from tests.conformance.backends import ALL, engine
-from tests.conformance.broken import Broken, IgnoresFirst, Turned
+from tests.conformance.broken import Broken, IgnoresFirst, Turned, objects_with
 from tests.support.backends import SlowBackend
 from wbmodel.backend.asks import ColumnBatch, Failure, ReadSpec, RunRef
 from wbmodel.codec import dumps, loads
@@ -20,23 +20,14 @@ __all__ = ["BROKEN_HISTORIES"]
 # -- documents -------------------------------------------------------------------------------------
 
 
-def _runs(value: Any) -> Iterator[dict[str, Any]]:
-    """Every run in an answer that has something of its history."""
-    if isinstance(value, dict):
-        if value.keys() & {"history", "sampledHistory", "historyLineCount", "historyKeys"}:
-            yield value
-        for item in value.values():
-            yield from _runs(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _runs(item)
+_OF_A_HISTORY = ("history", "sampledHistory", "historyLineCount", "historyKeys")
 
 
 class OfRuns(Turned):
     """Changes what is answered about the histories of runs."""
 
     def turn(self, request: Request, response: Response) -> Response:
-        for run in list(_runs(response.data)):
+        for run in list(objects_with(response.data, *_OF_A_HISTORY)):
             self.change(run)
         return response
 
