@@ -217,10 +217,12 @@ def twin(name: str, methods: Collection[str]) -> str:
     return f" Twin: `a{name}`." if f"a{name}" in methods else ""
 
 
-def members(cls: type[Any], *, without: Collection[str] = (), types: bool = False) -> list[tuple[str, str]]:
-    """(name or signature, meaning) of the public members of a class. Async twins are named in the entry of the sync
-    method. ``types`` adds the types of properties."""
-    methods = public_methods(cls)
+def members(
+    cls: type[Any], *, bases: Sequence[type[Any]] = (), without: Collection[str] = (), types: bool = False
+) -> list[tuple[str, str]]:
+    """(name or signature, meaning) of the public members of a class, after those of some of its ``bases``. Async twins
+    are named in the entry of the sync method. ``types`` adds the types of properties."""
+    methods = {name: item for each in (*bases, cls) for name, item in public_methods(each).items()}
     rows = []
     for name, item in methods.items():
         if name in without or (name.startswith("a") and name[1:] in methods):

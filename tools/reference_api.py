@@ -7,6 +7,7 @@ from typing import Any
 
 from tools.docs_markdown import ROOT, markdown, members, signature, table
 from wbmodel import Run, api
+from wbmodel.api.attrs import Attrs
 from wbmodel.api.paginator import Paginator
 from wbmodel.query.dialects.mongo import OPERATORS, names
 
@@ -51,7 +52,10 @@ def classes() -> dict[str, str]:
             continue
         text = signature(item.__init__, name) if "__init__" in vars(item) else name
         parts.append(f"## {name}\n\n`{text}`\n\n{markdown(item.__doc__)}")
-        own = members(item, types=True)
+        # Bases that have no entry of their own are part of the class to its readers.
+        bases = [base for base in reversed(item.__mro__[1:]) if base.__module__.startswith("wbmodel.api")]
+        bases = [base for base in bases if base not in (Attrs, Paginator) and not hasattr(api, base.__name__)]
+        own = members(item, bases=bases, types=True)
         if own:
             parts.append(table(("member", "meaning"), own))
     return {

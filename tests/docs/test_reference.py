@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from pathlib import Path
 
 import attrs
@@ -14,7 +15,9 @@ from tools.docs_markdown import function_of, headings, markdown, public_methods,
 from tools.make_docs import FOLDER, PAGES, WITH_ROWS, render, with_rows
 from tools.reference_code import FOR_DRIVERS, error_classes, evaluation_table, variables_read
 from tools.reference_declared import lookup_condition
-from wbmodel import hookspecs
+from wbmodel import api, hookspecs
+from wbmodel.api.attrs import Attrs
+from wbmodel.api.paginator import Paginator
 from wbmodel.backend import Backend, Capabilities
 from wbmodel.errors import ConfigurationError
 from wbmodel.meta import all_entities
@@ -225,3 +228,20 @@ def test_the_engine_page_holds_every_record_and_every_method_of_a_store() -> Non
     for name in public_methods(MemoryStore, inherited=True):
         assert f"### MemoryStore.{name}\n" in text
     assert "### WritableStore" in text
+
+
+def test_every_member_of_the_facade_has_its_entry() -> None:
+    page = (FOLDER / "wandb-api.md").read_text(encoding="utf-8")
+    parts = {part.partition("\n")[0]: part for part in page.split("\n## ")}
+    # Before the classes, the page says what all lists have; what all objects have comes from wandb.Api's Attrs.
+    common = {*public_methods(Attrs, inherited=True)} | {
+        name for name in public_methods(Paginator, inherited=True) if f"| `{name}" in page.partition("\n## Api\n")[0]
+    }
+    missing = [
+        f"{name}.{member}"
+        for name in api.__all__
+        if not issubclass(cls := getattr(api, name), Exception)
+        for member in public_methods(cls, inherited=True)
+        if member not in common and not re.search(rf"\| `{member}\b", parts[name])
+    ]
+    assert not missing

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypeAlias
 
-from wbmodel.api.attrs import Attrs, as_text, take
+from wbmodel.api.attrs import OfProject, as_text, take
 from wbmodel.api.errors import NotHere, normalize_exceptions
 from wbmodel.api.files import ArtifactFiles
 from wbmodel.api.manifests import ArtifactManifest, ArtifactManifestEntry
@@ -35,7 +35,7 @@ ALSO = ("commit_hash", "updated_at")
 """What a version loads besides its default fields."""
 
 
-class Artifact(Attrs[ArtifactEntity]):
+class Artifact(OfProject[ArtifactEntity]):
     """One version of an artifact. ``name`` is ``collection:v3``, whatever it was asked by."""
 
     client: Client
@@ -77,16 +77,6 @@ class Artifact(Attrs[ArtifactEntity]):
     def id(self) -> str:
         """The GraphQL id."""
         return self.model.node_id
-
-    @property
-    def entity(self) -> str:
-        """The entity of its project."""
-        return self.model.project.entity
-
-    @property
-    def project(self) -> str:
-        """The name of its project."""
-        return self.model.project.name
 
     @property
     def name(self) -> str:

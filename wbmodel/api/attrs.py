@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from wbmodel.meta.parts import Wanted
     from wbmodel.objects.queryset import QuerySet
 
-__all__ = ["Attrs", "Siblings", "as_text", "pages", "take"]
+__all__ = ["Attrs", "Siblings", "as_text", "pages", "take", "OfProject"]
 
 E = TypeVar("E", bound=Model)
 
@@ -233,3 +233,24 @@ def _loaded(row: Model, meta: EntityMeta) -> Iterable[Any]:
     return [
         field for field in meta.fields.values() if state.holds(row, field.name) and not state.damage(row, field.name)
     ]
+
+
+class OfProject(Attrs[E]):
+    """An object that belongs to a project."""
+
+    @property
+    def entity(self) -> str:
+        """The entity of its project."""
+        found: str = self._place.entity
+        return found
+
+    @property
+    def project(self) -> str:
+        """The name of its project."""
+        found: str = self._place.name
+        return found
+
+    @property
+    def _place(self) -> Any:
+        model: Any = self.model  # each of these entities declares its project
+        return model.project

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from wbmodel.api.attrs import Attrs, as_text
+from wbmodel.api.attrs import OfProject, as_text
 from wbmodel.api.paginator import Paginator
 from wbmodel.api.query_generator import QueryGenerator
 from wbmodel.api.runs import Runs
@@ -23,23 +23,13 @@ if TYPE_CHECKING:
 __all__ = ["BetaReport", "Reports"]
 
 
-class BetaReport(Attrs[ReportEntity]):
+class BetaReport(OfProject[ReportEntity]):
     """A report."""
 
     query_generator = QueryGenerator()
 
     def _again(self) -> QuerySet[ReportEntity]:
         return ReportEntity.objects.using(self.client.session).filter(project=self.model.project)
-
-    @property
-    def entity(self) -> str:
-        """The entity of its project."""
-        return self.model.project.entity
-
-    @property
-    def project(self) -> str:
-        """The name of its project."""
-        return self.model.project.name
 
     @property
     def id(self) -> str:

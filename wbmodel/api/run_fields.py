@@ -5,29 +5,19 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from wbmodel.api.attrs import Attrs, as_text
+from wbmodel.api.attrs import OfProject, as_text
 from wbmodel.entities.run import Run as RunEntity
 from wbmodel.errors import warn
 
 __all__ = ["RunFields"]
 
 
-class RunFields(Attrs[RunEntity]):
+class RunFields(OfProject[RunEntity]):
     """What :class:`~wbmodel.api.runs.Run` shows of its run: where it is, and plain fields."""
 
     _id: str | None = None
 
     # -- where it is --
-
-    @property
-    def entity(self) -> str:
-        """The entity of its project."""
-        return self.model.project.entity
-
-    @property
-    def project(self) -> str:
-        """The name of its project."""
-        return self.model.project.name
 
     @property
     def username(self) -> str:
