@@ -14,7 +14,8 @@ from wbmodel.objects.history_chain import whole
 from wbmodel.objects.history_exports import HistoryExports
 from wbmodel.objects.history_plots import Drawing
 from wbmodel.objects.watch import Pace
-from wbmodel.operations.histories import answers, shaped
+from wbmodel.operations.answer import passed_on
+from wbmodel.operations.histories import answers
 from wbmodel.operations.histories.answers import as_rows
 from wbmodel.operations.histories.explained import HistoryExplanation, explained
 from wbmodel.operations.histories.follow import Following
@@ -79,7 +80,7 @@ class HistorySet(HistoryExports):
                 outcome.names.update(dict.fromkeys(block.columns))
             return list(self._made(as_rows(items)))
 
-        return shaped.passed_on(self._blocks(session, outcome), rows, lambda: False), outcome
+        return passed_on(self._blocks(session, outcome), rows), outcome
 
     def _made(self, rows: Iterator[Row]) -> Iterator[Row]:
         """The rows as they are given to callers."""

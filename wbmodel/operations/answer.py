@@ -33,8 +33,11 @@ def items(ask: Read | Open | Fetch) -> Operation[None]:
         yield Emit((item,))
 
 
-def passed_on(operation: Operation[T], take: Callable[[Sequence[Any]], Sequence[Any]]) -> Operation[T]:
-    """Run an operation, and emit what ``take`` makes of what it emits. Returns its value."""
+def passed_on(
+    operation: Operation[T], take: Callable[[Sequence[Any]], Sequence[Any]], is_over: Callable[[], bool] = lambda: False
+) -> Operation[T | None]:
+    """Run an operation, and emit what ``take`` makes of what it emits. Returns its value; None where ``is_over`` ended
+    it early."""
     given: Any = None
     error: Exception | None = None
     try:
@@ -48,6 +51,8 @@ def passed_on(operation: Operation[T], take: Callable[[Sequence[Any]], Sequence[
             if isinstance(verb, Emit):
                 if made := take(verb.rows):
                     yield Emit(made)
+                if is_over():
+                    return None
                 continue
             try:
                 given = yield verb

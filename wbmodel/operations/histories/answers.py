@@ -14,7 +14,7 @@ import attrs
 from wbmodel.compiler.target import Target
 from wbmodel.errors import FieldError
 from wbmodel.json_values import operand_type
-from wbmodel.operations.answer import Operation
+from wbmodel.operations.answer import Operation, passed_on
 from wbmodel.operations.histories.blocks import Block
 from wbmodel.operations.histories.extremes import by_buckets
 from wbmodel.operations.histories.key_info import KeyInfo
@@ -22,7 +22,7 @@ from wbmodel.operations.histories.key_names import Source
 from wbmodel.operations.histories.keys import history_keys
 from wbmodel.operations.histories.outcome import Outcome
 from wbmodel.operations.histories.pieces import Ended, Head
-from wbmodel.operations.histories.shaped import blocks, passed_on, source_of
+from wbmodel.operations.histories.shaped import blocks, source_of
 from wbmodel.query.histories import STEP, Histories, Slice, Tail
 
 __all__ = ["Extremes", "as_rows", "at", "best", "count", "extremes", "first", "folded", "keys", "last"]

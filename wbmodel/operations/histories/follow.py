@@ -8,14 +8,14 @@ from typing import Any
 import attrs
 
 from wbmodel.compiler.target import Target
-from wbmodel.operations.answer import Operation
+from wbmodel.operations.answer import Operation, passed_on
 from wbmodel.operations.histories.blocks import Block, Shaping
 from wbmodel.operations.histories.key_names import Source
 from wbmodel.operations.histories.outcome import Outcome
 from wbmodel.operations.histories.pieces import Ended, Head, Part
 from wbmodel.operations.histories.read import read
 from wbmodel.operations.histories.runs import Given
-from wbmodel.operations.histories.shaped import passed_on, source_of
+from wbmodel.operations.histories.shaped import source_of
 from wbmodel.query.histories import STEP, Histories
 
 __all__ = ["Following"]
@@ -79,7 +79,7 @@ class Following:
                 found.extend([] if block is None else [block])
             return ()
 
-        yield from passed_on(read(spec, Given([head.row]), target), take, lambda: False)
+        yield from passed_on(read(spec, Given([head.row]), target), take)
         return found
 
     def _move(self, place: _Place, part: Part, skipped: int) -> None:

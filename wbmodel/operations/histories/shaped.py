@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, TypeVar
 
 import attrs
@@ -12,7 +12,7 @@ from wbmodel.backend.verbs import Emit
 from wbmodel.compiler.target import Target
 from wbmodel.meta.parts import Wanted
 from wbmodel.meta.state import holds
-from wbmodel.operations.answer import Operation
+from wbmodel.operations.answer import Operation, passed_on
 from wbmodel.operations.histories.blocks import Block, Chosen, Shaping, chosen
 from wbmodel.operations.histories.glance import read_glance
 from wbmodel.operations.histories.key_names import Source, say_unknown
@@ -26,7 +26,7 @@ from wbmodel.operations.reload import look_again
 from wbmodel.query.histories import Histories
 from wbmodel.query.plan import Plan
 
-__all__ = ["blocks", "passed_on", "source_of"]
+__all__ = ["blocks", "source_of"]
 
 T = TypeVar("T")
 
@@ -64,34 +64,6 @@ def source_of(plan: Histories, source: Source, target: Target, *, full: bool = F
     if not fresh and all(holds(row, wanted) for row in source for wanted in plan.fields):
         return Given(source)
     return Again(source, tuple(dict.fromkeys((*streams.fields, *plan.fields))), target)
-
-
-def passed_on(
-    operation: Operation[T], take: Callable[[Sequence[Any]], Sequence[Any]], done: Callable[[], bool]
-) -> Operation[None]:
-    """Run an operation, emitting what ``take`` makes of what it emits, until it ends or ``done`` says so."""
-    answer: Any = None
-    error: Exception | None = None
-    try:
-        while True:
-            try:
-                verb = operation.send(answer) if error is None else operation.throw(error)
-            except StopIteration:
-                return
-            answer = error = None
-            if isinstance(verb, Emit):
-                if made := take(verb.rows):
-                    yield Emit(made)
-                if done():
-                    return
-                continue
-            try:
-                answer = yield verb
-            except Exception as raised:
-                error = raised
-    finally:
-        error = None  # its traceback refers to this frame
-        operation.close()
 
 
 def blocks(
